@@ -1,0 +1,20 @@
+"""Durations as Kubernetes writes them: `2160h`, `1h30m`; hours, minutes and seconds, never days."""
+
+import re
+from datetime import timedelta
+
+PATTERN = r"^([0-9]{1,5}(h|m|s)){1,3}$"
+
+_PART = re.compile(r"([0-9]+)([hms])")
+_UNITS = {"h": "hours", "m": "minutes", "s": "seconds"}
+
+
+def parse_duration(text: str) -> timedelta:
+    """The length of a duration such as `1h30m`.
+
+    Raises:
+        ValueError: `text` doesn't match `PATTERN`.
+    """
+    if re.fullmatch(PATTERN, text) is None:
+        raise ValueError(f"{text!r} is no duration: write hours, minutes and seconds such as 2160h or 1h30m")
+    return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in _PART.findall(text)), start=timedelta())

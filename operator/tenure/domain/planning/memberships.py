@@ -1,0 +1,188 @@
+"""The plan for a Membership: its status, and the record of a role change with the keys that it ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tenure.domain.conditions import readiness
+from tenure.domain.planning.actions import Action, EmitEvent, EventType, Plan, Regarding, UpdateStatus
+from tenure.domain.planning.apikeys import keeps_object
+from tenure.domain.reasons import Reason
+from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.membership import (
+    MAX_LISTED_KEYS,
+    CapabilityLevels,
+    EndedKey,
+    Fate,
+    ListedKey,
+    MembershipStatus,
+    RoleChange,
+)
+from tenure.domain.resources.organization import MAX_KEYS_PER_MEMBER, PolicyInForce
+from tenure.domain.roles import capabilities
+from tenure.domain.validity import Verdict, fell_with_role, validity
+
+_NAMES_IN_NOTE = 8
+
+
+@dataclass(frozen=True)
+class MembershipObservation:
+    """All that the plan for a Membership rests on."""
+
+    membership: Membership
+    organization: Organization | None
+    """The Organization in force in the namespace, if it is the one that the Membership names."""
+
+    keys: Sequence[ApiKey]
+    """All keys of the member."""
+
+    now: datetime
+    username_prefix: str = ""
+
+
+def plan_membership(seen: MembershipObservation) -> Plan:
+    """What to do about a Membership."""
+    membership = seen.membership
+    if membership.metadata.deleting:
+        return Plan()
+    change = _role_change(seen)
+    known = membership.status.last_role_change
+    status = _status(seen, change or known)
+    events: tuple[Action, ...] = ()
+    if change is not None and (known is None or known.generation != change.generation):
+        events = _announce(membership, change)
+    if status == membership.status:
+        return Plan()
+    return Plan((*events, UpdateStatus(status)))
+
+
+def _role_change(seen: MembershipObservation) -> RoleChange | None:
+    """The record of a role change that the status doesn't hold yet; None: there is nothing to add."""
+    membership, status = seen.membership, seen.membership.status
+    generation, known = membership.metadata.generation, status.last_role_change
+    fallen = [key for key in seen.keys if fell_with_role(key, membership)]
+    if known is not None and known.generation == generation:
+        return _extend(known, fallen, seen)
+    if 0 <= status.observed_generation < generation:
+        fallen += [key for key in seen.keys if key not in fallen and _fell_by_mismatch(key, membership)]
+        before = status.role or membership.spec.role
+    elif fallen:
+        stamps = [key.status.issued for key in fallen if key.status.issued]
+        before = max(stamps, key=lambda stamp: stamp.membership_generation).role
+    else:
+        return None
+    return RoleChange(
+        from_role=before,
+        to_role=membership.spec.role,
+        generation=generation,
+        at=seen.now.replace(microsecond=0),
+        field_manager=membership.role_manager,
+        key_count=len(fallen),
+        keys=_ended(fallen, seen)[:MAX_KEYS_PER_MEMBER],
+    )
+
+
+def _extend(known: RoleChange, fallen: Sequence[ApiKey], seen: MembershipObservation) -> RoleChange | None:
+    """Add keys that fell with the same change and were seen late."""
+    listed = {key.key_id for key in known.keys}
+    late = [key for key in fallen if key.status.key_id not in listed]
+    if not late or known.key_count > len(known.keys):
+        return None
+    keys = sorted([*known.keys, *_ended(late, seen)], key=lambda key: key.name)
+    return known.model_copy(update={"key_count": known.key_count + len(late), "keys": keys[:MAX_KEYS_PER_MEMBER]})
+
+
+def _fell_by_mismatch(key: ApiKey, membership: Membership) -> bool:
+    """Whether a service account's live key falls because its forRole doesn't name the new role."""
+    return (
+        key.status.secret_uid is not None
+        and key.spec.for_role is not None
+        and key.spec.for_role is not membership.spec.role
+    )
+
+
+def _ended(keys: Sequence[ApiKey], seen: MembershipObservation) -> list[EndedKey]:
+    policy = seen.organization.policy if seen.organization else PolicyInForce()
+    ended = [
+        EndedKey(name=key.name, key_id=key.status.key_id or "", fate=_fate(key, seen.membership, policy))
+        for key in keys
+    ]
+    return sorted(ended, key=lambda key: key.name)
+
+
+def _fate(key: ApiKey, membership: Membership, policy: PolicyInForce) -> Fate:
+    if key.spec.for_role is membership.spec.role:
+        return Fate.REISSUED
+    return Fate.REVOKED if keeps_object(key, policy) else Fate.DELETED
+
+
+def _announce(membership: Membership, change: RoleChange) -> tuple[Action, ...]:
+    """One Event on the Membership and one on its Organization."""
+    names = [key.name for key in change.keys[:_NAMES_IN_NOTE]]
+    more = change.key_count - len(names)
+    listed = ", ".join(names) + (f" and {more} more" if more > 0 else "")
+    ended = f"{change.key_count} keys ended: {listed}" if change.key_count else "no key ended"
+    by = f" by {change.field_manager}" if change.field_manager else ""
+    if change.from_role is change.to_role:
+        what = f"role of {membership.name} was changed and changed back to {change.to_role}{by}"
+    else:
+        what = f"role of {membership.name} changed from {change.from_role} to {change.to_role}{by}"
+    type_ = EventType.WARNING if change.key_count else EventType.NORMAL
+    return tuple(
+        EmitEvent(
+            reason="RoleChanged",
+            note=f"{what}; {ended}",
+            occurrence=f"{membership.metadata.uid}/{change.generation}",
+            type=type_,
+            regarding=regarding,
+        )
+        for regarding in Regarding
+    )
+
+
+def _status(seen: MembershipObservation, change: RoleChange | None) -> MembershipStatus:
+    membership, organization = seen.membership, seen.organization
+    working = sorted(
+        (key for key in seen.keys if validity(key, membership, organization, seen.now) is Verdict.VALID),
+        key=lambda key: key.name,
+    )
+    reason, message = _readiness(seen)
+    return membership.status.model_copy(
+        update={
+            "observed_generation": membership.metadata.generation,
+            "conditions": readiness(
+                membership.status.conditions,
+                ready=reason is Reason.ACTIVE,
+                reason=reason,
+                message=message,
+                generation=membership.metadata.generation,
+                now=seen.now,
+            ),
+            "role": membership.spec.role,
+            "username": seen.username_prefix + membership.spec.subject.name if membership.is_person else None,
+            "capabilities": CapabilityLevels(
+                **{name.value: level.label for name, level in capabilities(membership.spec.role).items()}
+            ),
+            "key_count": len(working),
+            "keys": [
+                ListedKey(name=key.name, key_id=key.status.key_id or "", access=key.spec.access)
+                for key in working[:MAX_LISTED_KEYS]
+            ],
+            "last_role_change": change,
+        }
+    )
+
+
+def _readiness(seen: MembershipObservation) -> tuple[Reason, str]:
+    membership, organization = seen.membership, seen.organization
+    if organization is None or organization.metadata.deleting:
+        name = membership.spec.organization
+        return (
+            Reason.ORGANIZATION_NOT_FOUND,
+            f"waits for Organization {name} to be in force in this namespace",
+        )
+    if organization.spec.suspended:
+        return Reason.SUSPENDED, f"Organization {organization.name} is suspended (its spec.suspended)"
+    if organization.suspends(membership.name):
+        return Reason.SUSPENDED, "suspended by the Organization's spec.suspendedMembers"
+    return Reason.ACTIVE, f"{membership.spec.subject.name} is {membership.spec.role}"

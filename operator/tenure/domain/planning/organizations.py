@@ -1,0 +1,142 @@
+"""The plan for an Organization: its status."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tenure.domain.conditions import find_condition, readiness, renew_condition
+from tenure.domain.planning.actions import Plan, UpdateStatus
+from tenure.domain.reasons import ConditionType, Reason
+from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.base import Condition, ConditionStatus
+from tenure.domain.resources.organization import KeyCounts, OrganizationStatus, count_roles
+from tenure.domain.roles import Role
+from tenure.domain.validity import Verdict, validity
+
+_MAX_LISTED_OWNERS = 50
+_OWNERS_IN_MESSAGE = 3
+_WAITING = {Verdict.PENDING, Verdict.BEHIND}
+
+
+@dataclass(frozen=True)
+class OrganizationObservation:
+    """All that the plan for an Organization rests on."""
+
+    organization: Organization
+    in_force: Organization
+    """The oldest Organization of the namespace."""
+
+    members: Sequence[Membership]
+    """The namespace's Memberships that name this Organization and aren't being deleted."""
+
+    keys: Sequence[tuple[ApiKey, Membership | None]]
+    """The namespace's keys, each with its Membership."""
+
+    now: datetime
+
+
+def plan_organization(seen: OrganizationObservation) -> Plan:
+    """What to do about an Organization."""
+    organization = seen.organization
+    if organization.metadata.deleting:
+        return Plan()
+    status = _status_in_force(seen) if _is_in_force(seen) else _status_displaced(seen)
+    return Plan(() if status == organization.status else (UpdateStatus(status),))
+
+
+def oldest(organizations: Sequence[Organization]) -> Organization | None:
+    """The Organization in force among those of one namespace: the oldest, by uid where two are equally old."""
+    return min(
+        organizations,
+        key=lambda organization: (organization.metadata.creation_timestamp, organization.metadata.uid),
+        default=None,
+    )
+
+
+def _is_in_force(seen: OrganizationObservation) -> bool:
+    return seen.in_force.metadata.uid == seen.organization.metadata.uid
+
+
+def _status_displaced(seen: OrganizationObservation) -> OrganizationStatus:
+    organization = seen.organization
+    conditions = readiness(
+        organization.status.conditions,
+        ready=False,
+        reason=Reason.NAMESPACE_TAKEN,
+        message=f"Organization {seen.in_force.name} is older and holds this namespace; put this one into another one",
+        generation=organization.metadata.generation,
+        now=seen.now,
+    )
+    return OrganizationStatus(observed_generation=organization.metadata.generation, conditions=conditions)
+
+
+def _status_in_force(seen: OrganizationObservation) -> OrganizationStatus:
+    organization = seen.organization
+    owners = sorted(member.name for member in seen.members if member.spec.role is Role.OWNER)
+    return organization.status.model_copy(
+        update={
+            "observed_generation": organization.metadata.generation,
+            "conditions": _conditions(seen, owners),
+            "members": count_roles([member.spec.role for member in seen.members]),
+            "owners": owners[:_MAX_LISTED_OWNERS],
+            "keys": _count_keys(seen),
+            "policy": organization.policy,
+        }
+    )
+
+
+def _conditions(seen: OrganizationObservation, owners: Sequence[str]) -> list[Condition]:
+    organization = seen.organization
+    old, generation = organization.status.conditions, organization.metadata.generation
+    owned_reason, owned_message = _ownership(old, owners)
+    if organization.spec.suspended:
+        reason, message = (
+            Reason.SUSPENDED,
+            "suspended by spec.suspended: no key of it works, nothing is deleted",
+        )
+    elif owned_reason is Reason.NO_OWNER:
+        reason, message = owned_reason, owned_message
+    else:
+        reason, message = Reason.ACTIVE, f"in force in namespace {organization.namespace}"
+    has_owner = renew_condition(
+        old,
+        ConditionType.HAS_OWNER,
+        holds=bool(owners),
+        reason=owned_reason,
+        message=owned_message,
+        generation=generation,
+        now=seen.now,
+    )
+    return [
+        *readiness(
+            old,
+            ready=reason is Reason.ACTIVE,
+            reason=reason,
+            message=message,
+            generation=generation,
+            now=seen.now,
+        ),
+        has_owner,
+    ]
+
+
+def _ownership(old: Sequence[Condition], owners: Sequence[str]) -> tuple[Reason, str]:
+    if owners:
+        others = " and others" if owners[_OWNERS_IN_MESSAGE:] else ""
+        return Reason.OWNED, f"owned by {', '.join(owners[:_OWNERS_IN_MESSAGE])}{others}"
+    before = find_condition(old, ConditionType.HAS_OWNER)
+    if before is not None and (before.status is ConditionStatus.TRUE or before.reason == Reason.NO_OWNER):
+        return Reason.NO_OWNER, "it lost its last owner; make a member Owner"
+    return Reason.AWAITING_FIRST_OWNER, "nobody has owned it yet; apply a Membership with the role Owner"
+
+
+def _count_keys(seen: OrganizationObservation) -> KeyCounts:
+    verdicts = Counter(validity(key, membership, seen.organization, seen.now) for key, membership in seen.keys)
+    waiting = sum(verdicts[verdict] for verdict in _WAITING)
+    return KeyCounts(
+        valid=verdicts[Verdict.VALID],
+        suspended=verdicts[Verdict.SUSPENDED],
+        waiting=waiting,
+        ended=verdicts.total() - verdicts[Verdict.VALID] - verdicts[Verdict.SUSPENDED] - waiting,
+    )

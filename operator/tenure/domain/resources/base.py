@@ -1,0 +1,199 @@
+"""What the three kinds share: metadata, conditions, and how a model becomes part of a CRD."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    PlainSerializer,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
+
+GROUP = "tenure.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+CATEGORY = "tenure"
+
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+NAME_LENGTH = 63
+"""Names become label values, which are no longer than this."""
+
+GITOPS_ANNOTATIONS = ("argocd.argoproj.io/tracking-id",)
+GITOPS_LABELS = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
+
+
+def format_time(moment: datetime) -> str:
+    """An instant as Kubernetes writes it, e.g. `2027-02-22T08:30:00Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+DateTime = Annotated[AwareDatetime, PlainSerializer(format_time, return_type=str, when_used="json-unless-none")]
+"""An instant; written in UTC with whole seconds, as Kubernetes writes times."""
+
+
+class Model(BaseModel):
+    """A part of a resource; attribute docstrings become the CRD's descriptions."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+        validate_by_alias=True,
+        validate_by_name=True,
+    )
+
+    rules: ClassVar[Sequence["Rule"]] = ()
+    """CEL rules that the API server checks on this part."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        if cls.rules:
+            schema["x-kubernetes-validations"] = [rule.to_schema() for rule in cls.rules]
+        return schema
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A CEL rule of the CRD, with a message that names the field and says what to do.
+
+    No message contains "is immutable" or "immutable field": GitOps tools and `kubectl apply --force` answer these
+    by deleting the object and creating it again, which would end all keys of the member.
+    """
+
+    expression: str
+    message: str
+    field: str | None = None
+    """Path below this part, e.g. `.role`: the API server shows it beside the message."""
+
+    reason: Literal["FieldValueInvalid", "FieldValueForbidden"] = "FieldValueInvalid"
+
+    def to_schema(self) -> dict[str, Any]:
+        """The rule as an item of `x-kubernetes-validations`."""
+        place = {"fieldPath": self.field} if self.field else {}
+        return {"rule": self.expression, "message": self.message, "reason": self.reason, **place}
+
+
+def list_map(*keys: str) -> dict[str, JsonValue]:
+    """Schema extension of a list whose items are told apart by `keys`."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+LIST_SET: dict[str, JsonValue] = {"x-kubernetes-list-type": "set"}
+"""Schema extension of a list without repetition."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of `kubectl get`."""
+
+    name: str
+    path: str
+    description: str
+    type: Literal["string", "integer", "boolean", "date"] = "string"
+    wide: bool = False
+
+
+class ConditionStatus(StrEnum):
+    """Whether a condition holds."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(Model):
+    """A standard Kubernetes condition; types and reasons are API."""
+
+    type: str = Field(max_length=316)
+    """`Ready` says whether the object has its effect, `Stalled` that waiting won't change that."""
+
+    status: ConditionStatus
+    """True, False or Unknown."""
+
+    reason: str = Field(max_length=1024)
+    """One word for programs; the reference lists them all."""
+
+    message: str = Field(max_length=32768)
+    """A sentence for people: what is the case, and what to do about it."""
+
+    observed_generation: int | None = None
+    """The metadata.generation that this condition speaks of."""
+
+    last_transition_time: DateTime
+    """When `status` last changed."""
+
+
+class ObjectMeta(Model):
+    """The part of `metadata` that decisions need."""
+
+    name: str
+    namespace: str
+    uid: str
+    resource_version: str
+    generation: int = 0
+    creation_timestamp: DateTime
+    deletion_timestamp: DateTime | None = None
+    gitops_mark: str | None = None
+    """The label or annotation by which a GitOps tool claims the object, or None: such a tool would
+    put the object back after a deletion."""
+
+    @property
+    def deleting(self) -> bool:
+        """Whether the object's deletion has started; a finalizer may keep it for a while."""
+        return self.deletion_timestamp is not None
+
+
+def _with_gitops_mark(metadata: Any) -> Any:
+    """Read the mark of a GitOps tool, so that labels and annotations needn't be kept in memory."""
+    if not isinstance(metadata, Mapping):
+        return metadata
+    annotations = metadata.get("annotations") or {}
+    labels = metadata.get("labels") or {}
+    marks = [key for key in GITOPS_ANNOTATIONS if key in annotations]
+    marks += [key for key in GITOPS_LABELS if key in labels]
+    return {**metadata, "gitopsMark": marks[0]} if marks else metadata
+
+
+class Resource(Model):
+    """An object of one of the three kinds; the class is the address: group, version, plural and all."""
+
+    kind: ClassVar[str]
+    plural: ClassVar[str]
+    short_name: ClassVar[str]
+    description: ClassVar[str]
+    columns: ClassVar[Sequence[Column]]
+    selectable: ClassVar[Sequence[str]] = ()
+    """JSON paths that `kubectl get --field-selector` understands."""
+
+    metadata: Annotated[ObjectMeta, BeforeValidator(_with_gitops_mark)]
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Self:
+        """Parse an object as the API server sent it.
+
+        Raises:
+            pydantic.ValidationError: the object doesn't fit the schema.
+        """
+        return cls.model_validate(body)
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """The object's namespace, which is its organization's."""
+        return self.metadata.namespace

@@ -1,0 +1,102 @@
+"""The four roles and what each of them may do: the one place where that table stands."""
+
+from collections.abc import Mapping
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+
+
+class Role(StrEnum):
+    """The role of a member within an organization."""
+
+    OWNER = "Owner"
+    MEMBER = "Member"
+    ANALYST = "Analyst"
+    VIEWER = "Viewer"
+
+
+class Capability(StrEnum):
+    """A part of the product that a role opens."""
+
+    CLUSTERS = "clusters"
+    BILLING = "billing"
+    COSTS = "costs"
+    ORGANIZATION = "organization"
+    MEMBERS = "members"
+
+
+class Level(IntEnum):
+    """How far a capability reaches; levels are ordered."""
+
+    NONE = 0
+    VIEW = 1
+    FULL = 2
+
+    @property
+    def label(self) -> str:
+        """The level as the API writes it: `None`, `View` or `Full`."""
+        return self.name.capitalize()
+
+
+class Access(StrEnum):
+    """The most that a key may do, whatever its holder's role."""
+
+    FULL = "Full"
+    VIEW = "View"
+
+
+DESCRIPTIONS: Mapping[Capability, str] = MappingProxyType(
+    {
+        Capability.CLUSTERS: "cluster management",
+        Capability.BILLING: "billing access",
+        Capability.COSTS: "cost monitoring",
+        Capability.ORGANIZATION: "organization management",
+        Capability.MEMBERS: "invite and remove members",
+    }
+)
+
+CAPABILITIES: Mapping[Role, Mapping[Capability, Level]] = MappingProxyType(
+    {
+        Role.OWNER: MappingProxyType(
+            {
+                Capability.CLUSTERS: Level.FULL,
+                Capability.BILLING: Level.FULL,
+                Capability.COSTS: Level.FULL,
+                Capability.ORGANIZATION: Level.FULL,
+                Capability.MEMBERS: Level.FULL,
+            }
+        ),
+        Role.MEMBER: MappingProxyType(
+            {
+                Capability.CLUSTERS: Level.FULL,
+                Capability.BILLING: Level.VIEW,
+                Capability.COSTS: Level.FULL,
+                Capability.ORGANIZATION: Level.NONE,
+                Capability.MEMBERS: Level.NONE,
+            }
+        ),
+        Role.ANALYST: MappingProxyType(
+            {
+                Capability.CLUSTERS: Level.VIEW,
+                Capability.BILLING: Level.VIEW,
+                Capability.COSTS: Level.FULL,
+                Capability.ORGANIZATION: Level.NONE,
+                Capability.MEMBERS: Level.NONE,
+            }
+        ),
+        Role.VIEWER: MappingProxyType(
+            {
+                Capability.CLUSTERS: Level.VIEW,
+                Capability.BILLING: Level.VIEW,
+                Capability.COSTS: Level.VIEW,
+                Capability.ORGANIZATION: Level.NONE,
+                Capability.MEMBERS: Level.NONE,
+            }
+        ),
+    }
+)
+
+
+def capabilities(role: Role, access: Access = Access.FULL) -> dict[Capability, Level]:
+    """What a holder of `role` may do with a key of `access`: `View` caps every level at View."""
+    most = Level.VIEW if access is Access.VIEW else Level.FULL
+    return {capability: min(level, most) for capability, level in CAPABILITIES[role].items()}

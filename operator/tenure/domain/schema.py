@@ -1,0 +1,138 @@
+"""CustomResourceDefinitions out of the models: what they say is what the API server checks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from tenure.domain.resources.base import CATEGORY, GROUP, NAME_LENGTH, VERSION, Resource, Rule
+
+
+def custom_resource_definition(resource: type[Resource]) -> dict[str, Any]:
+    """The CustomResourceDefinition of a kind, as a body that the API server takes."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": f"{resource.plural}.{GROUP}",
+            "labels": {"app.kubernetes.io/name": "tenure", "app.kubernetes.io/part-of": "tenure"},
+        },
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": resource.kind,
+                "listKind": f"{resource.kind}List",
+                "plural": resource.plural,
+                "singular": resource.kind.lower(),
+                "shortNames": [resource.short_name],
+                "categories": [CATEGORY],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": _columns(resource),
+                    **_selectable_fields(resource),
+                    "schema": {"openAPIV3Schema": _root_schema(resource)},
+                }
+            ],
+        },
+    }
+
+
+def field_paths(schema: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """The dotted path of every field in an OpenAPI schema, e.g. `spec.subject.name`."""
+    paths: set[str] = set()
+    for name, child in schema.get("properties", {}).items():
+        paths |= {f"{prefix}{name}", *field_paths(child, f"{prefix}{name}.")}
+    if isinstance(items := schema.get("items"), Mapping):
+        paths |= field_paths(items, prefix)
+    return paths
+
+
+def object_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The structural schema of a model: references inlined, descriptions on one line, nothing but what CRDs allow."""
+    schema = model.model_json_schema(by_alias=True, mode="validation")
+    structural: dict[str, Any] = _structural(schema, schema.get("$defs", {}))
+    return structural
+
+
+def _columns(resource: type[Resource]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": column.name,
+            "type": column.type,
+            "jsonPath": column.path,
+            "description": column.description,
+            **({"priority": 1} if column.wide else {}),
+        }
+        for column in resource.columns
+    ]
+
+
+def _selectable_fields(resource: type[Resource]) -> dict[str, Any]:
+    if not resource.selectable:
+        return {}
+    return {"selectableFields": [{"jsonPath": path} for path in resource.selectable]}
+
+
+def _root_schema(resource: type[Resource]) -> dict[str, Any]:
+    name_rule = Rule(
+        f"size(self.metadata.name) <= {NAME_LENGTH}",
+        f"metadata.name: at most {NAME_LENGTH} characters, since it becomes a label value",
+    )
+    spec, status = (_field_schema(resource, field) for field in ("spec", "status"))
+    return {
+        "description": resource.description,
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": spec,
+            "status": {**status, "default": {"observedGeneration": -1}},
+        },
+        "x-kubernetes-validations": [name_rule.to_schema()],
+    }
+
+
+def _field_schema(resource: type[Resource], field: str) -> dict[str, Any]:
+    info = resource.model_fields[field]
+    model = info.annotation
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise TypeError(f"{resource.kind}.{field} must be a model")
+    return {**object_schema(model), "description": _one_line(info.description or "")}
+
+
+def _structural(node: Any, definitions: Mapping[str, Any]) -> Any:
+    """Inline references and drop what a structural schema doesn't allow."""
+    if isinstance(node, list):
+        return [_structural(item, definitions) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    if "$ref" in node:
+        target = definitions[node["$ref"].rsplit("/", 1)[-1]]
+        node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+    if "anyOf" in node:
+        (alternative,) = [option for option in node["anyOf"] if option.get("type") != "null"]
+        merged = {**alternative, **{key: value for key, value in node.items() if key != "anyOf"}}
+        return _structural(merged, definitions)
+    result: dict[str, Any] = {}
+    for key, value in node.items():
+        if key == "properties":
+            result[key] = {name: _structural(child, definitions) for name, child in value.items()}
+        elif key == "description":
+            result[key] = _one_line(value)
+        elif key not in {"title", "default", "$defs", "propertyNames"}:
+            result[key] = _structural(value, definitions)
+    if result.get("type") == "integer":
+        result["format"] = "int64"
+    return result
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

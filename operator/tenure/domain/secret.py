@@ -1,0 +1,153 @@
+"""The Secret that delivers a token: how it is written, and what can be told from one that was read."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from tenure.domain.resources import ApiKey, Organization
+from tenure.domain.resources.apikey import Stamp
+from tenure.domain.resources.base import API_VERSION, GROUP
+from tenure.domain.resources.membership import SubjectKind
+from tenure.domain.tokens import Token
+from tenure.errors import MalformedTokenError
+
+TYPE = f"{GROUP}/api-key"
+DATA_KEY = "token"
+STAMP_ANNOTATION = f"{GROUP}/issued-under"
+"""Names the tenure of the token inside, so that a Secret that was written just before a crash is adopted only while
+that tenure lasts; without it, a role change during the outage would revive a token of the old role."""
+
+RESERVED_PREFIXES = (
+    "app.kubernetes.io/",
+    "argocd.argoproj.io/",
+    "helm.toolkit.fluxcd.io/",
+    "kubectl.kubernetes.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+    "tenure.dev/",
+    "velero.io/",
+)
+"""Prefixes that are never copied to a Secret: the tools behind them would adopt, prune or back it up."""
+
+
+def secret_body(
+    api_key: ApiKey, token: Token, stamp: Stamp, subject_kind: SubjectKind, organization: Organization
+) -> dict[str, Any]:
+    """The Secret of a key, as a body to create."""
+    labels, annotations = _template(api_key, organization)
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": TYPE,
+        "metadata": {
+            "name": api_key.name,
+            "namespace": api_key.namespace,
+            "labels": {
+                **labels,
+                "app.kubernetes.io/managed-by": "tenure",
+                f"{GROUP}/membership": api_key.spec.membership,
+                f"{GROUP}/subject-kind": subject_kind.value,
+                "velero.io/exclude-from-backup": "true",
+            },
+            "annotations": {**annotations, STAMP_ANNOTATION: stamp_text(stamp)},
+            "ownerReferences": [
+                {
+                    "apiVersion": API_VERSION,
+                    "kind": ApiKey.kind,
+                    "name": api_key.name,
+                    "uid": api_key.metadata.uid,
+                    "controller": True,
+                }
+            ],
+        },
+        "data": {DATA_KEY: base64.b64encode(token.reveal().encode()).decode()},
+    }
+
+
+def stamp_text(stamp: Stamp) -> str:
+    """A stamp as one line, without the time of issue; equal tenures give equal lines."""
+    facts = stamp.model_dump(by_alias=True, mode="json", exclude={"at"}, exclude_none=True)
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class SecretFacts:
+    """What matters of a Secret that was read under a key's name."""
+
+    uid: str
+    created: str
+    """`metadata.creationTimestamp`, by the API server's clock."""
+
+    owner_uid: str | None
+    """uid of the ApiKey that controls it, or None."""
+
+    token: Token | None
+    """The token inside, or None where there is none that is well formed."""
+
+    stamp: str | None
+    """The tenure that it was issued under, as `stamp_text` writes it."""
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Self:
+        """Read the facts off a Secret as the API server sent it."""
+        metadata = body["metadata"]
+        controllers = (
+            reference["uid"]
+            for reference in metadata.get("ownerReferences") or ()
+            if reference.get("controller") and reference.get("apiVersion", "").startswith(f"{GROUP}/")
+        )
+        return cls(
+            uid=metadata["uid"],
+            created=metadata["creationTimestamp"],
+            owner_uid=next(controllers, None),
+            token=_token(body) if body.get("type") == TYPE else None,
+            stamp=(metadata.get("annotations") or {}).get(STAMP_ANNOTATION),
+        )
+
+    def is_owned_by(self, api_key: ApiKey) -> bool:
+        """Whether it is this very ApiKey's Secret, proved by uid."""
+        return self.owner_uid == api_key.metadata.uid
+
+    def holds_issued_token(self, api_key: ApiKey) -> bool:
+        """Whether it is the Secret, and holds the token, that the key's status names."""
+        return (
+            self.uid == api_key.status.secret_uid and self.token is not None and self.token.hash == api_key.status.hash
+        )
+
+
+def is_adoptable(facts: SecretFacts, api_key: ApiKey, stamp: Stamp) -> bool:
+    """Whether a Secret that stands in the way is the key's own, written just before a crash under this very tenure."""
+    return (
+        facts.is_owned_by(api_key)
+        and facts.token is not None
+        and facts.stamp == stamp_text(stamp)
+        and facts.uid != api_key.status.secret_uid
+    )
+
+
+def _token(body: Mapping[str, Any]) -> Token | None:
+    try:
+        return Token(base64.b64decode(body["data"][DATA_KEY], validate=True).decode("ascii"))
+    except (KeyError, TypeError, ValueError, binascii.Error, MalformedTokenError):
+        return None
+
+
+def _template(api_key: ApiKey, organization: Organization) -> tuple[dict[str, str], dict[str, str]]:
+    """The labels and annotations that the organization lets the key put on its Secret."""
+    template = api_key.spec.secret_template
+    keys = organization.spec.keys
+    prefixes = tuple((keys and keys.secret_metadata_prefixes) or ())
+    if template is None or not prefixes:
+        return {}, {}
+
+    def allowed(wanted: Mapping[str, str] | None) -> dict[str, str]:
+        return {
+            key: value
+            for key, value in (wanted or {}).items()
+            if key.startswith(prefixes) and not key.startswith(RESERVED_PREFIXES)
+        }
+
+    return allowed(template.labels), allowed(template.annotations)

@@ -1,0 +1,90 @@
+"""The operator: Kopf's watches and the controller in one process."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import kopf
+
+from tenure.domain.resources import KINDS, Resource
+from tenure.domain.resources.base import GROUP, VERSION
+from tenure.errors import MalformedObjectError
+from tenure.handlers.storage import NoDiffBase, NoProgress
+from tenure.kube.cluster import Cluster
+from tenure.kube.connection import Connection, connect
+from tenure.kube.preflight import check_cluster
+from tenure.reconcile.context import Context
+from tenure.reconcile.controller import Controller
+from tenure.settings import Settings
+
+log = logging.getLogger("tenure")
+
+READY = "Tenure is ready"
+
+
+async def run_operator(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT, then finish the work in hand.
+
+    Raises:
+        StartRefusedError: the cluster can't be reached, or lacks a CRD or a right.
+    """
+    connection = await connect()
+    async with Cluster(connection) as cluster:
+        await check_cluster(cluster, settings.namespaces)
+        context = Context(cluster, username_prefix=settings.username_prefix)
+        controller = Controller(context, namespaces=settings.namespaces, resync_seconds=settings.resync_seconds)
+        async with controller.running():
+            log.info("%s: watching %s", READY, ", ".join(settings.namespaces) or "all namespaces")
+            await kopf.operator(
+                registry=_registry(controller, connection),
+                settings=_kopf_settings(settings.namespaces),
+                standalone=True,
+                clusterwide=not settings.namespaces,
+                namespaces=settings.namespaces,
+            )
+    log.info("stopped")
+
+
+def _registry(controller: Controller, connection: Connection) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry)(_login(connection))
+    for resource in KINDS:
+        kopf.on.event(GROUP, VERSION, resource.plural, registry=registry, id=resource.plural)(
+            _observer(controller, resource)
+        )
+    return registry
+
+
+def _login(connection: Connection) -> Callable[..., Any]:
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        session = connection.session(connections=0)
+        session.headers.update(await connection.headers())
+        return kopf.AiohttpSession(aiohttp_session=session, server=connection.server)
+
+    return login
+
+
+def _observer(controller: Controller, resource: type[Resource]) -> Callable[..., Any]:
+    async def observe(event: kopf.RawEvent, **_: Any) -> None:
+        try:
+            controller.observe(resource, event["type"], event["object"])
+        except MalformedObjectError as error:
+            log.warning("left alone, since it doesn't fit the schema: %s", error)
+
+    return observe
+
+
+def _kopf_settings(namespaces: Sequence[str]) -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
+    settings.posting.enabled = False
+    settings.queueing.idle_timeout = 1.0
+    settings.scanning.disabled = bool(namespaces)
+    return settings
+
+
+def run(settings: Settings) -> None:
+    """Run the operator in an event loop of its own."""
+    asyncio.run(run_operator(settings))

@@ -1,0 +1,1 @@
+"""The way to the API server: connection, requests, and nothing that decides."""

@@ -1,0 +1,199 @@
+"""The API calls that Tenure makes: plain JSON over a bounded number of connections."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import aiohttp
+from pydantic import ValidationError
+
+from tenure.domain.resources import Resource
+from tenure.domain.resources.base import GROUP, VERSION, Model
+from tenure.domain.secret import SecretFacts
+from tenure.errors import AlreadyExistsError, MalformedObjectError, ObjectNotFoundError, UnavailableError
+from tenure.kube.answers import parse_answer
+from tenure.kube.connection import Connection
+
+FIELD_MANAGER = "tenure"
+CONNECTIONS = 16
+PAGE_SIZE = 500
+TIMEOUT_SECONDS = 30.0
+
+R = TypeVar("R", bound=Resource)
+
+_JSON = "application/json"
+_MERGE_PATCH = "application/merge-patch+json"
+
+
+class Cluster:
+    """An API server, as far as Tenure uses it; an asynchronous context manager that closes its connections."""
+
+    def __init__(self, connection: Connection, *, connections: int = CONNECTIONS) -> None:
+        self.connection = connection
+        self._session = connection.session(connections=connections)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def get(self, resource: type[R], namespace: str, name: str) -> R:
+        """Read an object consistently.
+
+        Raises:
+            ObjectNotFoundError: it doesn't exist.
+            KindNotServedError: its kind isn't served, which says nothing about the object.
+        """
+        return parse(resource, await self._request("GET", object_path(resource, namespace, name)))
+
+    async def pages(
+        self, resource: type[R], namespace: str | None
+    ) -> AsyncIterator[tuple[list[Mapping[str, Any]], str]]:
+        """List objects consistently, page by page, each with the list's resourceVersion; None: all namespaces."""
+        params = {"limit": str(PAGE_SIZE)}
+        while True:
+            answer = await self._request("GET", collection_path(resource, namespace), params=params)
+            metadata = answer["metadata"]
+            yield answer["items"], metadata["resourceVersion"]
+            if not metadata.get("continue"):
+                return
+            params["continue"] = metadata["continue"]
+
+    async def update_status(self, old: R, status: Model) -> R:
+        """Replace an object's status, if the object is still as it was read.
+
+        A merge patch with nulls for what is left out: fields that a newer version wrote are kept.
+
+        Raises:
+            ConflictError: the object changed, or it is another one of the same name.
+        """
+        body = {
+            "metadata": {"uid": old.metadata.uid, "resourceVersion": old.metadata.resource_version},
+            "status": status.model_dump(by_alias=True, mode="json"),
+        }
+        path = f"{object_path(type(old), old.namespace, old.name)}/status"
+        return parse(type(old), await self._request("PATCH", path, body=body, content_type=_MERGE_PATCH))
+
+    async def delete(self, old: Resource) -> None:
+        """Delete an object, if it is still as it was read; one that is gone already is fine.
+
+        Raises:
+            ConflictError: the object changed, or it is another one of the same name.
+        """
+        preconditions = {"uid": old.metadata.uid, "resourceVersion": old.metadata.resource_version}
+        await self._delete(object_path(type(old), old.namespace, old.name), preconditions)
+
+    async def create_secret(self, body: Mapping[str, Any]) -> SecretFacts:
+        """Create a Secret.
+
+        Raises:
+            AlreadyExistsError: there is a Secret of that name.
+            NamespaceTerminatingError: the namespace is going away.
+            RejectedError: the API server finds it invalid.
+        """
+        path = f"/api/v1/namespaces/{body['metadata']['namespace']}/secrets"
+        return SecretFacts.from_body(await self._request("POST", path, body=body))
+
+    async def get_secret(self, namespace: str, name: str) -> SecretFacts | None:
+        """Read a Secret consistently; None where there is none."""
+        try:
+            return SecretFacts.from_body(await self._request("GET", secret_path(namespace, name)))
+        except ObjectNotFoundError:
+            return None
+
+    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
+        """Delete a Secret, if it has this uid; one that is gone already is fine.
+
+        Raises:
+            ConflictError: another Secret has the name now.
+        """
+        await self._delete(secret_path(namespace, name), {"uid": uid})
+
+    async def create_event(self, body: Mapping[str, Any]) -> None:
+        """Record an Event; one of the same name is the same Event, recorded before."""
+        path = f"/apis/events.k8s.io/v1/namespaces/{body['metadata']['namespace']}/events"
+        try:
+            await self._request("POST", path, body=body)
+        except AlreadyExistsError:
+            return
+
+    async def read(self, path: str) -> dict[str, Any]:
+        """Read any path, e.g. a CustomResourceDefinition's."""
+        return await self._request("GET", path)
+
+    async def review(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Post a review, which creates nothing, and return its answer."""
+        return await self._request("POST", path, body=body)
+
+    async def _delete(self, path: str, preconditions: Mapping[str, str]) -> None:
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": preconditions,
+            "propagationPolicy": "Background",
+        }
+        try:
+            await self._request("DELETE", path, body=options)
+        except ObjectNotFoundError:
+            return
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = _JSON,
+    ) -> dict[str, Any]:
+        query = {**(params or {}), **({"fieldManager": FIELD_MANAGER} if method in {"POST", "PATCH"} else {})}
+        what = f"{method} {path}"
+        try:
+            async with self._session.request(
+                method,
+                self.connection.server + path,
+                params=query,
+                data=None if body is None else json.dumps(body),
+                headers={**await self.connection.headers(), "Accept": _JSON, "Content-Type": content_type},
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+            ) as answer:
+                return parse_answer(what, answer.status, await answer.read(), answer.headers.get("Retry-After"))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UnavailableError(f"{what}: {error or 'no answer in time'}") from error
+
+
+def parse(resource: type[R], body: Mapping[str, Any]) -> R:
+    """Parse an object.
+
+    Raises:
+        MalformedObjectError: it doesn't fit the schema; the text names it and the field.
+    """
+    try:
+        return resource.from_body(body)
+    except ValidationError as error:
+        metadata = body.get("metadata") or {}
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise MalformedObjectError(
+            f"{resource.kind} {metadata.get('namespace')}/{metadata.get('name')}: {field}: {first['msg']}"
+        ) from error
+
+
+def collection_path(resource: type[Resource], namespace: str | None) -> str:
+    """The path of all objects of a kind, in one namespace or in all."""
+    place = "" if namespace is None else f"/namespaces/{namespace}"
+    return f"/apis/{GROUP}/{VERSION}{place}/{resource.plural}"
+
+
+def object_path(resource: type[Resource], namespace: str, name: str) -> str:
+    """The path of an object."""
+    return f"{collection_path(resource, namespace)}/{name}"
+
+
+def secret_path(namespace: str, name: str) -> str:
+    """The path of a Secret."""
+    return f"/api/v1/namespaces/{namespace}/secrets/{name}"

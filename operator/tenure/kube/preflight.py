@@ -1,0 +1,119 @@
+"""Checks before the operator starts: the CRDs are there and recent enough, and every right is held."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tenure.domain.resources import KINDS
+from tenure.domain.resources.base import GROUP, VERSION
+from tenure.domain.schema import custom_resource_definition, field_paths
+from tenure.errors import ForbiddenError, ObjectNotFoundError, StartRefusedError, UnavailableError
+from tenure.kube.cluster import Cluster
+
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+
+@dataclass(frozen=True)
+class Right:
+    """Verbs on a resource that the operator needs in each namespace that it serves."""
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    subresource: str = ""
+
+    @property
+    def label(self) -> str:
+        """The resource as RBAC names it, e.g. `apikeys/status`."""
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
+
+RIGHTS: tuple[Right, ...] = (
+    Right(GROUP, "organizations", ("get", "list", "watch")),
+    Right(GROUP, "organizations", ("patch",), "status"),
+    Right(GROUP, "memberships", ("get", "list", "watch")),
+    Right(GROUP, "memberships", ("patch",), "status"),
+    Right(GROUP, "apikeys", ("get", "list", "watch", "delete")),
+    Right(GROUP, "apikeys", ("patch",), "status"),
+    Right("", "secrets", ("get", "create", "delete")),
+    Right("events.k8s.io", "events", ("create",)),
+)
+"""What the controller needs. Secrets are never listed or watched: whoever can list them holds a master key."""
+
+
+async def check_cluster(cluster: Cluster, namespaces: Sequence[str]) -> None:
+    """Refuse to start where the cluster lacks something; no namespaces: all of them.
+
+    Raises:
+        StartRefusedError: the API server can't be reached, a CRD is missing or older than this code, or a right is
+            missing.
+    """
+    try:
+        for resource in KINDS:
+            await _check_definition(cluster, resource.plural, custom_resource_definition(resource))
+        await _check_rights(cluster, namespaces or [""])
+    except UnavailableError as error:
+        raise StartRefusedError(f"the API server at {cluster.connection.server} doesn't answer: {error}") from error
+
+
+async def _check_definition(cluster: Cluster, plural: str, wanted: Mapping[str, Any]) -> None:
+    name = f"{plural}.{GROUP}"
+    apply = "apply them with: kubectl apply -f crds/"
+    try:
+        served = await cluster.read(f"{_CRDS}/{name}")
+    except ObjectNotFoundError as error:
+        raise StartRefusedError(f"CustomResourceDefinition {name} is missing; {apply}") from error
+    except ForbiddenError as error:
+        raise StartRefusedError(
+            f"missing right: get customresourcedefinitions.apiextensions.k8s.io named {name}; grant it to the "
+            "identity that the operator runs as"
+        ) from error
+    missing = sorted(field_paths(_schema(wanted)) - field_paths(_schema(served)))
+    if missing:
+        raise StartRefusedError(
+            f"CustomResourceDefinition {name} is older than this version of Tenure: it lacks {missing[0]}"
+            f"{f' and {len(missing) - 1} more fields' if missing[1:] else ''}; {apply}"
+        )
+
+
+def _schema(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    for version in definition["spec"]["versions"]:
+        if version["name"] == VERSION:
+            schema: Mapping[str, Any] = version["schema"]["openAPIV3Schema"]
+            return schema
+    return {}
+
+
+async def _check_rights(cluster: Cluster, namespaces: Iterable[str]) -> None:
+    missing = []
+    for namespace in namespaces:
+        for right in RIGHTS:
+            for verb in right.verbs:
+                if not await _is_allowed(cluster, namespace, right, verb):
+                    where = f"in namespace {namespace}" if namespace else "in all namespaces"
+                    group = f".{right.group}" if right.group else ""
+                    missing.append(f"{verb} {right.resource}{group}{right.label[len(right.resource) :]} {where}")
+    if missing:
+        raise StartRefusedError(
+            f"missing rights: {'; '.join(missing)}; grant them to the identity that the operator runs as"
+        )
+
+
+async def _is_allowed(cluster: Cluster, namespace: str, right: Right, verb: str) -> bool:
+    attributes = {
+        "namespace": namespace,
+        "group": right.group,
+        "resource": right.resource,
+        "subresource": right.subresource,
+        "verb": verb,
+    }
+    review = await cluster.review(
+        _REVIEWS,
+        {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        },
+    )
+    return bool(review["status"]["allowed"])

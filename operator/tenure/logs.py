@@ -1,0 +1,31 @@
+"""Log lines for people or for programs; no token ever reaches them, since a token doesn't print itself."""
+
+import logging
+import sys
+
+from pythonjsonlogger.json import JsonFormatter
+
+from tenure.settings import LogFormat, LogLevel
+
+_TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_NOISY = ("kopf", "aiohttp", "asyncio")
+
+
+def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
+    """Send the log to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    if log_format is LogFormat.JSON:
+        handler.setFormatter(
+            JsonFormatter(
+                "%(asctime)s %(levelname)s %(name)s %(message)s",
+                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+            )
+        )
+    else:
+        handler.setFormatter(logging.Formatter(_TEXT))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.value.upper())
+    if level is not LogLevel.DEBUG:
+        for name in _NOISY:
+            logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,1 @@
+"""Observe, plan, apply: level-triggered reconciliation of the three kinds."""

@@ -1,0 +1,100 @@
+"""What every reconciliation works with."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from tenure.domain.resources import Membership, Organization, Resource
+from tenure.errors import ObjectNotFoundError
+from tenure.kube.cluster import Cluster
+from tenure.reconcile.effects import effects
+from tenure.reconcile.mirror import Change, Mirror, Ref
+from tenure.reconcile.queue import Purpose, WorkQueue
+from tenure.reconcile.reads import SharedReads
+
+R = TypeVar("R", bound=Resource)
+
+log = logging.getLogger("tenure.reconcile")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Context:
+    """The cluster, the mirror and the queue, and the one way in which news enters."""
+
+    cluster: Cluster
+    username_prefix: str = ""
+    mirror: Mirror = field(default_factory=Mirror)
+    queue: WorkQueue = field(default_factory=WorkQueue)
+    now: Callable[[], datetime] = _utc_now
+
+    def __post_init__(self) -> None:
+        self._memberships = SharedReads[Ref, Membership | None](self._read_membership)
+        self._organizations = SharedReads[Ref, Organization | None](self._read_organization)
+
+    def take_in(self, resource: Resource, *, ours: bool = False) -> None:
+        """Learn an object's state; `ours` where our own write led to it, so that it needn't be looked at again."""
+        change = self.mirror.put(resource, asyncio.get_running_loop().time())
+        if change is not None:
+            self.spread(change, itself=not ours)
+
+    def spread(self, change: Change, *, itself: bool) -> None:
+        """Queue all whom a change concerns."""
+        if itself:
+            self.queue.add(change.ref)
+        for effect in effects(change, self.mirror):
+            if effect.settled:
+                self.queue.settle(effect.ref)
+            else:
+                self.queue.add(effect.ref)
+
+    def wake(self, ref: Ref, at: datetime | None) -> None:
+        """Look at an object at a moment of the wall clock; None: at none."""
+        delay = None if at is None else max((at - self.now()).total_seconds(), 0.0)
+        when = None if delay is None else asyncio.get_running_loop().time() + delay
+        self.queue.add_at(ref, when, Purpose.WAKE)
+
+    async def membership(self, namespace: str, name: str, since: float) -> Membership | None:
+        """The Membership by a consistent read that started at `since` or later; None: it doesn't exist."""
+        ref = Ref(Membership, namespace, name)
+        reading = await self._memberships.get(ref, since)
+        return self._newest(ref, Membership, reading.value, reading.started)
+
+    async def organization(self, namespace: str, name: str, since: float) -> Organization | None:
+        """The Organization by a consistent read that started at `since` or later; None: it doesn't exist."""
+        ref = Ref(Organization, namespace, name)
+        reading = await self._organizations.get(ref, since)
+        return self._newest(ref, Organization, reading.value, reading.started)
+
+    async def refresh(self, ref: Ref) -> None:
+        """Read an object again after a conflict; it is queued where there is news."""
+        with contextlib.suppress(ObjectNotFoundError):
+            self.take_in(await self.cluster.get(ref.resource, ref.namespace, ref.name))
+
+    def _newest(self, ref: Ref, resource: type[R], read: R | None, started: float) -> R | None:
+        """What was read, or what the watch has shown since."""
+        if read is not None:
+            self.take_in(read)
+            return self.mirror.get(resource, ref.namespace, ref.name)
+        if self.mirror.seen_at(ref) > started:
+            return self.mirror.get(resource, ref.namespace, ref.name)
+        return None
+
+    async def _read_membership(self, ref: Ref) -> Membership | None:
+        return await self._read(Membership, ref)
+
+    async def _read_organization(self, ref: Ref) -> Organization | None:
+        return await self._read(Organization, ref)
+
+    async def _read(self, resource: type[R], ref: Ref) -> R | None:
+        try:
+            return await self.cluster.get(resource, ref.namespace, ref.name)
+        except ObjectNotFoundError:
+            return None

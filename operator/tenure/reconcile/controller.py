@@ -1,0 +1,109 @@
+"""The controller: news in, reconciliations out, failures tried again."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.errors import (
+    ApiError,
+    ConflictError,
+    NamespaceTerminatingError,
+    TenureError,
+)
+from tenure.kube.cluster import parse
+from tenure.reconcile.apikeys import ApiKeys
+from tenure.reconcile.context import Context, log
+from tenure.reconcile.delivery import ObstructedError
+from tenure.reconcile.memberships import Memberships
+from tenure.reconcile.mirror import Ref
+from tenure.reconcile.organizations import Organizations
+from tenure.reconcile.queue import Item
+from tenure.reconcile.sweep import Sweep
+
+WORKERS = 64
+"""More workers than connections: those that wait for a shared read or a connection cost nothing, and the more of one
+member's keys wait together, the fewer reads they need."""
+
+_GRACE_SECONDS = 4.0
+
+
+class Controller:
+    """Keeps the three kinds as they should be."""
+
+    def __init__(self, context: Context, *, namespaces: Sequence[str], resync_seconds: float) -> None:
+        self._context = context
+        self._api_keys = ApiKeys(context)
+        self._reconcilers: Mapping[type[Resource], ApiKeys | Memberships | Organizations] = {
+            ApiKey: self._api_keys,
+            Membership: Memberships(context),
+            Organization: Organizations(context),
+        }
+        self._sweep = Sweep(context, self._api_keys, namespaces)
+        self._resync_seconds = resync_seconds
+
+    def observe(self, resource: type[Resource], event: str | None, body: Mapping[str, Any]) -> None:
+        """Take in what a watch says of an object: `event` is ADDED, MODIFIED, DELETED, or None from a list."""
+        metadata = body["metadata"]
+        ref = Ref(resource, metadata["namespace"], metadata["name"])
+        if event == "DELETED":
+            self._observe_deletion(ref, body)
+        elif not self._context.mirror.holds(ref, metadata):
+            self._context.take_in(parse(resource, body))
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Reconcile while the block runs; on leaving, the work in hand is finished first, for four seconds at most."""
+        await self._sweep.fill()
+        self._sweep.spread(self._resync_seconds)
+        tasks = [
+            asyncio.create_task(self._context.queue.run(self._work, workers=WORKERS), name="workers"),
+            asyncio.create_task(self._resync(), name="sweep"),
+        ]
+        try:
+            yield
+        finally:
+            await self._context.queue.drain(_GRACE_SECONDS)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _observe_deletion(self, ref: Ref, body: Mapping[str, Any]) -> None:
+        change = self._context.mirror.remove(ref, body["metadata"]["uid"])
+        if change is not None:
+            self._context.spread(change, itself=True)
+        if ref.resource is ApiKey:
+            self._api_keys.orphan(parse(ApiKey, body), proved=True)
+
+    async def _work(self, item: Item) -> None:
+        try:
+            await self._reconcilers[item.ref.resource].reconcile(item)
+        except ConflictError as error:
+            log.debug("%s: changed meanwhile, read again: %s", item.ref, error)
+            self._context.queue.back_off(item)
+            with contextlib.suppress(ApiError):
+                await self._context.refresh(item.ref)
+        except (ObstructedError, NamespaceTerminatingError) as error:
+            log.info("%s: waits: %s", item.ref, error)
+            self._context.queue.back_off(item, at_least=1.0)
+        except TenureError as error:
+            retry_after = error.retry_after if isinstance(error, ApiError) else None
+            delay = self._context.queue.back_off(item, at_least=retry_after or 0.0)
+            log.warning("%s: %s; tried again in %.1f s", item.ref, error, delay)
+        except Exception:  # noqa: BLE001 - one object's defect must not stop the others; it is logged whole
+            delay = self._context.queue.back_off(item, at_least=1.0)
+            log.exception("%s: unexpected error; tried again in %.1f s", item.ref, delay)
+        else:
+            self._context.queue.succeed(item.ref)
+
+    async def _resync(self) -> None:
+        while True:
+            await asyncio.sleep(self._resync_seconds)
+            try:
+                await self._sweep.fill()
+                self._sweep.spread(self._resync_seconds)
+            except TenureError as error:
+                log.warning("sweep: %s; tried again in %.0f s", error, self._resync_seconds)
+            except Exception:  # noqa: BLE001 - a defect in one sweep must not end all sweeping; it is logged whole
+                log.exception("sweep: unexpected error; tried again in %.0f s", self._resync_seconds)

@@ -1,0 +1,85 @@
+"""Deliver a token in a Secret: create, or adopt what an interrupted attempt created; never touch a foreign one."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from tenure.domain.conditions import ready_reason
+from tenure.domain.planning.apikeys import ApiKeyObservation, new_stamp
+from tenure.domain.reasons import Reason
+from tenure.domain.resources.apikey import Stamp
+from tenure.domain.secret import SecretFacts, is_adoptable, secret_body
+from tenure.domain.tokens import ENTROPY_BYTES, Token
+from tenure.errors import AlreadyExistsError, ConflictError, RejectedError, TenureError
+from tenure.kube.cluster import Cluster
+
+_ATTEMPTS = 3
+
+
+class ObstructedError(TenureError):
+    """A token can't be delivered until somebody acts; the text is the status's message."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A token in its Secret, and the tenure that it was issued under."""
+
+    token: Token
+    stamp: Stamp
+    secret_uid: str
+
+
+async def deliver(cluster: Cluster, seen: ApiKeyObservation) -> Delivery:
+    """Bring a token into the key's Secret.
+
+    Raises:
+        ObstructedError: a Secret of the name isn't the key's, or the API server rejects the Secret.
+        ConflictError: others keep changing the Secret; try again.
+    """
+    key, stamp = seen.api_key, new_stamp(seen, seen.now)
+    if ready_reason(key.status.conditions) == Reason.SECRET_CONFLICT:
+        # Look before the write: while the conflict lasts, nothing is written.
+        _refuse_foreign(await cluster.get_secret(key.namespace, key.name), seen)
+    for _ in range(_ATTEMPTS):
+        token = Token.mint(secrets.token_bytes(ENTROPY_BYTES))
+        try:
+            facts = await cluster.create_secret(_body(seen, token, stamp))
+        except AlreadyExistsError:
+            existing = await cluster.get_secret(key.namespace, key.name)
+            _refuse_foreign(existing, seen)
+            if existing is None:
+                continue
+            if is_adoptable(existing, key, stamp) and existing.token is not None:
+                return _delivery(existing, existing.token, stamp)
+            await cluster.delete_secret(key.namespace, key.name, existing.uid)
+        except RejectedError as error:
+            raise ObstructedError(Reason.POLICY_VIOLATION, f"its Secret is rejected: {error}") from error
+        else:
+            return _delivery(facts, token, stamp)
+    raise ConflictError(f"Secret {key.namespace}/{key.name} keeps changing")
+
+
+def _body(seen: ApiKeyObservation, token: Token, stamp: Stamp) -> dict[str, object]:
+    if seen.membership is None or seen.organization is None:
+        raise ValueError("a token is issued under a Membership and an Organization")
+    return secret_body(seen.api_key, token, stamp, seen.membership.spec.subject.kind, seen.organization)
+
+
+def _refuse_foreign(facts: SecretFacts | None, seen: ApiKeyObservation) -> None:
+    key = seen.api_key
+    if facts is not None and not facts.is_owned_by(key):
+        raise ObstructedError(
+            Reason.SECRET_CONFLICT,
+            f"Secret {key.name} exists and isn't this key's, so it is left alone; delete or rename it, and the key is "
+            "issued (after a restore from a backup that held Secrets, delete the restored Secret)",
+        )
+
+
+def _delivery(facts: SecretFacts, token: Token, stamp: Stamp) -> Delivery:
+    """The stamp's time is the API server's: the Secret's creation."""
+    issued = stamp.model_copy(update={"at": datetime.fromisoformat(facts.created)})
+    return Delivery(token, issued, facts.uid)

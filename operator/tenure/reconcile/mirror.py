@@ -1,0 +1,125 @@
+"""An in-memory mirror of the three kinds; it proposes, and consistent reads prove."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar, cast
+
+from tenure.domain.planning.organizations import oldest
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+
+R = TypeVar("R", bound=Resource)
+
+
+class Ref(NamedTuple):
+    """The address of an object."""
+
+    resource: type[Resource]
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.resource.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the mirror held before and holds now; None: no object."""
+
+    ref: Ref
+    old: Resource | None
+    new: Resource | None
+
+
+def ref_of(resource: Resource) -> Ref:
+    """The address of an object at hand."""
+    return Ref(type(resource), resource.namespace, resource.name)
+
+
+class Mirror:
+    """The latest state of every object that was seen, with the look-ups that plans need."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Ref, Resource] = {}
+        self._seen_at: dict[Ref, float] = {}
+        self._members: defaultdict[str, dict[str, Membership]] = defaultdict(dict)
+        self._organizations: defaultdict[str, dict[str, Organization]] = defaultdict(dict)
+        self._keys: defaultdict[str, defaultdict[str, dict[str, ApiKey]]] = defaultdict(lambda: defaultdict(dict))
+
+    def holds(self, ref: Ref, metadata: Mapping[str, Any]) -> bool:
+        """Whether the object of this uid is known in this version or a newer one."""
+        known = self._objects.get(ref)
+        return (
+            known is not None
+            and known.metadata.uid == metadata["uid"]
+            and int(known.metadata.resource_version) >= int(metadata["resourceVersion"])
+        )
+
+    def put(self, new: Resource, seen_at: float) -> Change | None:
+        """Take an object in; None where the same or a newer version is known."""
+        ref = ref_of(new)
+        known = self._objects.get(ref)
+        if known is not None and int(known.metadata.resource_version) >= int(new.metadata.resource_version):
+            return None
+        self._objects[ref] = new
+        self._seen_at[ref] = seen_at
+        match new:
+            case ApiKey():
+                self._keys[new.namespace][new.spec.membership][new.name] = new
+                if isinstance(known, ApiKey) and known.spec.membership != new.spec.membership:
+                    self._keys[new.namespace][known.spec.membership].pop(new.name, None)
+            case Membership():
+                self._members[new.namespace][new.name] = new
+            case Organization():
+                self._organizations[new.namespace][new.name] = new
+        return Change(ref, known, new)
+
+    def remove(self, ref: Ref, uid: str) -> Change | None:
+        """Forget an object; None where it isn't known, or is another one of the same name by now."""
+        known = self._objects.get(ref)
+        if known is None or known.metadata.uid != uid:
+            return None
+        del self._objects[ref], self._seen_at[ref]
+        match known:
+            case ApiKey():
+                self._keys[known.namespace][known.spec.membership].pop(known.name, None)
+            case Membership():
+                self._members[known.namespace].pop(known.name, None)
+            case Organization():
+                self._organizations[known.namespace].pop(known.name, None)
+        return Change(ref, known, None)
+
+    def get(self, resource: type[R], namespace: str, name: str) -> R | None:
+        """The object as it was last seen."""
+        return cast(R | None, self._objects.get(Ref(resource, namespace, name)))
+
+    def seen_at(self, ref: Ref) -> float:
+        """When the present state was seen, on the loop's clock; minus infinity for none."""
+        return self._seen_at.get(ref, float("-inf"))
+
+    def all(self) -> Iterable[Resource]:
+        """Every object, as a snapshot."""
+        return list(self._objects.values())
+
+    def organizations(self, namespace: str) -> list[Organization]:
+        """The Organizations of a namespace."""
+        return list(self._organizations[namespace].values())
+
+    def organization_in_force(self, namespace: str, name: str | None = None) -> Organization | None:
+        """The oldest Organization of a namespace; with a name, only if it is the one of that name."""
+        organization = oldest(self.organizations(namespace))
+        if organization is None or name not in (None, organization.name):
+            return None
+        return organization
+
+    def memberships(self, namespace: str) -> list[Membership]:
+        """The Memberships of a namespace."""
+        return list(self._members[namespace].values())
+
+    def keys_of(self, namespace: str, membership: str) -> list[ApiKey]:
+        """The keys of a member."""
+        return list(self._keys[namespace][membership].values())
+
+    def keys_in(self, namespace: str) -> list[ApiKey]:
+        """The keys of a namespace."""
+        return [key for keys in self._keys[namespace].values() for key in keys.values()]

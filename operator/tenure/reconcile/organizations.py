@@ -1,0 +1,39 @@
+"""Reconcile Organizations: keep their status."""
+
+from tenure.domain.planning.actions import UpdateStatus
+from tenure.domain.planning.organizations import OrganizationObservation, plan_organization
+from tenure.domain.resources import Organization
+from tenure.reconcile.context import Context
+from tenure.reconcile.queue import Item
+
+
+class Organizations:
+    """The reconciliation of Organizations."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def reconcile(self, item: Item) -> None:
+        """Bring an Organization's status to what it should be."""
+        mirror, namespace = self._context.mirror, item.ref.namespace
+        organization = mirror.get(Organization, namespace, item.ref.name)
+        in_force = mirror.organization_in_force(namespace)
+        if organization is None or in_force is None:
+            self._context.queue.forget(item.ref)
+            return
+        members = {
+            member.name: member
+            for member in mirror.memberships(namespace)
+            if member.spec.organization == organization.name and not member.metadata.deleting
+        }
+        seen = OrganizationObservation(
+            organization=organization,
+            in_force=in_force,
+            members=list(members.values()),
+            keys=[(key, members.get(key.spec.membership)) for key in mirror.keys_in(namespace)],
+            now=self._context.now(),
+        )
+        for action in plan_organization(seen).actions:
+            if isinstance(action, UpdateStatus):
+                updated = await self._context.cluster.update_status(organization, action.status)
+                self._context.take_in(updated, ours=True)

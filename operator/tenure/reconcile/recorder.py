@@ -1,0 +1,48 @@
+"""Kubernetes Events: one for each occurrence, by a name that follows from it."""
+
+import hashlib
+import os
+import socket
+from typing import Any
+
+from tenure.domain.planning.actions import EmitEvent
+from tenure.domain.resources import Resource
+from tenure.domain.resources.base import API_VERSION
+from tenure.errors import ApiError
+from tenure.reconcile.context import Context, log
+
+CONTROLLER = "tenure.dev/controller"
+_MAX_NOTE = 1024
+
+
+async def record(context: Context, event: EmitEvent, regarding: Resource) -> None:
+    """Record an Event on an object; a failure is logged and holds nothing up."""
+    try:
+        await context.cluster.create_event(_body(context, event, regarding))
+    except ApiError as error:
+        log.warning("event %s on %s %s not recorded: %s", event.reason, regarding.kind, regarding.name, error)
+
+
+def _body(context: Context, event: EmitEvent, regarding: Resource) -> dict[str, Any]:
+    metadata = regarding.metadata
+    identity = f"{metadata.uid}/{event.reason}/{event.occurrence}"
+    suffix = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": f"{metadata.name}.{suffix}", "namespace": metadata.namespace},
+        "eventTime": context.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingController": CONTROLLER,
+        "reportingInstance": f"{socket.gethostname()}-{os.getpid()}"[:128],
+        "action": "Reconcile",
+        "reason": event.reason,
+        "type": event.type.value,
+        "note": event.note[:_MAX_NOTE],
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": regarding.kind,
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "uid": metadata.uid,
+        },
+    }

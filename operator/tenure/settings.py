@@ -1,0 +1,66 @@
+"""The operator's settings, from the command line and `TENURE_*` variables."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tenure.errors import StartRefusedError
+
+PREFIX = "TENURE_"
+
+_SERVICE_LINK = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)")
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """Which log lines are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `tenure run` can be told.
+
+    Attributes:
+        namespaces: Namespaces to serve; empty: all.
+        resync_seconds: How often everything is listed and compared.
+        username_prefix: What the identity provider puts before a person's name.
+        log_format: How log lines are written.
+        log_level: Which log lines are written.
+    """
+
+    namespaces: tuple[str, ...] = ()
+    resync_seconds: float = 300.0
+    username_prefix: str = ""
+    log_format: LogFormat = LogFormat.TEXT
+    log_level: LogLevel = LogLevel.INFO
+
+
+def refuse_unknown_variables(known: Iterable[str], environ: Mapping[str, str] = os.environ) -> None:
+    """Refuse `TENURE_*` variables that mean nothing, since a mistyped setting would be lost silently.
+
+    Variables that Kubernetes itself sets for Services whose names begin with `tenure` are passed over.
+
+    Raises:
+        StartRefusedError: a variable is unknown; the text names it and the known ones.
+    """
+    known = sorted(known)
+    unknown = sorted(
+        name
+        for name in environ
+        if name.startswith(PREFIX) and name not in known and _SERVICE_LINK.fullmatch(name) is None
+    )
+    if unknown:
+        raise StartRefusedError(f"unknown setting {', '.join(unknown)}; known are {', '.join(known)}")
