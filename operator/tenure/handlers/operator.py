@@ -81,6 +81,7 @@ def _kopf_settings(namespaces: Sequence[str]) -> kopf.OperatorSettings:
     settings.persistence.progress_storage = NoProgress()
     settings.posting.enabled = False
     settings.queueing.idle_timeout = 1.0
+    settings.queueing.exit_timeout = 0.5
     settings.scanning.disabled = bool(namespaces)
     return settings
 

@@ -58,7 +58,7 @@ class Controller:
         await self._sweep.fill()
         self._sweep.spread(self._resync_seconds)
         tasks = [
-            asyncio.create_task(self._context.queue.run(self._work, workers=WORKERS), name="workers"),
+            *self._context.queue.start(self._work, workers=WORKERS),
             asyncio.create_task(self._resync(), name="sweep"),
         ]
         try:

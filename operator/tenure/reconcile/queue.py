@@ -83,14 +83,12 @@ class WorkQueue:
         self.add_at(ref, min(now + QUIET_SECONDS, first + LONGEST_DELAY_SECONDS), Purpose.SETTLE)
         self._settling[ref] = first
 
-    async def run(self, work: Callable[[Item], Awaitable[None]], *, workers: int) -> None:
-        """Work through the queue with so many workers until it is drained or cancelled.
+    def start(self, work: Callable[[Item], Awaitable[None]], *, workers: int) -> list[asyncio.Task[None]]:
+        """Work through the queue with so many workers until it is drained or they are cancelled.
 
         `work` must not raise: what to do about a failure is its own to say, with `back_off`.
         """
-        async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
-                group.create_task(self._work(work))
+        return [asyncio.create_task(self._work(work), name=f"worker {number}") for number in range(workers)]
 
     async def drain(self, seconds: float) -> None:
         """Begin no more work, and wait for the work in hand, for so many seconds at most."""

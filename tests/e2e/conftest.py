@@ -1,0 +1,37 @@
+"""An operator for each test, which serves the test's namespace alone, and the world that the test acts in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.api import Api
+from support.operator_process import OperatorProcess
+from support.world import World
+from tenure_dev.controlplane import ControlPlane
+
+
+@pytest.fixture
+def world(control_plane: ControlPlane, namespace: str) -> Iterator[World]:
+    """Give the test's namespace, still empty."""
+    api = Api(control_plane, namespace)
+    yield World(api)
+    api.close()
+
+
+@pytest.fixture
+def stopped_operator(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """Give an operator for the test's namespace that the test starts itself."""
+    operator = OperatorProcess(
+        control_plane.kubeconfig, tmp_path / "operator.log", "--namespace", namespace, "--log-level", "debug"
+    )
+    yield operator
+    if operator.running:
+        operator.resume()
+        operator.stop()
+
+
+@pytest.fixture
+def operator(stopped_operator: OperatorProcess) -> OperatorProcess:
+    """Give a running operator for the test's namespace."""
+    return stopped_operator.start()

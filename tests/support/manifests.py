@@ -1,0 +1,41 @@
+"""Manifests as people write them: small, without what they needn't say."""
+
+from typing import Any
+
+from tenure.domain.resources.base import API_VERSION
+
+Body = dict[str, Any]
+
+DOMAIN = "acme.io"
+
+
+def organization(name: str = "acme", **spec: Any) -> Body:
+    """An Organization's manifest."""
+    return _manifest("Organization", name, spec)
+
+
+def member(name: str, role: str = "Member", *, organization: str = "acme") -> Body:
+    """A person's Membership."""
+    subject = {"kind": "User", "name": f"{name}@{DOMAIN}"}
+    return _manifest("Membership", name, {"organization": organization, "subject": subject, "role": role})
+
+
+def service_account(name: str, role: str = "Member", *, organization: str = "acme") -> Body:
+    """A service account's Membership."""
+    subject = {"kind": "ServiceAccount", "name": name}
+    return _manifest("Membership", name, {"organization": organization, "subject": subject, "role": role})
+
+
+def api_key(name: str, membership: str, **spec: Any) -> Body:
+    """An ApiKey's manifest, with access Full unless said otherwise."""
+    return _manifest("ApiKey", name, {"membership": membership, "access": "Full", **spec})
+
+
+def marked(body: Body, *, labels: dict[str, str] | None = None, annotations: dict[str, str] | None = None) -> Body:
+    """The manifest with labels and annotations, such as those of a GitOps tool."""
+    metadata = {**body["metadata"], "labels": labels or {}, "annotations": annotations or {}}
+    return {**body, "metadata": metadata}
+
+
+def _manifest(kind: str, name: str, spec: Body) -> Body:
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
