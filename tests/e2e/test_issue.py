@@ -7,13 +7,14 @@ import pytest
 from support.audit import Audit
 from support.eventually import eventually
 from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
 from support.world import Body, World
 
 USER_AGENT = "tenure"
 
+pytestmark = pytest.mark.usefixtures("operator")
 
-def test_a_key_becomes_a_secret(operator: OperatorProcess, world: World) -> None:
+
+def test_a_key_becomes_a_secret(world: World) -> None:
     world.create(organization(), member("alice"), api_key("laptop", "alice", ttl="2160h"))
     token = world.issue("laptop")["laptop"]
 
@@ -42,7 +43,7 @@ def test_a_key_becomes_a_secret(operator: OperatorProcess, world: World) -> None
     assert world.verdict(token) == "Valid"
 
 
-def test_an_issue_takes_two_writes_and_at_most_one_read(operator: OperatorProcess, world: World, audit: Audit) -> None:
+def test_an_issue_takes_two_writes_and_at_most_one_read(world: World, audit: Audit) -> None:
     world.create(organization(), member("alice"))
     world.wait_reason("alice", "Active", plural="memberships")
     audit.reset()
@@ -60,7 +61,7 @@ def test_an_issue_takes_two_writes_and_at_most_one_read(operator: OperatorProces
     assert of_key == [("get", "memberships"), ("create", "secrets"), ("patch", "apikeys/status")]
 
 
-def test_keys_of_one_member_share_their_reads(operator: OperatorProcess, world: World, audit: Audit) -> None:
+def test_keys_of_one_member_share_their_reads(world: World, audit: Audit) -> None:
     world.create(organization())
     names = [f"key-{number}" for number in range(40)]
     world.create(*(api_key(name, "alice") for name in names))
@@ -83,12 +84,12 @@ def test_keys_of_one_member_share_their_reads(operator: OperatorProcess, world: 
         for order in permutations([organization(), member("alice"), api_key("laptop", "alice")])
     ],
 )
-def test_any_order_of_application_converges(operator: OperatorProcess, world: World, order: tuple[Body, ...]) -> None:
+def test_any_order_of_application_converges(world: World, order: tuple[Body, ...]) -> None:
     world.create(*order)
     assert world.verdict(world.issue("laptop")["laptop"]) == "Valid"
 
 
-def test_a_key_waits_for_what_is_missing_and_goes_on_when_it_arrives(operator: OperatorProcess, world: World) -> None:
+def test_a_key_waits_for_what_is_missing_and_goes_on_when_it_arrives(world: World) -> None:
     world.create(api_key("laptop", "alice"))
     key = world.wait_reason("laptop", "MembershipNotFound")
     assert "Membership alice" in key["status"]["conditions"][0]["message"]
