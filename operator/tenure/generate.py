@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from tenure import reference
 from tenure.domain.resources import KINDS
 from tenure.domain.schema import custom_resource_definition
 
@@ -23,10 +24,17 @@ class _Dumper(yaml.SafeDumper):
 
 def generated_files() -> Mapping[Path, str]:
     """Path below the checkout and text of every generated file."""
-    return {
+    definitions = {
         Path("crds", f"{resource.plural}.yaml"): _HEADER + _yaml(custom_resource_definition(resource))
         for resource in KINDS
     }
+    pages = {
+        "reasons": reference.reasons_page,
+        "resources": reference.resources_page,
+        "rights": reference.rights_page,
+        "roles": reference.roles_page,
+    }
+    return definitions | {Path("docs", "reference", f"{name}.md"): page() for name, page in pages.items()}
 
 
 def changed_files(folder: Path) -> list[Path]:
