@@ -1,0 +1,263 @@
+"""`make demo`: a role change, and what it costs, on a real control plane of its own."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tenure.domain.conditions import ready_reason
+from tenure.domain.resources.base import format_time
+from tenure.domain.tokens import Token
+from tenure_dev import operator
+from tenure_dev.build import find_or_build
+from tenure_dev.controlplane import ControlPlane
+from tenure_dev.errors import ToolError
+from tenure_dev.kubectl import KubectlError
+from tenure_dev.paths import CHECKOUT, CRDS
+from tenure_dev.processes import Process, wait_until
+from tenure_dev.snapshot import Snapshot
+
+NAMESPACE = "acme"
+SAMPLES = CHECKOUT / "manifests" / "samples"
+LOG = CHECKOUT / ".cache" / "demo.log"
+WITHIN = 30.0
+"""Seconds that a state may take to come; it takes a fraction of one, and a busy machine is no failure."""
+
+
+class StepFailedError(ToolError):
+    """A step didn't hold: what was expected, and what was seen."""
+
+
+@dataclass
+class Demo:
+    """The stage: a console, a control plane and an operator that comes and goes."""
+
+    console: Console
+    plane: ControlPlane
+    tenure: Process
+    held: int = 0
+    tokens: dict[str, Token] = field(default_factory=dict)
+    """Every token as it was before the present step, by the name of its key."""
+
+    def run(self, *arguments: str) -> None:
+        """Show a kubectl command, run it, and show what it prints."""
+        shown = " ".join(f"'{argument}'" if "{" in argument else argument for argument in arguments)
+        self.console.print(f"    [bold]$ kubectl {shown}[/bold]", highlight=False, soft_wrap=True)
+        try:
+            output = self.plane.kubectl(*arguments).stdout
+        except KubectlError as error:
+            raise StepFailedError(f"expected kubectl to succeed, and it said: {error.result.stderr.strip()}") from error
+        for line in output.splitlines():
+            self.console.print(f"    {line}", style="dim", highlight=False, soft_wrap=True)
+
+    def look(self) -> Snapshot:
+        """Read everything that stands in the namespace."""
+        return Snapshot.take(self.plane.kubectl, NAMESPACE)
+
+    def wait(self, expected: str, holds: Callable[[Snapshot], bool]) -> Snapshot:
+        """Wait for a state."""
+        seen: list[Snapshot] = []
+
+        def arrived() -> bool:
+            seen[:] = [self.look()]
+            return holds(seen[0])
+
+        if not wait_until(arrived, within=WITHIN):
+            reasons = {name: ready_reason(key.status.conditions) for name, key in seen[0].keys.items()}
+            secrets = ", ".join(sorted(seen[0].tokens))
+            raise StepFailedError(f"expected: {expected}; seen after {WITHIN:.0f} s: keys {reasons}, Secrets {secrets}")
+        return seen[0]
+
+    def expect(self, expected: str, *, holds: bool) -> None:
+        """Fail the step unless something holds."""
+        if not holds:
+            raise StepFailedError(f"expected: {expected}; it isn't so")
+
+    def start_operator(self) -> None:
+        """Start the operator and wait until it serves."""
+        before = self.tenure.tail(100_000).count(operator.READY_LINE)
+        self.tenure.start()
+        wait_until(
+            lambda: self.tenure.tail(100_000).count(operator.READY_LINE) > before or not self.tenure.running,
+            within=WITHIN,
+        )
+        if not self.tenure.running:
+            raise self.tenure.failure(f"ended with exit code {self.tenure.exit_code}")
+
+    def say(self, text: str = "") -> None:
+        """Print a line of the story."""
+        self.console.print(text, highlight=False, soft_wrap=True)
+
+
+def run_demo() -> None:
+    """Run the demo; raises `ToolError` with the reason and the log's path if a step doesn't hold."""
+    console = Console(soft_wrap=False)
+    binaries = find_or_build()
+    began = time.monotonic()
+    console.print("[bold]Tenure demo: a role change, and what it costs[/bold]", highlight=False)
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    LOG.unlink(missing_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="demo-", dir=LOG.parent))
+    try:
+        with _task(console, "control plane", "etcd, kube-apiserver, kube-controller-manager"):
+            plane = ControlPlane.start(binaries, folder, crds=CRDS)
+        with plane:
+            tenure = Process("tenure", operator.COMMAND, log=LOG, env=operator.environment(plane.kubeconfig))
+            try:
+                held = _play(Demo(console, plane, tenure))
+            finally:
+                if tenure.running:
+                    tenure.stop()
+    except ToolError as error:
+        raise ToolError(f"{error}\nThe operator's log: {LOG}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    seconds = time.monotonic() - began
+    console.print(f"\n[green]✓[/green] {held} of {held} steps held in {seconds:.0f} s. Nothing is left running.")
+    console.print("  Keep it running: make up      How it works: docs/concepts.md", highlight=False)
+
+
+def _play(demo: Demo) -> int:
+    with _task(demo.console, "tenure", "CustomResourceDefinitions, operator"):
+        demo.start_operator()
+    with _task(demo.console, "samples", "kubectl apply --filename manifests/samples/"):
+        demo.plane.kubectl("apply", "--filename", str(SAMPLES))
+        start = demo.wait("all keys issued", lambda now: now.all_issued())
+    _introduce(demo, start)
+    steps = (_change_role, _carry_key_over, _change_while_stopped, _compare_rest)
+    for number, step in enumerate(steps, start=1):
+        step(demo, number)
+    return len(steps)
+
+
+def _introduce(demo: Demo, start: Snapshot) -> None:
+    people = sum(member.is_person for member in start.memberships.values())
+    others = len(start.memberships) - people
+    demo.say(
+        f"\n Organization {NAMESPACE}: {people} people, {others} service account, {len(start.keys)} keys, "
+        "all Ready, each key a Secret."
+    )
+    table = _table("NAME", "MEMBER", "ROLE", "ACCESS", "EXPIRES", "TOKEN IN THE SECRET")
+    for name, key in sorted(start.keys.items()):
+        member = start.memberships[key.spec.membership]
+        table.add_row(
+            name,
+            member.name if member.is_person else f"{member.name} *",
+            member.spec.role,
+            key.spec.access,
+            format_time(key.status.expires_at)[:10] if key.status.expires_at else "never",
+            f"tnr_{start.tokens[name].key_id}_••••",
+        )
+    demo.console.print(table)
+    demo.say("   * service account")
+    demo.tokens.update(start.tokens)
+
+
+def _change_role(demo: Demo, number: int) -> None:
+    _headline(demo, number, "Alice becomes a Viewer. Her keys end; nobody else's do.")
+    demo.run("patch", "membership", "alice", "-n", NAMESPACE, "--type=merge", '-p={"spec":{"role":"Viewer"}}')
+    began = time.monotonic()
+    ended = ("ci-deploy", "laptop")
+    now = demo.wait(
+        "ci-deploy and laptop deleted with their Secrets",
+        lambda now: not any(name in now.keys or name in now.tokens for name in ended),
+    )
+    seconds = time.monotonic() - began
+    _report(demo, now, dict.fromkeys(ended, f"gone after {seconds:.2f} s"))
+    change = now.memberships["alice"].status.last_role_change
+    demo.expect("status.lastRoleChange names the two keys", holds=change is not None and change.key_count == 2)  # noqa: PLR2004
+    if change is not None:
+        names = ", ".join(f"{key.name} ({key.fate})" for key in change.keys)
+        demo.say(f"    status.lastRoleChange of alice: {change.from_role} -> {change.to_role}, {names}")
+
+
+def _carry_key_over(demo: Demo, number: int) -> None:
+    _headline(demo, number, "Anna becomes a Viewer too, and her key was approved for that in the same commit.")
+    demo.run("apply", "--filename", str((CHECKOUT / "dev/demo/anna-viewer.yaml").relative_to(CHECKOUT)))
+    old = demo.tokens["cost-report"]
+    now = demo.wait(
+        "cost-report issued anew",
+        lambda now: now.all_issued() and now.tokens["cost-report"] != old,
+    )
+    _report(demo, now, {"cost-report": "same name, new token"})
+    demo.tokens["cost-report"] = now.tokens["cost-report"]
+
+
+def _change_while_stopped(demo: Demo, number: int) -> None:
+    _headline(demo, number, "The operator is stopped. Bob: Viewer, then Member, then Viewer again.")
+    demo.tenure.stop()
+    for role in ("Member", "Viewer"):
+        demo.run("patch", "membership", "bob", "-n", NAMESPACE, "--type=merge", f'-p={{"spec":{{"role":"{role}"}}}}')
+    now = demo.look()
+    verdict = now.verdict(demo.tokens["bob-cli"])
+    demo.say(f"    bob-cli is stamped (bob, 1), and bob's generation is {now.memberships['bob'].metadata.generation}.")
+    demo.say(f"    So its token is worth: [bold red]{verdict}[/bold red], and its Secret still stands.")
+    demo.expect("bob-cli is RoleChanged though the operator is stopped", holds=verdict == "RoleChanged")
+    demo.expect("the Secret still stands", holds="bob-cli" in now.tokens)
+    began = time.monotonic()
+    demo.start_operator()
+    demo.wait("bob-cli and its Secret deleted", lambda now: "bob-cli" not in now.keys and "bob-cli" not in now.tokens)
+    demo.say(
+        f"    Operator back: Secret deleted {time.monotonic() - began:.1f} s after its start. No event was needed."
+    )
+
+
+def _compare_rest(demo: Demo, number: int) -> None:
+    _headline(demo, number, "Everybody else's keys have gone on as if nothing had happened.")
+    now = demo.wait("all is settled", lambda now: now.all_issued())
+    for name in ("olga-admin", "pipeline"):
+        same = now.tokens.get(name) == demo.tokens[name]
+        verdict = now.verdict(demo.tokens[name])
+        demo.say(f"    {name:<12} {verdict}, {'the same token' if same else 'another token'}")
+        demo.expect(f"{name} keeps its token and works", holds=same and verdict == "Valid")
+    demo.run("get", "tenure", "-n", NAMESPACE)
+
+
+def _report(demo: Demo, now: Snapshot, secrets: Mapping[str, str]) -> None:
+    """Show what became of every token, and fail the step if one of them isn't worth what it should be."""
+    table = _table("KEY", "WHOSE", "BEFORE", "NOW", "SECRET")
+    for name, token in sorted(demo.tokens.items()):
+        verdict = now.verdict(token)
+        ended = name in secrets
+        whose = now.keys[name].spec.membership if name in now.keys else "alice"
+        # An ApiKey that is gone has taken its status along; its Membership says why.
+        shown = "RoleChanged" if verdict == "NotFound" and ended else verdict
+        style = "red" if ended else "green"
+        table.add_row(name, whose, "Valid", f"[{style}]{shown}[/{style}]", secrets.get(name, "same token"))
+        demo.expect(f"the old token of {name} is {'dead' if ended else 'valid'}", holds=(verdict == "Valid") != ended)
+        if not ended:
+            demo.expect(f"{name} keeps its token", holds=now.tokens.get(name) == token)
+    demo.console.print(table)
+    for name in secrets:
+        if name not in now.keys:
+            demo.tokens.pop(name, None)
+
+
+def _headline(demo: Demo, number: int, text: str) -> None:
+    demo.say(f"\n [bold cyan]{number}[/bold cyan]  {text}")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=True, padding=(0, 2, 0, 1), header_style="dim")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+@contextmanager
+def _task(console: Console, name: str, what: str) -> Iterator[None]:
+    began = time.monotonic()
+    with console.status(f" {name:<14} {what}") if console.is_terminal else _silence():
+        yield
+    console.print(f" [green]✓[/green] {name:<14} {what:<52} {time.monotonic() - began:5.1f} s", highlight=False)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    yield

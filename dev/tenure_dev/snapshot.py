@@ -1,0 +1,76 @@
+"""What stands in a namespace at one moment, judged as whoever checks tokens judges it: without the operator."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from tenure.domain.conditions import ready_reason
+from tenure.domain.planning.organizations import oldest
+from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.tokens import Token
+from tenure.domain.validity import Verdict, validity
+from tenure_dev.kubectl import Kubectl
+
+_RESOURCES = "organizations,memberships,apikeys,secrets"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The three kinds and the tokens of one namespace."""
+
+    organizations: tuple[Organization, ...]
+    memberships: Mapping[str, Membership]
+    keys: Mapping[str, ApiKey]
+    tokens: Mapping[str, Token]
+    """Tokens by the name of their Secret."""
+
+    @classmethod
+    def take(cls, kubectl: Kubectl, namespace: str) -> Self:
+        """Read everything in one call."""
+        output = kubectl("get", _RESOURCES, "--namespace", namespace, "--output=json").stdout
+        items: list[dict[str, Any]] = json.loads(output)["items"]
+
+        def of_kind(kind: str) -> list[dict[str, Any]]:
+            return [item for item in items if item["kind"] == kind]
+
+        keys = (ApiKey.from_body(body) for body in of_kind("ApiKey"))
+        members = (Membership.from_body(body) for body in of_kind("Membership"))
+        return cls(
+            organizations=tuple(Organization.from_body(body) for body in of_kind("Organization")),
+            memberships={member.name: member for member in members},
+            keys={key.name: key for key in keys},
+            tokens={
+                body["metadata"]["name"]: Token(base64.b64decode(body["data"]["token"]).decode())
+                for body in of_kind("Secret")
+                if body["type"] == "tenure.dev/api-key"
+            },
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether the operator has spoken of every object as it stands."""
+        everything = (*self.organizations, *self.memberships.values(), *self.keys.values())
+        return bool(everything) and all(
+            one.metadata.generation == one.status.observed_generation  # type: ignore[attr-defined]
+            for one in everything
+        )
+
+    def all_issued(self) -> bool:
+        """Whether every key is issued and has its Secret."""
+        return self.settled and all(
+            ready_reason(key.status.conditions) == "Issued" and name in self.tokens for name, key in self.keys.items()
+        )
+
+    def verdict(self, token: Token) -> Verdict:
+        """What a token is worth, by what is stored."""
+        key = next((key for key in self.keys.values() if key.status.hash == token.hash), None)
+        if key is None:
+            return Verdict.NOT_FOUND
+        membership = self.memberships.get(key.spec.membership)
+        organization = oldest(self.organizations)
+        if membership is None or (organization and membership.spec.organization != organization.name):
+            organization = None
+        return validity(key, membership, organization, datetime.now(UTC))
