@@ -36,15 +36,18 @@ class ApiKeys:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._orphans: defaultdict[Ref, dict[str, str]] = defaultdict(dict)
+        self._cleared: set[str | None] = set()
 
     def orphan(self, key: ApiKey, *, proved: bool) -> None:
         """Have the Secret of an ApiKey that is gone deleted; `proved` where a watch said so and no list.
 
         The garbage collector does the same unless somebody deleted with `--cascade=orphan`.
         """
-        ref = Ref(ApiKey, key.namespace, key.name)
-        if key.status.secret_uid is not None:
-            self._orphans[ref][key.status.secret_uid] = "" if proved else key.metadata.uid
+        ref, secret_uid = Ref(ApiKey, key.namespace, key.name), key.status.secret_uid
+        if secret_uid in self._cleared:
+            self._cleared.discard(secret_uid)
+        elif secret_uid is not None:
+            self._orphans[ref][secret_uid] = "" if proved else key.metadata.uid
             self._context.queue.add(ref)
 
     async def reconcile(self, item: Item) -> None:
@@ -112,7 +115,7 @@ class ApiKeys:
                     await self._update(key, status)
                     log.info("%s: %s", ref, ready_reason(status.conditions))
                 case DeleteApiKey():
-                    await context.cluster.delete(key)
+                    await self._delete_api_key(key)
                     log.info("%s: deleted, since its member's role changed", ref)
                 case EmitEvent():
                     await record(context, action, key)
@@ -141,6 +144,15 @@ class ApiKeys:
 
     async def _update(self, key: ApiKey, status: ApiKeyStatus) -> None:
         self._context.take_in(await self._context.cluster.update_status(key, status), ours=True)
+
+    async def _delete_api_key(self, key: ApiKey) -> None:
+        """Delete an ApiKey whose Secret is deleted already, so that the watch's news of it needn't lead there again."""
+        self._cleared.add(key.status.secret_uid)
+        try:
+            await self._context.cluster.delete(key)
+        except BaseException:
+            self._cleared.discard(key.status.secret_uid)
+            raise
 
     async def _delete_secret(self, ref: Ref, uid: str) -> None:
         try:

@@ -36,7 +36,8 @@ def _of_api_key(old: ApiKey | None, new: ApiKey | None, mirror: Mirror) -> Itera
     yield Effect(Ref(Membership, key.namespace, key.spec.membership), settled=True)
     yield from _organizations(key, mirror)
     frees_slot = old is not None and (new is None or (_has_token(old) and not _has_token(new)))
-    if frees_slot:
+    organization = mirror.organization_in_force(key.namespace)
+    if frees_slot and organization is not None and organization.policy.max_per_member is not None:
         for sibling in mirror.keys_of(key.namespace, key.spec.membership):
             if ready_reason(sibling.status.conditions) == Reason.QUOTA_EXCEEDED:
                 yield Effect(ref_of(sibling))

@@ -64,7 +64,7 @@ def _role_change(seen: MembershipObservation) -> RoleChange | None:
     if known is not None and known.generation == generation:
         return _extend(known, fallen, seen)
     if 0 <= status.observed_generation < generation:
-        fallen += [key for key in seen.keys if key not in fallen and _fell_by_mismatch(key, membership)]
+        fallen += [key for key in seen.keys if _fell_by_mismatch(key, membership)]
         before = status.role or membership.spec.role
     elif fallen:
         stamps = [key.status.issued for key in fallen if key.status.issued]
@@ -98,6 +98,7 @@ def _fell_by_mismatch(key: ApiKey, membership: Membership) -> bool:
         key.status.secret_uid is not None
         and key.spec.for_role is not None
         and key.spec.for_role is not membership.spec.role
+        and not fell_with_role(key, membership)
     )
 
 

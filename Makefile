@@ -1,0 +1,57 @@
+# Everything that is done to this project. `make` alone lists it.
+# What is downloaded or built goes into one cache folder (TENURE_CACHE moves it), the rest stays in the checkout.
+
+CACHE := $(or $(TENURE_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/tenure),$(HOME)/.cache/tenure)
+UV_VERSION := 0.13.9
+UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),$(CACHE)/uv/bin/uv)
+BIN := .venv/bin
+
+export UV
+export UV_CACHE_DIR ?= $(CACHE)/uv/cache
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help setup control-plane demo up down test check generate bench clean
+
+help: ## List the targets.
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: | $(UV)
+	@$(UV) sync --locked --quiet
+
+$(CACHE)/uv/bin/uv:
+	@dev/install-uv $(UV_VERSION) $(CACHE)/uv
+
+control-plane: setup ## Find etcd, kube-apiserver and the rest, or build them from source, once.
+	@$(BIN)/python -m tenure_dev control-plane
+
+demo: setup ## Show a role change, and what it costs, on a control plane of its own.
+	@$(BIN)/python -m tenure_dev demo
+
+up: setup ## Start a control plane with Tenure in the background.
+	@$(BIN)/python -m tenure_dev up
+
+down: setup ## Stop what `make up` started.
+	@$(BIN)/python -m tenure_dev down
+
+test: control-plane ## Run all tests; ARGS="tests/unit -k validity" chooses.
+	$(BIN)/pytest $(ARGS)
+
+check: setup ## Check format, lint, types, layers and generated files.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .
+	$(BIN)/tenure generate --check
+
+generate: setup ## Write the CRDs and the reference pages anew.
+	$(BIN)/tenure generate
+
+bench: setup ## Measure; results go to bench/results.
+	$(BIN)/python -m bench
+
+clean: ## Remove everything that is not in Git from the checkout; the cache folder stays.
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tenure_dev down; fi
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,79 @@
+"""The development tools' command line."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenure_dev.build import find_or_build
+from tenure_dev.demo import run_demo
+from tenure_dev.errors import ToolError
+from tenure_dev.paths import UP
+from tenure_dev.up import Background, kubectl_hint
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Tenure's development tools.",
+)
+
+Folder = Annotated[Path, typer.Option(help="Where everything is kept.", resolve_path=True)]
+WithOperator = Annotated[bool, typer.Option(help="Run Tenure on it.")]
+
+TRY = """\
+# Try:
+#   kubectl apply --filename manifests/samples/
+#   kubectl get tenure --all-namespaces
+#   kubectl explain apikeys.spec
+# Stop it: make down"""
+
+
+@app.command("control-plane")
+def control_plane() -> None:
+    """Find the control plane's programs, or build them once; the last line on stdout is their folder."""
+    typer.echo(find_or_build().folder)
+
+
+@app.command()
+def up(*, folder: Folder = UP, operator: WithOperator = True) -> None:
+    """Start a control plane with Tenure in the background."""
+    background = Background(folder)
+    started = background.up(with_operator=operator)
+    typer.echo(f"# Tenure is {'up' if started else 'already running'}. Everything is in {folder}.")
+    typer.echo(f"export KUBECONFIG={background.kubeconfig}")
+    if hint := kubectl_hint(find_or_build()):
+        typer.echo(hint)
+    typer.echo(TRY)
+
+
+@app.command()
+def down(*, folder: Folder = UP) -> None:
+    """Stop what `up` started and remove its folder."""
+    typer.echo("Stopped." if Background(folder).down() else "Nothing was running.")
+
+
+@app.command()
+def demo() -> None:
+    """Show a role change, and what it costs, on a control plane of its own."""
+    run_demo()
+
+
+@app.command(hidden=True)
+def supervise(*, folder: Folder = UP, operator: WithOperator = True) -> None:
+    """Run in the foreground what `up` runs in the background."""
+    Background(folder).supervise(with_operator=operator)
+
+
+def main() -> None:
+    """Run the command line; what a person can act on is printed without a traceback."""
+    try:
+        app()
+    except ToolError as error:
+        typer.echo(error, err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

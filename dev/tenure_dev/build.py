@@ -1,0 +1,144 @@
+"""Builds the control plane from the pinned Go modules: minutes the first time, never again."""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from tenure_dev.binaries import BUILD_FLAGS, PROGRAMS, Binaries, Pins, find, link_flags
+from tenure_dev.errors import ToolError
+from tenure_dev.paths import BINARIES_MODULE
+from tenure_dev.processes import dies_with_parent
+from tenure_dev.progress import Report, report
+from tenure_dev.toolchain import Toolchain, find_toolchain
+
+CORE_MINUTES = 13
+"""What compiling everything takes one core of a current server; only the announcement depends on it."""
+LOG_LINES = 12
+"""How much of the log an error shows."""
+
+
+def find_or_build() -> Binaries:
+    """Return the control plane's programs, and build them first if they are nowhere; progress goes to stderr.
+
+    Raises `ToolError` if `KUBEBUILDER_ASSETS` is incomplete, or if downloading or building fails.
+    """
+    if found := find():
+        return found
+    pins = Pins.read()
+    store = pins.folder.parent
+    store.mkdir(parents=True, exist_ok=True)
+    with report() as progress, _locked(store / "lock", progress):
+        if found := find():  # Built by another run while this one waited.
+            return found
+        _build(pins, progress)
+    return Binaries(pins.folder)
+
+
+@contextmanager
+def _locked(path: Path, progress: Report) -> Iterator[None]:
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.step("control plane: another run is building it; waiting for that")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(pins: Pins, progress: Report) -> None:
+    progress.step("control plane: looking for Go")
+    toolchain = find_toolchain(pins)
+    partial = pins.folder.with_name(pins.folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    with (pins.folder.parent / "build.log").open("w") as log:
+        flags = [*BUILD_FLAGS, "-ldflags", link_flags(pins.kubernetes)]
+        build = _Build(toolchain, flags, log, progress)
+        build.plan()
+        for program, package in PROGRAMS.items():
+            build.compile(program, package, partial / program)
+    partial.rename(pins.folder)
+    # Some gigabytes, of use only for continuing what was interrupted: new pins compile nearly everything anew.
+    shutil.rmtree(toolchain.cache, ignore_errors=True)
+
+
+class _Build:
+    def __init__(self, toolchain: Toolchain, flags: list[str], log: TextIO, progress: Report) -> None:
+        self._toolchain = toolchain
+        self._flags = flags
+        self._log = log
+        self._progress = progress
+        self._downloads = 0
+        self._done = 0
+        self._total = 0
+        self._about = ""
+
+    def plan(self) -> None:
+        """Download what is needed and count the packages that are still to be compiled."""
+        self._progress.step("control plane: downloading its Go modules")
+        form = "{{.ImportPath}}\t{{.Stale}}\t{{.StaleReason}}"
+        command = ["list", "-deps", *self._flags, "-f", form, *PROGRAMS.values()]
+        packages = self._go(command, "downloading the Go modules", self._downloading).splitlines()
+        self._total = sum(map(_is_stale, packages))
+        share = self._total / max(len(packages), 1)
+        minutes = round(CORE_MINUTES * share / (os.cpu_count() or 1))
+        self._about = f" (about {minutes} min)" if minutes else ""
+
+    def compile(self, program: str, package: str, target: Path) -> None:
+        """Build one program."""
+        self._progress.step(f"control plane: compiling {program}, once{self._about}")
+        command = ["build", "-v", *self._flags, "-o", str(target), package]
+        self._go(command, f"compiling {program}", self._compiling)
+
+    def _downloading(self, line: str) -> None:
+        if line.startswith("go: downloading "):
+            self._downloads += 1
+            self._progress.advance(self._downloads, None)
+
+    def _compiling(self, line: str) -> None:
+        # `go build -v` prints the path of each package as it comes to it.
+        if re.fullmatch(r"[\w.~/-]+", line):
+            self._done += 1
+            self._progress.advance(min(self._done, self._total), self._total)
+
+    def _go(self, arguments: list[str], what: str, on_line: Callable[[str], None]) -> str:
+        """Run go, hand each line of its stderr to the log and to `on_line`, and return its stdout."""
+        with (
+            tempfile.TemporaryFile("w+") as output,
+            subprocess.Popen(
+                [self._toolchain.go, *arguments],
+                cwd=BINARIES_MODULE,
+                env=self._toolchain.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.PIPE,
+                text=True,
+                preexec_fn=dies_with_parent(),  # noqa: PLW1509  (see there)
+            ) as process,
+        ):
+            for line in process.stderr or ():
+                self._log.write(line)
+                self._log.flush()
+                on_line(line.rstrip("\n"))
+            if process.wait() != 0:
+                raise self._failure(what)
+            output.seek(0)
+            return output.read()
+
+    def _failure(self, what: str) -> ToolError:
+        path = Path(self._log.name)
+        last = "\n".join(path.read_text().splitlines()[-LOG_LINES:])
+        return ToolError(f"control plane: {what} failed. The whole log: {path}\nIts last lines:\n{last}")
+
+
+def _is_stale(listed: str) -> bool:
+    # A program is never "installed" here; that alone is no work.
+    _, stale, reason = listed.split("\t")
+    return stale == "true" and not reason.startswith("not installed but")

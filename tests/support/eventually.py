@@ -1,0 +1,30 @@
+"""Wait for a state, with a deadline; nothing in the tests sleeps and hopes."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(
+    check: Callable[[], T], *, within: float = 10.0, every: float = 0.05, describe: str = "the expected state"
+) -> T:
+    """Call `check` every `every` seconds until it returns something truthy, and return that.
+
+    An exception counts as "not yet". After `within` seconds an AssertionError tells the last value or exception.
+    """
+    deadline = time.monotonic() + within
+    last_error: Exception | None = None
+    while True:
+        try:
+            value = check()
+        except Exception as error:  # noqa: BLE001  (whatever it is, the deadline reports it)
+            last_error, seen = error, f"{type(error).__name__}: {error}"
+        else:
+            if value:
+                return value
+            last_error, seen = None, repr(value)
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"{describe}: not within {within:g} s; last seen: {seen}") from last_error
+        time.sleep(every)

@@ -1,0 +1,79 @@
+"""Where the control plane's programs are looked for."""
+
+from pathlib import Path
+
+import pytest
+
+from tenure_dev.binaries import PROGRAMS, Pins, find
+from tenure_dev.errors import ToolError
+from tenure_dev.paths import cache_folder
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.setenv("TENURE_CACHE", str(tmp_path / "cache"))
+
+
+def fill(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).touch(mode=0o755)
+    return folder
+
+
+def test_the_variable_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fill(Pins.read().folder, *PROGRAMS)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(fill(tmp_path / "assets", *PROGRAMS)))
+
+    found = find()
+
+    assert found is not None
+    assert found.kubectl == tmp_path / "assets" / "kubectl"
+
+
+def test_an_incomplete_folder_is_an_error_that_names_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assets = fill(tmp_path / "assets", "etcd", "kube-apiserver", "kubectl")
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(assets))
+
+    with pytest.raises(ToolError, match="there is no executable kube-controller-manager in it"):
+        find()
+
+
+def test_then_the_cache() -> None:
+    assert find() is None
+
+    fill(Pins.read().folder, *PROGRAMS)
+
+    found = find()
+    assert found is not None
+    assert found.folder == Pins.read().folder
+
+
+def test_other_pins_mean_another_folder(tmp_path: Path) -> None:
+    module = tmp_path / "module"
+    module.mkdir()
+    (module / "go.mod").write_text("go 1.26.0\n\nrequire (\n\tk8s.io/kubernetes v1.37.2 // indirect\n)\n")
+    (module / "go.sum").write_text("")
+    before = Pins.read(module)
+    (module / "go.sum").write_text("example.org/module v1.0.0 h1:0\n")
+
+    assert before.kubernetes == "v1.37.2"
+    assert before.go == (1, 26, 0)
+    assert before.folder.name.startswith("v1.37.2-")
+    assert Pins.read(module).folder != before.folder
+
+
+def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    monkeypatch.setenv("TENURE_CACHE", "/chosen")
+    assert cache_folder() == Path("/chosen")
+
+    monkeypatch.delenv("TENURE_CACHE")
+    assert cache_folder() == Path("/xdg/tenure")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path("/home/somebody/.cache/tenure")
