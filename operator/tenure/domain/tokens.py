@@ -8,7 +8,7 @@ servers reject a typo without looking anything up; it protects nothing.
 import hashlib
 import re
 import zlib
-from typing import Self
+from typing import NoReturn, Self
 
 from tenure.errors import MalformedTokenError
 
@@ -64,6 +64,9 @@ class Token:
         return f"Token({PREFIX}_{self.key_id}_••••••)"
 
     __str__ = __repr__
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a token doesn't travel: it is written to its Secret and nowhere else")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Token) and self.hash == other.hash

@@ -48,11 +48,11 @@ def validity(
 
 
 def expiry(api_key: ApiKey, issued_at: datetime | None) -> datetime | None:
-    """When a token issued at `issued_at` ends: the earlier of expiresAt and ttl; None where it never does."""
+    """When a token issued at `issued_at` ends: the earlier of expiresAt and ttl, in whole seconds; None: never."""
     ends = [] if api_key.spec.expires_at is None else [api_key.spec.expires_at]
     if api_key.spec.ttl is not None and issued_at is not None:
         ends.append(issued_at + parse_duration(api_key.spec.ttl))
-    return min(ends, default=None)
+    return min(end.replace(microsecond=0) for end in ends) if ends else None
 
 
 def follows_generation(stamp: Stamp, membership: Membership) -> bool:

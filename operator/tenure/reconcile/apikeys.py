@@ -12,13 +12,8 @@ from tenure.domain.planning.actions import (
     Plan,
     UpdateStatus,
 )
-from tenure.domain.planning.apikeys import (
-    ApiKeyObservation,
-    SecretReading,
-    issued_status,
-    obstructed_status,
-    plan_api_key,
-)
+from tenure.domain.planning.apikeys import issued_status, obstructed_status, plan_api_key
+from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.validity import Verdict, validity

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tenure.domain.conditions import ready_reason
-from tenure.domain.planning.apikeys import ApiKeyObservation, new_stamp
+from tenure.domain.planning.apikeys import new_stamp
+from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.reasons import Reason
 from tenure.domain.resources.apikey import Stamp
 from tenure.domain.secret import SecretFacts, is_adoptable, secret_body

@@ -14,6 +14,7 @@ from tenure.reconcile.mirror import Ref
 
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 30.0
+_MOST_DOUBLINGS = 16
 QUIET_SECONDS = 1.0
 LONGEST_DELAY_SECONDS = 10.0
 
@@ -104,7 +105,9 @@ class WorkQueue:
             self._checks.add(ref)
         failures = self._failures.get(ref, 0)
         self._failures[ref] = failures + 1
-        delay = max(at_least, min(FIRST_BACKOFF_SECONDS * 2.0**failures, LONGEST_BACKOFF_SECONDS))
+        delay = max(
+            at_least, min(FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, _MOST_DOUBLINGS), LONGEST_BACKOFF_SECONDS)
+        )
         self.add_at(ref, self._loop.time() + delay, Purpose.RETRY)
         return delay
 
@@ -131,6 +134,7 @@ class WorkQueue:
             item = Item(ref, self._since.pop(ref), ref in self._checks)
             self._checks.discard(ref)
             self._active.add(ref)
+            self._idle.clear()
             try:
                 await work(item)
             finally:

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from tenure.domain.conditions import readiness
 from tenure.domain.planning.actions import Action, EmitEvent, EventType, Plan, Regarding, UpdateStatus
-from tenure.domain.planning.apikeys import keeps_object
+from tenure.domain.planning.apikeys import fate
+from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.membership import (
@@ -18,7 +19,7 @@ from tenure.domain.resources.membership import (
     MembershipStatus,
     RoleChange,
 )
-from tenure.domain.resources.organization import MAX_KEYS_PER_MEMBER, PolicyInForce
+from tenure.domain.resources.organization import MAX_KEYS_PER_MEMBER
 from tenure.domain.roles import capabilities
 from tenure.domain.validity import Verdict, fell_with_role, validity
 
@@ -103,18 +104,20 @@ def _fell_by_mismatch(key: ApiKey, membership: Membership) -> bool:
 
 
 def _ended(keys: Sequence[ApiKey], seen: MembershipObservation) -> list[EndedKey]:
-    policy = seen.organization.policy if seen.organization else PolicyInForce()
-    ended = [
-        EndedKey(name=key.name, key_id=key.status.key_id or "", fate=_fate(key, seen.membership, policy))
-        for key in keys
-    ]
+    ended = [EndedKey(name=key.name, key_id=key.status.key_id or "", fate=_fate(key, seen)) for key in keys]
     return sorted(ended, key=lambda key: key.name)
 
 
-def _fate(key: ApiKey, membership: Membership, policy: PolicyInForce) -> Fate:
-    if key.spec.for_role is membership.spec.role:
-        return Fate.REISSUED
-    return Fate.REVOKED if keeps_object(key, policy) else Fate.DELETED
+def _fate(key: ApiKey, seen: MembershipObservation) -> Fate:
+    return fate(
+        ApiKeyObservation(
+            api_key=key,
+            membership=seen.membership,
+            organization=seen.organization,
+            siblings=seen.keys,
+            now=seen.now,
+        )
+    )
 
 
 def _announce(membership: Membership, change: RoleChange) -> tuple[Action, ...]:

@@ -1,0 +1,275 @@
+"""The plan for an ApiKey: tables of what is seen and what is done about it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Unpack
+
+import pytest
+
+from support.builders import (
+    ISSUED,
+    NOW,
+    Issue,
+    api_key,
+    edited,
+    issued,
+    membership,
+    organization,
+    shown,
+    token_of,
+    with_status,
+)
+from tenure.domain.planning.actions import UpdateStatus
+from tenure.domain.planning.apikeys import issued_status, new_stamp, obstructed_status, plan_api_key
+from tenure.domain.planning.observation import ApiKeyObservation
+from tenure.domain.reasons import STATES, Reason
+from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.apikey import ApiKeyStatus
+
+MEMBER, ORG = membership(), organization()
+DEMOTED = membership(role="Viewer", generation=2)
+EXPIRING = organization(keys={"requireExpiry": True, "maxTTL": "24h"})
+
+
+def seen(key: ApiKey, member: Membership | None = MEMBER, org: Organization | None = ORG) -> ApiKeyObservation:
+    return ApiKeyObservation(api_key=key, membership=member, organization=org, siblings=[key], now=NOW)
+
+
+def live(key: ApiKey, member: Membership = MEMBER, org: Organization = ORG, **overrides: Unpack[Issue]) -> ApiKey:
+    """A key that was issued under these two, with nothing left to do."""
+    key = issued(key, member, org, **overrides)
+    for action in plan_api_key(seen(key, member, org)).actions:
+        assert isinstance(action, UpdateStatus)
+        key = with_status(key, action.status)
+    return key
+
+
+LIVE = live(api_key())
+TOMBSTONE = issued(api_key(), MEMBER, ORG, secret_uid=None, reason="RoleChanged")
+
+TABLE = {
+    "new": (seen(api_key()), ["IssueToken"]),
+    "new, no membership": (seen(api_key(), None, None), ["UpdateStatus MembershipNotFound"]),
+    "new, membership going": (seen(api_key(), membership(deleting=True)), ["UpdateStatus MembershipNotFound"]),
+    "new, no organization": (seen(api_key(), MEMBER, None), ["UpdateStatus OrganizationNotFound"]),
+    "new, organization going": (
+        seen(api_key(), MEMBER, organization(deleting=True)),
+        ["UpdateStatus OrganizationNotFound"],
+    ),
+    "new, for the role": (seen(api_key(for_role="Member")), ["IssueToken"]),
+    "new, for another role": (seen(api_key(for_role="Owner")), ["UpdateStatus RoleMismatch"]),
+    "new, time over": (seen(api_key(expires_at="2027-02-22T08:30:00Z")), ["UpdateStatus Expired"]),
+    "new, suspended": (seen(api_key(suspended=True)), ["UpdateStatus Suspended"]),
+    "new, member suspended": (
+        seen(api_key(), MEMBER, organization(suspended_members=["alice"])),
+        ["UpdateStatus Suspended"],
+    ),
+    "new, going": (seen(api_key(deleting=True)), ["UpdateStatus Deleting"]),
+    "new, no expiry": (seen(api_key(), MEMBER, EXPIRING), ["UpdateStatus PolicyViolation"]),
+    "new, ttl too long": (seen(api_key(ttl="24h1s"), MEMBER, EXPIRING), ["UpdateStatus PolicyViolation"]),
+    "new, expiresAt too late": (
+        seen(api_key(expires_at="2027-02-23T08:30:01Z"), MEMBER, EXPIRING),
+        ["UpdateStatus PolicyViolation"],
+    ),
+    "new, the longest ttl": (seen(api_key(ttl="24h"), MEMBER, EXPIRING), ["IssueToken"]),
+    "new, the latest expiresAt": (seen(api_key(expires_at="2027-02-23T08:30:00Z"), MEMBER, EXPIRING), ["IssueToken"]),
+    "new, no expiry, maxTTL alone": (seen(api_key(), MEMBER, organization(keys={"maxTTL": "24h"})), ["IssueToken"]),
+    "live": (seen(LIVE), []),
+    "live, policy tightened": (seen(LIVE, MEMBER, EXPIRING), []),
+    "live, no membership": (seen(LIVE, None, None), ["DeleteSecret", "UpdateStatus MembershipGone"]),
+    "live, membership going": (
+        seen(LIVE, membership(deleting=True)),
+        ["DeleteSecret", "UpdateStatus MembershipGone"],
+    ),
+    "live, membership created again": (
+        seen(LIVE, membership(uid="another")),
+        ["DeleteSecret", "UpdateStatus MembershipGone"],
+    ),
+    "live, no organization": (seen(LIVE, MEMBER, None), ["DeleteSecret", "UpdateStatus OrganizationGone"]),
+    "live, organization going": (
+        seen(LIVE, MEMBER, organization(deleting=True)),
+        ["DeleteSecret", "UpdateStatus OrganizationGone"],
+    ),
+    "live, organization created again": (
+        seen(LIVE, MEMBER, organization(uid="another")),
+        ["DeleteSecret", "UpdateStatus OrganizationGone"],
+    ),
+    "live, going": (
+        seen(issued(api_key(deleting=True), MEMBER, ORG)),
+        ["DeleteSecret", "UpdateStatus Deleting"],
+    ),
+    "live, time over": (seen(issued(api_key(ttl="1h"), MEMBER, ORG)), ["DeleteSecret", "UpdateStatus Expired"]),
+    "live, suspended": (seen(edited(LIVE, suspended=True)), ["UpdateStatus Suspended"]),
+    "live, organization suspended": (seen(LIVE, MEMBER, organization(suspended=True)), ["UpdateStatus Suspended"]),
+    "live, member suspended": (
+        seen(LIVE, MEMBER, organization(suspended_members=["alice"])),
+        ["UpdateStatus Suspended"],
+    ),
+    "live, mirror behind": (seen(issued(api_key(), MEMBER, ORG, membership_generation=2)), []),
+    "live, revision raised": (seen(edited(LIVE, revision=2)), ["DeleteSecret", "IssueToken"]),
+    "live, forRole set to the role": (seen(edited(LIVE, forRole="Member")), ["UpdateStatus Issued"]),
+    "live, forRole set to another": (
+        seen(edited(LIVE, forRole="Owner")),
+        ["DeleteSecret", "UpdateStatus RoleMismatch"],
+    ),
+    "tombstone": (seen(TOMBSTONE, DEMOTED), ["UpdateStatus RoleChanged"]),
+    "tombstone, forRole set": (seen(edited(TOMBSTONE, forRole="Viewer"), DEMOTED), ["IssueToken"]),
+    "tombstone, forRole set to the former role": (
+        seen(edited(TOMBSTONE, forRole="Member"), DEMOTED),
+        ["UpdateStatus RoleMismatch"],
+    ),
+    "tombstone, revision raised": (seen(edited(TOMBSTONE, revision=2), DEMOTED), ["IssueToken"]),
+    "tombstone, policy Delete": (
+        seen(TOMBSTONE, DEMOTED, organization(keys={"onRoleChange": "Delete"})),
+        ["UpdateStatus RoleChanged"],
+    ),
+    "tombstone, role changed back": (seen(TOMBSTONE, membership(generation=3)), ["UpdateStatus RoleChanged"]),
+    "tombstone, its time over too": (
+        seen(edited(issued(api_key(ttl="1h"), MEMBER, ORG, secret_uid=None), forRole="Viewer"), DEMOTED),
+        ["UpdateStatus Expired"],
+    ),
+    "membership created again, revision raised": (
+        seen(edited(LIVE, revision=2), membership(uid="another")),
+        ["DeleteSecret", "IssueToken"],
+    ),
+    "service account, role changed": (
+        seen(live(api_key(), membership(kind="ServiceAccount")), membership(kind="ServiceAccount", generation=2)),
+        [],
+    ),
+    "expired, revision raised": (
+        seen(edited(issued(api_key(ttl="1h"), MEMBER, ORG, secret_uid=None, reason="Expired"), revision=2)),
+        ["IssueToken"],
+    ),
+    "expired by expiresAt, revision raised": (
+        seen(edited(issued(api_key(expires_at="2027-02-01T00:00:00Z"), MEMBER, ORG, secret_uid=None), revision=2)),
+        ["UpdateStatus Expired"],
+    ),
+    "conflict over": (seen(issued(api_key(), MEMBER, ORG, secret_uid=None, reason="SecretConflict")), ["IssueToken"]),
+}
+
+
+@pytest.mark.parametrize(("observation", "actions"), [pytest.param(*row, id=name) for name, row in TABLE.items()])
+def test_what_is_seen_decides_what_is_done(observation: ApiKeyObservation, actions: list[str]) -> None:
+    plan = plan_api_key(observation)
+    assert shown(plan) == actions
+    assert plan.needs_fresh_read == (observation is TABLE["live, mirror behind"][0])
+    assert not plan.awaits_record
+    ends_or_issues = any(action in {"DeleteSecret", "DeleteApiKey", "IssueToken"} for action in actions)
+    assert plan.needs_proof == (ends_or_issues or plan.needs_fresh_read)
+
+
+def _delivered(key: ApiKey) -> ApiKeyStatus:
+    stamp = new_stamp(seen(key), ISSUED)
+    return issued_status(seen(key), stamp, key_id="k" * 12, token_hash=token_of(key).hash, secret_uid="secret-1")
+
+
+def test_every_reason_of_the_table_of_states_is_reached_as_it_says() -> None:
+    statuses = [_delivered(api_key()), obstructed_status(seen(api_key()), Reason.SECRET_CONFLICT, "in the way")]
+    over = replace(seen(api_key(), MEMBER, organization(keys={"maxPerMember": 1})), siblings=[live(api_key("older"))])
+    statuses.extend(
+        action.status
+        for observation in [over, *(observation for observation, _ in TABLE.values())]
+        for action in plan_api_key(observation).actions
+        if isinstance(action, UpdateStatus) and isinstance(action.status, ApiKeyStatus)
+    )
+    reached = {
+        (condition.type, condition.status, condition.reason, len(status.conditions) > 1)
+        for status in statuses
+        for condition in status.conditions[:1]
+    }
+    assert reached == {
+        (state.type, state.status, state.reason, state.stalled) for state in STATES if state.kind == "ApiKey"
+    }
+
+
+def test_a_delivered_key_says_all_about_its_token_but_the_token() -> None:
+    key = api_key(ttl="24h", for_role="Member", revision=3, generation=5)
+    status = _delivered(key)
+    body = status.model_dump(by_alias=True, mode="json", exclude_none=True)
+    (ready,) = body.pop("conditions")
+    assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "True", "Issued")
+    assert ready["lastTransitionTime"] == "2027-02-22T08:30:00Z"
+    assert body == {
+        "observedGeneration": 5,
+        "keyId": "k" * 12,
+        "hash": token_of(key).hash,
+        "secretName": "ci-deploy",
+        "secretUID": "secret-1",
+        "subjectKind": "User",
+        "expiresAt": "2027-01-05T09:01:00Z",
+        "issued": {
+            "organizationUID": ORG.metadata.uid,
+            "membershipUID": MEMBER.metadata.uid,
+            "membershipGeneration": 1,
+            "role": "Member",
+            "revision": 3,
+            "forRole": "Member",
+            "at": "2027-01-04T09:01:00Z",
+        },
+    }
+
+
+def test_what_was_delivered_is_left_alone() -> None:
+    key = api_key(ttl="9999h", for_role="Member", revision=3)
+    assert plan_api_key(seen(with_status(key, _delivered(key)))).actions == ()
+
+
+def test_an_ended_key_keeps_what_explains_it_and_drops_what_leads_to_its_secret() -> None:
+    _, action = plan_api_key(seen(LIVE, None, None)).actions
+    assert isinstance(action, UpdateStatus)
+    assert isinstance(action.status, ApiKeyStatus)
+    assert action.status.secret_name is None
+    assert action.status.secret_uid is None
+    kept = {"key_id", "hash", "issued", "subject_kind"}
+    assert action.status.model_dump(include=kept) == LIVE.status.model_dump(include=kept)
+
+
+@pytest.mark.parametrize(
+    ("observation", "wakes"),
+    [
+        pytest.param(seen(LIVE), None, id="live for good"),
+        pytest.param(seen(live(api_key(ttl="9999h"))), ISSUED + timedelta(hours=9999), id="live with ttl"),
+        pytest.param(seen(api_key(for_role="Owner", ttl="1h")), None, id="waits with ttl"),
+        pytest.param(
+            seen(api_key(for_role="Owner", expires_at="2027-03-01T00:00:00Z")),
+            NOW.replace(month=3, day=1, hour=0, minute=0),
+            id="waits with expiresAt",
+        ),
+        pytest.param(seen(api_key(expires_at="2027-02-01T00:00:00Z")), None, id="over"),
+    ],
+)
+def test_a_key_is_looked_at_again_when_its_time_is_over(observation: ApiKeyObservation, wakes: object) -> None:
+    assert plan_api_key(observation).wake_at == wakes
+
+
+@pytest.mark.parametrize(
+    ("observation", "words"),
+    [
+        pytest.param(TABLE["tombstone"][0], ["role Member", "spec.forRole to Viewer", "spec.revision"], id="role"),
+        pytest.param(TABLE["new, for another role"][0], ["Owner", "alice is Member", "spec.forRole"], id="forRole"),
+        pytest.param(TABLE["new, no membership"][0], ["Membership alice", "this namespace"], id="membership"),
+        pytest.param(TABLE["live, no membership"][0], ["delete this ApiKey"], id="gone"),
+        pytest.param(TABLE["new, no organization"][0], ["Organization acme"], id="organization"),
+        pytest.param(TABLE["new, no expiry"][0], ["keys.requireExpiry", "spec.ttl"], id="requireExpiry"),
+        pytest.param(TABLE["new, ttl too long"][0], ["24h", "keys.maxTTL"], id="maxTTL"),
+        pytest.param(TABLE["new, suspended"][0], ["spec.suspended", "nothing is deleted"], id="suspended"),
+        pytest.param(TABLE["live, organization suspended"][0], ["Organization acme"], id="organization suspended"),
+        pytest.param(TABLE["live, member suspended"][0], ["alice", "spec.suspendedMembers"], id="member suspended"),
+    ],
+)
+def test_a_message_says_what_to_do(observation: ApiKeyObservation, words: list[str]) -> None:
+    action = plan_api_key(observation).actions[-1]
+    assert isinstance(action, UpdateStatus)
+    message = action.status.conditions[0].message
+    assert [word for word in words if word not in message] == []
+
+
+@pytest.mark.parametrize(("member", "org"), [(None, ORG), (MEMBER, None)], ids=["no membership", "no organization"])
+def test_nothing_is_issued_under_nobody(member: Membership | None, org: Organization | None) -> None:
+    with pytest.raises(ValueError, match="a Membership and an Organization"):
+        new_stamp(seen(api_key(), member, org), NOW)
+
+
+def test_fractions_of_a_second_are_no_news() -> None:
+    key = api_key(expires_at="2027-12-31T23:59:59.5Z")
+    assert plan_api_key(seen(with_status(key, _delivered(key)))).actions == ()

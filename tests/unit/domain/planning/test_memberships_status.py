@@ -1,0 +1,140 @@
+"""The rest of a Membership's status: the role in force, what it opens, and the keys that work."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from support.builders import NOW, api_key, edited, issued, membership, organization, with_status
+from tenure.domain.planning.actions import UpdateStatus
+from tenure.domain.planning.memberships import MembershipObservation, plan_membership
+from tenure.domain.reasons import STATES
+from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.membership import MembershipStatus
+
+MEMBER, ORG = membership(), organization()
+
+
+def _status(
+    member: Membership = MEMBER, org: Organization | None = ORG, keys: Sequence[ApiKey] = (), prefix: str = ""
+) -> MembershipStatus:
+    seen = MembershipObservation(membership=member, organization=org, keys=keys, now=NOW, username_prefix=prefix)
+    action = plan_membership(seen).actions[-1]
+    assert isinstance(action, UpdateStatus)
+    assert isinstance(action.status, MembershipStatus)
+    return action.status
+
+
+def _live(name: str, **spec: Any) -> ApiKey:
+    return issued(api_key(name, **spec), MEMBER, ORG)
+
+
+def test_a_first_status_says_all() -> None:
+    status = _status(membership(role="Analyst", generation=3), keys=[issued(api_key(access="View"), MEMBER, ORG)])
+    body = status.model_dump(by_alias=True, mode="json", exclude_none=True)
+    (ready,) = body.pop("conditions")
+    assert ready == {
+        "type": "Ready",
+        "status": "True",
+        "reason": "Active",
+        "message": "alice@acme.io is Analyst",
+        "observedGeneration": 3,
+        "lastTransitionTime": "2027-02-22T08:30:00Z",
+    }
+    del body["lastRoleChange"]
+    assert body == {
+        "observedGeneration": 3,
+        "role": "Analyst",
+        "username": "alice@acme.io",
+        "capabilities": {
+            "clusters": "View",
+            "billing": "View",
+            "costs": "Full",
+            "organization": "None",
+            "members": "None",
+        },
+        "keyCount": 0,
+        "keys": [],
+    }
+
+
+STATUSES = {
+    "in force": (MEMBER, ORG, "Active"),
+    "no organization": (MEMBER, None, "OrganizationNotFound"),
+    "organization going": (MEMBER, organization(deleting=True), "OrganizationNotFound"),
+    "organization suspended": (MEMBER, organization(suspended=True), "Suspended"),
+    "member suspended": (MEMBER, organization(suspended_members=["alice"]), "Suspended"),
+    "another member suspended": (MEMBER, organization(suspended_members=["bob"]), "Active"),
+}
+
+
+@pytest.mark.parametrize(("member", "org", "reason"), [pytest.param(*row, id=name) for name, row in STATUSES.items()])
+def test_readiness(member: Membership, org: Organization | None, reason: str) -> None:
+    (ready,) = _status(member, org).conditions
+    assert (ready.type, ready.reason, ready.status.value) == ("Ready", reason, str(reason == "Active"))
+
+
+def test_every_reason_of_the_table_of_states_is_reached() -> None:
+    assert {row[2] for row in STATUSES.values()} == {state.reason for state in STATES if state.kind == "Membership"}
+
+
+@pytest.mark.parametrize(
+    ("member", "prefix", "username"),
+    [
+        pytest.param(MEMBER, "", "alice@acme.io", id="no prefix"),
+        pytest.param(MEMBER, "oidc:", "oidc:alice@acme.io", id="prefix"),
+        pytest.param(membership(kind="ServiceAccount"), "oidc:", None, id="service account"),
+    ],
+)
+def test_the_username_is_the_one_that_kubernetes_knows(member: Membership, prefix: str, username: str | None) -> None:
+    assert _status(member, prefix=prefix).username == username
+
+
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        pytest.param([_live("b"), _live("a")], ["a", "b"], id="by name"),
+        pytest.param([_live("a"), api_key("new")], ["a"], id="not issued"),
+        pytest.param([_live("a"), _live("over", ttl="1h")], ["a"], id="expired"),
+        pytest.param([_live("a"), edited(_live("b"), suspended=True)], ["a"], id="suspended"),
+        pytest.param([_live("a"), edited(_live("b"), revision=2)], ["a"], id="to be issued anew"),
+        pytest.param([_live("a"), issued(api_key("b"), MEMBER, ORG, secret_uid=None)], ["a"], id="ended"),
+        pytest.param([_live("a"), issued(api_key("b", deleting=True), MEMBER, ORG)], ["a"], id="going"),
+        pytest.param([], [], id="none"),
+    ],
+)
+def test_only_working_keys_are_listed(keys: list[ApiKey], names: list[str]) -> None:
+    status = _status(keys=keys)
+    assert status.keys is not None
+    assert [key.name for key in status.keys] == names
+    assert status.key_count == len(names)
+
+
+def test_no_key_works_without_the_organization() -> None:
+    assert _status(org=None, keys=[_live("a")]).key_count == 0
+    assert _status(org=organization(uid="another"), keys=[_live("a")]).key_count == 0
+    assert _status(org=organization(suspended=True), keys=[_live("a")]).key_count == 0
+
+
+def test_at_most_fifty_keys_are_listed_and_all_are_counted() -> None:
+    status = _status(keys=[_live(f"key-{number:03}") for number in reversed(range(60))])
+    assert status.keys is not None
+    assert [key.name for key in status.keys] == [f"key-{number:03}" for number in range(50)]
+    assert status.key_count == 60
+
+
+def test_a_listed_key_shows_its_public_id_and_access() -> None:
+    key = _live("a", access="View")
+    status = _status(keys=[key])
+    assert status.keys is not None
+    assert status.keys[0].model_dump(by_alias=True, mode="json") == {
+        "name": "a",
+        "keyId": key.status.key_id,
+        "access": "View",
+    }
+
+
+def test_a_settled_membership_is_left_alone() -> None:
+    keys = [_live("a"), api_key("new")]
+    member = with_status(MEMBER, _status(keys=keys))
+    assert plan_membership(MembershipObservation(member, ORG, keys, NOW)).actions == ()
