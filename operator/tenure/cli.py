@@ -2,15 +2,19 @@
 
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tenure import __version__
+from tenure.domain.admission.impact import compare
 from tenure.errors import TenureError
 from tenure.generate import changed_files, generated_files
 from tenure.handlers.operator import run as run_operator
+from tenure.impact.report import REPORTS, OutputFormat
+from tenure.impact.trees import read_tree
 from tenure.logs import configure_logs
 from tenure.settings import PREFIX, LogFormat, LogLevel, Settings, refuse_unknown_variables
 
@@ -89,6 +93,24 @@ def run(
         log_level=log_level,
     )
     run_operator(settings)
+
+
+@app.command()
+def impact(
+    base: Annotated[str, typer.Option(help="The tree before: a folder, a git revision, or - for standard input.")],
+    head: Annotated[str, typer.Option(help="The tree after: a folder, a git revision, or - for standard input.")],
+    output: Annotated[OutputFormat, typer.Option("--output", "-o", help="How to print it.")] = OutputFormat.TEXT,
+    namespace: Annotated[str, typer.Option(help="Where objects belong that name no namespace.")] = "default",
+) -> None:
+    """Say what a change to a repository of manifests does to keys, without a cluster.
+
+    Exit code 0: every change may pass as it is. 2: keys end and nobody acknowledged it, or a change will be refused.
+    1: a manifest can't be understood.
+    """
+    impacts = compare(read_tree(base, namespace), read_tree(head, namespace), datetime.now(UTC))
+    typer.echo(REPORTS[output](impacts), nl=False)
+    if not all(one.passes for one in impacts):
+        raise typer.Exit(2)
 
 
 @app.command()

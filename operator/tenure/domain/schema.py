@@ -1,6 +1,6 @@
 """CustomResourceDefinitions out of the models: what they say is what the API server checks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -53,6 +53,11 @@ def field_paths(schema: Mapping[str, Any], prefix: str = "") -> set[str]:
     return paths
 
 
+def unknown_fields(resource: type[Resource], body: Mapping[str, Any]) -> Iterator[str]:
+    """The dotted path of every field of an object that its kind doesn't have, e.g. `spec.rolle`."""
+    yield from _unknown(_root_schema(resource), body, "")
+
+
 def object_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The structural schema of a model: references inlined, descriptions on one line, nothing but what CRDs allow."""
     schema = model.model_json_schema(by_alias=True, mode="validation")
@@ -98,6 +103,19 @@ def _root_schema(resource: type[Resource]) -> dict[str, Any]:
         },
         "x-kubernetes-validations": [name_rule.to_schema()],
     }
+
+
+def _unknown(schema: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
+    properties = schema.get("properties")
+    if isinstance(value, Mapping) and properties is not None:
+        for name, child in value.items():
+            if name not in properties:
+                yield f"{path}{name}"
+            else:
+                yield from _unknown(properties[name], child, f"{path}{name}.")
+    elif isinstance(value, list) and isinstance(items := schema.get("items"), Mapping):
+        for position, item in enumerate(value):
+            yield from _unknown(items, item, f"{path.rstrip('.')}[{position}].")
 
 
 def _field_schema(resource: type[Resource], field: str) -> dict[str, Any]:

@@ -1,0 +1,30 @@
+"""Transitions between roles that an organization denies."""
+
+from tenure.domain.resources import Organization
+from tenure.domain.resources.organization import FromRole, ToRole
+from tenure.domain.roles import Role
+
+
+def is_denied(organization: Organization, old: Role | None, new: Role) -> bool:
+    """Whether the organization denies a member the step from `old` (None: a new member) to `new`."""
+    changes = organization.spec.role_changes
+    # "*" is any role, and a new member has none: else denying promotions to Owner would deny the first Owner too.
+    before = {FromRole.NONE} if old is None else {FromRole.ANY, FromRole(old.value)}
+    return any(
+        denied.from_role in before and denied.to_role in (ToRole.ANY, ToRole(new.value))
+        for denied in (changes and changes.deny) or ()
+    )
+
+
+def allowed_roles(organization: Organization, old: Role | None) -> list[Role]:
+    """The roles that a member with the role `old` (None: a new member) may be given instead."""
+    return [role for role in Role if role is not old and not is_denied(organization, old, role)]
+
+
+def explain_denial(organization: Organization, old: Role | None, new: Role) -> str:
+    """Say what is denied, and what is allowed instead."""
+    step = f"{old} -> {new}" if old is not None else f"a new member as {new}"
+    allowed = ", ".join(allowed_roles(organization, old)) or "no other role"
+    return (
+        f"spec.role: {step} is denied by Organization {organization.name} (spec.roleChanges.deny); allowed: {allowed}"
+    )

@@ -1,0 +1,1 @@
+"""`tenure impact`: the price of a pull request, without a cluster."""
