@@ -82,7 +82,7 @@ class Controller:
         except ConflictError as error:
             log.debug("%s: changed meanwhile, read again: %s", item.ref, error)
             self._context.queue.back_off(item)
-            with contextlib.suppress(ApiError):
+            with contextlib.suppress(TenureError):
                 await self._context.refresh(item.ref)
         except (ObstructedError, NamespaceTerminatingError) as error:
             log.info("%s: waits: %s", item.ref, error)

@@ -9,8 +9,6 @@ from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.validity import Verdict, expiry, validity
 
-_TAKES_NO_SLOT = {Reason.ROLE_MISMATCH, Reason.POLICY_VIOLATION, Reason.EXPIRED, Reason.SECRET_CONFLICT}
-
 
 def find_obstacle(seen: ApiKeyObservation, verdict: Verdict) -> Obstacle | None:
     """Why the key can't be issued now; None: it can."""
@@ -121,14 +119,14 @@ def _quota_obstacle(seen: ApiKeyObservation, organization: Organization) -> Obst
 
 
 def _wants_slot(key: ApiKey, seen: ApiKeyObservation) -> bool:
-    """Whether a sibling without a token is to get one as soon as there is room."""
-    if seen.membership is None or key.spec.for_role not in (None, seen.membership.spec.role):
+    """Whether a sibling without a token gets one as soon as there is room."""
+    if seen.membership is None or seen.organization is None:
         return False
-    judged = key.status.observed_generation == key.metadata.generation
-    if judged and ready_reason(key.status.conditions) in _TAKES_NO_SLOT:
+    if ready_reason(key.status.conditions) == Reason.SECRET_CONFLICT:
         return False
-    pending = validity(key, seen.membership, seen.organization, seen.now) is Verdict.PENDING
-    return pending or _is_approved_anew(key, seen.membership)
+    verdict = validity(key, seen.membership, seen.organization, seen.now)
+    obstacle = _role_obstacle(key, seen.membership, verdict) or _life_obstacle(key, seen.organization, seen.now)
+    return obstacle is None
 
 
 def _is_approved_anew(key: ApiKey, membership: Membership) -> bool:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -33,12 +34,28 @@ GITOPS_LABELS = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/nam
 
 
 def format_time(moment: datetime) -> str:
-    """An instant as Kubernetes writes it, e.g. `2027-02-22T08:30:00Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """An instant of UTC as Kubernetes writes it, e.g. `2027-02-22T08:30:00Z`."""
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
-DateTime = Annotated[AwareDatetime, PlainSerializer(format_time, return_type=str, when_used="json-unless-none")]
-"""An instant; written in UTC with whole seconds, as Kubernetes writes times."""
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
+_LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The instant in UTC; one beyond the calendar's ends, which the API server takes, is the calendar's end."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return _LAST if moment.year == _LAST.year else _FIRST
+
+
+DateTime = Annotated[
+    AwareDatetime,
+    AfterValidator(_in_utc),
+    PlainSerializer(format_time, return_type=str, when_used="json-unless-none"),
+]
+"""An instant in UTC; written with whole seconds, as Kubernetes writes times."""
 
 
 class Model(BaseModel):
