@@ -56,7 +56,6 @@ class Controller:
     async def running(self) -> AsyncIterator[None]:
         """Reconcile while the block runs; on leaving, the work in hand is finished first, for four seconds at most."""
         await self._sweep.fill()
-        self._sweep.spread(self._resync_seconds)
         tasks = [
             *self._context.queue.start(self._work, workers=WORKERS),
             asyncio.create_task(self._resync(), name="sweep"),
@@ -99,10 +98,9 @@ class Controller:
 
     async def _resync(self) -> None:
         while True:
-            await asyncio.sleep(self._resync_seconds)
+            await self._sweep.check(self._resync_seconds)
             try:
                 await self._sweep.fill()
-                self._sweep.spread(self._resync_seconds)
             except TenureError as error:
                 log.warning("sweep: %s; tried again in %.0f s", error, self._resync_seconds)
             except Exception:  # noqa: BLE001 - a defect in one sweep must not end all sweeping; it is logged whole

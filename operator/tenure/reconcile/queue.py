@@ -25,8 +25,6 @@ class Purpose(Enum):
     WAKE = auto()
     """A moment that changes its state, e.g. its expiry."""
     RETRY = auto()
-    CHECK = auto()
-    """The sweep's turn."""
     SETTLE = auto()
     """After a burst of changes around it has ended."""
 
@@ -68,6 +66,11 @@ class WorkQueue:
         self._cancel(ref, Purpose.SETTLE)
         if not waits and ref not in self._active:
             self._ready.put_nowait(ref)
+
+    def check(self, ref: Ref) -> None:
+        """Work on the object as soon as possible, and compare what no watch shows."""
+        self._checks.add(ref)
+        self.add(ref)
 
     def add_at(self, ref: Ref, when: float | None, purpose: Purpose) -> None:
         """Work on the object at `when` on the loop's clock; replaces the purpose's former time, None cancels it."""
@@ -146,8 +149,6 @@ class WorkQueue:
 
     def _fire(self, ref: Ref, purpose: Purpose) -> None:
         self._cancel(ref, purpose)
-        if purpose is Purpose.CHECK:
-            self._checks.add(ref)
         self.add(ref)
 
     def _cancel(self, ref: Ref, purpose: Purpose) -> None:

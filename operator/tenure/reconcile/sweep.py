@@ -9,7 +9,8 @@ from tenure.kube.cluster import parse
 from tenure.reconcile.apikeys import ApiKeys
 from tenure.reconcile.context import Context, log
 from tenure.reconcile.mirror import Ref, ref_of
-from tenure.reconcile.queue import Purpose
+
+_TICK_SECONDS = 0.05
 
 
 class Sweep:
@@ -27,13 +28,16 @@ class Sweep:
             for place in self._places:
                 await self._fill(resource, place)
 
-    def spread(self, seconds: float) -> None:
+    async def check(self, seconds: float) -> None:
         """Have every object looked at within so many seconds, evenly, each key with its Secret."""
         loop = asyncio.get_running_loop()
-        everything = list(self._context.mirror.all())
-        for position, resource in enumerate(everything):
-            when = loop.time() + seconds * (position + 1) / len(everything)
-            self._context.queue.add_at(ref_of(resource), when, Purpose.CHECK)
+        began, refs = loop.time(), [ref_of(resource) for resource in self._context.mirror.all()]
+        for position, ref in enumerate(refs, start=1):
+            due = began + seconds * position / len(refs)
+            if due - loop.time() >= _TICK_SECONDS:
+                await asyncio.sleep(due - loop.time())
+            self._context.queue.check(ref)
+        await asyncio.sleep(max(began + seconds - loop.time(), 0.0))
 
     async def _fill(self, resource: type[Resource], place: str | None) -> None:
         listed: set[tuple[Ref, str]] = set()

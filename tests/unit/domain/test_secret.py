@@ -118,7 +118,18 @@ def test_reserved_prefixes_are_never_copied(reserved: str, name: str) -> None:
     assert metadata["annotations"] == {"tenure.dev/issued-under": stamp_text(STAMP)}
 
 
+def test_a_key_without_a_template_puts_nothing_on_its_secret() -> None:
+    org = organization(keys={"secretMetadataPrefixes": ["acme.io/"]})
+    metadata = secret_body(NEW, TOKEN, STAMP, SubjectKind.USER, org)["metadata"]
+    assert metadata["labels"] == LABELS
+    assert metadata["annotations"].keys() == {"tenure.dev/issued-under"}
+
+
 def test_a_stamp_is_one_line_that_says_all_but_the_time() -> None:
+    approved = STAMP.model_copy(update={"organization_uid": "o", "membership_uid": "m", "for_role": Role.MEMBER})
+    text = '"membershipGeneration":1,"membershipUID":"m","organizationUID":"o","revision":1,"role":"Member"}'
+    assert stamp_text(approved) == '{"forRole":"Member",' + text
+    assert stamp_text(approved.model_copy(update={"for_role": None})) == "{" + text
     assert stamp_text(STAMP.model_copy(update={"at": datetime(2030, 1, 1, tzinfo=UTC)})) == stamp_text(STAMP)
     assert "\n" not in stamp_text(STAMP)
 
@@ -243,6 +254,7 @@ def _encoded(text: bytes) -> dict[str, str]:
         pytest.param({"data": {"token": None}}, id="token null"),
         pytest.param({"data": {"token": ""}}, id="token empty"),
         pytest.param({"data": {"token": "%%%"}}, id="no base64"),
+        pytest.param({"data": {"token": _encoded(TOKEN.reveal().encode())["token"] + "!"}}, id="no base64 at its end"),
         pytest.param({"data": {"token": TOKEN.reveal()}}, id="not encoded"),
         pytest.param({"data": _encoded(TOKEN.reveal().encode() + b"\n")}, id="newline"),
         pytest.param({"data": _encoded("tnr_ключ".encode())}, id="no ASCII"),

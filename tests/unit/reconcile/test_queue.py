@@ -200,14 +200,13 @@ async def test_the_last_time_set_is_the_one_that_counts(moments: list[float | No
 async def test_each_purpose_and_each_object_has_its_own_time() -> None:
     queue, work = WorkQueue(), Work()
     queue.add_at(A, 5.0, Purpose.WAKE)
-    queue.add_at(A, 6.0, Purpose.CHECK)
-    queue.add_at(A, 7.0, Purpose.RETRY)
+    queue.add_at(A, 6.0, Purpose.RETRY)
+    queue.add_at(A, 7.0, Purpose.SETTLE)
     queue.add_at(B, 8.0, Purpose.WAKE)
-    queue.add_at(A, None, Purpose.RETRY)
+    queue.add_at(A, None, Purpose.SETTLE)
     async with running(queue, work):
         await _until(30)
     assert work.times == [("a", 5.0), ("a", 6.0), ("b", 8.0)]
-    assert [item.checked for item in work.items] == [False, True, False]
     assert [item.since for item in work.items] == [5.0, 6.0, 8.0]
 
 
@@ -221,7 +220,7 @@ async def test_a_check_that_failed_is_a_check_when_it_is_tried_again() -> None:
         else:
             queue.succeed(item.ref)
 
-    queue.add_at(A, 1.0, Purpose.CHECK)
+    queue.check(A)
     async with running(queue, fail_once):
         await _until(5)
         queue.add(A)
@@ -232,7 +231,7 @@ async def test_a_check_that_failed_is_a_check_when_it_is_tried_again() -> None:
 async def test_a_check_that_comes_while_the_object_waits_makes_it_one() -> None:
     queue, work = WorkQueue(), Work()
     queue.add(A)
-    queue.add_at(A, 1.0, Purpose.CHECK)
+    queue.check(A)
     await _until(2)
     async with running(queue, work):
         await _until(3)

@@ -236,6 +236,7 @@ def test_an_ended_key_keeps_what_explains_it_and_drops_what_leads_to_its_secret(
             id="waits with expiresAt",
         ),
         pytest.param(seen(api_key(expires_at="2027-02-01T00:00:00Z")), None, id="over"),
+        pytest.param(seen(api_key(expires_at="2027-02-22T08:30:00Z")), None, id="over at this moment"),
     ],
 )
 def test_a_key_is_looked_at_again_when_its_time_is_over(observation: ApiKeyObservation, wakes: object) -> None:
@@ -272,4 +273,18 @@ def test_nothing_is_issued_under_nobody(member: Membership | None, org: Organiza
 
 def test_fractions_of_a_second_are_no_news() -> None:
     key = api_key(expires_at="2027-12-31T23:59:59.5Z")
+    assert plan_api_key(seen(with_status(key, _delivered(key)))).actions == ()
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("9999-12-31T23:59:59Z", id="the last second"),
+        pytest.param("9999-12-31T23:59:59-01:00", id="later still, in UTC"),
+        pytest.param("2027-12-31t23:59:59z", id="lower case"),
+        pytest.param("2027-12-31T23:59:59.123456789Z", id="nanoseconds"),
+    ],
+)
+def test_any_time_that_the_api_server_takes_can_be_written_back(moment: str) -> None:
+    key = api_key(expires_at=moment)
     assert plan_api_key(seen(with_status(key, _delivered(key)))).actions == ()

@@ -51,12 +51,22 @@ def _plan(key: ApiKey, siblings: Sequence[ApiKey], limit: int | None) -> list[st
         pytest.param(
             _new("a"), [_new("b", 1, reason="QuotaExceeded")], 1, QUOTA, id="newer than one that waits for the quota"
         ),
-        pytest.param(_new("a"), [_new("b", 1, reason="RoleMismatch")], 1, ["IssueToken"], id="older one mismatched"),
-        pytest.param(_new("a"), [_new("b", 1, reason="Expired")], 1, ["IssueToken"], id="older one expired"),
+        pytest.param(_new("a"), [edited(_new("b", 1), forRole="Viewer")], 1, ["IssueToken"], id="older one mismatched"),
         pytest.param(
-            _new("a"), [_new("b", 1, reason="PolicyViolation")], 1, ["IssueToken"], id="older one against the policy"
+            _new("a"),
+            [edited(_new("b", 1), expiresAt="2020-01-01T00:00:00Z")],
+            1,
+            ["IssueToken"],
+            id="older one expired",
         ),
         pytest.param(_new("a"), [_new("b", 1, reason="SecretConflict")], 1, ["IssueToken"], id="older one in conflict"),
+        pytest.param(
+            _new("a"),
+            [api_key("b", for_role="Owner", created=CREATED - timedelta(hours=1))],
+            1,
+            ["IssueToken"],
+            id="older one for another role, not judged yet",
+        ),
         pytest.param(_new("a"), [_new("b", 1, deleting=True)], 1, ["IssueToken"], id="older one going"),
         pytest.param(_new("a"), [_tombstone("b", 1)], 1, ["IssueToken"], id="tombstone beside it"),
         pytest.param(
@@ -99,7 +109,18 @@ def _approved(name: str, age: int) -> ApiKey:
     return edited(_tombstone(name, age), revision=2)
 
 
-makers = st.sampled_from([_new, _live, _tombstone, _renewed, _approved])
+def _matched(name: str, age: int) -> ApiKey:
+    """It was judged when the member had another role."""
+    key = _new(name, age, reason="RoleMismatch")
+    return key.model_copy(update={"spec": api_key(for_role="Member").spec})
+
+
+def _allowed(name: str, age: int) -> ApiKey:
+    """It was judged when the organization demanded an expiry."""
+    return _new(name, age, reason="PolicyViolation")
+
+
+makers = st.sampled_from([_new, _live, _tombstone, _renewed, _approved, _matched, _allowed])
 
 
 @given(st.lists(st.tuples(makers, st.integers(0, 3)), min_size=1, max_size=6), st.integers(1, 4))
