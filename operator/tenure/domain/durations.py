@@ -1,14 +1,18 @@
 """Durations as Kubernetes writes them: `2160h`, `1h30m`; hours, minutes and seconds, never days."""
 
+import functools
 import re
 from datetime import timedelta
 
 PATTERN = r"^([0-9]{1,5}(h|m|s)){1,3}$"
 
+MAX_LENGTH = 18
+
 _PART = re.compile(r"([0-9]+)([hms])")
 _UNITS = {"h": "hours", "m": "minutes", "s": "seconds"}
 
 
+@functools.lru_cache
 def parse_duration(text: str) -> timedelta:
     """The length of a duration such as `1h30m`.
 

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     ROLE_CHANGED = "RoleChanged"
     ROLE_MISMATCH = "RoleMismatch"
     SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - a reason, no password
+    SECRET_REJECTED = "SecretRejected"  # noqa: S105 - a reason, no password
     SUSPENDED = "Suspended"
 
 
@@ -89,6 +90,14 @@ STATES: tuple[State, ...] = (
         _FALSE,
         Reason.SECRET_CONFLICT,
         "A Secret of its name exists that Tenure didn't make; it is left alone.",
+        stalled=True,
+    ),
+    State(
+        "ApiKey",
+        _READY,
+        _FALSE,
+        Reason.SECRET_REJECTED,
+        "The API server rejects its Secret: a bad label in secretTemplate, or a quota of the namespace.",
         stalled=True,
     ),
     State("ApiKey", _READY, _FALSE, Reason.QUOTA_EXCEEDED, "The member has maxPerMember keys.", stalled=True),

@@ -43,14 +43,28 @@ def custom_resource_definition(resource: type[Resource]) -> dict[str, Any]:
     }
 
 
-def field_paths(schema: Mapping[str, Any], prefix: str = "") -> set[str]:
+def field_paths(schema: Mapping[str, Any]) -> set[str]:
     """The dotted path of every field in an OpenAPI schema, e.g. `spec.subject.name`."""
-    paths: set[str] = set()
+    return {path for path, _ in _walk(schema, "") if path}
+
+
+def requirements(schema: Mapping[str, Any]) -> set[str]:
+    """What a newer schema must not lack, as one line each: fields, allowed values, and rules about what may change."""
+    found = {f"the field {path}" for path in field_paths(schema)}
+    for path, node in _walk(schema, ""):
+        found |= {f"the value {value} of {path}" for value in node.get("enum", ())}
+        rules = (rule["rule"] for rule in node.get("x-kubernetes-validations", ()))
+        found |= {f"the rule '{rule}' of {path}" for rule in rules if "oldSelf" in rule}
+    return found
+
+
+def _walk(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every part of a schema with its dotted path; the items of a list have the list's."""
+    yield path, schema
     for name, child in schema.get("properties", {}).items():
-        paths |= {f"{prefix}{name}", *field_paths(child, f"{prefix}{name}.")}
+        yield from _walk(child, f"{path}.{name}" if path else name)
     if isinstance(items := schema.get("items"), Mapping):
-        paths |= field_paths(items, prefix)
-    return paths
+        yield from _walk(items, path)
 
 
 def unknown_fields(resource: type[Resource], body: Mapping[str, Any]) -> Iterator[str]:

@@ -55,9 +55,9 @@ def expiry(api_key: ApiKey, issued_at: datetime | None) -> datetime | None:
     return min(end.replace(microsecond=0) for end in ends) if ends else None
 
 
-def follows_generation(stamp: Stamp, membership: Membership) -> bool:
-    """Whether a role change ends the token: a person's, or one that was approved for a role."""
-    return membership.is_person or stamp.for_role is not None
+def follows_generation(api_key: ApiKey, membership: Membership) -> bool:
+    """Whether a role change ends the key: a person's, or one that is approved for a role."""
+    return membership.is_person or api_key.spec.for_role is not None
 
 
 def fell_with_role(api_key: ApiKey, membership: Membership) -> bool:
@@ -67,7 +67,7 @@ def fell_with_role(api_key: ApiKey, membership: Membership) -> bool:
         stamp is not None
         and api_key.status.secret_uid is not None
         and stamp.membership_uid == membership.metadata.uid
-        and follows_generation(stamp, membership)
+        and follows_generation(api_key, membership)
         and stamp.membership_generation < membership.metadata.generation
     )
 
@@ -84,7 +84,7 @@ def _tenure(api_key: ApiKey, stamp: Stamp, membership: Membership) -> Verdict | 
         return Verdict.BEHIND
     if api_key.spec.for_role not in (None, membership.spec.role):
         return Verdict.ROLE_MISMATCH
-    if follows_generation(stamp, membership) and stamp.membership_generation != current:
+    if follows_generation(api_key, membership) and stamp.membership_generation != current:
         return Verdict.ROLE_CHANGED
     return None
 

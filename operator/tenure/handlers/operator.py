@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,9 +37,11 @@ async def run_operator(settings: Settings) -> None:
         controller = Controller(context, namespaces=settings.namespaces, resync_seconds=settings.resync_seconds)
         async with controller.running():
             log.info("%s: watching %s", READY, ", ".join(settings.namespaces) or "all namespaces")
+            stop = asyncio.Event()
             await kopf.operator(
-                registry=_registry(controller, connection),
+                registry=_registry(controller, connection, stop),
                 settings=_kopf_settings(settings.namespaces),
+                stop_flag=stop,
                 standalone=True,
                 clusterwide=not settings.namespaces,
                 namespaces=settings.namespaces,
@@ -46,14 +49,28 @@ async def run_operator(settings: Settings) -> None:
     log.info("stopped")
 
 
-def _registry(controller: Controller, connection: Connection) -> kopf.OperatorRegistry:
+def _registry(controller: Controller, connection: Connection, stop: asyncio.Event) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
+    kopf.on.startup(registry=registry)(_signal_handler(controller, stop))
     kopf.on.login(registry=registry)(_login(connection))
     for resource in KINDS:
         kopf.on.event(GROUP, VERSION, resource.plural, registry=registry, id=resource.plural)(
             _observer(controller, resource)
         )
     return registry
+
+
+def _signal_handler(controller: Controller, stop: asyncio.Event) -> Callable[..., Any]:
+    def stop_at_once() -> None:
+        controller.begin_stopping()
+        stop.set()
+
+    async def take_signals(**_: Any) -> None:
+        # In place of Kopf's own, which end the watches first and would let new work begin meanwhile.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop_at_once)
+
+    return take_signals
 
 
 def _login(connection: Connection) -> Callable[..., Any]:
@@ -79,6 +96,9 @@ def _kopf_settings(namespaces: Sequence[str]) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
+    # Kopf would remove its finalizer from an object, and whoever may edit the object can put it there. The API server
+    # stores no finalizer with two slashes.
+    settings.persistence.finalizer = "tenure.dev/no/finalizer"
     settings.posting.enabled = False
     settings.queueing.idle_timeout = 0.1  # A worker is a task and a queue: with 10,000 objects at once, 100 MB.
     settings.queueing.exit_timeout = 0.5

@@ -19,6 +19,8 @@ FIELD_MANAGER = "tenure"
 CONNECTIONS = 16
 PAGE_SIZE = 500
 TIMEOUT_SECONDS = 30.0
+EVENT_TIMEOUT_SECONDS = 2.0
+"""Events often have a store of their own; nothing that matters waits for it longer."""
 
 R = TypeVar("R", bound=Resource)
 
@@ -117,7 +119,7 @@ class Cluster:
         """Record an Event; one of the same name is the same Event, recorded before."""
         path = f"/apis/events.k8s.io/v1/namespaces/{body['metadata']['namespace']}/events"
         try:
-            await self._request("POST", path, body=body)
+            await self._request("POST", path, body=body, seconds=EVENT_TIMEOUT_SECONDS)
         except AlreadyExistsError:
             return
 
@@ -149,6 +151,7 @@ class Cluster:
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = _JSON,
+        seconds: float = TIMEOUT_SECONDS,
     ) -> dict[str, Any]:
         query = {**(params or {}), **({"fieldManager": FIELD_MANAGER} if method in {"POST", "PATCH"} else {})}
         what = f"{method} {path}"
@@ -159,7 +162,7 @@ class Cluster:
                 params=query,
                 data=None if body is None else json.dumps(body),
                 headers={**await self.connection.headers(), "Accept": _JSON, "Content-Type": content_type},
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+                timeout=aiohttp.ClientTimeout(total=seconds),
             ) as answer:
                 return parse_answer(what, answer.status, await answer.read(), answer.headers.get("Retry-After"))
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tenure.domain.resources import KINDS
 from tenure.domain.resources.base import GROUP, VERSION
-from tenure.domain.schema import custom_resource_definition, field_paths
+from tenure.domain.schema import custom_resource_definition, requirements
 from tenure.errors import ForbiddenError, ObjectNotFoundError, StartRefusedError, UnavailableError
 from tenure.kube.cluster import Cluster
 
@@ -69,11 +69,11 @@ async def _check_definition(cluster: Cluster, plural: str, wanted: Mapping[str, 
             f"missing right: get customresourcedefinitions.apiextensions.k8s.io named {name}; grant it to the "
             "identity that the operator runs as"
         ) from error
-    missing = sorted(field_paths(_schema(wanted)) - field_paths(_schema(served)))
+    missing = sorted(requirements(_schema(wanted)) - requirements(_schema(served)))
     if missing:
         raise StartRefusedError(
             f"CustomResourceDefinition {name} is older than this version of Tenure: it lacks {missing[0]}"
-            f"{f' and {len(missing) - 1} more fields' if missing[1:] else ''}; {apply}"
+            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}; {apply}"
         )
 
 

@@ -1,6 +1,5 @@
 """Reconcile ApiKeys: carry out their plans, each write idempotent and guarded."""
 
-from collections import defaultdict
 from dataclasses import replace
 
 from tenure.domain.conditions import ready_reason
@@ -19,9 +18,10 @@ from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.validity import Verdict, validity
 from tenure.errors import ConflictError, ObjectNotFoundError
 from tenure.reconcile.context import Context, log
-from tenure.reconcile.delivery import ObstructedError, deliver
+from tenure.reconcile.delivery import Delivery, ObstructedError, confirm, deliver
 from tenure.reconcile.mirror import Ref
 from tenure.reconcile.queue import Item
+from tenure.reconcile.recent import Recent
 from tenure.reconcile.recorder import record
 
 
@@ -30,11 +30,11 @@ class ApiKeys:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._orphans: defaultdict[Ref, dict[str, str]] = defaultdict(dict)
-        self._cleared: set[str | None] = set()
+        self._orphans: dict[Ref, set[str]] = {}
+        self._cleared = Recent[str | None]()
 
-    def orphan(self, key: ApiKey, *, proved: bool) -> None:
-        """Have the Secret of an ApiKey that is gone deleted; `proved` where a watch said so and no list.
+    def orphan(self, key: ApiKey) -> None:
+        """Have the Secret of an ApiKey that is gone deleted.
 
         The garbage collector does the same unless somebody deleted with `--cascade=orphan`.
         """
@@ -42,7 +42,7 @@ class ApiKeys:
         if secret_uid in self._cleared:
             self._cleared.discard(secret_uid)
         elif secret_uid is not None:
-            self._orphans[ref][secret_uid] = "" if proved else key.metadata.uid
+            self._orphans.setdefault(ref, set()).add(secret_uid)
             self._context.queue.add(ref)
 
     async def reconcile(self, item: Item) -> None:
@@ -56,7 +56,7 @@ class ApiKeys:
         seen = self._observe(key, secret)
         plan = plan_api_key(seen)
         if plan.needs_proof:
-            seen = await self._prove(seen, item.since)
+            seen = await self._prove(seen, max(item.since, self._context.mirror.seen_at(item.ref)))
             plan = plan_api_key(seen)
         if plan.needs_fresh_read:
             raise ConflictError(f"{item.ref}: its Membership is read as older than the key's stamp")
@@ -103,6 +103,8 @@ class ApiKeys:
         for action in plan.actions:
             match action:
                 case DeleteSecret(uid):
+                    if uid != key.status.secret_uid:
+                        await confirm(context.cluster, key)
                     await self._delete_secret(ref, uid)
                 case IssueToken():
                     await self._issue(seen, ref)
@@ -115,7 +117,7 @@ class ApiKeys:
                 case EmitEvent():
                     await record(context, action, key)
         if plan.awaits_record:
-            context.queue.add(Ref(Membership, key.namespace, key.spec.membership))
+            context.queue.add_unless_backing_off(Ref(Membership, key.namespace, key.spec.membership))
 
     async def _issue(self, seen: ApiKeyObservation, ref: Ref) -> None:
         """Put a token into the key's Secret, then its stamp into the status."""
@@ -134,8 +136,21 @@ class ApiKeys:
             secret_uid=delivered.secret_uid,
         )
         self._context.wake(ref, status.expires_at)
-        await self._update(seen.api_key, status)
+        try:
+            await self._update(seen.api_key, status)
+        except (ConflictError, ObjectNotFoundError):
+            await self._take_back(ref, seen.api_key, delivered)
+            raise
         log.info("%s: issued %s under the role %s", ref, status.key_id, delivered.stamp.role)
+
+    async def _take_back(self, ref: Ref, key: ApiKey, delivered: Delivery) -> None:
+        """Delete a Secret whose ApiKey went while it was being issued: nothing else would know its uid."""
+        try:
+            latest = await self._context.cluster.get(ApiKey, ref.namespace, ref.name)
+        except ObjectNotFoundError:
+            latest = None
+        if latest is None or latest.metadata.uid != key.metadata.uid or latest.metadata.deleting:
+            await self._delete_secret(ref, delivered.secret_uid)
 
     async def _update(self, key: ApiKey, status: ApiKeyStatus) -> None:
         self._context.take_in(await self._context.cluster.update_status(key, status), ours=True)
@@ -157,18 +172,7 @@ class ApiKeys:
 
     async def _delete_orphans(self, ref: Ref) -> None:
         """Delete the Secrets of ApiKeys of this name that are gone."""
-        for secret_uid, doubtful in list(self._orphans.get(ref, {}).items()):
-            if not doubtful or await self._is_gone(ref, doubtful):
-                await self._delete_secret(ref, secret_uid)
-            self._orphans[ref].pop(secret_uid, None)
-        if not self._orphans.get(ref):
-            self._orphans.pop(ref, None)
-
-    async def _is_gone(self, ref: Ref, uid: str) -> bool:
-        """Whether the ApiKey of this uid is gone, by a consistent read."""
-        try:
-            found = await self._context.cluster.get(ApiKey, ref.namespace, ref.name)
-        except ObjectNotFoundError:
-            return True
-        self._context.take_in(found)
-        return found.metadata.uid != uid
+        for secret_uid in sorted(self._orphans.get(ref, ())):
+            await self._delete_secret(ref, secret_uid)
+            self._orphans[ref].discard(secret_uid)
+        self._orphans.pop(ref, None)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
@@ -27,6 +28,7 @@ WORKERS = 64
 member's keys wait together, the fewer reads they need."""
 
 _GRACE_SECONDS = 4.0
+_WATCHES_STARTED_SECONDS = 10.0
 
 
 class Controller:
@@ -52,6 +54,10 @@ class Controller:
         elif not self._context.mirror.holds(ref, metadata):
             self._context.take_in(parse(resource, body))
 
+    def begin_stopping(self) -> None:
+        """Begin no more work; the work in hand goes on."""
+        self._context.queue.begin_draining()
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Reconcile while the block runs; on leaving, the work in hand is finished first, for four seconds at most."""
@@ -69,18 +75,19 @@ class Controller:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _observe_deletion(self, ref: Ref, body: Mapping[str, Any]) -> None:
-        change = self._context.mirror.remove(ref, body["metadata"]["uid"])
+        change = self._context.mirror.remove(ref, body["metadata"]["uid"], for_good=True)
         if change is not None:
             self._context.spread(change, itself=True)
         if ref.resource is ApiKey:
-            self._api_keys.orphan(parse(ApiKey, body), proved=True)
+            self._api_keys.orphan(parse(ApiKey, body))
 
     async def _work(self, item: Item) -> None:
         try:
             await self._reconcilers[item.ref.resource].reconcile(item)
         except ConflictError as error:
             log.debug("%s: changed meanwhile, read again: %s", item.ref, error)
-            self._context.queue.back_off(item)
+            # Whatever was half done, e.g. a Secret deleted and the status not written, shows in the Secret.
+            self._context.queue.back_off(replace(item, checked=True))
             with contextlib.suppress(TenureError):
                 await self._context.refresh(item.ref)
         except (ObstructedError, NamespaceTerminatingError) as error:
@@ -97,11 +104,14 @@ class Controller:
             self._context.queue.succeed(item.ref)
 
     async def _resync(self) -> None:
+        # What was deleted between the first list and the start of the watches, no watch tells.
+        await asyncio.sleep(min(_WATCHES_STARTED_SECONDS, self._resync_seconds))
         while True:
-            await self._sweep.check(self._resync_seconds)
             try:
                 await self._sweep.fill()
             except TenureError as error:
-                log.warning("sweep: %s; tried again in %.0f s", error, self._resync_seconds)
+                log.warning("sweep: %s; tried again in %.0f s", error, self._resync_seconds / 2)
             except Exception:  # noqa: BLE001 - a defect in one sweep must not end all sweeping; it is logged whole
-                log.exception("sweep: unexpected error; tried again in %.0f s", self._resync_seconds)
+                log.exception("sweep: unexpected error; tried again in %.0f s", self._resync_seconds / 2)
+            # An object that appears after the list is looked at in the next round: half the time each.
+            await self._sweep.check(self._resync_seconds / 2)

@@ -8,10 +8,11 @@ from tenure.domain.conditions import ready_reason
 from tenure.domain.planning.apikeys import new_stamp
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.reasons import Reason
+from tenure.domain.resources import ApiKey
 from tenure.domain.resources.apikey import Stamp
 from tenure.domain.secret import SecretFacts, is_adoptable, secret_body
 from tenure.domain.tokens import ENTROPY_BYTES, Token
-from tenure.errors import AlreadyExistsError, ConflictError, RejectedError, TenureError
+from tenure.errors import AlreadyExistsError, ConflictError, ForbiddenError, RejectedError, TenureError
 from tenure.kube.cluster import Cluster
 
 _ATTEMPTS = 3
@@ -56,12 +57,24 @@ async def deliver(cluster: Cluster, seen: ApiKeyObservation) -> Delivery:
                 continue
             if is_adoptable(existing, key, stamp) and existing.token is not None:
                 return _delivery(existing, existing.token, stamp)
+            await confirm(cluster, key)
             await cluster.delete_secret(key.namespace, key.name, existing.uid)
-        except RejectedError as error:
-            raise ObstructedError(Reason.POLICY_VIOLATION, f"its Secret is rejected: {error}") from error
+        except (RejectedError, ForbiddenError) as error:
+            raise ObstructedError(Reason.SECRET_REJECTED, f"its Secret is rejected: {error}") from error
         else:
             return _delivery(facts, token, stamp)
     raise ConflictError(f"Secret {key.namespace}/{key.name} keeps changing")
+
+
+async def confirm(cluster: Cluster, key: ApiKey) -> None:
+    """Make sure that the ApiKey at hand is the latest, before a Secret goes that its status doesn't name.
+
+    Raises:
+        ConflictError: it isn't, so that the Secret may hold a token that was issued since.
+    """
+    latest = await cluster.get(ApiKey, key.namespace, key.name)
+    if latest.metadata.resource_version != key.metadata.resource_version:
+        raise ConflictError(f"ApiKey {key.namespace}/{key.name} is newer than it was judged by")
 
 
 def _body(seen: ApiKeyObservation, token: Token, stamp: Stamp) -> dict[str, object]:

@@ -36,9 +36,8 @@ def _of_api_key(old: ApiKey | None, new: ApiKey | None, mirror: Mirror) -> Itera
     for member in {one.spec.membership for one in (old, new) if one}:
         yield Effect(Ref(Membership, key.namespace, member), settled=True)
     yield from _organizations(key, mirror)
-    frees_slot = old is not None and (new is None or (_has_token(old) and not _has_token(new)))
     organization = mirror.organization_in_force(key.namespace)
-    if frees_slot and organization is not None and organization.policy.max_per_member is not None:
+    if old is not None and organization is not None and organization.policy.max_per_member is not None:
         for sibling in mirror.keys_of(key.namespace, (old or key).spec.membership):
             if ready_reason(sibling.status.conditions) == Reason.QUOTA_EXCEEDED:
                 yield Effect(ref_of(sibling))
@@ -83,10 +82,6 @@ def _worth(key: ApiKey) -> tuple[object, ...]:
         status.secret_uid,
         ready_reason(status.conditions),
     )
-
-
-def _has_token(key: ApiKey) -> bool:
-    return key.status.secret_uid is not None and not key.metadata.deleting
 
 
 def _tenure(member: Membership) -> tuple[object, ...]:

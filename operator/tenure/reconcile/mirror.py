@@ -1,14 +1,17 @@
 """An in-memory mirror of the three kinds; it proposes, and consistent reads prove."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, cast
 
 from tenure.domain.planning.organizations import oldest
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.reconcile.recent import Recent
 
 R = TypeVar("R", bound=Resource)
+
+_NO_KEYS: Mapping[str, dict[str, ApiKey]] = {}
 
 
 class Ref(NamedTuple):
@@ -42,6 +45,7 @@ class Mirror:
     def __init__(self) -> None:
         self._objects: dict[Ref, Resource] = {}
         self._seen_at: dict[Ref, float] = {}
+        self._gone = Recent[str]()
         self._members: defaultdict[str, dict[str, Membership]] = defaultdict(dict)
         self._organizations: defaultdict[str, dict[str, Organization]] = defaultdict(dict)
         self._keys: defaultdict[str, defaultdict[str, dict[str, ApiKey]]] = defaultdict(lambda: defaultdict(dict))
@@ -59,6 +63,8 @@ class Mirror:
         """Take an object in; None where the same or a newer version is known."""
         ref = ref_of(new)
         known = self._objects.get(ref)
+        if new.metadata.uid in self._gone:
+            return None
         if known is not None and int(known.metadata.resource_version) >= int(new.metadata.resource_version):
             return None
         self._objects[ref] = new
@@ -74,8 +80,13 @@ class Mirror:
                 self._organizations[new.namespace][new.name] = new
         return Change(ref, known, new)
 
-    def remove(self, ref: Ref, uid: str) -> Change | None:
-        """Forget an object; None where it isn't known, or is another one of the same name by now."""
+    def remove(self, ref: Ref, uid: str, *, for_good: bool = False) -> Change | None:
+        """Forget an object; None where it isn't known, or is another one of the same name by now.
+
+        `for_good` where a watch told its end: a slower answer that still shows it is not taken in.
+        """
+        if for_good:
+            self._gone.add(uid)
         known = self._objects.get(ref)
         if known is None or known.metadata.uid != uid:
             return None
@@ -97,13 +108,17 @@ class Mirror:
         """When the present state was seen, on the loop's clock; minus infinity for none."""
         return self._seen_at.get(ref, float("-inf"))
 
-    def all(self) -> Iterable[Resource]:
+    def all(self) -> list[Resource]:
         """Every object, as a snapshot."""
         return list(self._objects.values())
 
+    def forget_endings(self) -> None:
+        """Believe again in objects whose end a watch told: a restored etcd brings them back."""
+        self._gone = Recent()
+
     def organizations(self, namespace: str) -> list[Organization]:
         """The Organizations of a namespace."""
-        return list(self._organizations[namespace].values())
+        return list(self._organizations.get(namespace, {}).values())
 
     def organization_in_force(self, namespace: str, name: str | None = None) -> Organization | None:
         """The oldest Organization of a namespace; with a name, only if it is the one of that name."""
@@ -114,12 +129,12 @@ class Mirror:
 
     def memberships(self, namespace: str) -> list[Membership]:
         """The Memberships of a namespace."""
-        return list(self._members[namespace].values())
+        return list(self._members.get(namespace, {}).values())
 
     def keys_of(self, namespace: str, membership: str) -> list[ApiKey]:
         """The keys of a member."""
-        return list(self._keys[namespace][membership].values())
+        return list(self._keys.get(namespace, _NO_KEYS).get(membership, {}).values())
 
     def keys_in(self, namespace: str) -> list[ApiKey]:
         """The keys of a namespace."""
-        return [key for keys in self._keys[namespace].values() for key in keys.values()]
+        return [key for keys in self._keys.get(namespace, _NO_KEYS).values() for key in keys.values()]

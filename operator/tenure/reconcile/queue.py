@@ -67,6 +67,11 @@ class WorkQueue:
         if not waits and ref not in self._active:
             self._ready.put_nowait(ref)
 
+    def add_unless_backing_off(self, ref: Ref) -> None:
+        """Work on the object as soon as possible, unless its failures say when."""
+        if (ref, Purpose.RETRY) not in self._timers:
+            self.add(ref)
+
     def check(self, ref: Ref) -> None:
         """Work on the object as soon as possible, and compare what no watch shows."""
         self._checks.add(ref)
@@ -94,9 +99,13 @@ class WorkQueue:
         """
         return [asyncio.create_task(self._work(work), name=f"worker {number}") for number in range(workers)]
 
+    def begin_draining(self) -> None:
+        """Begin no more work."""
+        self._draining = True
+
     async def drain(self, seconds: float) -> None:
         """Begin no more work, and wait for the work in hand, for so many seconds at most."""
-        self._draining = True
+        self.begin_draining()
         if self._active:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), seconds)

@@ -24,25 +24,44 @@ class SharedReads(Generic[K, V]):
 
     def __init__(self, read: Callable[[K], Awaitable[V]]) -> None:
         self._read = read
-        self._latest: dict[K, tuple[float, asyncio.Task[V]]] = {}
+        self._latest: dict[K, tuple[float, asyncio.Future[V]]] = {}
 
     async def get(self, key: K, since: float) -> Reading[V]:
         """The outcome of a read of `key` that started at `since` or later."""
-        started, task = self._latest.get(key, (float("-inf"), None))
-        if task is None or started < since:
-            started, task = asyncio.get_running_loop().time(), asyncio.ensure_future(self._start(key))
-            self._latest.pop(key, None)
-            self._latest[key] = (started, task)
-            self._forget_oldest()
-        try:
-            return Reading(await asyncio.shield(task), started)
-        except Exception:
-            if self._latest.get(key, (0.0, None))[1] is task:
-                del self._latest[key]
-            raise
+        started, outcome = self._latest.get(key, (float("-inf"), None))
+        if outcome is not None and started >= since:
+            return await self._share(key, since, outcome, started)
+        loop = asyncio.get_running_loop()
+        started, outcome = loop.time(), loop.create_future()
+        self._latest.pop(key, None)
+        self._latest[key] = (started, outcome)
+        self._forget_oldest()
+        return Reading(await self._resolve(key, outcome), started)
 
-    async def _start(self, key: K) -> V:
-        return await self._read(key)
+    async def _share(self, key: K, since: float, outcome: asyncio.Future[V], started: float) -> Reading[V]:
+        try:
+            return Reading(await asyncio.shield(outcome), started)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not outcome.cancelled() or (task is not None and task.cancelling()):
+                raise
+            return await self.get(key, since)  # Whoever read gave up.
+
+    async def _resolve(self, key: K, outcome: asyncio.Future[V]) -> V:
+        """Read, and tell all who wait; a failure is told and not kept."""
+        try:
+            value = await self._read(key)
+        except BaseException as error:
+            if self._latest.get(key, (0.0, None))[1] is outcome:
+                del self._latest[key]
+            if isinstance(error, asyncio.CancelledError):
+                outcome.cancel()
+            else:
+                outcome.set_exception(error)
+                outcome.exception()  # It is raised here, whether or not anybody else waits.
+            raise
+        outcome.set_result(value)
+        return value
 
     def _forget_oldest(self) -> None:
         while len(self._latest) > _KEPT:

@@ -1,10 +1,12 @@
 """The sweep: list everything every few minutes and put it through the same path, so that no event needs to be seen."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
 
 from tenure.domain.resources import KINDS, ApiKey, Resource
-from tenure.errors import MalformedObjectError
+from tenure.errors import MalformedObjectError, ObjectNotFoundError, TenureError
 from tenure.kube.cluster import parse
 from tenure.reconcile.apikeys import ApiKeys
 from tenure.reconcile.context import Context, log
@@ -23,10 +25,19 @@ class Sweep:
         self._versions: dict[tuple[type[Resource], str | None], int] = {}
 
     async def fill(self) -> None:
-        """Bring the mirror up to date, and forget what isn't listed any more."""
-        for resource in KINDS:
-            for place in self._places:
+        """Bring the mirror up to date, and forget what isn't listed any more.
+
+        Raises:
+            TenureError: the first of the lists that failed; all were tried.
+        """
+        errors = []
+        for resource, place in product(KINDS, self._places):
+            try:
                 await self._fill(resource, place)
+            except TenureError as error:  # The others needn't wait for this one.
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     async def check(self, seconds: float) -> None:
         """Have every object looked at within so many seconds, evenly, each key with its Secret."""
@@ -48,6 +59,7 @@ class Sweep:
                 metadata = body["metadata"]
                 ref = Ref(resource, metadata["namespace"], metadata["name"])
                 listed.add((ref, metadata["uid"]))
+                self._drop_phantom(ref, metadata, int(version))
                 if self._context.mirror.holds(ref, metadata):
                     continue
                 try:
@@ -55,7 +67,7 @@ class Sweep:
                 except MalformedObjectError as error:
                     log.warning("left alone, since it doesn't fit the schema: %s", error)
             await asyncio.sleep(0)
-        self._forget(resource, place, listed, int(version))
+        await self._forget(resource, place, listed, int(version))
 
     def _notice_restore(self, resource: type[Resource], place: str | None, version: int) -> None:
         """Drop what is known where the resourceVersion went back, as it does when etcd is restored from a backup."""
@@ -64,6 +76,7 @@ class Sweep:
         if version >= before:
             return
         log.warning("%s: resourceVersion went back from %d to %d; listed anew", resource.plural, before, version)
+        self._context.mirror.forget_endings()
         for known in self._known(resource, place):
             self._context.mirror.remove(ref_of(known), known.metadata.uid)
 
@@ -74,14 +87,33 @@ class Sweep:
             if isinstance(known, resource) and place in (None, known.namespace)
         ]
 
-    def _forget(self, resource: type[Resource], place: str | None, listed: set[tuple[Ref, str]], version: int) -> None:
+    async def _forget(
+        self, resource: type[Resource], place: str | None, listed: set[tuple[Ref, str]], version: int
+    ) -> None:
         """Forget what the list doesn't hold, unless it was seen after the list was made."""
         for known in self._known(resource, place):
             metadata, ref = known.metadata, ref_of(known)
             if (ref, metadata.uid) in listed or int(metadata.resource_version) > version:
                 continue
+            if not await self._is_gone(known):
+                continue
             change = self._context.mirror.remove(ref, metadata.uid)
             if change is not None:
                 self._context.spread(change, itself=True)
                 if isinstance(known, ApiKey):
-                    self._api_keys.orphan(known, proved=False)
+                    self._api_keys.orphan(known)
+
+    async def _is_gone(self, known: Resource) -> bool:
+        """Whether an object is gone, by a consistent read: a list alone proves nothing."""
+        try:
+            found = await self._context.cluster.get(type(known), known.namespace, known.name)
+        except ObjectNotFoundError:
+            return True
+        self._context.take_in(found)
+        return found.metadata.uid != known.metadata.uid
+
+    def _drop_phantom(self, ref: Ref, metadata: Mapping[str, Any], version: int) -> None:
+        """Drop a version that the list, although it is no older, doesn't know: etcd was restored from a backup."""
+        known = self._context.mirror.get(ref.resource, ref.namespace, ref.name)
+        if known is not None and int(metadata["resourceVersion"]) < int(known.metadata.resource_version) <= version:
+            self._context.mirror.remove(ref, known.metadata.uid)

@@ -126,10 +126,9 @@ def test_a_key_without_a_template_puts_nothing_on_its_secret() -> None:
 
 
 def test_a_stamp_is_one_line_that_says_all_but_the_time() -> None:
-    approved = STAMP.model_copy(update={"organization_uid": "o", "membership_uid": "m", "for_role": Role.MEMBER})
-    text = '"membershipGeneration":1,"membershipUID":"m","organizationUID":"o","revision":1,"role":"Member"}'
-    assert stamp_text(approved) == '{"forRole":"Member",' + text
-    assert stamp_text(approved.model_copy(update={"for_role": None})) == "{" + text
+    approved = STAMP.model_copy(update={"organization_uid": "o", "membership_uid": "m"})
+    text = '{"membershipGeneration":1,"membershipUID":"m","organizationUID":"o","revision":1,"role":"Member"}'
+    assert stamp_text(approved) == text
     assert stamp_text(STAMP.model_copy(update={"at": datetime(2030, 1, 1, tzinfo=UTC)})) == stamp_text(STAMP)
     assert "\n" not in stamp_text(STAMP)
 
@@ -142,7 +141,6 @@ def test_a_stamp_is_one_line_that_says_all_but_the_time() -> None:
         {"membership_generation": 2},
         {"role": Role.VIEWER},
         {"revision": 2},
-        {"for_role": Role.MEMBER},
     ],
     ids=lambda difference: next(iter(difference)),
 )
@@ -209,7 +207,7 @@ def test_a_secret_is_adopted_only_under_its_own_tenure(facts: SecretFacts, *, ad
 
 @pytest.mark.parametrize(
     "difference",
-    [{"membership_generation": 2}, {"revision": 2}, {"for_role": Role.MEMBER}],
+    [{"membership_generation": 2}, {"revision": 2}],
     ids=lambda difference: next(iter(difference)),
 )
 def test_no_secret_of_a_former_tenure_is_adopted(difference: dict[str, Any]) -> None:

@@ -42,7 +42,6 @@ class Situation:
     stamped_generation: int = 3
     stamped_member: str = PRESENT["member"]
     stamped_org: str = PRESENT["org"]
-    stamped_for_role: str | None = None
     stamped_revision: int = 1
     secret_uid: str | None = "secret-1"
 
@@ -84,7 +83,6 @@ class Situation:
             organization_uid=self.stamped_org,
             membership_uid=self.stamped_member,
             membership_generation=self.stamped_generation,
-            for_role=self.stamped_for_role,
             revision=self.stamped_revision,
             secret_uid=self.secret_uid,
         )
@@ -146,7 +144,7 @@ def test_of_two_faults_the_earlier_one_decides(verdict: Verdict, faults: dict[st
 
 
 SA = Situation(kind="ServiceAccount")
-APPROVED = replace(SA, for_role="Member", stamped_for_role="Member")
+APPROVED = replace(SA, for_role="Member")
 
 
 @pytest.mark.parametrize(
@@ -157,11 +155,9 @@ APPROVED = replace(SA, for_role="Member", stamped_for_role="Member")
         pytest.param(Situation(generation=4), Verdict.ROLE_CHANGED, id="person, generation alone"),
         pytest.param(Situation(member_uid="b", generation=1), Verdict.MEMBERSHIP_GONE, id="person, created again"),
         pytest.param(Situation(generation=2), Verdict.BEHIND, id="person, mirror behind"),
+        pytest.param(Situation(for_role="Member"), Verdict.VALID, id="person, approved for its role"),
         pytest.param(
-            Situation(for_role="Member", stamped_for_role="Member"), Verdict.VALID, id="person, approved for its role"
-        ),
-        pytest.param(
-            Situation(for_role="Viewer", stamped_for_role="Member", role="Viewer", generation=4),
+            Situation(for_role="Viewer", role="Viewer", generation=4),
             Verdict.ROLE_CHANGED,
             id="person, approved for the new role, not issued anew yet",
         ),
@@ -181,13 +177,13 @@ APPROVED = replace(SA, for_role="Member", stamped_for_role="Member")
         ),
         pytest.param(
             replace(APPROVED, for_role=None, role="Viewer", generation=4),
-            Verdict.ROLE_CHANGED,
+            Verdict.VALID,
             id="service account, approval removed after the issue",
         ),
         pytest.param(
             replace(SA, for_role="Viewer", role="Viewer", generation=4),
-            Verdict.VALID,
-            id="service account, approved after the issue",
+            Verdict.ROLE_CHANGED,
+            id="service account, approved after a role change that it had survived",
         ),
         pytest.param(Situation(suspended_members=("bob",)), Verdict.VALID, id="somebody else suspended"),
         pytest.param(Situation(key_suspended=False, org_suspended=False), Verdict.VALID, id="suspended: false"),
@@ -261,7 +257,6 @@ situations = st.builds(
         role=st.sampled_from(["Member", "Member", "Viewer"]),
         generation=st.sampled_from([3, 3, 3, 2, 4, 5]),
         for_role=st.sampled_from([None, "Member", "Viewer"]),
-        stamped_for_role=st.sampled_from([None, "Member", "Viewer"]),
         expires_at=st.sampled_from([None, NOW + timedelta(hours=1)]),
     ),
     st.lists(st.sampled_from(FAULTS), max_size=3),
@@ -272,7 +267,7 @@ def _same_tenure(at: Situation) -> bool:
     """The rule as the design words it."""
     if at.member_uid != at.stamped_member or at.for_role not in (None, at.role):
         return False
-    if at.kind == "User" or at.stamped_for_role:
+    if at.kind == "User" or at.for_role:
         return at.generation == at.stamped_generation
     return at.generation >= at.stamped_generation
 

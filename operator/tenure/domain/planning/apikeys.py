@@ -73,7 +73,6 @@ def new_stamp(seen: ApiKeyObservation, at: datetime) -> Stamp:
         membership_generation=seen.membership.metadata.generation,
         role=seen.membership.spec.role,
         revision=seen.api_key.revision,
-        for_role=seen.api_key.spec.for_role,
         at=at,
     )
 
@@ -145,7 +144,7 @@ def _awaits_record(seen: ApiKeyObservation) -> bool:
     Until it does, only the Secret goes: the ApiKey's status is what the record is made of.
     """
     key, membership = seen.api_key, seen.membership
-    if membership is None or not fell_with_role(key, membership):
+    if membership is None or membership.metadata.deleting or not fell_with_role(key, membership):
         return False
     change = membership.status.last_role_change
     if change is None or change.generation != membership.metadata.generation:

@@ -65,7 +65,6 @@ def _role_change(seen: MembershipObservation) -> RoleChange | None:
     if known is not None and known.generation == generation:
         return _extend(known, fallen, seen)
     if 0 <= status.observed_generation < generation:
-        fallen += [key for key in seen.keys if _fell_by_mismatch(key, membership)]
         before = status.role or membership.spec.role
     elif fallen:
         stamps = [key.status.issued for key in fallen if key.status.issued]
@@ -91,16 +90,6 @@ def _extend(known: RoleChange, fallen: Sequence[ApiKey], seen: MembershipObserva
         return None
     keys = sorted([*known.keys, *_ended(late, seen)], key=lambda key: key.name)
     return known.model_copy(update={"key_count": known.key_count + len(late), "keys": keys[:MAX_KEYS_PER_MEMBER]})
-
-
-def _fell_by_mismatch(key: ApiKey, membership: Membership) -> bool:
-    """Whether a service account's live key falls because its forRole doesn't name the new role."""
-    return (
-        key.status.secret_uid is not None
-        and key.spec.for_role is not None
-        and key.spec.for_role is not membership.spec.role
-        and not fell_with_role(key, membership)
-    )
 
 
 def _ended(keys: Sequence[ApiKey], seen: MembershipObservation) -> list[EndedKey]:

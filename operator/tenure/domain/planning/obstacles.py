@@ -1,6 +1,7 @@
 """What stands between a key and its token: rules in their order, the first one that holds is the reason."""
 
 from datetime import datetime
+from itertools import islice
 
 from tenure.domain.conditions import ready_reason
 from tenure.domain.durations import parse_duration
@@ -8,6 +9,8 @@ from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.validity import Verdict, expiry, validity
+
+_UNDELIVERED = {Reason.SECRET_CONFLICT, Reason.SECRET_REJECTED}
 
 
 def find_obstacle(seen: ApiKeyObservation, verdict: Verdict) -> Obstacle | None:
@@ -91,8 +94,9 @@ def _life_obstacle(key: ApiKey, organization: Organization, now: datetime) -> Ob
             Reason.POLICY_VIOLATION,
             "the organization's keys.requireExpiry demands spec.ttl or spec.expiresAt",
         )
-    life = expiry(key, now)
-    if policy.max_ttl is not None and life is not None and life - now > parse_duration(policy.max_ttl):
+    created = key.metadata.creation_timestamp
+    ends = expiry(key, created)
+    if policy.max_ttl is not None and ends is not None and ends - created > parse_duration(policy.max_ttl):
         return Obstacle(
             Reason.POLICY_VIOLATION,
             f"it would live longer than {policy.max_ttl}, the organization's keys.maxTTL; create an ApiKey with a "
@@ -107,9 +111,10 @@ def _quota_obstacle(seen: ApiKeyObservation, organization: Organization) -> Obst
     if limit is None or this.status.secret_uid is not None:
         return None
     others = [key for key in seen.siblings if key.name != this.name and not key.metadata.deleting]
-    before = sum(
-        key.status.secret_uid is not None or (_age(key) < _age(this) and _wants_slot(key, seen)) for key in others
-    )
+    before = sum(key.status.secret_uid is not None for key in others)
+    if before < limit:
+        older = (key for key in others if key.status.secret_uid is None and _age(key) < _age(this))
+        before += sum(1 for _ in islice((key for key in older if _wants_slot(key, seen)), limit - before))
     if before < limit:
         return None
     return Obstacle(
@@ -122,7 +127,7 @@ def _wants_slot(key: ApiKey, seen: ApiKeyObservation) -> bool:
     """Whether a sibling without a token gets one as soon as there is room."""
     if seen.membership is None or seen.organization is None:
         return False
-    if ready_reason(key.status.conditions) == Reason.SECRET_CONFLICT:
+    if ready_reason(key.status.conditions) in _UNDELIVERED:
         return False
     verdict = validity(key, seen.membership, seen.organization, seen.now)
     obstacle = _role_obstacle(key, seen.membership, verdict) or _life_obstacle(key, seen.organization, seen.now)

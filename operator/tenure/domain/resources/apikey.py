@@ -23,7 +23,6 @@ from tenure.domain.roles import Access, Role
 FIRST_REVISION = 1
 """The revision of an ApiKey that names none."""
 
-MetadataKey = Annotated[str, Field(max_length=317)]
 LabelValue = Annotated[str, Field(max_length=63)]
 AnnotationValue = Annotated[str, Field(max_length=4096)]
 
@@ -87,7 +86,8 @@ class ApiKeySpec(Model):
     for_role: Role | None = None
     """The role for which this key was approved. The key is issued, and works, only while it is the member's role;
     otherwise it waits with reason RoleMismatch and is never deleted by Tenure. Change it in the commit that changes
-    the role, and the key goes on under the same Secret name, with a new token and the new role's rights."""
+    the role, and the key goes on under the same Secret name, with a new token and the new role's rights. A service
+    account's key falls with the role only while this is set."""
 
     ttl: Annotated[str, Field(max_length=18, pattern=DURATION_PATTERN)] | None = None
     """How long a token lives from its issue, in hours, minutes and seconds, such as 2160h (days are hours: 30 days
@@ -127,9 +127,6 @@ class Stamp(Model):
 
     revision: int
     """The ApiKey's revision."""
-
-    for_role: Role | None = None
-    """The role for which the key was approved, where it named one."""
 
     at: DateTime
     """When the token was issued, by the API server's clock."""

@@ -72,7 +72,10 @@ TABLE = {
         ["UpdateStatus PolicyViolation"],
     ),
     "new, the longest ttl": (seen(api_key(ttl="24h"), MEMBER, EXPIRING), ["IssueToken"]),
-    "new, the latest expiresAt": (seen(api_key(expires_at="2027-02-23T08:30:00Z"), MEMBER, EXPIRING), ["IssueToken"]),
+    "new, the latest expiresAt": (
+        seen(api_key(expires_at="2027-02-23T08:30:00Z", created=NOW), MEMBER, EXPIRING),
+        ["IssueToken"],
+    ),
     "new, no expiry, maxTTL alone": (seen(api_key(), MEMBER, organization(keys={"maxTTL": "24h"})), ["IssueToken"]),
     "live": (seen(LIVE), []),
     "live, policy tightened": (seen(LIVE, MEMBER, EXPIRING), []),
@@ -165,6 +168,7 @@ def _delivered(key: ApiKey) -> ApiKeyStatus:
 
 def test_every_reason_of_the_table_of_states_is_reached_as_it_says() -> None:
     statuses = [_delivered(api_key()), obstructed_status(seen(api_key()), Reason.SECRET_CONFLICT, "in the way")]
+    statuses.append(obstructed_status(seen(api_key()), Reason.SECRET_REJECTED, "a bad label"))
     over = replace(seen(api_key(), MEMBER, organization(keys={"maxPerMember": 1})), siblings=[live(api_key("older"))])
     statuses.extend(
         action.status
@@ -203,7 +207,6 @@ def test_a_delivered_key_says_all_about_its_token_but_the_token() -> None:
             "membershipGeneration": 1,
             "role": "Member",
             "revision": 3,
-            "forRole": "Member",
             "at": "2027-01-04T09:01:00Z",
         },
     }
