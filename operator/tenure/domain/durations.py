@@ -6,6 +6,7 @@ from datetime import timedelta
 
 PATTERN = r"^([0-9]{1,5}(h|m|s)){1,3}$"
 
+MEANING = "hours, minutes and seconds, such as 2160h or 1h30m (days are hours: 30 days are 720h)"
 MAX_LENGTH = 18
 
 _PART = re.compile(r"([0-9]+)([hms])")

@@ -5,7 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tenure.domain.resources.base import CATEGORY, GROUP, NAME_LENGTH, VERSION, Resource, Rule
+from tenure.domain.resources.base import CATEGORY, GROUP, NAME_LENGTH, RULES, VERSION, Resource, Rule
+
+_NOT_STRUCTURAL = {"title", "default", "$defs", "propertyNames"}
 
 
 def custom_resource_definition(resource: type[Resource]) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def requirements(schema: Mapping[str, Any]) -> set[str]:
     found = {f"the field {path}" for path in field_paths(schema)}
     for path, node in _walk(schema, ""):
         found |= {f"the value {value} of {path}" for value in node.get("enum", ())}
-        rules = (rule["rule"] for rule in node.get("x-kubernetes-validations", ()))
+        rules = (rule["rule"] for rule in node.get(RULES, ()))
         found |= {f"the rule '{rule}' of {path}" for rule in rules if "oldSelf" in rule}
     return found
 
@@ -115,7 +117,7 @@ def _root_schema(resource: type[Resource]) -> dict[str, Any]:
             "spec": spec,
             "status": {**status, "default": {"observedGeneration": -1}},
         },
-        "x-kubernetes-validations": [name_rule.to_schema()],
+        RULES: [name_rule.to_schema()],
     }
 
 
@@ -146,24 +148,31 @@ def _structural(node: Any, definitions: Mapping[str, Any]) -> Any:
         return [_structural(item, definitions) for item in node]
     if not isinstance(node, Mapping):
         return node
-    if "$ref" in node:
-        target = definitions[node["$ref"].rsplit("/", 1)[-1]]
-        node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
-    if "anyOf" in node:
-        (alternative,) = [option for option in node["anyOf"] if option.get("type") != "null"]
-        merged = {**alternative, **{key: value for key, value in node.items() if key != "anyOf"}}
-        return _structural(merged, definitions)
     result: dict[str, Any] = {}
-    for key, value in node.items():
+    for key, value in _resolved(node, definitions).items():
         if key == "properties":
             result[key] = {name: _structural(child, definitions) for name, child in value.items()}
         elif key == "description":
             result[key] = _one_line(value)
-        elif key not in {"title", "default", "$defs", "propertyNames"}:
+        elif key not in _NOT_STRUCTURAL:
             result[key] = _structural(value, definitions)
+    if RULES in result:
+        result.pop("pattern", None)  # The rule says it in words.
     if result.get("type") == "integer":
         result["format"] = "int64"
     return result
+
+
+def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A node with its reference, or the alternative to null that it offers, put in its place."""
+    if "$ref" in node:
+        target = definitions[node["$ref"].rsplit("/", 1)[-1]]
+        return _resolved({**target, **{key: value for key, value in node.items() if key != "$ref"}}, definitions)
+    if "anyOf" in node:
+        (alternative,) = [option for option in node["anyOf"] if option.get("type") != "null"]
+        merged = {**alternative, **{key: value for key, value in node.items() if key != "anyOf"}}
+        return _resolved(merged, definitions)
+    return node
 
 
 def _one_line(text: str) -> str:

@@ -5,14 +5,15 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from tenure.domain.durations import PATTERN as DURATION_PATTERN
+from tenure.domain import durations
 from tenure.domain.resources.base import (
-    NAME_LENGTH,
-    NAME_PATTERN,
+    RULES,
     Column,
     Condition,
     DateTime,
+    Duration,
     Model,
+    Name,
     Resource,
     Rule,
     list_map,
@@ -25,6 +26,12 @@ FIRST_REVISION = 1
 
 LabelValue = Annotated[str, Field(max_length=63)]
 AnnotationValue = Annotated[str, Field(max_length=4096)]
+
+
+_IN_THE_CALENDAR = Rule(
+    "self >= timestamp('1970-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59Z')",
+    "an instant with its zone, such as 2027-01-31T00:00:00Z, from 1970 to 9999",
+)
 
 
 class SecretTemplate(Model):
@@ -61,8 +68,7 @@ class ApiKeySpec(Model):
         ),
         Rule(
             "!has(self.ttl) || duration(self.ttl) > duration('0s')",
-            "ttl: must be longer than zero; write hours, minutes and seconds such as 2160h (days are hours: 30 days "
-            "are 720h)",
+            f"ttl: must be longer than zero; {durations.MEANING}",
             field=".ttl",
         ),
         Rule(
@@ -77,7 +83,7 @@ class ApiKeySpec(Model):
         ),
     )
 
-    membership: str = Field(min_length=1, max_length=NAME_LENGTH, pattern=NAME_PATTERN)
+    membership: Name
     """Name of the Membership in the same namespace whose key this is. Never changes."""
 
     access: Access
@@ -89,11 +95,11 @@ class ApiKeySpec(Model):
     the role, and the key goes on under the same Secret name, with a new token and the new role's rights. A service
     account's key falls with the role only while this is set."""
 
-    ttl: Annotated[str, Field(max_length=18, pattern=DURATION_PATTERN)] | None = None
+    ttl: Duration | None = None
     """How long a token lives from its issue, in hours, minutes and seconds, such as 2160h (days are hours: 30 days
     are 720h). Never changes."""
 
-    expires_at: DateTime | None = None
+    expires_at: DateTime | None = Field(default=None, json_schema_extra={RULES: [_IN_THE_CALENDAR.to_schema()]})
     """When the key ends, such as 2027-01-31T00:00:00Z. May be set or brought forward, never extended or removed.
     With a ttl, the earlier of both counts."""
 

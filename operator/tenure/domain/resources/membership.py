@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 
 from tenure.domain.resources.base import (
     NAME_LENGTH,
-    NAME_PATTERN,
     Column,
     Condition,
     DateTime,
     Model,
+    Name,
     Resource,
     Rule,
     list_map,
@@ -23,7 +23,7 @@ from tenure.domain.roles import Access, Role
 MAX_LISTED_KEYS = 50
 """How many working keys a Membership's status lists by name."""
 
-_EMAIL = r"^[a-z0-9][a-z0-9._%+-]*@[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"
+_EMAIL = r"^[a-z0-9][a-z0-9._%+-]*@[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"
 _LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
 
@@ -39,12 +39,12 @@ class Subject(Model):
 
     rules: ClassVar[Sequence[Rule]] = (
         Rule(
-            f"self.kind != 'User' || self.name.matches('{_EMAIL}')",
+            f"self.kind != 'User' || self.name.matches(r'{_EMAIL}')",
             "subject.name: a User is named by an e-mail address in lower-case ASCII, such as alice@acme.io",
             field=".name",
         ),
         Rule(
-            f"self.kind != 'ServiceAccount' || (size(self.name) <= 63 && self.name.matches('{_LABEL}'))",
+            f"self.kind != 'ServiceAccount' || (size(self.name) <= 63 && self.name.matches(r'{_LABEL}'))",
             "subject.name: a ServiceAccount is named by at most 63 lower-case letters, digits and dashes, "
             "such as ci-deploy",
             field=".name",
@@ -86,7 +86,7 @@ class MembershipSpec(Model):
         ),
     )
 
-    organization: str = Field(min_length=1, max_length=NAME_LENGTH, pattern=NAME_PATTERN)
+    organization: Name
     """Name of the Organization in the same namespace. Never changes."""
 
     subject: Subject

@@ -6,17 +6,18 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from tenure.domain.durations import PATTERN as DURATION_PATTERN
+from tenure.domain import durations
 from tenure.domain.resources.base import (
     LIST_SET,
-    NAME_LENGTH,
-    NAME_PATTERN,
     Column,
     Condition,
+    Duration,
     Model,
+    Name,
     Resource,
     Rule,
     list_map,
+    shaped,
 )
 from tenure.domain.roles import Role
 
@@ -62,12 +63,19 @@ class ToRole(StrEnum):
 
 Domain = Annotated[
     str,
-    Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"),
+    shaped(
+        r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$",
+        "a domain in lower-case ASCII, such as acme.io",
+        max_length=253,
+    ),
 ]
-MetadataPrefix = Annotated[str, Field(max_length=254, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-A-Za-z0-9_.]*$")]
-Duration = Annotated[
+MetadataPrefix = Annotated[
     str,
-    Field(max_length=18, pattern=DURATION_PATTERN),
+    shaped(
+        r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/[-A-Za-z0-9_.]*$",
+        "a domain in lower case and a slash, such as acme.io/, and possibly the beginning of a name after it",
+        max_length=254,
+    ),
 ]
 
 
@@ -126,7 +134,7 @@ class KeyRules(Model):
 class SuspendedMember(Model):
     """A member whose keys don't work for the time being."""
 
-    name: str = Field(max_length=NAME_LENGTH, pattern=NAME_PATTERN)
+    name: Name
     """Name of the Membership."""
 
     reason: str | None = Field(default=None, max_length=1024)
@@ -139,7 +147,7 @@ class OrganizationSpec(Model):
     rules: ClassVar[Sequence[Rule]] = (
         Rule(
             "!has(self.keys) || !has(self.keys.maxTTL) || duration(self.keys.maxTTL) > duration('0s')",
-            "keys.maxTTL: must be longer than zero, such as 8760h for a year",
+            f"keys.maxTTL: must be longer than zero; {durations.MEANING}",
             field=".keys.maxTTL",
         ),
     )
