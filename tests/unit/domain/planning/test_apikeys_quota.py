@@ -68,6 +68,13 @@ def _plan(key: ApiKey, siblings: Sequence[ApiKey], limit: int | None) -> list[st
             id="older one for another role, not judged yet",
         ),
         pytest.param(_new("a"), [_new("b", 1, deleting=True)], 1, ["IssueToken"], id="older one going"),
+        pytest.param(
+            _new("a"),
+            [issued(_new("b", 1, deleting=True), MEMBER, organization())],
+            1,
+            ["IssueToken"],
+            id="one with a token going",
+        ),
         pytest.param(_new("a"), [_tombstone("b", 1)], 1, ["IssueToken"], id="tombstone beside it"),
         pytest.param(
             edited(_live("a"), revision=2), [_live("b")], 2, ["DeleteSecret", "IssueToken"], id="new token at the limit"

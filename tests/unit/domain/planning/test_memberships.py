@@ -144,6 +144,18 @@ APPROVED_LATER = edited(_key("later", member=SA), forRole="Member")
             _record(APPROVED_LATER, keys=[_ended(APPROVED_LATER, "Revoked")]),
             id="service account, approved after the issue",
         ),
+        pytest.param(
+            _observed(kind="ServiceAccount"),
+            [edited(UNAPPROVED, forRole="Viewer")],
+            _record(UNAPPROVED, keys=[_ended(UNAPPROVED, "Reissued")]),
+            id="service account, approved for the new role after the issue",
+        ),
+        pytest.param(
+            _observed(kind="ServiceAccount"),
+            [issued(APPROVED, SA, ORG, secret_uid=None)],
+            _record(),
+            id="service account, approved key that ended before",
+        ),
     ],
 )
 def test_a_role_change_is_recorded_with_the_keys_that_it_ended(
