@@ -8,6 +8,8 @@ Body = dict[str, Any]
 
 DOMAIN = "acme.io"
 
+_GIVEN = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "namespace")
+
 
 def organization(name: str = "acme", **spec: Any) -> Body:
     """An Organization's manifest."""
@@ -31,10 +33,27 @@ def api_key(name: str, membership: str, **spec: Any) -> Body:
     return _manifest("ApiKey", name, {"membership": membership, "access": "Full", **spec})
 
 
+def secret(name: str, text: str = "somebody else's", **metadata: Any) -> Body:
+    """A Secret's manifest, such as somebody else's under a key's name."""
+    metadata = {"name": name, **metadata}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"token": text}}
+
+
+def held(body: Body) -> Body:
+    """The manifest with somebody else's finalizer, which keeps the object while it is being deleted."""
+    return {**body, "metadata": {**body["metadata"], "finalizers": ["example.com/held"]}}
+
+
 def marked(body: Body, *, labels: dict[str, str] | None = None, annotations: dict[str, str] | None = None) -> Body:
     """The manifest with labels and annotations, such as those of a GitOps tool."""
     metadata = {**body["metadata"], "labels": labels or {}, "annotations": annotations or {}}
     return {**body, "metadata": metadata}
+
+
+def manifest(stored: Body) -> Body:
+    """An object as a backup keeps it: without its status and what the API server gave it."""
+    metadata = {key: value for key, value in stored["metadata"].items() if key not in _GIVEN}
+    return {key: value for key, value in stored.items() if key != "status"} | {"metadata": metadata}
 
 
 def _manifest(kind: str, name: str, spec: Body) -> Body:

@@ -81,6 +81,54 @@ class World:
             tokens[name] = token
         return tokens
 
+    def wait_new_token(self, name: str, old: Token, *, within: float = 10.0) -> Token:
+        """Wait until a key is issued with another token than `old`, and return that."""
+
+        def replaced() -> bool:
+            token = self.token(name)
+            return token not in (None, old) and self.key(name)["status"].get("hash") == getattr(token, "hash", None)
+
+        eventually(replaced, within=within, describe=f"{name} has a new token")
+        return self.issue(name)[name]
+
+    def wait_valid_keys(self, number: int, *, within: float = 15.0) -> Body:
+        """Wait until the organization acme counts so many valid keys: the operator has then seen all that it should."""
+
+        def counted() -> Body | None:
+            acme = self.api.get("organizations", "acme")
+            return acme if acme and (acme["status"].get("keys") or {}).get("valid") == number else None
+
+        return eventually(counted, within=within, describe=f"{number} valid keys are counted") or {}
+
+    def wait_role_change(self, name: str, generation: int, *, within: float = 10.0) -> Body:
+        """Wait until a Membership records the role change that led to a generation, and return that record."""
+
+        def recorded() -> Body | None:
+            record: Body | None = self.member(name)["status"].get("lastRoleChange")
+            return record if record and record["generation"] == generation else None
+
+        return eventually(recorded, within=within, describe=f"{name}'s role change is recorded") or {}
+
+    def wait_counted(self, *, within: float = 15.0) -> None:
+        """Wait until every Membership counts its keys, and acme all of them: there is nothing left to be written."""
+
+        def counted() -> bool:
+            issued = [
+                body["spec"]["membership"]
+                for body in self.api.list("apikeys")
+                if self.reason("apikeys", body["metadata"]["name"]) == "Issued"
+            ]
+            return all(
+                member["status"].get("keyCount") == issued.count(member["metadata"]["name"])
+                for member in self.api.list("memberships")
+            ) and bool(self.wait_valid_keys(len(issued)))
+
+        eventually(counted, within=within, describe="the keys are counted")
+
+    def events(self, reason: str) -> list[Body]:
+        """Return the Events of a reason."""
+        return [event for event in self.api.list("events") if event["reason"] == reason]
+
     def wait_gone(self, plural: str, name: str, *, within: float = 10.0) -> None:
         """Wait until an object is gone."""
         eventually(lambda: self.api.get(plural, name) is None, within=within, describe=f"{plural}/{name} is gone")

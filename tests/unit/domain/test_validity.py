@@ -292,7 +292,7 @@ def _stands(at: Situation) -> bool:
 
 
 @given(situations)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_key_works_if_and_only_if_its_tenure_holds(at: Situation) -> None:
     suspended = at.org_suspended or at.key_suspended or "alice" in at.suspended_members
     current = _same_tenure(at) and _alive(at) and _stands(at)

@@ -240,7 +240,7 @@ def _rest(cluster: Cluster) -> bool:
 
 
 @given(kinds, st.sampled_from([None, "50h", "200h"]), histories)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_no_dead_token_works_and_plans_come_to_rest(kind: str, ttl: str | None, events: list[str]) -> None:
     cluster = Cluster(key=api_key(ttl=ttl), member=membership(kind=kind))
     cluster.reconcile()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support.builders import CREATED, NOW, api_key, condition, edited, issued, membership, organization, shown
@@ -131,7 +131,6 @@ makers = st.sampled_from([_new, _live, _tombstone, _renewed, _approved, _matched
 
 
 @given(st.lists(st.tuples(makers, st.integers(0, 3)), min_size=1, max_size=6), st.integers(1, 4))
-@settings(deadline=None)
 def test_all_keys_at_once_never_exceed_the_limit(
     drawn: list[tuple[Callable[[str, int], ApiKey], int]], limit: int
 ) -> None:
@@ -144,7 +143,6 @@ def test_all_keys_at_once_never_exceed_the_limit(
 
 
 @given(st.permutations(range(6)), st.integers(1, 6))
-@settings(deadline=None)
 def test_the_oldest_of_the_new_keys_are_issued(ages: list[int], limit: int) -> None:
     keys = [_new(f"key-{age}", age) for age in ages]
     issuing = {key.name for key in keys if _plan(key, keys, limit) == ["IssueToken"]}

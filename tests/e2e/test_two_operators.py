@@ -1,0 +1,134 @@
+"""Two operators at once: the same end as with one, one token for each key, and no war of writes."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from support.audit import Audit
+from support.churn import Churn, Witness, check_settled
+from support.exchange import Request
+from support.manifests import api_key, member, organization
+from support.operator_process import OperatorProcess
+from support.proxy import Proxy
+from support.sweeps import lists_in, wait_sweeps
+from support.world import Body, World
+from tenure_dev.controlplane import ControlPlane
+
+STEPS = 40
+USER_AGENT = "tenure"
+
+Pair = tuple[OperatorProcess, OperatorProcess]
+
+
+@pytest.fixture
+def pair(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[Pair]:
+    """Give two operators for the test's namespace, which sweep every second."""
+    logs = (tmp_path / "first.log", tmp_path / "second.log")
+    arguments = ("--namespace", namespace, "--resync", "1")
+    first, second = (OperatorProcess(control_plane.kubeconfig, log, *arguments).start() for log in logs)
+    yield first, second
+    for operator in (first, second):
+        if operator.running:
+            operator.stop()
+
+
+@pytest.mark.parametrize(
+    ("seed", "frozen"), [pytest.param(1, False, id="both run"), pytest.param(2, True, id="one is frozen for a while")]
+)
+def test_churn_ends_as_with_one_operator(
+    world: World, control_plane: ControlPlane, audit: Audit, pair: Pair, *, seed: int, frozen: bool
+) -> None:
+    churn = Churn(world, seed)
+    churn.populate()
+    with Witness(control_plane, world.api.namespace) as witness:
+        for step in churn.steps(STEPS):
+            if frozen and step == STEPS // 4:
+                pair[1].pause()
+            if step % 8 == 7:
+                check_settled(world)
+        pair[1].resume()
+        check_settled(world)
+        _check_quiet(world, audit, operators=2)
+        check_settled(world)
+    assert witness.looks > STEPS
+    assert not witness.revived
+
+    settled = _picture(world)
+    pair[1].stop()
+    _check_quiet(world, audit, operators=1)
+    assert _picture(world) == settled
+
+
+def test_each_key_is_issued_once(world: World, audit: Audit, pair: Pair) -> None:
+    del pair
+    names = [f"key-{number}" for number in range(30)]
+    world.create(organization(), member("alice"), *(api_key(name, "alice") for name in names))
+    first = world.issue(*names, within=30)
+    for name in names:
+        world.change_key(name, revision=2)
+    second = {name: world.wait_new_token(name, first[name], within=30) for name in names}
+
+    assert {world.verdict(token) for token in second.values()} == {"Valid"}
+    assert {world.verdict(token) for token in first.values()} == {"NotFound"}
+    created = [entry for entry in audit.writes(resource="secrets") if entry.verb == "create" and entry.code == 201]
+    assert sorted(entry.name for entry in created if entry.namespace == world.api.namespace) == sorted(names * 2)
+
+
+def test_an_operator_that_lags_takes_no_live_secret_away(
+    world: World, control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    scope = ("--namespace", world.api.namespace)
+    with ExitStack() as stack:
+        proxy = stack.enter_context(Proxy(control_plane))
+        stack.enter_context(OperatorProcess(proxy.kubeconfig(tmp_path / "k"), tmp_path / "behind.log", *scope))
+        ahead = stack.enter_context(OperatorProcess(control_plane.kubeconfig, tmp_path / "ahead.log", *scope))
+        world.create(organization(), member("alice"), api_key("laptop", "alice"))
+        token = world.issue("laptop")["laptop"]
+        gate = Gate("apikeys")
+        proxy.on_watch_line = gate.hold
+
+        for revision in (2, 3):
+            world.change_key("laptop", revision=revision)
+            token = world.wait_new_token("laptop", token)
+        before = world.api.get("secrets", "laptop")
+        ahead.stop()
+        gate.open.set()
+        world.create(api_key("last", "alice"))
+        world.issue("last", within=30)
+
+        assert world.api.get("secrets", "laptop") == before
+        assert world.verdict(token) == "Valid"
+
+
+class Gate:
+    """Holds a kind's news back until it is opened, and lets them through one at a time, as a busy client takes them."""
+
+    def __init__(self, resource: str) -> None:
+        self.open = threading.Event()
+        self._resource = resource
+
+    async def hold(self, request: Request, line: bytes) -> bytes | None:
+        if request.resource == self._resource:
+            await asyncio.to_thread(self.open.wait)
+            await asyncio.sleep(0.5)
+        return line
+
+
+def _check_quiet(world: World, audit: Audit, *, operators: int) -> None:
+    """Check that the operators write nothing during sweeps, once they have written what they had to."""
+    lists = lists_in(audit, world.api.namespace)
+    wait_sweeps(lists, operators=operators)
+    audit.reset()
+    wait_sweeps(lists, 2, operators=operators)
+    assert not [entry for entry in audit.writes(user_agent=USER_AGENT) if entry.namespace == world.api.namespace]
+
+
+def _picture(world: World) -> dict[str, Body]:
+    stored = [
+        body for plural in ("organizations", "memberships", "apikeys", "secrets") for body in world.api.list(plural)
+    ]
+    return {body["metadata"]["uid"]: body for body in stored}

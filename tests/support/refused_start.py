@@ -1,0 +1,35 @@
+"""A start that is refused: what the operator says, and how it ends."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from tenure_dev.operator import COMMAND, environment
+
+REFUSED, USAGE = 1, 2
+"""Exit codes: the cluster or its configuration isn't as it must be; the command line isn't."""
+
+
+def refused_start(
+    kubeconfig: Path | None, *args: str, code: int = REFUSED, env: Mapping[str, str] | None = None
+) -> str:
+    """Start an operator that must refuse, and return its one line on standard error (of usage errors the last one)."""
+    settings = {**environment(Path(os.devnull)), "KUBECONFIG": str(kubeconfig or ""), **(env or {})}
+    done = subprocess.run(
+        [*COMMAND, *args],
+        env=settings,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, f"exit code {done.returncode}\n{done.stderr}"
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr, done.stderr
+    *before, last = done.stderr.splitlines()
+    if code == REFUSED:
+        assert before == [], done.stderr
+        assert last.startswith("tenure: "), done.stderr
+    return last

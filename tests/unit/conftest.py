@@ -1,0 +1,6 @@
+"""Properties are checked on busy machines too."""
+
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
