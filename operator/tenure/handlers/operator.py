@@ -30,6 +30,8 @@ async def run_operator(settings: Settings) -> None:
     Raises:
         StartRefusedError: the cluster can't be reached, or lacks a CRD or a right.
     """
+    stop = asyncio.Event()
+    _take_signals(stop.set)
     connection = await connect()
     async with Cluster(connection) as cluster:
         await check_cluster(cluster, settings.namespaces)
@@ -37,40 +39,55 @@ async def run_operator(settings: Settings) -> None:
         controller = Controller(context, namespaces=settings.namespaces, resync_seconds=settings.resync_seconds)
         async with controller.running():
             log.info("%s: watching %s", READY, ", ".join(settings.namespaces) or "all namespaces")
-            stop = asyncio.Event()
-            await kopf.operator(
-                registry=_registry(controller, connection, stop),
-                settings=_kopf_settings(settings.namespaces),
-                stop_flag=stop,
-                standalone=True,
-                clusterwide=not settings.namespaces,
-                namespaces=settings.namespaces,
-            )
+            await _run_kopf(controller, connection, settings.namespaces, stop)
     log.info("stopped")
 
 
-def _registry(controller: Controller, connection: Connection, stop: asyncio.Event) -> kopf.OperatorRegistry:
+async def _run_kopf(
+    controller: Controller, connection: Connection, namespaces: Sequence[str], stop: asyncio.Event
+) -> None:
+    """Run Kopf until `stop`; no new work begins from then on, while Kopf ends its watches."""
+    started = asyncio.Event()
+    signals = asyncio.create_task(_take_signals_back(controller, started, stop), name="signals")
+    await asyncio.sleep(0)  # Kopf waits at its end for tasks that begin after it.
+    try:
+        await kopf.operator(
+            registry=_registry(controller, connection),
+            settings=_kopf_settings(namespaces),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            ready_flag=started,
+            stop_flag=stop,
+        )
+    finally:
+        signals.cancel()
+
+
+async def _take_signals_back(controller: Controller, started: asyncio.Event, stop: asyncio.Event) -> None:
+    """Take the signals back from Kopf, which has installed handlers of its own when it has started."""
+
+    def stop_at_once() -> None:
+        controller.begin_stopping()
+        stop.set()
+
+    await started.wait()
+    _take_signals(stop_at_once)
+
+
+def _take_signals(handle: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, handle)
+
+
+def _registry(controller: Controller, connection: Connection) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
-    kopf.on.startup(registry=registry)(_signal_handler(controller, stop))
     kopf.on.login(registry=registry)(_login(connection))
     for resource in KINDS:
         kopf.on.event(GROUP, VERSION, resource.plural, registry=registry, id=resource.plural)(
             _observer(controller, resource)
         )
     return registry
-
-
-def _signal_handler(controller: Controller, stop: asyncio.Event) -> Callable[..., Any]:
-    def stop_at_once() -> None:
-        controller.begin_stopping()
-        stop.set()
-
-    async def take_signals(**_: Any) -> None:
-        # In place of Kopf's own, which end the watches first and would let new work begin meanwhile.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop_at_once)
-
-    return take_signals
 
 
 def _login(connection: Connection) -> Callable[..., Any]:
