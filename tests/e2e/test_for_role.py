@@ -39,7 +39,7 @@ def assert_goes_on(world: World, name: str, old: Token) -> None:
     token = world.wait_new_token(name, old)
     key = world.key(name)
     issued, membership = key["status"]["issued"], world.member(key["spec"]["membership"])
-    assert (issued["role"], issued["forRole"]) == ("Viewer", "Viewer")
+    assert (issued["role"], key["spec"]["forRole"]) == ("Viewer", "Viewer")
     assert issued["membershipGeneration"] == membership["metadata"]["generation"]
     assert world.verdict(token) == "Valid"
     assert world.verdict(old) == "NotFound"

@@ -1,7 +1,7 @@
 """The rights that the operator asks for are checked one by one at its start, and suffice for all that it does."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,14 +17,13 @@ from support.proxy import Proxy
 from support.refused_start import refused_start
 from support.world import World
 from tenure.domain.resources import KINDS
-from tenure.kube.preflight import RIGHTS
+from tenure.kube.preflight import RIGHTS, Right
 from tenure_dev.controlplane import ControlPlane
 
 Body = dict[str, Any]
 Triple = tuple[str, str, str]
-
-EVERY_RIGHT: list[Triple] = [(right.group, right.label, verb) for right in RIGHTS for verb in right.verbs]
 """Group, resource and verb."""
+
 READS_DEFINITIONS = {
     "apiGroups": ["apiextensions.k8s.io"],
     "resources": ["customresourcedefinitions"],
@@ -44,22 +43,27 @@ main()
 """The operator, told where the two files lie that the kubelet mounts into each pod."""
 
 
-def title(right: Triple) -> str:
+def triples(rights: Iterable[Right]) -> list[Triple]:
+    return [(right.group, right.label, verb) for right in rights for verb in right.verbs]
+
+
+def title(triple: Triple) -> str:
     """A right as `kubectl auth can-i` takes it, such as `patch apikeys.tenure.dev/status`."""
-    group, label, verb = right
+    group, label, verb = triple
     resource, slash, sub = label.partition("/")
     return f"{verb} {resource}{'.' * bool(group)}{group}{slash}{sub}"
 
 
-every_right = pytest.mark.parametrize("right", [pytest.param(right, id=title(right)) for right in EVERY_RIGHT])
+def user_without(right: Right) -> str:
+    return f"without-{right.label}"
 
 
-def all_but(*missing: Triple) -> list[Body]:
+def all_but(*missing: Right) -> list[Body]:
     """Return the rules for all rights but these."""
     return [
-        {"apiGroups": [group], "resources": [label], "verbs": [verb]}
-        for group, label, verb in EVERY_RIGHT
-        if (group, label, verb) not in missing
+        {"apiGroups": [right.group], "resources": [right.label], "verbs": list(right.verbs)}
+        for right in RIGHTS
+        if right not in missing
     ]
 
 
@@ -81,25 +85,25 @@ def place(control_plane: ControlPlane) -> Iterator[NamespacedKubectl]:
     name = f"test-{uuid4().hex[:10]}"
     control_plane.kubectl("create", "namespace", name)
     kubectl = NamespacedKubectl(control_plane.kubectl, name)
-    roles = [body for right in EVERY_RIGHT for body in grant("Role", all_but(right), user(title(right)))]
+    roles = [body for right in RIGHTS for body in grant("Role", all_but(right), user(user_without(right)))]
     complete = grant("Role", all_but(), user("complete"), user("blind"))
-    reads = grant("ClusterRole", [READS_DEFINITIONS], user("complete"), *(user(title(right)) for right in EVERY_RIGHT))
+    reads = grant(
+        "ClusterRole", [READS_DEFINITIONS], user("complete"), *(user(user_without(right)) for right in RIGHTS)
+    )
     kubectl.apply(*roles, *complete, *reads)
     yield kubectl
     kubectl("delete", "clusterrole,clusterrolebinding", reads[0]["metadata"]["name"])
     control_plane.kubectl("delete", "namespace", name, "--wait=false")
 
 
-@every_right
+@pytest.mark.parametrize("right", [pytest.param(right, id=right.label) for right in RIGHTS])
 def test_a_missing_right_is_named(
-    control_plane: ControlPlane, place: NamespacedKubectl, tmp_path: Path, right: Triple
+    control_plane: ControlPlane, place: NamespacedKubectl, tmp_path: Path, right: Right
 ) -> None:
-    with Proxy(control_plane, as_user=title(right)) as proxy:
+    missing = "; ".join(f"{title(triple)} in namespace {place.namespace}" for triple in triples([right]))
+    with Proxy(control_plane, as_user=user_without(right)) as proxy:
         message = refused_start(proxy.kubeconfig(tmp_path / "config"), f"--namespace={place.namespace}")
-    assert message == (
-        f"tenure: missing rights: {title(right)} in namespace {place.namespace}; "
-        "grant them to the identity that the operator runs as"
-    )
+    assert message == (f"tenure: missing rights: {missing}; grant them to the identity that the operator runs as")
 
 
 def test_the_right_to_read_the_definitions_is_named(
@@ -117,7 +121,7 @@ def test_rights_in_one_namespace_are_not_rights_in_all(
     del place
     with Proxy(control_plane, as_user="complete") as proxy:
         message = refused_start(proxy.kubeconfig(tmp_path / "config"))
-    assert [right for right in EVERY_RIGHT if f"{title(right)} in all namespaces" not in message] == []
+    assert [each for each in triples(RIGHTS) if f"{title(each)} in all namespaces" not in message] == []
 
 
 @pytest.mark.parametrize("scope", ["one namespace", "all namespaces"])
@@ -141,7 +145,7 @@ def test_these_rights_suffice_and_each_is_used(
             kubectl("delete", body["kind"], body["metadata"]["name"])
 
     used = {verb_of(exchange.request) for exchange in exchanges}
-    assert set(EVERY_RIGHT) - used == set()
+    assert set(triples(RIGHTS)) - used == set()
     forbidden = [exchange.request.url for exchange in exchanges if exchange.status == 403]
     assert forbidden == []
 

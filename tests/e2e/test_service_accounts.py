@@ -109,6 +109,23 @@ def test_a_key_with_for_role_falls_with_a_change_there_and_back_too(world: World
     assert ended == [{"name": "tied", "keyId": tokens["tied"].key_id, "fate": "Reissued"}]
 
 
+def test_a_key_is_tied_to_the_role_by_approving_it_later(world: World, operator: OperatorProcess) -> None:
+    world.create(organization(), service_account("ci"), api_key("deploy", "ci"))
+    token = world.issue("deploy")["deploy"]
+
+    world.change_key("deploy", forRole="Member")
+    assert world.issue("deploy")["deploy"] == token
+    assert world.verdict(token) == "Valid"
+
+    operator.stop()
+    for role in ("Viewer", "Member"):
+        world.change_role("ci", role)
+    assert world.verdict(token) == "RoleChanged"
+    operator.start()
+    assert world.verdict(world.wait_new_token("deploy", token)) == "Valid"
+    assert world.verdict(token) == "NotFound"
+
+
 def test_an_owner_is_refused(world: World) -> None:
     refusal = world.try_create(service_account("ci", "Owner"))
     assert refusal is not None

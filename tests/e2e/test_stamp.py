@@ -82,8 +82,12 @@ def test_deleted_and_created_again_is_another_tenure(
     if stopped:
         operator.start()
 
-    key = world.wait_reason("laptop", reason)
-    assert "was deleted and created again" in key["status"]["conditions"][0]["message"]
+    eventually(
+        lambda: (
+            "was deleted and created again" in world.wait_reason("laptop", reason)["status"]["conditions"][0]["message"]
+        ),
+        describe="the message says what happened",
+    )
     world.wait_gone("secrets", "laptop")
 
     world.change_key("laptop", revision=2)

@@ -10,7 +10,6 @@ import yaml
 
 from support.operator_process import OperatorProcess
 from support.refused_start import USAGE, refused_start
-from tenure.domain.resources import KINDS
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CRDS
@@ -20,15 +19,12 @@ UNUSED_PORT = "https://127.0.0.1:1"
 NAMESPACE = "lower-case letters, digits and dashes, at most 63"
 USAGES = {
     "time out of range": (["--resync", "0"], {}, ["--resync", "TENURE_RESYNC", "greater than or equal to 1"]),
-    "time as a word": (["--resync", "often"], {}, ["--resync", "valid number"]),
-    "no number": (["--resync", "nan"], {}, ["--resync", "86400"]),
     "variable out of range": ([], {"TENURE_RESYNC": "0.5"}, ["TENURE_RESYNC", "greater than or equal to 1"]),
     "unknown level": (["--log-level", "loud"], {}, ["--log-level", "'debug', 'info', 'warning', 'error'"]),
     "unknown format": ([], {"TENURE_LOG_FORMAT": "xml"}, ["TENURE_LOG_FORMAT", "'text', 'json'"]),
     "namespace in upper case": (["--namespace", "Acme"], {}, ["--namespace", "'Acme'", NAMESPACE]),
     "namespace of 64 characters": (["--namespace", "a" * 64], {}, ["--namespace", "a" * 64, NAMESPACE]),
     "empty namespace": (["--namespace", ""], {}, ["--namespace", "''", NAMESPACE]),
-    "second namespace": (["--namespace", "acme", "--namespace", "../b"], {}, ["--namespace", "'../b'", NAMESPACE]),
     "commas between namespaces": ([], {"TENURE_NAMESPACES": "a,b"}, ["TENURE_NAMESPACES", "'a,b'", NAMESPACE]),
     "unknown option": (["--namespaces", "acme"], {}, ["--namespaces"]),
 }
@@ -121,15 +117,15 @@ def test_definitions_that_are_missing_or_older_than_the_code(plane: ControlPlane
     assert "CustomResourceDefinition organizations.tenure.dev is missing" in message
     assert "kubectl apply -f crds/" in message
 
-    for resource in KINDS:
-        field = {"organizations": "suspended", "memberships": "role", "apikeys": "revision"}[resource.plural]
-        apply(plane, definition(resource.plural, without=field))
-    for resource in KINDS:
+    fields = {"organizations": "suspended", "memberships": "role", "apikeys": "revision"}
+    for plural, field in fields.items():
+        apply(plane, definition(plural, without=field))
+    for plural, field in fields.items():
         message = refused_start(plane.kubeconfig)
-        assert f"CustomResourceDefinition {resource.plural}.tenure.dev is older than this version" in message
-        assert "it lacks spec." in message
+        assert f"CustomResourceDefinition {plural}.tenure.dev is older than this version" in message
+        assert f"spec.{field}" in message
         assert "kubectl apply -f crds/" in message
-        apply(plane, definition(resource.plural))
+        apply(plane, definition(plural))
 
     with OperatorProcess(plane.kubeconfig, tmp_path / "operator.log") as operator:
         assert "watching all namespaces" in operator.log

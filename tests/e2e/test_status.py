@@ -1,5 +1,6 @@
 """The status as automation reads it: no promise too early, no rewriting without news, sums that add up."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from support.manifests import api_key, member, organization, secret, service_acc
 from support.operator_process import OperatorProcess
 from support.sweeps import lists_in, wait_sweeps
 from support.world import PLURALS, Body, World
+from tenure.domain.resources.base import format_time
 from tenure.domain.roles import Role, capabilities
 from tenure_dev.controlplane import ControlPlane
 
@@ -134,6 +136,7 @@ def test_a_transition_time_moves_with_the_status_alone(world: World) -> None:
     world.issue("laptop")
     world.change_role("alice", "Viewer")
     before = world.wait_reason("laptop", "RoleMismatch")["status"]["conditions"][0]
+    eventually(lambda: format_time(datetime.now(UTC)) > before["lastTransitionTime"], describe="another second begins")
 
     world.change_key("laptop", expiresAt="2026-01-01T00:00:00Z", forRole="Viewer")
     after = world.wait_reason("laptop", "Expired")["status"]["conditions"][0]

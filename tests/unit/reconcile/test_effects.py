@@ -91,6 +91,15 @@ def test_nobody_waits_for_a_place_where_there_is_no_limit() -> None:
     assert _effects(A, None, organization()) == SUMS
 
 
+def test_without_an_organization_there_is_no_limit() -> None:
+    mirror = Mirror()
+    mirror.put(WAITS, 0.0)
+    mirror.put(A, 0.0)
+    change = mirror.remove(ref_of(A), A.metadata.uid)
+    assert change is not None
+    assert [effect.ref for effect in effects(change, mirror)] == [ref_of(ALICE)]
+
+
 def test_a_key_created_again_for_another_member_concerns_both() -> None:
     again = api_key("a", uid="new", membership="bob")
     assert {"Membership alice settled", "Membership bob settled", "ApiKey waits"} <= set(_effects(A, again))

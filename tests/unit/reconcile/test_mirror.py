@@ -108,6 +108,30 @@ def test_what_was_removed_can_come_back() -> None:
     assert mirror.put(restored, 2.0) == Change(KEY, None, restored), "as after a restore of etcd"
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+def test_a_slow_answer_does_not_bring_back_what_a_watch_saw_end(*, known: bool) -> None:
+    mirror = _mirror(api_key(uid="u", version=1)) if known else Mirror()
+    mirror.remove(KEY, "u", for_good=True)
+    assert mirror.put(api_key(uid="u", version=2), 1.0) is None
+    assert mirror.all() == []
+    again = api_key(uid="v", version=3)
+    assert mirror.put(again, 2.0) == Change(KEY, None, again), "another object of the name may come"
+
+
+def test_a_late_end_is_believed_of_that_object_alone() -> None:
+    mirror = _mirror(api_key(uid="new", version=2))
+    assert mirror.remove(KEY, "old", for_good=True) is None
+    assert mirror.put(api_key(uid="new", version=3), 1.0) is not None
+
+
+def test_after_a_restore_of_etcd_endings_are_not_believed_any_more() -> None:
+    mirror = _mirror(api_key(uid="u", version=5))
+    mirror.remove(KEY, "u", for_good=True)
+    mirror.forget_endings()
+    restored = api_key(uid="u", version=3)
+    assert mirror.put(restored, 1.0) == Change(KEY, None, restored)
+
+
 def test_an_object_of_another_kind_or_place_is_another_one() -> None:
     mirror = _mirror(api_key("same"), membership("same"), organization("same"), api_key("same", namespace="other"))
     assert len(list(mirror.all())) == 4

@@ -250,3 +250,15 @@ async def test_an_object_that_is_gone_has_no_times_left() -> None:
         queue.add(A)
         await _until(31)
     assert [(item.since, item.checked) for item in work.items] == [(30.0, False)]
+
+
+async def test_an_object_that_backs_off_is_not_hurried_by_others() -> None:
+    queue, work = WorkQueue(), Work()
+    queue.back_off(Item(A, 0.0, checked=False), at_least=5.0)
+    queue.add_unless_backing_off(A)
+    queue.add_unless_backing_off(B)
+    async with running(queue, work):
+        await _until(10)
+        queue.add_unless_backing_off(A)
+        await _until(20)
+    assert work.times == [("b", 0.0), ("a", 5.0), ("a", 10.0)]

@@ -161,6 +161,20 @@ async def test_draining_takes_no_longer_than_it_may(rounds: int) -> None:
     await _stop(tasks)
 
 
+async def test_no_work_begins_between_the_signal_and_the_wait() -> None:
+    queue, work = WorkQueue(), Work(seconds=3)
+    tasks = queue.start(work, workers=2)
+    queue.add(A)
+    await _until(1)
+    queue.begin_draining()
+    queue.add(B)
+    await _until(2)
+    await queue.drain(5)
+    assert _now() == 3.0
+    assert work.begun == [("a", 0.0)]
+    await _stop(tasks)
+
+
 async def test_draining_waits_for_the_last_of_several() -> None:
     queue = WorkQueue()
     seconds = {"a": 2.0, "b": 4.0}

@@ -1,6 +1,7 @@
 """Consistent reads: shared by all whom the same one serves, and by nobody else."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -159,6 +160,59 @@ async def test_the_one_who_started_the_read_may_give_up_too() -> None:
     server.answer.set()
     assert (await reads.get("alice", since)).value == 2
     assert server.asked == ["alice", "alice"]
+
+
+async def test_whoever_waits_reads_anew_when_the_one_who_read_gives_up() -> None:
+    server = Server()
+    reads = SharedReads[str, int](server.read)
+    since = _now()
+    starter, *waiting = (asyncio.create_task(reads.get("alice", since)) for _ in range(4))
+    await _tick()
+    starter.cancel()
+    await _tick()
+    server.answer.set()
+    readings = await _all(*waiting)
+    assert {reading.value for reading in readings} == {2}
+    assert server.asked == ["alice", "alice"], "and share the new read"
+
+
+async def test_whoever_is_cancelled_with_the_one_who_read_does_not_read_anew() -> None:
+    server = Server()
+    reads = SharedReads[str, int](server.read)
+    tasks = [asyncio.create_task(reads.get("alice", _now())) for _ in range(3)]
+    await _tick()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(task.cancelled() for task in tasks)
+    assert server.asked == ["alice"]
+
+
+async def test_a_failure_that_nobody_else_waits_for_is_reported_once() -> None:
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    server = Server()
+    server.failure = UnavailableError("no answer")
+    server.answer.set()
+    with pytest.raises(UnavailableError):
+        await SharedReads[str, int](server.read).get("alice", _now())
+    gc.collect()
+    await _tick()
+    assert complaints == []
+
+
+async def test_a_read_that_was_made_again_is_remembered_longer() -> None:
+    server = Server()
+    server.answer.set()
+    reads = SharedReads[str, int](server.read)
+    since = _now()
+    for number in range(1000):
+        await reads.get(f"member-{number}", since)
+    later = await _tick()
+    renewed = await reads.get("member-0", later)
+    for number in range(1000, 1500):
+        await reads.get(f"member-{number}", since)
+    assert await reads.get("member-0", later) == renewed
 
 
 async def test_reads_are_not_remembered_for_ever() -> None:
