@@ -1,0 +1,159 @@
+"""What the scenarios measure."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from bench.audit import Call, counted
+from bench.usage import Spent
+
+SECRETS = frozenset({"secrets"})
+API_KEYS = frozenset({"apikeys", "apikeys/status"})
+AGGREGATES = frozenset({"memberships/status", "organizations/status"})
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The requests of an operator in a stretch of time, watches aside."""
+
+    secret_writes: int
+    key_writes: int
+    """On ApiKeys and their status."""
+    aggregate_writes: int
+    """On the status of Memberships and Organizations: sums and lists, many keys to a write."""
+    other_writes: int
+    """On anything else, such as Events or a Membership's annotations."""
+    gets: int
+    lists: int
+    by_verb_and_resource: dict[str, int]
+    """Such as `patch apikeys/status`; watches are here too, one for each that was opened."""
+
+    @classmethod
+    def of(cls, calls: Sequence[Call]) -> Self:
+        """Count requests."""
+        writes = [call.resource for call in calls if call.is_write]
+        secrets, keys, aggregates = (
+            sum(resource in group for resource in writes) for group in (SECRETS, API_KEYS, AGGREGATES)
+        )
+        counts = counted(calls)
+        return cls(
+            secret_writes=secrets,
+            key_writes=keys,
+            aggregate_writes=aggregates,
+            other_writes=len(writes) - secrets - keys - aggregates,
+            gets=sum(call.verb == "get" for call in calls),
+            lists=sum(call.verb == "list" for call in calls),
+            by_verb_and_resource={f"{verb} {resource}": count for (verb, resource), count in sorted(counts.items())},
+        )
+
+    @property
+    def writes(self) -> int:
+        """All writes."""
+        return self.secret_writes + self.key_writes + self.aggregate_writes + self.other_writes
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident memory in megabytes (10⁶ bytes)."""
+
+    peak: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """CPU time in milliseconds per key, and what else the machine did."""
+
+    operator: float
+    plane: float
+    """Of etcd, API server and controller manager; in it are the load and the benchmark's own watches."""
+    others_percent: float
+    """What other programs took of the whole machine: the higher, the less all figures say."""
+
+    @classmethod
+    def of(cls, spent: Spent, keys: int) -> Self:
+        """Share it among the keys."""
+        share = 1000 / max(keys, 1)
+        return cls(spent.operator * share, spent.plane * share, spent.others_percent)
+
+
+@dataclass(frozen=True)
+class Issuing:
+    """Keys that were created, and how they were issued."""
+
+    keys: int
+    issued: int
+    """Fewer than `keys` where the time limit came first; all figures are per issued key."""
+    members: int
+    seconds: float
+    """From the first request to create until the last key was seen ready."""
+    keys_per_second: float
+    p50_ms: float
+    """From the answer to the creation until the key was seen ready."""
+    p99_ms: float
+    cpu: Cpu
+    memory: Memory
+    calls: Calls
+
+
+@dataclass(frozen=True)
+class RoleChange:
+    """A role change and the end of the member's keys."""
+
+    keys: int
+    secrets_gone: int
+    secrets_seconds: float
+    """From the answer to the change until the last Secret was gone."""
+    keys_gone: int
+    keys_seconds: float
+    """The same for the last ApiKey."""
+    cpu: Cpu
+    memory: Memory
+    calls: Calls
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """A start with many issued keys present."""
+
+    keys: int
+    quiet_seconds: float | None
+    """From the process's start until it was done: no request and no computing for a second after that; None where it
+    never was."""
+    cpu_seconds: float
+    others_percent: float
+    memory: Memory
+    calls: Calls
+
+
+@dataclass(frozen=True)
+class Background:
+    """What an operator does for good while nothing happens."""
+
+    keys: int
+    seconds: float
+    cpu_percent: float
+    """Of one core."""
+    gets_per_second: float
+    writes: int
+    others_percent: float
+    memory: Memory
+
+
+Figures = Issuing | RoleChange | ColdStart | Background
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The figures of one operator in one scenario."""
+
+    scenario: str
+    operator: str
+    figures: Figures
+
+
+def percentile(values: Iterable[float], percent: float) -> float:
+    """The smallest value that so many percent don't exceed; not a number where there is none."""
+    ordered = sorted(values)
+    return ordered[math.ceil(len(ordered) * percent / 100) - 1] if ordered else math.nan

@@ -1,0 +1,177 @@
+"""The operators that are compared, each a process of its own under an account of its own."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from bench.api import Api
+from bench.audit import AuditLog, Call
+from bench.usage import Spent, Usage
+from tenure_dev.controlplane import ControlPlane
+from tenure_dev.processes import Process
+
+ACCOUNTS = "bench-accounts"
+"""The namespace of the operators' ServiceAccounts: by these the audit log tells who asked for what."""
+
+_HERE = Path(__file__).resolve().parent
+_KOPF = ("-m", "kopf", "run", "--standalone", "--all-namespaces")
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator and the Python arguments that start it."""
+
+    name: str
+    label: str
+    arguments: Sequence[str]
+
+
+TENURE = Operator("tenure", "Tenure", ("-m", "tenure", "run", "--resync", "86400"))
+"""All but without its sweep, which reads every key's Secret once in five minutes, whatever else happens."""
+SWEEPING = Operator("sweeping", "Tenure", ("-m", "tenure", "run"))
+"""With the sweep, as it is by default."""
+PLAIN = Operator("plain", "plain Kopf", (*_KOPF, str(_HERE / "plain_operator.py")))
+SHARED = Operator(
+    "shared", "… with one client", (*_KOPF, str(_HERE / "plain_operator.py"), str(_HERE / "shared_client.py"))
+)
+"""What the tutorials leave to be gained with three lines."""
+EMPTY = Operator("empty", "empty handler", (*_KOPF, str(_HERE / "empty_operator.py")))
+OPERATORS = (TENURE, SWEEPING, PLAIN, SHARED, EMPTY)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment of a run from which on is counted."""
+
+    calls: int
+    spent: Spent
+
+
+class Run:
+    """A running operator."""
+
+    def __init__(self, process: Process, audit: AuditLog, started_at: float) -> None:
+        self.started_at = started_at
+        self._process = process
+        self._audit = audit
+        self.usage = Usage(process.pid)
+
+    def mark(self) -> Mark:
+        """Count from now on."""
+        self._audit.read()
+        return Mark(len(self._audit.calls), self.usage.spent())
+
+    def first(self) -> Mark:
+        """Count from the process's start on."""
+        return Mark(0, self.usage.first)
+
+    def since(self, mark: Mark) -> Sequence[Call]:
+        """The requests since a mark."""
+        self._audit.read()
+        return self._audit.calls[mark.calls :]
+
+    def spent_since(self, mark: Mark) -> Spent:
+        """The CPU time since a mark."""
+        return self.usage.spent() - mark.spent
+
+    async def watching(self, *, within: float = 60.0) -> None:
+        """Wait until the operator watches the kinds that all operators here watch."""
+        await self._until(lambda: self._audit.watches("apikeys") and self._audit.watches("memberships"), within)
+
+    async def settled(self, seconds: float, *, within: float = 60.0) -> bool:
+        """Wait until it has asked for nothing for so many seconds; False if it goes on asking."""
+        begun = time.time()
+        return await self._until(lambda: time.time() - max(self._audit.last_at(), begun) >= seconds, within)
+
+    async def quiet(self, seconds: float, *, within: float = 180.0) -> float | None:
+        """Wait until it has neither asked nor computed for so many seconds; the moment since when, or None."""
+
+        def active_at() -> float:
+            return max(self._audit.last_at(), self.usage.last_busy_at())
+
+        if await self._until(lambda: time.time() - active_at() >= seconds, within):
+            return active_at()
+        return None
+
+    async def _until(self, check: Callable[[], bool], within: float) -> bool:
+        deadline = time.monotonic() + within
+        while True:
+            self._audit.read()
+            if check():
+                return True
+            if not self._process.running:
+                raise self._process.failure(f"ended with exit code {self._process.exit_code}")
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+class Launcher:
+    """Starts operators against a control plane."""
+
+    def __init__(self, plane: ControlPlane, api: Api) -> None:
+        self._plane, self._api = plane, api
+
+    async def prepare(self, operators: Sequence[Operator]) -> None:
+        """Give each operator an account with all rights, and a kubeconfig; compile what they import."""
+        imports = [sys.executable, "-c", "import kopf.cli, kubernetes.client, tenure.cli"]
+        subprocess.run(imports, env=self._environment, check=True)  # noqa: ASYNC221 - nothing else runs yet
+        await self._api.send("POST", "/api/v1/namespaces", {"metadata": {"name": ACCOUNTS}})
+        for operator in operators:
+            await self._prepare(operator)
+
+    @asynccontextmanager
+    async def running(self, operator: Operator) -> AsyncIterator[Run]:
+        """Run an operator while the block runs; it watches when the block begins."""
+        log = self._plane.folder / f"{operator.name}.log"
+        environment = {**self._environment, "KUBECONFIG": str(self._kubeconfig(operator))}
+        process = Process(operator.name, [sys.executable, *operator.arguments], log=log, env=environment)
+        if self._plane.audit_log is None:
+            raise ValueError("the control plane has no audit log")
+        audit = AuditLog(self._plane.audit_log, f"system:serviceaccount:{ACCOUNTS}:{operator.name}")
+        started_at = time.time()
+        run = Run(process.start(), audit, started_at)
+        try:
+            await run.watching()
+            yield run
+        finally:
+            run.usage.stop()
+            process.stop()
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        """As in an image: compiled modules are there and needn't be compiled at each start."""
+        bytecode = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(self._plane.folder / "bytecode")}
+        return {**os.environ, **bytecode, "PYTHONUNBUFFERED": "1"}
+
+    def _kubeconfig(self, operator: Operator) -> Path:
+        return self._plane.folder / f"{operator.name}.kubeconfig"
+
+    async def _prepare(self, operator: Operator) -> None:
+        accounts = f"/api/v1/namespaces/{ACCOUNTS}/serviceaccounts"
+        subject = {"kind": "ServiceAccount", "name": operator.name, "namespace": ACCOUNTS}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+        binding = {"metadata": {"name": f"bench-{operator.name}"}, "roleRef": role, "subjects": [subject]}
+        request = {"spec": {"expirationSeconds": 86400}}
+        await self._api.send("POST", accounts, {"metadata": {"name": operator.name}})
+        await self._api.send("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
+        answer = json.loads(await self._api.send("POST", f"{accounts}/{operator.name}/token", request))
+        self._write_kubeconfig(operator, answer["status"]["token"])
+
+    def _write_kubeconfig(self, operator: Operator, token: str) -> None:
+        document = yaml.safe_load(self._plane.kubeconfig.read_text())
+        for user in document["users"]:
+            user["user"] = {"token": token}
+        path = self._kubeconfig(operator)
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump(document))

@@ -1,0 +1,169 @@
+"""The tables that are printed and the file that is kept."""
+
+import dataclasses
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.figures import Background, Calls, ColdStart, Cpu, Issuing, Memory, Outcome, RoleChange
+from bench.operators import OPERATORS
+from bench.targets import Target
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+_LABELS = {operator.name: operator.label for operator in OPERATORS}
+_PACKAGES = ("tenure", "kopf", "kubernetes", "aiohttp", "pydantic")
+
+_OTHERS = "other programs' share of the machine"
+
+Column = Mapping[str, str]
+
+
+def print_scenario(console: Console, title: str, outcomes: Sequence[Outcome]) -> None:
+    """Print a table for each kind of figures in a scenario, the operators side by side."""
+    for kind, cells, caption in _KINDS:
+        columns = {_LABELS[each.operator]: cells(each) for each in outcomes if isinstance(each.figures, kind)}
+        if not columns:
+            continue
+        table = Table("", title=f"{title}{caption}", title_justify="left", title_style="bold")
+        for label in columns:
+            table.add_column(label, justify="right")
+        for heading in next(iter(columns.values())):
+            table.add_row(heading, *(column[heading] for column in columns.values()))
+        console.print(table)
+
+
+def print_targets(console: Console, targets: Sequence[Target]) -> None:
+    """Print the targets beside the figures."""
+    table = Table(title="Targets for Tenure", title_justify="left", title_style="bold")
+    for heading in ("scenario", "what", "target", "measured", ""):
+        table.add_column(heading, justify="right" if heading in {"target", "measured"} else "left")
+    for target in targets:
+        mark = "[green]met[/]" if target.met else "[red]missed[/]"
+        table.add_row(target.scenario, target.what, target.wanted, target.measured, mark)
+    console.print(table)
+
+
+def keep(outcomes: Sequence[Outcome], targets: Sequence[Target], titles: Mapping[str, str]) -> Path:
+    """Write everything as JSON and return the file."""
+    now = datetime.now(UTC)
+    document = {
+        "date": now.isoformat(timespec="seconds"),
+        "machine": {
+            "cores": os.cpu_count(),
+            "load": os.getloadavg(),
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+        },
+        "packages": {name: version(name) for name in _PACKAGES},
+        "scenarios": titles,
+        "outcomes": [dataclasses.asdict(outcome) for outcome in outcomes],
+        "targets": [dataclasses.asdict(target) for target in targets],
+    }
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{now:%Y-%m-%dT%H-%M-%SZ}.json"
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    return path
+
+
+def _issuing_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, Issuing)  # noqa: S101 - chosen by this very class
+    return {
+        "issued": f"{figures.issued:,}"
+        if figures.issued == figures.keys
+        else f"{figures.issued:,} of {figures.keys:,}",
+        "keys/s": f"{figures.keys_per_second:.0f}",
+        "created until ready, p50": _milliseconds(figures.p50_ms),
+        "created until ready, p99": _milliseconds(figures.p99_ms),
+        **_cpu_cells(figures.cpu),
+        **_memory_cells(figures.memory),
+        **_call_cells(figures.calls, figures.issued),
+    }
+
+
+def _role_change_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, RoleChange)  # noqa: S101 - chosen by this very class
+    return {
+        "last Secret gone": _gone(figures.secrets_seconds, figures.secrets_gone, figures.keys),
+        "last ApiKey gone": _gone(figures.keys_seconds, figures.keys_gone, figures.keys),
+        **_cpu_cells(figures.cpu),
+        **_memory_cells(figures.memory),
+        **_call_cells(figures.calls, figures.keys),
+    }
+
+
+def _cold_start_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, ColdStart)  # noqa: S101 - chosen by this very class
+    return {
+        "quiet after": "never" if figures.quiet_seconds is None else f"{figures.quiet_seconds:.1f} s",
+        "CPU": f"{figures.cpu_seconds:.1f} s",
+        _OTHERS: f"{figures.others_percent:.0f} %",
+        **_memory_cells(figures.memory),
+        "writes": f"{figures.calls.writes}",
+        "reads": f"{figures.calls.gets}",
+        "lists": f"{figures.calls.lists}",
+    }
+
+
+def _background_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, Background)  # noqa: S101 - chosen by this very class
+    return {
+        "CPU": f"{figures.cpu_percent:.1f} %",
+        _OTHERS: f"{figures.others_percent:.0f} %",
+        "reads/s": f"{figures.gets_per_second:.1f}",
+        "writes": f"{figures.writes}",
+        **_memory_cells(figures.memory),
+    }
+
+
+_KINDS: Sequence[tuple[type, Callable[[Outcome], Column], str]] = (
+    (Issuing, _issuing_cells, ""),
+    (RoleChange, _role_change_cells, ""),
+    (ColdStart, _cold_start_cells, ""),
+    (Background, _background_cells, ": afterwards, with the sweep at its default pace"),
+)
+
+
+def _cpu_cells(cpu: Cpu) -> Column:
+    return {
+        "CPU per key": f"{cpu.operator:.2f} ms",
+        "CPU per key, control plane": f"{cpu.plane:.2f} ms",
+        _OTHERS: f"{cpu.others_percent:.0f} %",
+    }
+
+
+def _memory_cells(memory: Memory) -> Column:
+    return {"RSS peak": f"{memory.peak:.0f} MB", "RSS end": f"{memory.end:.0f} MB"}
+
+
+def _call_cells(calls: Calls, keys: int) -> Column:
+    def per_key(count: int) -> str:
+        return f"{count / max(keys, 1):.2f}"
+
+    return {
+        "writes per key, Secrets": per_key(calls.secret_writes),
+        "writes per key, ApiKeys": per_key(calls.key_writes),
+        "reads per key": per_key(calls.gets),
+        "writes in all, status of Memberships and Organization": f"{calls.aggregate_writes:,}",
+        "writes in all, others": f"{calls.other_writes:,}",
+        "lists in all": f"{calls.lists:,}",
+    }
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:,.0f} ms"
+
+
+def _gone(seconds: float, gone: int, keys: int) -> str:
+    return f"{seconds:.2f} s" if gone == keys else f"{gone:,} of {keys:,} in {seconds:.0f} s"

@@ -1,0 +1,182 @@
+"""The scenarios; each gives every operator a fresh namespace and a fresh process, one after the other."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from bench.api import Api
+from bench.figures import Background, Calls, ColdStart, Cpu, Figures, Issuing, Memory, Outcome, RoleChange, percentile
+from bench.load import Created, create_at_once, create_steadily
+from bench.observer import Observer, is_gone, is_ready
+from bench.operators import EMPTY, PLAIN, SHARED, SWEEPING, TENURE, Launcher, Mark, Operator, Run
+from bench.tenancy import Tenancy, change_role, tenancy
+
+LONGEST_SECONDS = 180.0
+"""How long a scenario's keys are waited for; what isn't done by then is reported as not done."""
+PREPARATION_SECONDS = 900.0
+"""The same for keys that are only there for what is measured next."""
+SETTLED_SECONDS = 2.5
+"""Silence after which the sums in other objects' status are written, too: they wait for the end of a burst."""
+QUIET_SECONDS = 1.0
+STEADY_RATE = 50
+BACKGROUND_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a scenario works with."""
+
+    api: Api
+    launcher: Launcher
+    tell: Callable[[str], None]
+    """Shows what is being done."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario and what it is about."""
+
+    name: str
+    title: str
+    run: Callable[[Bench], AsyncGenerator[Outcome]]
+
+
+def scenarios(*, quick: bool) -> Sequence[Scenario]:
+    """All scenarios, in small where it must be quick."""
+    small, large = (100, 300) if quick else (500, 5000)
+    steady, ended, present = (5, 100, 300) if quick else (20, 1000, 10000)
+    return (
+        _issuing("burst", f"{small:,} keys at once, 10 members", small, 10),
+        _issuing("large-burst", f"{large:,} keys at once, 50 members", large, 50),
+        _issuing("steady", f"{STEADY_RATE} keys/s for {steady} s, 10 members", STEADY_RATE * steady, 10, STEADY_RATE),
+        Scenario("role-change", f"role change of a member with {ended:,} keys", lambda b: _role_changes(b, ended)),
+        Scenario("cold-start", f"start with {present:,} issued keys present", lambda b: _cold_starts(b, present)),
+    )
+
+
+def _issuing(name: str, title: str, keys: int, members: int, rate: float | None = None) -> Scenario:
+    async def run(bench: Bench) -> AsyncGenerator[Outcome]:
+        for operator in (TENURE, PLAIN, SHARED) if name == "burst" else (TENURE, PLAIN):
+            bench.tell(f"{name}: {operator.label}")
+            async with tenancy(bench.api, members=members) as place, bench.launcher.running(operator) as process:
+                await process.settled(SETTLED_SECONDS)
+                yield Outcome(name, operator.name, await _issue(bench.api, process, place, keys, rate))
+
+    return Scenario(name, title, run)
+
+
+async def _issue(api: Api, process: Run, place: Tenancy, keys: int, rate: float | None) -> Issuing:
+    async with Observer(api, place.keys, is_ready) as ready:
+        mark = process.mark()
+        if rate is None:
+            created = await create_at_once(api, place, keys)
+        else:
+            created = await create_steadily(api, place, keys, per_second=rate)
+        await ready.reached(keys, within=LONGEST_SECONDS)
+        await process.settled(SETTLED_SECONDS)
+    return _issuing_figures(process, mark, created, dict(ready.moments), len(place.members))
+
+
+def _issuing_figures(process: Run, mark: Mark, created: Created, ready: dict[str, float], members: int) -> Issuing:
+    issued = len(ready)
+    latencies = [(moment - created.answered[name]) * 1000 for name, moment in ready.items()]
+    seconds = max(ready.values(), default=time.monotonic()) - created.begun
+    return Issuing(
+        keys=len(created.answered),
+        issued=issued,
+        members=members,
+        seconds=seconds,
+        keys_per_second=issued / seconds,
+        p50_ms=percentile(latencies, 50),
+        p99_ms=percentile(latencies, 99),
+        cpu=Cpu.of(process.spent_since(mark), issued),
+        memory=_memory(process, mark),
+        calls=Calls.of(process.since(mark)),
+    )
+
+
+async def _role_changes(bench: Bench, keys: int) -> AsyncGenerator[Outcome]:
+    for operator in (TENURE, PLAIN):
+        bench.tell(f"role-change: {operator.label} issues the keys")
+        async with tenancy(bench.api, members=1) as place, bench.launcher.running(operator) as process:
+            async with Observer(bench.api, place.keys, is_ready) as ready:
+                await create_at_once(bench.api, place, keys)
+                await ready.reached(keys, within=PREPARATION_SECONDS)
+            await process.settled(SETTLED_SECONDS)
+            bench.tell(f"role-change: {operator.label}")
+            yield Outcome("role-change", operator.name, await _change_role(bench.api, process, place, keys))
+
+
+async def _change_role(api: Api, process: Run, place: Tenancy, keys: int) -> RoleChange:
+    async with Observer(api, place.secrets, is_gone) as secrets, Observer(api, place.keys, is_gone) as objects:
+        mark = process.mark()
+        changed = await change_role(api, place, place.members[0], "Viewer")
+        await secrets.reached(keys, within=LONGEST_SECONDS)
+        await objects.reached(keys, within=LONGEST_SECONDS)
+        await process.settled(SETTLED_SECONDS)
+    return RoleChange(
+        keys=keys,
+        secrets_gone=len(secrets.moments),
+        secrets_seconds=max(secrets.moments.values(), default=time.monotonic()) - changed,
+        keys_gone=len(objects.moments),
+        keys_seconds=max(objects.moments.values(), default=time.monotonic()) - changed,
+        cpu=Cpu.of(process.spent_since(mark), keys),
+        memory=_memory(process, mark),
+        calls=Calls.of(process.since(mark)),
+    )
+
+
+async def _cold_starts(bench: Bench, keys: int) -> AsyncGenerator[Outcome]:
+    async with tenancy(bench.api, members=50) as place:
+        bench.tell(f"cold-start: Tenure issues {keys:,} keys")
+        async with bench.launcher.running(TENURE) as process:
+            async with Observer(bench.api, place.keys, is_ready) as ready:
+                await create_at_once(bench.api, place, keys)
+                await ready.reached(keys, within=PREPARATION_SECONDS)
+            await process.settled(SETTLED_SECONDS)
+        starts: list[tuple[Operator, Callable[[Run, int], Awaitable[Figures]]]] = [
+            (TENURE, _cold_start),
+            (EMPTY, _cold_start),
+            (SWEEPING, _background),
+        ]
+        for operator, measure in starts:
+            bench.tell(f"cold-start: {operator.label}")
+            async with bench.launcher.running(operator) as process:
+                yield Outcome("cold-start", operator.name, await measure(process, keys))
+
+
+async def _cold_start(process: Run, keys: int) -> ColdStart:
+    quiet_at = await process.quiet(QUIET_SECONDS)
+    first = process.first()
+    spent = process.spent_since(first)
+    return ColdStart(
+        keys=keys,
+        quiet_seconds=None if quiet_at is None else quiet_at - process.started_at,
+        cpu_seconds=spent.operator,
+        others_percent=spent.others_percent,
+        memory=_memory(process, first),
+        calls=Calls.of(process.since(first)),
+    )
+
+
+async def _background(process: Run, keys: int) -> Background:
+    """What the sweep at its default pace costs once the start is over."""
+    await asyncio.sleep(BACKGROUND_SECONDS)
+    mark = process.mark()
+    await asyncio.sleep(BACKGROUND_SECONDS)
+    calls, spent = Calls.of(process.since(mark)), process.spent_since(mark)
+    return Background(
+        keys=keys,
+        seconds=BACKGROUND_SECONDS,
+        cpu_percent=spent.operator * 100 / BACKGROUND_SECONDS,
+        gets_per_second=calls.gets / BACKGROUND_SECONDS,
+        writes=calls.writes,
+        others_percent=spent.others_percent,
+        memory=_memory(process, mark),
+    )
+
+
+def _memory(process: Run, mark: Mark) -> Memory:
+    end = process.usage.sample()
+    return Memory(peak=process.usage.peak(mark.spent.at) / 1e6, end=end.rss / 1e6)

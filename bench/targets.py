@@ -1,0 +1,71 @@
+"""What Tenure is meant to reach, shown beside what it reached; a benchmark never fails."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.figures import ColdStart, Issuing, Outcome, RoleChange
+from bench.operators import PLAIN, TENURE
+
+WRITES_PER_KEY = 2.0
+GETS_PER_KEY = 1.0
+TIMES_PLAIN = 3.5
+STEADY_P99_MS = 50.0
+ROLE_CHANGE_SECONDS = 3.0
+COLD_START_SECONDS = 8.0
+COLD_START_MB = 200.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target, and whether the figures meet it."""
+
+    scenario: str
+    what: str
+    wanted: str
+    measured: str
+    met: bool
+
+
+def targets(outcomes: Sequence[Outcome]) -> Iterator[Target]:
+    """Compare Tenure's figures with the targets; scenarios that didn't run have none."""
+    for outcome in outcomes:
+        if outcome.operator != TENURE.name:
+            continue
+        match outcome.figures:
+            case Issuing() as figures:
+                yield from _of_issuing(outcome.scenario, figures, _plain(outcomes, outcome.scenario))
+            case RoleChange() as figures:
+                yield _at_most(outcome.scenario, "last Secret gone, s", figures.secrets_seconds, ROLE_CHANGE_SECONDS)
+            case ColdStart() as figures:
+                yield from _of_cold_start(outcome.scenario, figures)
+
+
+def _of_issuing(scenario: str, figures: Issuing, plain: Issuing | None) -> Iterator[Target]:
+    calls = figures.calls
+    writes = (calls.secret_writes + calls.key_writes) / max(figures.issued, 1)
+    exact = round(writes, 2) == WRITES_PER_KEY
+    yield Target(scenario, "writes per key", f"{WRITES_PER_KEY:.2f}", f"{writes:.2f}", exact)
+    yield _at_most(scenario, "reads per key", calls.gets / max(figures.issued, 1), GETS_PER_KEY)
+    if scenario == "burst" and plain is not None:
+        times = figures.keys_per_second / plain.keys_per_second
+        yield Target(scenario, "keys/s, times plain Kopf", f"≥ {TIMES_PLAIN}", f"{times:.2f}", times >= TIMES_PLAIN)
+    if scenario == "steady":
+        yield _at_most(scenario, "p99 latency, ms", figures.p99_ms, STEADY_P99_MS)
+
+
+def _of_cold_start(scenario: str, figures: ColdStart) -> Iterator[Target]:
+    seconds = float("inf") if figures.quiet_seconds is None else figures.quiet_seconds
+    yield _at_most(scenario, "start until quiet, s", seconds, COLD_START_SECONDS)
+    yield _at_most(scenario, "writes", figures.calls.writes, 0)
+    yield _at_most(scenario, "resident memory, MB", figures.memory.peak, COLD_START_MB)
+
+
+def _at_most(scenario: str, what: str, measured: float, most: float) -> Target:
+    return Target(scenario, what, f"≤ {most:g}", f"{measured:.2f}", measured <= most)
+
+
+def _plain(outcomes: Sequence[Outcome], scenario: str) -> Issuing | None:
+    for outcome in outcomes:
+        if (outcome.scenario, outcome.operator) == (scenario, PLAIN.name) and isinstance(outcome.figures, Issuing):
+            return outcome.figures
+    return None
