@@ -198,7 +198,7 @@ def test_a_template_that_the_api_server_rejects_waits_for_a_better_one(world: Wo
     world.create(organization(keys=keys), member("alice"), api_key("ci", "alice"))
     world.create(*(api_key(name, "alice", secretTemplate={"labels": labels}) for name, labels in bad.items()))
     for name in bad:
-        message = world.wait_reason(name, "PolicyViolation")["status"]["conditions"][0]["message"]
+        message = world.wait_reason(name, "SecretRejected")["status"]["conditions"][0]["message"]
         assert "metadata.labels" in message
         assert "pay ments" in message
     world.issue("ci")

@@ -13,7 +13,7 @@ from tenure.domain.planning.actions import (
 )
 from tenure.domain.planning.apikeys import issued_status, obstructed_status, plan_api_key
 from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
-from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.validity import Verdict, validity
 from tenure.errors import ConflictError, ObjectNotFoundError
@@ -32,12 +32,15 @@ class ApiKeys:
         self._context = context
         self._orphans: dict[Ref, set[str]] = {}
         self._cleared = Recent[str | None]()
+        context.ended = self._orphan
 
-    def orphan(self, key: ApiKey) -> None:
+    def _orphan(self, key: Resource) -> None:
         """Have the Secret of an ApiKey that is gone deleted.
 
         The garbage collector does the same unless somebody deleted with `--cascade=orphan`.
         """
+        if not isinstance(key, ApiKey):
+            return
         ref, secret_uid = Ref(ApiKey, key.namespace, key.name), key.status.secret_uid
         if secret_uid in self._cleared:
             self._cleared.discard(secret_uid)

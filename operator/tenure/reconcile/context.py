@@ -25,6 +25,10 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _ignore(resource: Resource) -> None:
+    """Nobody asked to be told."""
+
+
 @dataclass
 class Context:
     """The cluster, the mirror and the queue, and the one way in which news enters."""
@@ -34,6 +38,8 @@ class Context:
     mirror: Mirror = field(default_factory=Mirror)
     queue: WorkQueue = field(default_factory=WorkQueue)
     now: Callable[[], datetime] = _utc_now
+    ended: Callable[[Resource], None] = _ignore
+    """Told of each object that is gone for good, as it was last seen."""
 
     def __post_init__(self) -> None:
         self._memberships = SharedReads[Ref, Membership | None](self._read_membership)
@@ -44,6 +50,8 @@ class Context:
         change = self.mirror.put(resource, asyncio.get_running_loop().time())
         if change is not None:
             self.spread(change, itself=not ours)
+            if change.old is not None and change.old.metadata.uid != resource.metadata.uid:
+                self.ended(change.old)
 
     def spread(self, change: Change, *, itself: bool) -> None:
         """Queue all whom a change concerns."""

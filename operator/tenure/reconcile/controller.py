@@ -36,13 +36,12 @@ class Controller:
 
     def __init__(self, context: Context, *, namespaces: Sequence[str], resync_seconds: float) -> None:
         self._context = context
-        self._api_keys = ApiKeys(context)
         self._reconcilers: Mapping[type[Resource], ApiKeys | Memberships | Organizations] = {
-            ApiKey: self._api_keys,
+            ApiKey: ApiKeys(context),
             Membership: Memberships(context),
             Organization: Organizations(context),
         }
-        self._sweep = Sweep(context, self._api_keys, namespaces)
+        self._sweep = Sweep(context, namespaces)
         self._resync_seconds = resync_seconds
 
     def observe(self, resource: type[Resource], event: str | None, body: Mapping[str, Any]) -> None:
@@ -78,8 +77,7 @@ class Controller:
         change = self._context.mirror.remove(ref, body["metadata"]["uid"], for_good=True)
         if change is not None:
             self._context.spread(change, itself=True)
-        if ref.resource is ApiKey:
-            self._api_keys.orphan(parse(ApiKey, body))
+        self._context.ended(parse(ref.resource, body))
 
     async def _work(self, item: Item) -> None:
         try:

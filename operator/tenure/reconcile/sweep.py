@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from tenure.domain.resources import KINDS, ApiKey, Resource
+from tenure.domain.resources import KINDS, Resource
 from tenure.errors import MalformedObjectError, ObjectNotFoundError, TenureError
 from tenure.kube.cluster import parse
-from tenure.reconcile.apikeys import ApiKeys
 from tenure.reconcile.context import Context, log
 from tenure.reconcile.mirror import Ref, ref_of
 
@@ -18,9 +17,8 @@ _TICK_SECONDS = 0.05
 class Sweep:
     """Lists of the three kinds, in the namespaces that are served; none named: all."""
 
-    def __init__(self, context: Context, api_keys: ApiKeys, namespaces: Sequence[str]) -> None:
+    def __init__(self, context: Context, namespaces: Sequence[str]) -> None:
         self._context = context
-        self._api_keys = api_keys
         self._places: Sequence[str | None] = namespaces or (None,)
         self._versions: dict[tuple[type[Resource], str | None], int] = {}
 
@@ -100,8 +98,7 @@ class Sweep:
             change = self._context.mirror.remove(ref, metadata.uid)
             if change is not None:
                 self._context.spread(change, itself=True)
-                if isinstance(known, ApiKey):
-                    self._api_keys.orphan(known)
+                self._context.ended(known)
 
     async def _is_gone(self, known: Resource) -> bool:
         """Whether an object is gone, by a consistent read: a list alone proves nothing."""

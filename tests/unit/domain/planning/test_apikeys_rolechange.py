@@ -125,6 +125,7 @@ def test_the_key_waits_until_it_is_recorded(status: Mapping[str, Any], *, waits:
         pytest.param(api_key(), _demoted(), id="never issued"),
         pytest.param(issued(api_key(), BEFORE, ORG, secret_uid=None), _demoted(), id="ended before"),
         pytest.param(KEY, membership(role="Viewer", generation=2, uid="another"), id="membership created again"),
+        pytest.param(KEY, membership(role="Viewer", generation=2, deleting=True), id="membership going"),
         pytest.param(KEY, _demoted(kind="ServiceAccount"), id="service account"),
     ],
 )
