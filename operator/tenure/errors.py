@@ -9,6 +9,10 @@ class StartRefusedError(TenureError):
     """The process can't start as it is configured; the text names the setting, field or right, and what to do."""
 
 
+class WatchEndedError(TenureError):
+    """The process can't see what happens in the cluster any more, and must be started again."""
+
+
 class MalformedTokenError(TenureError):
     """A text isn't a token: wrong shape or wrong checksum. The text itself is never repeated."""
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +12,7 @@ import kopf
 
 from tenure.domain.resources import KINDS, Resource
 from tenure.domain.resources.base import GROUP, VERSION
-from tenure.errors import MalformedObjectError
+from tenure.errors import MalformedObjectError, WatchEndedError
 from tenure.handlers.storage import NoDiffBase, NoProgress
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import Connection, connect
@@ -23,12 +25,15 @@ log = logging.getLogger("tenure")
 
 READY = "Tenure is ready"
 
+_KOPF_ENDS_SECONDS = 3.0
+
 
 async def run_operator(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then finish the work in hand.
 
     Raises:
         StartRefusedError: the cluster can't be reached, or lacks a CRD or a right.
+        WatchEndedError: a watch ended for good; start again.
     """
     stop = asyncio.Event()
     _take_signals(stop.set)
@@ -46,33 +51,35 @@ async def run_operator(settings: Settings) -> None:
 async def _run_kopf(
     controller: Controller, connection: Connection, namespaces: Sequence[str], stop: asyncio.Event
 ) -> None:
-    """Run Kopf until `stop`; no new work begins from then on, while Kopf ends its watches."""
-    started = asyncio.Event()
-    signals = asyncio.create_task(_take_signals_back(controller, started, stop), name="signals")
-    await asyncio.sleep(0)  # Kopf waits at its end for tasks that begin after it.
-    try:
-        await kopf.operator(
-            registry=_registry(controller, connection),
-            settings=_kopf_settings(namespaces),
-            standalone=True,
-            clusterwide=not namespaces,
-            namespaces=namespaces,
-            ready_flag=started,
-            stop_flag=stop,
-        )
-    finally:
-        signals.cancel()
+    """Run Kopf until `stop`; no new work begins from then on, while Kopf ends its watches.
 
-
-async def _take_signals_back(controller: Controller, started: asyncio.Event, stop: asyncio.Event) -> None:
-    """Take the signals back from Kopf, which has installed handlers of its own when it has started."""
+    Raises:
+        WatchEndedError: the API server answered a watch in a way that Kopf doesn't go on from.
+    """
+    ours = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=_registry(controller, connection, stop),
+        settings=_kopf_settings(namespaces),
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        stop_flag=stop,
+    )
 
     def stop_at_once() -> None:
         controller.begin_stopping()
         stop.set()
 
-    await started.wait()
-    _take_signals(stop_at_once)
+    _take_signals(stop_at_once)  # Back from Kopf, which has just installed handlers of its own.
+    ending = asyncio.create_task(kopf.run_tasks(tasks, ignored=ours), name="Kopf")
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    errors = [error for task in done if not task.cancelled() and (error := task.exception()) is not None]
+    if not errors:
+        await ending
+        return
+    # Kopf's other watches may now wait for ever for credentials that nobody brings.
+    await asyncio.wait([ending], timeout=_KOPF_ENDS_SECONDS)
+    raise WatchEndedError(f"a watch ended for good, so the process does too: {errors[0]!r}") from errors[0]
 
 
 def _take_signals(handle: Callable[[], None]) -> None:
@@ -80,8 +87,15 @@ def _take_signals(handle: Callable[[], None]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, handle)
 
 
-def _registry(controller: Controller, connection: Connection) -> kopf.OperatorRegistry:
+def _registry(controller: Controller, connection: Connection, stop: asyncio.Event) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
+
+    async def end_waiting(**_: Any) -> None:
+        # Kopf may end by itself, and would wait five seconds for its own look-out for `stop`.
+        controller.begin_stopping()
+        stop.set()
+
+    kopf.on.cleanup(registry=registry)(end_waiting)
     kopf.on.login(registry=registry)(_login(connection))
     for resource in KINDS:
         kopf.on.event(GROUP, VERSION, resource.plural, registry=registry, id=resource.plural)(
@@ -125,4 +139,14 @@ def _kopf_settings(namespaces: Sequence[str]) -> kopf.OperatorSettings:
 
 def run(settings: Settings) -> None:
     """Run the operator in an event loop of its own."""
-    asyncio.run(run_operator(settings))
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    try:
+        await run_operator(settings)
+    except WatchEndedError as error:
+        # Kopf's stuck tasks can't be cancelled, and the event loop would wait for them.
+        sys.stderr.write(f"tenure: {error}\n")
+        sys.stderr.flush()
+        os._exit(1)
