@@ -1,14 +1,16 @@
 """No mass deletion by mistake: whatever lists and watches say, a Secret goes only when a consistent read proves it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from support.api import Api
+from support.audit import Audit
 from support.eventually import eventually
-from support.exchange import DROP, Answer, Reply
+from support.exchange import DROP, Answer, Exchange, Reply
 from support.lies import NOT_SERVED, answer_lists, answer_reads, emptied, fail_watch, record_lists
 from support.manifests import api_key, manifest, member, organization, service_account
 from support.operator_process import OperatorProcess
@@ -123,16 +125,26 @@ def test_a_broken_watch_deletes_nothing_and_is_made_good(
     _populate(world)
     before = _secrets(world)
 
-    proxy.on_request = fail_watch("memberships", answer, and_list=and_list)
+    proxy.on_request, asked = fail_watch("memberships", answer, and_list=and_list), len(proxy.exchanges)
     proxy.cut_watches()
 
+    _wait_served(operator, lambda: _is_watched(proxy.exchanges[asked:]))
     _check_recovers(world, operator, before)
+
+
+def _is_watched(exchanges: Sequence[Exchange]) -> bool:
+    """Whether a watch of Memberships was passed on to the API server among these."""
+    return any(
+        exchange.request.is_watch and exchange.request.resource == "memberships"
+        for exchange in exchanges
+        if exchange.status == HTTPStatus.OK and exchange.reply is None
+    )
 
 
 @pytest.fixture(scope="module")
 def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """Give a control plane that may be broken without disturbing other tests."""
-    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("own-plane"), crds=CRDS) as plane:
+    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("own-plane"), audit=True, crds=CRDS) as plane:
         yield plane
 
 
@@ -176,7 +188,9 @@ def test_keys_end_with_the_definition_of_their_members_and_go_on_with_new_member
     members = own_world.api.list("memberships")
 
     # That deletes the Memberships one by one first.
+    audit = Audit(own_plane.audit_log or Path())
     own_plane.kubectl("delete", "crd", "memberships.tenure.dev")
+    eventually(lambda: _has_missed_memberships(own_operator, audit), within=30, describe="the operator notices")
     own_plane.apply_crds(CRDS)
     assert "Valid" not in {own_world.verdict(token) for token in tokens.values()}
     for body in members:
@@ -190,6 +204,15 @@ def test_keys_end_with_the_definition_of_their_members_and_go_on_with_new_member
     again = own_world.issue(*KEYS, within=30)
     assert {own_world.verdict(token) for token in again.values()} == {"Valid"}
     assert "Valid" not in {own_world.verdict(token) for token in tokens.values()}
+
+
+def _has_missed_memberships(operator: OperatorProcess, audit: Audit) -> bool:
+    """Whether it asked for Memberships in vain, or learned that there is no such kind, or ended."""
+    in_vain = any(
+        "/memberships" in entry.path and entry.user_agent.startswith("tenure") and entry.code == HTTPStatus.NOT_FOUND
+        for entry in audit.entries()
+    )
+    return in_vain or "Unresolved resources" in operator.log or not operator.running
 
 
 def _populate(world: World) -> None:

@@ -29,9 +29,12 @@ def proxy(control_plane: ControlPlane) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def proxied_operator(proxy: Proxy, namespace: str, tmp_path: Path) -> OperatorProcess:
+def proxied_operator(proxy: Proxy, namespace: str, tmp_path: Path) -> Iterator[OperatorProcess]:
     config = proxy.kubeconfig(tmp_path / "proxy.kubeconfig")
-    return OperatorProcess(config, tmp_path / "operator.log", "--namespace", namespace)
+    operator = OperatorProcess(config, tmp_path / "operator.log", "--namespace", namespace)
+    yield operator
+    if operator.running:
+        operator.kill()
 
 
 def test_it_stops_in_the_middle_of_a_burst_and_leaves_nothing_half_done(

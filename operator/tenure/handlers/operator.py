@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import kopf
@@ -25,7 +25,7 @@ log = logging.getLogger("tenure")
 
 READY = "Tenure is ready"
 
-_KOPF_ENDS_SECONDS = 3.0
+_KOPF_ENDS_SECONDS = 1.0
 
 
 async def run_operator(settings: Settings) -> None:
@@ -39,13 +39,27 @@ async def run_operator(settings: Settings) -> None:
     _take_signals(stop.set)
     connection = await connect()
     async with Cluster(connection) as cluster:
-        await check_cluster(cluster, settings.namespaces)
         context = Context(cluster, username_prefix=settings.username_prefix)
         controller = Controller(context, namespaces=settings.namespaces, resync_seconds=settings.resync_seconds)
-        async with controller.running():
-            log.info("%s: watching %s", READY, ", ".join(settings.namespaces) or "all namespaces")
-            await _run_kopf(controller, connection, settings.namespaces, stop)
+        if await _done_before(stop, check_cluster(cluster, settings.namespaces)) and await _done_before(
+            stop, controller.look_around()
+        ):
+            async with controller.running():
+                log.info("%s: watching %s", READY, ", ".join(settings.namespaces) or "all namespaces")
+                await _run_kopf(controller, connection, settings.namespaces, stop)
     log.info("stopped")
+
+
+async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do some work, unless `stop` comes first."""
+    task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not task.done():
+        task.cancel()
+        return False
+    task.result()
+    return True
 
 
 async def _run_kopf(
@@ -74,12 +88,10 @@ async def _run_kopf(
     ending = asyncio.create_task(kopf.run_tasks(tasks, ignored=ours), name="Kopf")
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     errors = [error for task in done if not task.cancelled() and (error := task.exception()) is not None]
-    if not errors:
-        await ending
-        return
-    # Kopf's other watches may now wait for ever for credentials that nobody brings.
+    # Kopf's watches may wait for ever for credentials that nobody brings any more; they hold nothing of ours.
     await asyncio.wait([ending], timeout=_KOPF_ENDS_SECONDS)
-    raise WatchEndedError(f"a watch ended for good, so the process does too: {errors[0]!r}") from errors[0]
+    if errors:
+        raise WatchEndedError(f"a watch ended for good, so the process does too: {errors[0]!r}") from errors[0]
 
 
 def _take_signals(handle: Callable[[], None]) -> None:
@@ -143,10 +155,14 @@ def run(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> None:
+    """Run the operator and end the process: Kopf may have left tasks that nothing can cancel."""
     try:
         await run_operator(settings)
     except WatchEndedError as error:
-        # Kopf's stuck tasks can't be cancelled, and the event loop would wait for them.
         sys.stderr.write(f"tenure: {error}\n")
-        sys.stderr.flush()
-        os._exit(1)
+        code = 1
+    else:
+        code = 0
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)

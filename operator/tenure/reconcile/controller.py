@@ -27,7 +27,7 @@ WORKERS = 64
 """More workers than connections: those that wait for a shared read or a connection cost nothing, and the more of one
 member's keys wait together, the fewer reads they need."""
 
-_GRACE_SECONDS = 4.0
+_GRACE_SECONDS = 3.0
 _WATCHES_STARTED_SECONDS = 10.0
 
 
@@ -53,14 +53,17 @@ class Controller:
         elif not self._context.mirror.holds(ref, metadata):
             self._context.take_in(parse(resource, body))
 
+    async def look_around(self) -> None:
+        """List everything once, before the first plan is made."""
+        await self._sweep.fill()
+
     def begin_stopping(self) -> None:
         """Begin no more work; the work in hand goes on."""
         self._context.queue.begin_draining()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Reconcile while the block runs; on leaving, the work in hand is finished first, for four seconds at most."""
-        await self._sweep.fill()
+        """Reconcile while the block runs; on leaving, the work in hand is finished first, for three seconds at most."""
         tasks = [
             *self._context.queue.start(self._work, workers=WORKERS),
             asyncio.create_task(self._resync(), name="sweep"),
