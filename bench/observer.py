@@ -59,6 +59,11 @@ class Observer:
                 await asyncio.wait_for(self._news.wait(), min(left, 1.0))
         return True
 
+    async def require(self, count: int, *, within: float) -> None:
+        """Wait as `reached` does; raise `TimeoutError` where it takes longer."""
+        if not await self.reached(count, within=within):
+            raise TimeoutError(f"{self._path}: {len(self.moments):,} of {count:,} objects after {within:.0f} s")
+
     async def _observe(self) -> None:
         """Watch, and watch on where the server ends it, as it does with a client that is too slow for it."""
         version = await self._api.version(self._path)

@@ -24,6 +24,7 @@ ACCOUNTS = "bench-accounts"
 
 _HERE = Path(__file__).resolve().parent
 _KOPF = ("-m", "kopf", "run", "--standalone", "--all-namespaces")
+_WATCHED = ("apikeys", "memberships")
 _POLL_SECONDS = 0.1
 
 
@@ -85,8 +86,9 @@ class Run:
         return self.usage.spent() - mark.spent
 
     async def watching(self, *, within: float = 60.0) -> None:
-        """Wait until the operator watches the kinds that all operators here watch."""
-        await self._until(lambda: self._audit.watches("apikeys") and self._audit.watches("memberships"), within)
+        """Wait until the operator watches the kinds that all operators here watch; `ToolError` if it doesn't."""
+        if not await self._until(lambda: all(map(self._audit.watches, _WATCHED)), within):
+            raise self._process.failure(f"doesn't watch {' and '.join(_WATCHED)} after {within:.0f} s")
 
     async def settled(self, seconds: float, *, within: float = 60.0) -> bool:
         """Wait until it has asked for nothing for so many seconds; False if it goes on asking."""

@@ -44,20 +44,21 @@ class Tenancy:
 
 
 @asynccontextmanager
-async def tenancy(api: Api, *, members: int, last_role: str = "Member") -> AsyncIterator[Tenancy]:
-    """Make an organization with an owner and so many further members; it is gone when the block is left."""
+async def tenancy(api: Api, *, members: int) -> AsyncIterator[Tenancy]:
+    """Make an organization with an owner and so many further members; it is gone after the block.
+
+    Not after an error: then the whole control plane goes.
+    """
     namespace = f"bench-{next(_numbers)}"
     await api.send("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
-    try:
-        await _create(api, collection(namespace, "organizations"), "Organization", "acme", {"displayName": "Acme"})
-        names = tuple(f"member-{number:02}" for number in range(members))
-        for name, role in [("owner", "Owner"), *((name, last_role) for name in names)]:
-            subject = {"kind": "User", "name": f"{name}@acme.io"}
-            spec = {"organization": "acme", "subject": subject, "role": role}
-            await _create(api, collection(namespace, "memberships"), "Membership", name, spec)
-        yield Tenancy(namespace, names)
-    finally:
-        await _remove(api, f"/api/v1/namespaces/{namespace}")
+    await _create(api, collection(namespace, "organizations"), "Organization", "acme", {"displayName": "Acme"})
+    names = tuple(f"member-{number:02}" for number in range(members))
+    for name, role in [("owner", "Owner"), *((name, "Member") for name in names)]:
+        subject = {"kind": "User", "name": f"{name}@acme.io"}
+        spec = {"organization": "acme", "subject": subject, "role": role}
+        await _create(api, collection(namespace, "memberships"), "Membership", name, spec)
+    yield Tenancy(namespace, names)
+    await _remove(api, f"/api/v1/namespaces/{namespace}")
 
 
 async def change_role(api: Api, place: Tenancy, member: str, role: str) -> float:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -75,7 +76,10 @@ def test_each_key_is_issued_once(world: World, audit: Audit, pair: Pair) -> None
     assert {world.verdict(token) for token in second.values()} == {"Valid"}
     assert {world.verdict(token) for token in first.values()} == {"NotFound"}
     created = [entry for entry in audit.writes(resource="secrets") if entry.verb == "create" and entry.code == 201]
-    assert sorted(entry.name for entry in created if entry.namespace == world.api.namespace) == sorted(names * 2)
+    mine = Counter(entry.name for entry in created if entry.namespace == world.api.namespace)
+    assert mine.keys() == set(names)
+    # An operator that is behind may create a Secret of the former revision, which never becomes valid.
+    assert max(mine.values()) <= 3
 
 
 def test_an_operator_that_lags_takes_no_live_secret_away(

@@ -26,11 +26,18 @@ class Organizations:
             for member in mirror.memberships(namespace)
             if member.spec.organization == organization.name and not member.metadata.deleting
         }
+        others = {
+            member.name for member in mirror.memberships(namespace) if member.spec.organization != organization.name
+        }
         seen = OrganizationObservation(
             organization=organization,
             in_force=in_force,
             members=list(members.values()),
-            keys=[(key, members.get(key.spec.membership)) for key in mirror.keys_in(namespace)],
+            keys=[
+                (key, members.get(key.spec.membership))
+                for key in mirror.keys_in(namespace)
+                if key.spec.membership not in others
+            ],
             now=self._context.now(),
         )
         for action in plan_organization(seen).actions:

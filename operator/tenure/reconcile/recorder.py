@@ -1,5 +1,6 @@
 """Kubernetes Events: one for each occurrence, by a name that follows from it."""
 
+import asyncio
 import hashlib
 import os
 import socket
@@ -8,19 +9,29 @@ from typing import Any
 from tenure.domain.planning.actions import EmitEvent
 from tenure.domain.resources import Resource
 from tenure.domain.resources.base import API_VERSION
-from tenure.errors import ApiError
+from tenure.errors import ApiError, UnavailableError
 from tenure.reconcile.context import Context, log
 
 CONTROLLER = "tenure.dev/controller"
 _MAX_NOTE = 1024
+_PAUSES_SECONDS = (0.1, 0.3, 0.0)
 
 
 async def record(context: Context, event: EmitEvent, regarding: Resource) -> None:
     """Record an Event on an object; a failure is logged and holds nothing up."""
-    try:
-        await context.cluster.create_event(_body(context, event, regarding))
-    except ApiError as error:
-        log.warning("event %s on %s %s not recorded: %s", event.reason, regarding.kind, regarding.name, error)
+    body = _body(context, event, regarding)
+    for pause in _PAUSES_SECONDS:
+        try:
+            await context.cluster.create_event(body)
+        except UnavailableError as error:
+            failure: ApiError = error
+            await asyncio.sleep(pause)
+        except ApiError as error:
+            failure = error
+            break
+        else:
+            return
+    log.warning("event %s on %s %s not recorded: %s", event.reason, regarding.kind, regarding.name, failure)
 
 
 def _body(context: Context, event: EmitEvent, regarding: Resource) -> dict[str, Any]:
