@@ -26,6 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -42,7 +43,9 @@ def _namespaces(names: list[str] | None) -> list[str]:
     names = list(dict.fromkeys(names or []))
     for name in names:
         if _NAMESPACE.fullmatch(name) is None:
-            raise typer.BadParameter(f"{name!r} is no namespace's name")
+            raise typer.BadParameter(
+                f"{name!r} is no namespace's name: lower-case letters, digits and dashes, at most 63"
+            )
     return names
 
 

@@ -1,7 +1,8 @@
 """The API calls that Tenure makes: plain JSON over a bounded number of connections."""
 
+import base64
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from tenure.domain.resources import Resource
 from tenure.domain.resources.base import GROUP, VERSION, Model
 from tenure.domain.secret import SecretFacts
-from tenure.errors import AlreadyExistsError, MalformedObjectError, ObjectNotFoundError, UnavailableError
+from tenure.errors import AlreadyExistsError, ApiError, MalformedObjectError, ObjectNotFoundError, UnavailableError
 from tenure.kube.answers import parse_answer
 from tenure.kube.connection import Connection
 
@@ -98,7 +99,10 @@ class Cluster:
             RejectedError: the API server finds it invalid.
         """
         path = f"/api/v1/namespaces/{body['metadata']['namespace']}/secrets"
-        return SecretFacts.from_body(await self._request("POST", path, body=body))
+        try:
+            return SecretFacts.from_body(await self._request("POST", path, body=body))
+        except ApiError as error:
+            raise _without_values(error, body["data"].values()) from None
 
     async def get_secret(self, namespace: str, name: str) -> SecretFacts | None:
         """Read a Secret consistently; None where there is none."""
@@ -167,6 +171,14 @@ class Cluster:
                 return parse_answer(what, answer.status, await answer.read(), answer.headers.get("Retry-After"))
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(f"{what}: {error or 'no answer in time'}") from error
+
+
+def _without_values(error: ApiError, values: Iterable[str]) -> ApiError:
+    """The error without the Secret's values, which an answer may quote."""
+    text = str(error)
+    for value in values:
+        text = text.replace(value, "••••").replace(base64.b64decode(value).decode(), "••••")
+    return type(error)(text, status=error.status, reason=error.reason, retry_after=error.retry_after)
 
 
 def parse(resource: type[R], body: Mapping[str, Any]) -> R:

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from ssl import SSLContext
 
 import aiohttp
@@ -52,6 +53,7 @@ async def connect() -> Connection:
     path = os.environ.get("KUBECONFIG")
     try:
         if path:
+            _check_readable(path)
             await config.load_kube_config(config_file=path, client_configuration=configuration)
         elif os.environ.get(SERVICE_HOST):
             config.load_incluster_config(client_configuration=configuration)
@@ -68,3 +70,10 @@ async def connect() -> Connection:
             f"KUBECONFIG={path}: tls-server-name is not supported; use a server name that the certificate has"
         )
     return Connection(configuration, ssl_context)
+
+
+def _check_readable(path: str) -> None:
+    """Open each file of a kubeconfig path, since the client only logs one that is missing."""
+    for part in filter(None, path.split(os.pathsep)):
+        with Path(part).open("rb"):
+            pass
