@@ -3,6 +3,7 @@
 import pytest
 
 from support.api import ApiRefusedError
+from support.eventually import eventually
 from support.manifests import api_key, member, organization, service_account
 from support.operator_process import OperatorProcess
 from support.world import World
@@ -124,6 +125,21 @@ def test_a_key_is_tied_to_the_role_by_approving_it_later(world: World, operator:
     operator.start()
     assert world.verdict(world.wait_new_token("deploy", token)) == "Valid"
     assert world.verdict(token) == "NotFound"
+
+
+def test_taking_the_approval_away_revives_no_token(world: World, operator: OperatorProcess) -> None:
+    world.create(organization(), service_account("ci"), api_key("tied", "ci", forRole="Member"))
+    old = world.issue("tied")["tied"]
+
+    operator.stop()
+    world.change_role("ci", "Viewer")
+    assert world.verdict(old) == "RoleMismatch"
+    world.change_key("tied", forRole=None)
+    assert world.verdict(old) != "Valid"
+    operator.start()
+
+    eventually(lambda: world.token("tied") != old, describe="the Secret is gone or replaced")
+    assert world.verdict(old) != "Valid"
 
 
 def test_an_owner_is_refused(world: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from support.audit import Audit
 from support.churn import Churn, Witness, check_settled
-from support.exchange import Request
+from support.exchange import Answer, Reply, Request
 from support.manifests import api_key, member, organization
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
@@ -82,23 +82,30 @@ def test_each_key_is_issued_once(world: World, audit: Audit, pair: Pair) -> None
     assert max(mine.values()) <= 3
 
 
-def test_an_operator_that_lags_takes_no_live_secret_away(
-    world: World, control_plane: ControlPlane, tmp_path: Path
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param([({"revision": 2}, "Issued"), ({"revision": 3}, "Issued")], id="revision"),
+        pytest.param([({"forRole": "Viewer"}, "RoleMismatch"), ({"forRole": "Member"}, "Issued")], id="forRole"),
+    ],
+)
+def test_an_operator_that_lags_ends_no_live_key(
+    world: World, control_plane: ControlPlane, tmp_path: Path, changes: list[tuple[Body, str]]
 ) -> None:
     scope = ("--namespace", world.api.namespace)
     with ExitStack() as stack:
         proxy = stack.enter_context(Proxy(control_plane))
         stack.enter_context(OperatorProcess(proxy.kubeconfig(tmp_path / "k"), tmp_path / "behind.log", *scope))
         ahead = stack.enter_context(OperatorProcess(control_plane.kubeconfig, tmp_path / "ahead.log", *scope))
-        world.create(organization(), member("alice"), api_key("laptop", "alice"))
-        token = world.issue("laptop")["laptop"]
+        world.create(organization(), member("alice"), api_key("laptop", "alice", forRole="Member"))
+        world.issue("laptop")
         gate = Gate("apikeys")
-        proxy.on_watch_line = gate.hold
+        proxy.on_watch_line, proxy.on_request = gate.hold, gate.refuse
 
-        for revision in (2, 3):
-            world.change_key("laptop", revision=revision)
-            token = world.wait_new_token("laptop", token)
-        before = world.api.get("secrets", "laptop")
+        for change, reason in changes:
+            world.change_key("laptop", **change)
+            world.wait_reason("laptop", reason)
+        before, token = world.api.get("secrets", "laptop"), world.issue("laptop")["laptop"]
         ahead.stop()
         gate.open.set()
         world.create(api_key("last", "alice"))
@@ -106,6 +113,7 @@ def test_an_operator_that_lags_takes_no_live_secret_away(
 
         assert world.api.get("secrets", "laptop") == before
         assert world.verdict(token) == "Valid"
+        assert world.reason("apikeys", "laptop") == "Issued"
 
 
 class Gate:
@@ -120,6 +128,10 @@ class Gate:
             await asyncio.to_thread(self.open.wait)
             await asyncio.sleep(0.5)
         return line
+
+    async def refuse(self, request: Request) -> Answer:
+        is_news = request.is_list and request.resource == self._resource and not self.open.is_set()
+        return Reply.failure(500, "InternalError") if is_news else None
 
 
 def _check_quiet(world: World, audit: Audit, *, operators: int) -> None:

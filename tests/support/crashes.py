@@ -21,7 +21,7 @@ from tenure_dev.controlplane import ControlPlane
 
 SLOWLY = 0.3
 """Seconds between two looks at several namespaces."""
-WITHIN = 60.0
+WITHIN = 180.0
 
 
 @dataclass
