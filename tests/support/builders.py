@@ -53,6 +53,7 @@ class Issue(TypedDict, total=False):
     membership_generation: int
     role: str
     revision: int
+    for_role: str | None
     at: datetime
     key_id: str
     hash: str
@@ -139,6 +140,7 @@ def issued(key: ApiKey, membership: Membership, organization: Organization, **ov
         "membershipGeneration": overrides.get("membership_generation", membership.metadata.generation),
         "role": overrides.get("role", membership.spec.role),
         "revision": overrides.get("revision", key.revision),
+        "forRole": overrides.get("for_role", key.spec.for_role),
         "at": format_time(overrides.get("at", ISSUED)),
     }
     secret_uid = overrides.get("secret_uid", uid_of("Secret", key.name, key.namespace))

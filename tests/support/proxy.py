@@ -168,7 +168,7 @@ class Proxy:
         await self._runner.cleanup()
         await self._session.close()
         # TLS takes its leave in its own time; a connection left open when the loop ends would warn in a later test.
-        while len(self._selector.get_map()) > 1:  # The one is the loop's own.
+        while len(self._selector.get_map()) > 1:  # noqa: ASYNC110 - nothing tells; the one is the loop's own
             await asyncio.sleep(0.01)
 
     async def _handle(self, incoming: web.Request) -> web.StreamResponse:

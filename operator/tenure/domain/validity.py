@@ -56,8 +56,13 @@ def expiry(api_key: ApiKey, issued_at: datetime | None) -> datetime | None:
 
 
 def follows_generation(api_key: ApiKey, membership: Membership) -> bool:
-    """Whether a role change ends the key: a person's, or one that is approved for a role."""
-    return membership.is_person or api_key.spec.for_role is not None
+    """Whether a role change ends the token: a person's, or one whose key is, or was at its issue, approved for a role.
+
+    Taking the approval away afterwards must not revive a token that fell with the role.
+    """
+    stamp = api_key.status.issued
+    approved = api_key.spec.for_role or (stamp and stamp.for_role)
+    return membership.is_person or approved is not None
 
 
 def fell_with_role(api_key: ApiKey, membership: Membership) -> bool:

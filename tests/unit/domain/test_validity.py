@@ -35,6 +35,7 @@ class Situation:
     key_deleting: bool = False
     key_suspended: bool | None = None
     for_role: str | None = None
+    stamped_for_role: str | None = None
     revision: int | None = None
     ttl: str | None = None
     expires_at: datetime | None = None
@@ -83,6 +84,7 @@ class Situation:
             organization_uid=self.stamped_org,
             membership_uid=self.stamped_member,
             membership_generation=self.stamped_generation,
+            for_role=self.stamped_for_role,
             revision=self.stamped_revision,
             secret_uid=self.secret_uid,
         )
@@ -144,7 +146,7 @@ def test_of_two_faults_the_earlier_one_decides(verdict: Verdict, faults: dict[st
 
 
 SA = Situation(kind="ServiceAccount")
-APPROVED = replace(SA, for_role="Member")
+APPROVED = replace(SA, for_role="Member", stamped_for_role="Member")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ APPROVED = replace(SA, for_role="Member")
         ),
         pytest.param(
             replace(APPROVED, for_role=None, role="Viewer", generation=4),
-            Verdict.VALID,
+            Verdict.ROLE_CHANGED,
             id="service account, approval removed after the issue",
         ),
         pytest.param(
@@ -257,6 +259,7 @@ situations = st.builds(
         role=st.sampled_from(["Member", "Member", "Viewer"]),
         generation=st.sampled_from([3, 3, 3, 2, 4, 5]),
         for_role=st.sampled_from([None, "Member", "Viewer"]),
+        stamped_for_role=st.sampled_from([None, "Member"]),
         expires_at=st.sampled_from([None, NOW + timedelta(hours=1)]),
     ),
     st.lists(st.sampled_from(FAULTS), max_size=3),
@@ -267,7 +270,7 @@ def _same_tenure(at: Situation) -> bool:
     """The rule as the design words it."""
     if at.member_uid != at.stamped_member or at.for_role not in (None, at.role):
         return False
-    if at.kind == "User" or at.for_role:
+    if at.kind == "User" or at.for_role or at.stamped_for_role:
         return at.generation == at.stamped_generation
     return at.generation >= at.stamped_generation
 

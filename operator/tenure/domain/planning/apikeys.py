@@ -73,6 +73,7 @@ def new_stamp(seen: ApiKeyObservation, at: datetime) -> Stamp:
         membership_generation=seen.membership.metadata.generation,
         role=seen.membership.spec.role,
         revision=seen.api_key.revision,
+        for_role=seen.api_key.spec.for_role,
         at=at,
     )
 
@@ -133,6 +134,8 @@ def _deletes_object(seen: ApiKeyObservation, obstacle: Obstacle) -> bool:
     key, organization = seen.api_key, seen.organization
     if obstacle.reason is not Reason.ROLE_CHANGED or key.status.secret_uid is None or organization is None:
         return False
+    if seen.membership is not None and not seen.membership.is_person:
+        return False  # A service account's key that falls was approved once; it is kept to be approved again.
     policy = organization.policy.on_role_change
     managed = key.metadata.gitops_mark is not None
     return policy is OnRoleChange.DELETE or (policy is OnRoleChange.AUTO and not managed)

@@ -93,7 +93,7 @@ class ApiKeySpec(Model):
     """The role for which this key was approved. The key is issued, and works, only while it is the member's role;
     otherwise it waits with reason RoleMismatch and is never deleted by Tenure. Change it in the commit that changes
     the role, and the key goes on under the same Secret name, with a new token and the new role's rights. A service
-    account's key falls with the role only while this is set."""
+    account's key falls with the role if this is set, now or when its token was issued."""
 
     ttl: Duration | None = None
     """How long a token lives from its issue, in hours, minutes and seconds, such as 2160h (days are hours: 30 days
@@ -133,6 +133,9 @@ class Stamp(Model):
 
     revision: int
     """The ApiKey's revision."""
+
+    for_role: Role | None = None
+    """The role for which the key was approved, where it named one."""
 
     at: DateTime
     """When the token was issued, by the API server's clock."""

@@ -207,6 +207,7 @@ def test_a_delivered_key_says_all_about_its_token_but_the_token() -> None:
             "membershipGeneration": 1,
             "role": "Member",
             "revision": 3,
+            "forRole": "Member",
             "at": "2027-01-04T09:01:00Z",
         },
     }
