@@ -72,10 +72,10 @@ class Cpu:
     """What other programs took of the whole machine: the higher, the less all figures say."""
 
     @classmethod
-    def of(cls, spent: Spent, keys: int) -> Self:
-        """Share it among the keys."""
+    def of(cls, spent: Spent, keys: int, *, busy: Spent) -> Self:
+        """Share it among the keys; `busy` is the part of the time until the last key was done."""
         share = 1000 / max(keys, 1)
-        return cls(spent.operator * share, spent.plane * share, spent.others_percent)
+        return cls(spent.operator * share, spent.plane * share, busy.others_percent)
 
 
 @dataclass(frozen=True)

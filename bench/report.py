@@ -21,7 +21,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 _LABELS = {operator.name: operator.label for operator in OPERATORS}
 _PACKAGES = ("tenure", "kopf", "kubernetes", "aiohttp", "pydantic")
 
-_OTHERS = "other programs' share of the machine"
+_OTHERS = "other programs on the machine"
 
 Column = Mapping[str, str]
 
@@ -155,9 +155,9 @@ def _call_cells(calls: Calls, keys: int) -> Column:
         "writes per key, Secrets": per_key(calls.secret_writes),
         "writes per key, ApiKeys": per_key(calls.key_writes),
         "reads per key": per_key(calls.gets),
-        "writes in all, status of Memberships and Organization": f"{calls.aggregate_writes:,}",
-        "writes in all, others": f"{calls.other_writes:,}",
-        "lists in all": f"{calls.lists:,}",
+        "status writes, members and organization": f"{calls.aggregate_writes:,}",
+        "other writes": f"{calls.other_writes:,}",
+        "lists": f"{calls.lists:,}",
     }
 
 

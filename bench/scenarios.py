@@ -96,11 +96,15 @@ async def _issue(api: Api, process: Run, place: Tenancy, load: Load) -> Issuing:
         else:
             created = await create_steadily(api, place, load.keys, per_second=load.per_second)
         await ready.reached(load.keys, within=LONGEST_SECONDS)
+        busy = process.spent_since(mark)
         await process.settled(SETTLED_SECONDS)
-    return _issuing_figures(process, mark, created, dict(ready.moments), load.members)
+    cpu = Cpu.of(process.spent_since(mark), len(ready.moments), busy=busy)
+    return _issuing_figures(process, mark, created, ready.moments, cpu=cpu, members=load.members)
 
 
-def _issuing_figures(process: Run, mark: Mark, created: Created, ready: dict[str, float], members: int) -> Issuing:
+def _issuing_figures(
+    process: Run, mark: Mark, created: Created, ready: dict[str, float], *, cpu: Cpu, members: int
+) -> Issuing:
     issued = len(ready)
     latencies = [(moment - created.answered[name]) * 1000 for name, moment in ready.items()]
     seconds = max(ready.values(), default=time.monotonic()) - created.begun
@@ -112,7 +116,7 @@ def _issuing_figures(process: Run, mark: Mark, created: Created, ready: dict[str
         keys_per_second=issued / seconds,
         p50_ms=percentile(latencies, 50),
         p99_ms=percentile(latencies, 99),
-        cpu=Cpu.of(process.spent_since(mark), issued),
+        cpu=cpu,
         memory=_memory(process, mark),
         calls=Calls.of(process.since(mark)),
     )
@@ -136,6 +140,7 @@ async def _change_role(api: Api, process: Run, place: Tenancy, keys: int) -> Rol
         changed = await change_role(api, place, place.members[0], "Viewer")
         await secrets.reached(keys, within=LONGEST_SECONDS)
         await objects.reached(keys, within=LONGEST_SECONDS)
+        busy = process.spent_since(mark)
         await process.settled(SETTLED_SECONDS)
     return RoleChange(
         keys=keys,
@@ -143,7 +148,7 @@ async def _change_role(api: Api, process: Run, place: Tenancy, keys: int) -> Rol
         secrets_seconds=max(secrets.moments.values(), default=time.monotonic()) - changed,
         keys_gone=len(objects.moments),
         keys_seconds=max(objects.moments.values(), default=time.monotonic()) - changed,
-        cpu=Cpu.of(process.spent_since(mark), keys),
+        cpu=Cpu.of(process.spent_since(mark), keys, busy=busy),
         memory=_memory(process, mark),
         calls=Calls.of(process.since(mark)),
     )
