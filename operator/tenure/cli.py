@@ -10,6 +10,7 @@ import typer
 
 from tenure import __version__
 from tenure.domain.admission.impact import compare
+from tenure.domain.installation import Installation
 from tenure.errors import TenureError
 from tenure.generate import changed_files, generated_files
 from tenure.handlers.operator import run as run_operator
@@ -91,7 +92,7 @@ def run(
     settings = Settings(
         namespaces=tuple(namespace or ()),
         resync_seconds=resync,
-        username_prefix=username_prefix,
+        installation=Installation(username_prefix=username_prefix),
         log_format=log_format,
         log_level=log_level,
     )

@@ -67,3 +67,7 @@ class RejectedError(ApiError):
 
 class UnavailableError(ApiError):
     """The API server is unreachable, overloaded or failing: try again later."""
+
+
+class UnauthorizedError(UnavailableError):
+    """The API server doesn't know who we are; a credential that is renewed in place may help."""

@@ -54,9 +54,7 @@ def rights_page() -> str:
         f"{_GENERATED}# Rights of the operator\n\n"
         "In each namespace that it serves:\n\n"
         f"{_table(['API group', 'Resource', 'Verbs'], rows)}\n"
-        f"In the cluster: `get` on the CustomResourceDefinitions {names}, and `list` and `watch` on\n"
-        "CustomResourceDefinitions where it serves all namespaces, so that it notices when they come and go; without\n"
-        "these two it works on, and needs a restart after the definitions were deleted and created again.\n\n"
+        f"In the cluster: `get` on the CustomResourceDefinitions {names}.\n\n"
         "Secrets are never listed or watched: whoever can list them holds a master key.\n"
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tenure.domain.installation import DEFAULTS, Installation
 from tenure.errors import StartRefusedError
 
 PREFIX = "TENURE_"
@@ -36,14 +37,14 @@ class Settings:
     Attributes:
         namespaces: Namespaces to serve; empty: all.
         resync_seconds: How often everything is listed and compared.
-        username_prefix: What the identity provider puts before a person's name.
+        installation: What holds for all organizations.
         log_format: How log lines are written.
         log_level: Which log lines are written.
     """
 
     namespaces: tuple[str, ...] = ()
     resync_seconds: float = 300.0
-    username_prefix: str = ""
+    installation: Installation = DEFAULTS
     log_format: LogFormat = LogFormat.TEXT
     log_level: LogLevel = LogLevel.INFO
 

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     ACTIVE = "Active"
     AWAITING_FIRST_OWNER = "AwaitingFirstOwner"
     DELETING = "Deleting"
+    DUPLICATE_SUBJECT = "DuplicateSubject"
     EXPIRED = "Expired"
     ISSUED = "Issued"
     MEMBERSHIP_GONE = "MembershipGone"
@@ -109,10 +110,26 @@ STATES: tuple[State, ...] = (
         "The organization's requireExpiry or maxTTL forbids it.",
         stalled=True,
     ),
+    State(
+        "ApiKey",
+        _READY,
+        _FALSE,
+        Reason.DUPLICATE_SUBJECT,
+        "Its Membership has no effect: an older one is for the same subject.",
+        stalled=True,
+    ),
     State("ApiKey", _READY, _FALSE, Reason.DELETING, "Being deleted; a finalizer of another program holds it."),
     State("Membership", _READY, _TRUE, Reason.ACTIVE, "The role is in force."),
     State("Membership", _READY, _FALSE, Reason.ORGANIZATION_NOT_FOUND, "Waits for its Organization."),
     State("Membership", _READY, _FALSE, Reason.SUSPENDED, "The member or the organization is suspended."),
+    State(
+        "Membership",
+        _READY,
+        _FALSE,
+        Reason.DUPLICATE_SUBJECT,
+        "An older Membership is for the same subject; only the oldest has effect.",
+        stalled=True,
+    ),
     State("Organization", _READY, _TRUE, Reason.ACTIVE, "In force in its namespace."),
     State("Organization", _READY, _FALSE, Reason.SUSPENDED, "No key of the organization works."),
     State("Organization", _READY, _FALSE, Reason.NO_OWNER, "It lost its last owner."),

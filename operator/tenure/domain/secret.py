@@ -128,6 +128,13 @@ def is_adoptable(facts: SecretFacts, api_key: ApiKey, stamp: Stamp) -> bool:
     )
 
 
+def may_carry(name: str, organization: Organization | None) -> bool:
+    """Whether the organization lets keys put a label or annotation of this name on their Secrets."""
+    keys = organization.spec.keys if organization is not None else None
+    prefixes = tuple((keys and keys.secret_metadata_prefixes) or ())
+    return name.startswith(prefixes) and not name.startswith(RESERVED_PREFIXES)
+
+
 def _token(body: Mapping[str, Any]) -> Token | None:
     try:
         return Token(base64.b64decode(body["data"][DATA_KEY], validate=True).decode("ascii"))
@@ -138,16 +145,10 @@ def _token(body: Mapping[str, Any]) -> Token | None:
 def _template(api_key: ApiKey, organization: Organization) -> tuple[dict[str, str], dict[str, str]]:
     """The labels and annotations that the organization lets the key put on its Secret."""
     template = api_key.spec.secret_template
-    keys = organization.spec.keys
-    prefixes = tuple((keys and keys.secret_metadata_prefixes) or ())
-    if template is None or not prefixes:
+    if template is None:
         return {}, {}
 
     def allowed(wanted: Mapping[str, str] | None) -> dict[str, str]:
-        return {
-            key: value
-            for key, value in (wanted or {}).items()
-            if key.startswith(prefixes) and not key.startswith(RESERVED_PREFIXES)
-        }
+        return {key: value for key, value in (wanted or {}).items() if may_carry(key, organization)}
 
     return allowed(template.labels), allowed(template.annotations)

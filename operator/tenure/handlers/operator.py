@@ -39,7 +39,7 @@ async def run_operator(settings: Settings) -> None:
     _take_signals(stop.set)
     connection = await connect()
     async with Cluster(connection) as cluster:
-        context = Context(cluster, username_prefix=settings.username_prefix)
+        context = Context(cluster, installation=settings.installation)
         controller = Controller(context, namespaces=settings.namespaces, resync_seconds=settings.resync_seconds)
         if await _done_before(stop, check_cluster(cluster, settings.namespaces)) and await _done_before(
             stop, controller.look_around()
@@ -73,7 +73,7 @@ async def _run_kopf(
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=_registry(controller, connection, stop),
-        settings=_kopf_settings(namespaces),
+        settings=_kopf_settings(),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
@@ -135,7 +135,7 @@ def _observer(controller: Controller, resource: type[Resource]) -> Callable[...,
     return observe
 
 
-def _kopf_settings(namespaces: Sequence[str]) -> kopf.OperatorSettings:
+def _kopf_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
@@ -145,7 +145,9 @@ def _kopf_settings(namespaces: Sequence[str]) -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.queueing.idle_timeout = 0.1  # A worker is a task and a queue: with 10,000 objects at once, 100 MB.
     settings.queueing.exit_timeout = 0.5
-    settings.scanning.disabled = bool(namespaces)
+    # Kopf would list and watch all CustomResourceDefinitions and namespaces to find what comes and goes; ours are
+    # there when we start, and their watches go on when they are deleted and created again.
+    settings.scanning.disabled = True
     return settings
 
 

@@ -14,11 +14,13 @@ from tenure.errors import (
     NamespaceTerminatingError,
     ObjectNotFoundError,
     RejectedError,
+    UnauthorizedError,
     UnavailableError,
 )
 
 _BY_CODE: Mapping[int, type[ApiError]] = {
     400: RejectedError,
+    401: UnauthorizedError,
     403: ForbiddenError,
     405: KindNotServedError,
     409: ConflictError,

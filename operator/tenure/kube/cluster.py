@@ -51,20 +51,28 @@ class Cluster:
             ObjectNotFoundError: it doesn't exist.
             KindNotServedError: its kind isn't served, which says nothing about the object.
         """
-        return parse(resource, await self._request("GET", object_path(resource, namespace, name)))
+        return parse(resource, await self.request("GET", object_path(resource, namespace, name)))
 
     async def pages(
-        self, resource: type[R], namespace: str | None
+        self, resource: type[R], namespace: str | None, *, selector: str = ""
     ) -> AsyncIterator[tuple[list[Mapping[str, Any]], str]]:
-        """List objects consistently, page by page, each with the list's resourceVersion; None: all namespaces."""
-        params = {"limit": str(PAGE_SIZE)}
+        """List objects consistently, page by page, each with the list's resourceVersion; None: all namespaces.
+
+        `selector` chooses by selectable fields, e.g. `spec.role=Owner`.
+        """
+        params = {"limit": str(PAGE_SIZE), **({"fieldSelector": selector} if selector else {})}
         while True:
-            answer = await self._request("GET", collection_path(resource, namespace), params=params)
+            answer = await self.request("GET", collection_path(resource, namespace), params=params)
             metadata = answer["metadata"]
             yield answer["items"], metadata["resourceVersion"]
             if not metadata.get("continue"):
                 return
             params["continue"] = metadata["continue"]
+
+    async def list_in(self, resource: type[R], namespace: str, *, selector: str = "") -> list[R]:
+        """List a namespace's objects consistently."""
+        pages = self.pages(resource, namespace, selector=selector)
+        return [parse(resource, {"kind": resource.kind, **body}) async for items, _ in pages for body in items]
 
     async def update_status(self, old: R, status: Model) -> R:
         """Replace an object's status, if the object is still as it was read.
@@ -79,7 +87,7 @@ class Cluster:
             "status": status.model_dump(by_alias=True, mode="json"),
         }
         path = f"{object_path(type(old), old.namespace, old.name)}/status"
-        return parse(type(old), await self._request("PATCH", path, body=body, content_type=_MERGE_PATCH))
+        return parse(type(old), await self.request("PATCH", path, body=body, content_type=_MERGE_PATCH))
 
     async def delete(self, old: Resource) -> None:
         """Delete an object, if it is still as it was read; one that is gone already is fine.
@@ -100,14 +108,14 @@ class Cluster:
         """
         path = f"/api/v1/namespaces/{body['metadata']['namespace']}/secrets"
         try:
-            return SecretFacts.from_body(await self._request("POST", path, body=body))
+            return SecretFacts.from_body(await self.request("POST", path, body=body))
         except ApiError as error:
             raise _without_values(error, body["data"].values()) from None
 
     async def get_secret(self, namespace: str, name: str) -> SecretFacts | None:
         """Read a Secret consistently; None where there is none."""
         try:
-            return SecretFacts.from_body(await self._request("GET", secret_path(namespace, name)))
+            return SecretFacts.from_body(await self.request("GET", secret_path(namespace, name)))
         except ObjectNotFoundError:
             return None
 
@@ -123,17 +131,17 @@ class Cluster:
         """Record an Event; one of the same name is the same Event, recorded before."""
         path = f"/apis/events.k8s.io/v1/namespaces/{body['metadata']['namespace']}/events"
         try:
-            await self._request("POST", path, body=body, seconds=EVENT_TIMEOUT_SECONDS)
+            await self.request("POST", path, body=body, seconds=EVENT_TIMEOUT_SECONDS)
         except AlreadyExistsError:
             return
 
     async def read(self, path: str) -> dict[str, Any]:
         """Read any path, e.g. a CustomResourceDefinition's."""
-        return await self._request("GET", path)
+        return await self.request("GET", path)
 
     async def review(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Post a review, which creates nothing, and return its answer."""
-        return await self._request("POST", path, body=body)
+        return await self.request("POST", path, body=body)
 
     async def _delete(self, path: str, preconditions: Mapping[str, str]) -> None:
         options = {
@@ -143,11 +151,11 @@ class Cluster:
             "propagationPolicy": "Background",
         }
         try:
-            await self._request("DELETE", path, body=options)
+            await self.request("DELETE", path, body=options)
         except ObjectNotFoundError:
             return
 
-    async def _request(
+    async def request(
         self,
         method: str,
         path: str,
@@ -157,7 +165,12 @@ class Cluster:
         content_type: str = _JSON,
         seconds: float = TIMEOUT_SECONDS,
     ) -> dict[str, Any]:
-        query = {**(params or {}), **({"fieldManager": FIELD_MANAGER} if method in {"POST", "PATCH"} else {})}
+        """Make any request and return the answer's body.
+
+        Raises:
+            ApiError: the API server refused it, or couldn't be reached.
+        """
+        query = {**(params or {}), **({"fieldManager": FIELD_MANAGER} if method in {"POST", "PUT", "PATCH"} else {})}
         what = f"{method} {path}"
         try:
             async with self._session.request(

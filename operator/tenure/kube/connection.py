@@ -64,7 +64,7 @@ async def connect() -> Connection:
         ssl_context = client.ApiClient(configuration).rest_client.ssl_context
     except (config.ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
         source = f"KUBECONFIG={path}" if path else "the in-cluster configuration"
-        raise StartRefusedError(f"{source}: {error}") from error
+        raise StartRefusedError(f"{source}: {' '.join(str(error).split())}") from error
     if configuration.tls_server_name:
         raise StartRefusedError(
             f"KUBECONFIG={path}: tls-server-name is not supported; use a server name that the certificate has"
@@ -73,7 +73,17 @@ async def connect() -> Connection:
 
 
 def _check_readable(path: str) -> None:
-    """Open each file of a kubeconfig path, since the client only logs one that is missing."""
+    """Read each file of a kubeconfig path, since the client only logs one that is missing, and fails on one of text.
+
+    Raises:
+        OSError: a file can't be read.
+        ValueError: a file is no kubeconfig.
+        YAMLError: a file isn't YAML.
+    """
     for part in filter(None, path.split(os.pathsep)):
-        with Path(part).open("rb"):
-            pass
+        try:
+            config = yaml.safe_load(Path(part).read_bytes())
+        except (UnicodeDecodeError, yaml.reader.ReaderError):
+            config = None
+        if not isinstance(config, dict):
+            raise ValueError(f"{part} is no kubeconfig")  # noqa: TRY004 - the file's content is wrong, not a type

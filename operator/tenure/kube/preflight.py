@@ -7,7 +7,14 @@ from typing import Any
 from tenure.domain.resources import KINDS
 from tenure.domain.resources.base import GROUP, VERSION
 from tenure.domain.schema import custom_resource_definition, requirements
-from tenure.errors import ForbiddenError, ObjectNotFoundError, StartRefusedError, UnavailableError
+from tenure.errors import (
+    ForbiddenError,
+    KindNotServedError,
+    ObjectNotFoundError,
+    StartRefusedError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from tenure.kube.cluster import Cluster
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -49,12 +56,17 @@ async def check_cluster(cluster: Cluster, namespaces: Sequence[str]) -> None:
         StartRefusedError: the API server can't be reached, a CRD is missing or older than this code, or a right is
             missing.
     """
+    server = cluster.connection.server
     try:
         for resource in KINDS:
             await _check_definition(cluster, resource.plural, custom_resource_definition(resource))
         await _check_rights(cluster, namespaces or [""])
+    except KindNotServedError as error:
+        raise StartRefusedError(f"{server} is no Kubernetes API server: {error}") from error
+    except UnauthorizedError as error:
+        raise StartRefusedError(f"the API server at {server} refuses the credentials: {error}") from error
     except UnavailableError as error:
-        raise StartRefusedError(f"the API server at {cluster.connection.server} doesn't answer: {error}") from error
+        raise StartRefusedError(f"the API server at {server} doesn't answer: {error}") from error
 
 
 async def _check_definition(cluster: Cluster, plural: str, wanted: Mapping[str, Any]) -> None:

@@ -76,6 +76,8 @@ class ApiKeys:
             siblings=mirror.keys_of(key.namespace, key.spec.membership),
             now=self._context.now(),
             secret=secret,
+            displaced_by=None if membership is None else mirror.displacing(membership),
+            installation=self._context.installation,
         )
 
     def _organization_of(self, membership: Membership | None) -> Organization | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from tenure.domain.installation import Installation
 from tenure.domain.resources import Membership, Organization, Resource
 from tenure.errors import ObjectNotFoundError
 from tenure.kube.cluster import Cluster
@@ -34,7 +35,7 @@ class Context:
     """The cluster, the mirror and the queue, and the one way in which news enters."""
 
     cluster: Cluster
-    username_prefix: str = ""
+    installation: Installation = field(default_factory=Installation)
     mirror: Mirror = field(default_factory=Mirror)
     queue: WorkQueue = field(default_factory=WorkQueue)
     now: Callable[[], datetime] = _utc_now
@@ -57,7 +58,7 @@ class Context:
         """Queue all whom a change concerns."""
         if itself:
             self.queue.add(change.ref)
-        for effect in effects(change, self.mirror):
+        for effect in effects(change, self.mirror, self.installation):
             if effect.settled:
                 self.queue.settle(effect.ref)
             else:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tenure.domain.conditions import ready_reason
+from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.reconcile.mirror import Change, Mirror, Ref, ref_of
@@ -18,18 +19,18 @@ class Effect:
     """Only once a burst of changes is over: sums and lists in a status can wait, keys can't."""
 
 
-def effects(change: Change, mirror: Mirror) -> Iterator[Effect]:
+def effects(change: Change, mirror: Mirror, installation: Installation = DEFAULTS) -> Iterator[Effect]:
     """Whom a change concerns besides the object itself."""
     match change.old, change.new:
         case (ApiKey() | None as old, ApiKey() | None as new):
-            yield from _of_api_key(old, new, mirror)
+            yield from _of_api_key(old, new, mirror, installation)
         case (Membership() | None as old, Membership() | None as new):
             yield from _of_membership(old, new, mirror)
         case (Organization() | None as old, Organization() | None as new):
             yield from _of_organization(old, new, mirror)
 
 
-def _of_api_key(old: ApiKey | None, new: ApiKey | None, mirror: Mirror) -> Iterator[Effect]:
+def _of_api_key(old: ApiKey | None, new: ApiKey | None, mirror: Mirror, installation: Installation) -> Iterator[Effect]:
     key = new or old
     if key is None or (old and new and _worth(old) == _worth(new)):
         return
@@ -37,7 +38,7 @@ def _of_api_key(old: ApiKey | None, new: ApiKey | None, mirror: Mirror) -> Itera
         yield Effect(Ref(Membership, key.namespace, member), settled=True)
     yield from _organizations(key, mirror)
     organization = mirror.organization_in_force(key.namespace)
-    if old is not None and organization is not None and organization.policy.max_per_member is not None:
+    if old is not None and organization is not None and installation.policy(organization).max_per_member is not None:
         for sibling in mirror.keys_of(key.namespace, (old or key).spec.membership):
             if ready_reason(sibling.status.conditions) == Reason.QUOTA_EXCEEDED:
                 yield Effect(ref_of(sibling))
@@ -48,6 +49,10 @@ def _of_membership(old: Membership | None, new: Membership | None, mirror: Mirro
     if member is None or (old and new and _tenure(old) == _tenure(new)):
         return
     yield from _organizations(member, mirror)
+    for namesake in mirror.namesakes(member):
+        yield Effect(ref_of(namesake))
+        for key in mirror.keys_of(namesake.namespace, namesake.name):
+            yield Effect(ref_of(key))
     if old and new and old.metadata.uid == new.metadata.uid and not new.metadata.deleting and not _is_recorded(new):
         return  # The Membership's own reconciliation records the role change first, and its write leads here again.
     for key in mirror.keys_of(member.namespace, member.name):

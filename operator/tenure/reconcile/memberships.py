@@ -29,7 +29,8 @@ class Memberships:
             organization=organization,
             keys=keys,
             now=self._context.now(),
-            username_prefix=self._context.username_prefix,
+            displaced_by=mirror.displacing(membership),
+            installation=self._context.installation,
         )
         try:
             await self._carry_out(seen, item.ref)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from tenure.domain.planning.organizations import oldest
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.domain.resources.membership import Subject
 from tenure.reconcile.recent import Recent
 
 R = TypeVar("R", bound=Resource)
@@ -47,6 +48,7 @@ class Mirror:
         self._seen_at: dict[Ref, float] = {}
         self._gone = Recent[str]()
         self._members: defaultdict[str, dict[str, Membership]] = defaultdict(dict)
+        self._subjects: defaultdict[tuple[str, Subject], dict[str, Membership]] = defaultdict(dict)
         self._organizations: defaultdict[str, dict[str, Organization]] = defaultdict(dict)
         self._keys: defaultdict[str, defaultdict[str, dict[str, ApiKey]]] = defaultdict(lambda: defaultdict(dict))
 
@@ -75,7 +77,10 @@ class Mirror:
                 if isinstance(known, ApiKey) and known.spec.membership != new.spec.membership:
                     self._keys[new.namespace][known.spec.membership].pop(new.name, None)
             case Membership():
+                if isinstance(known, Membership):
+                    self._subjects[known.namespace, known.spec.subject].pop(known.name, None)
                 self._members[new.namespace][new.name] = new
+                self._subjects[new.namespace, new.spec.subject][new.name] = new
             case Organization():
                 self._organizations[new.namespace][new.name] = new
         return Change(ref, known, new)
@@ -96,6 +101,7 @@ class Mirror:
                 self._keys[known.namespace][known.spec.membership].pop(known.name, None)
             case Membership():
                 self._members[known.namespace].pop(known.name, None)
+                self._subjects[known.namespace, known.spec.subject].pop(known.name, None)
             case Organization():
                 self._organizations[known.namespace].pop(known.name, None)
         return Change(ref, known, None)
@@ -130,6 +136,16 @@ class Mirror:
     def memberships(self, namespace: str) -> list[Membership]:
         """The Memberships of a namespace."""
         return list(self._members.get(namespace, {}).values())
+
+    def namesakes(self, member: Membership) -> list[Membership]:
+        """The other Memberships of a member's subject, which aren't being deleted."""
+        same = self._subjects.get((member.namespace, member.spec.subject), {}).values()
+        return [one for one in same if one.name != member.name and not one.metadata.deleting]
+
+    def displacing(self, member: Membership) -> str | None:
+        """The name of the oldest Membership of a member's subject; None where that is the member's own."""
+        first = oldest([member, *self.namesakes(member)])
+        return None if first is None or first.name == member.name else first.name
 
     def keys_of(self, namespace: str, membership: str) -> list[ApiKey]:
         """The keys of a member."""

@@ -39,6 +39,7 @@ class Organizations:
                 if key.spec.membership not in others
             ],
             now=self._context.now(),
+            installation=self._context.installation,
         )
         for action in plan_organization(seen).actions:
             if isinstance(action, UpdateStatus):

@@ -151,11 +151,11 @@ def _with_price(impact: Impact, old: Membership, base: Tree, head: Tree, now: da
     }
     return replace(
         impact,
-        ends=cost.ends,
-        goes_on=cost.goes_on,
-        stays=cost.stays,
+        ends=tuple(key.name for key in cost.ends),
+        goes_on=tuple(sorted((*(key.name for key in cost.goes_on), *cost.starts))),
+        stays=tuple(key.name for key in cost.stays),
         left_behind=left if impact.new_role is None else {},
-        acknowledgement=_missing_acknowledgement(impact, (*cost.ends, *cost.goes_on), base, head),
+        acknowledgement=_missing_acknowledgement(impact, cost.dying, base, head),
     )
 
 

@@ -1,6 +1,6 @@
-"""Transitions between roles that an organization denies."""
+"""Rules of an organization on who may become what: denied transitions, and domains of e-mail addresses."""
 
-from tenure.domain.resources import Organization
+from tenure.domain.resources import Membership, Organization
 from tenure.domain.resources.organization import FromRole, ToRole
 from tenure.domain.roles import Role
 
@@ -27,4 +27,16 @@ def explain_denial(organization: Organization, old: Role | None, new: Role) -> s
     allowed = ", ".join(allowed_roles(organization, old)) or "no other role"
     return (
         f"spec.role: {step} is denied by Organization {organization.name} (spec.roleChanges.deny); allowed: {allowed}"
+    )
+
+
+def domain_refusal(organization: Organization, member: Membership) -> str | None:
+    """Why a person's e-mail address doesn't belong to the organization; None: it does."""
+    domains = organization.spec.allowed_email_domains
+    name = member.spec.subject.name
+    if not domains or not member.is_person or name.rpartition("@")[2] in domains:
+        return None
+    return (
+        f"spec.subject.name: {name} isn't in a domain of Organization {organization.name} "
+        f"(spec.allowedEmailDomains: {', '.join(domains)})"
     )

@@ -136,7 +136,7 @@ def _deletes_object(seen: ApiKeyObservation, obstacle: Obstacle) -> bool:
         return False
     if seen.membership is not None and not seen.membership.is_person:
         return False  # A service account's key that falls was approved once; it is kept to be approved again.
-    policy = organization.policy.on_role_change
+    policy = seen.installation.policy(organization).on_role_change
     managed = key.metadata.gitops_mark is not None
     return policy is OnRoleChange.DELETE or (policy is OnRoleChange.AUTO and not managed)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tenure.domain.conditions import readiness
+from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.planning.actions import Action, EmitEvent, EventType, Plan, Regarding, UpdateStatus
 from tenure.domain.planning.apikeys import fate
 from tenure.domain.planning.observation import ApiKeyObservation
@@ -18,6 +19,7 @@ from tenure.domain.resources.membership import (
     ListedKey,
     MembershipStatus,
     RoleChange,
+    WaitingKey,
 )
 from tenure.domain.resources.organization import MAX_KEYS_PER_MEMBER
 from tenure.domain.roles import capabilities
@@ -38,7 +40,10 @@ class MembershipObservation:
     """All keys of the member."""
 
     now: datetime
-    username_prefix: str = ""
+    displaced_by: str | None = None
+    """Name of the older Membership of the same subject, where there is one: only the oldest has effect."""
+
+    installation: Installation = DEFAULTS
 
 
 def plan_membership(seen: MembershipObservation) -> Plan:
@@ -105,6 +110,8 @@ def _fate(key: ApiKey, seen: MembershipObservation) -> Fate:
             organization=seen.organization,
             siblings=seen.keys,
             now=seen.now,
+            displaced_by=seen.displaced_by,
+            installation=seen.installation,
         )
     )
 
@@ -152,18 +159,37 @@ def _status(seen: MembershipObservation, change: RoleChange | None) -> Membershi
                 now=seen.now,
             ),
             "role": membership.spec.role,
-            "username": seen.username_prefix + membership.spec.subject.name if membership.is_person else None,
+            "username": seen.installation.username(membership.spec.subject.name) if membership.is_person else None,
             "capabilities": CapabilityLevels(
                 **{name.value: level.label for name, level in capabilities(membership.spec.role).items()}
             ),
             "key_count": len(working),
-            "keys": [
-                ListedKey(name=key.name, key_id=key.status.key_id or "", access=key.spec.access)
-                for key in working[:MAX_LISTED_KEYS]
-            ],
+            "keys": [listed_key(key) for key in working[:MAX_LISTED_KEYS]],
+            "waiting_keys": _waiting_keys(seen),
             "last_role_change": change,
         }
     )
+
+
+def listed_key(key: ApiKey) -> ListedKey:
+    """What a Membership's status says of a working key."""
+    return ListedKey(
+        name=key.name,
+        key_id=key.status.key_id or "",
+        access=key.spec.access,
+        issued_at=key.status.issued.at if key.status.issued else None,
+        expires_at=key.status.expires_at,
+        for_role=key.spec.for_role,
+    )
+
+
+def _waiting_keys(seen: MembershipObservation) -> list[WaitingKey] | None:
+    waiting = [
+        WaitingKey(name=key.name, for_role=key.spec.for_role)
+        for key in sorted(seen.keys, key=lambda key: key.name)
+        if key.spec.for_role not in (None, seen.membership.spec.role) and not key.metadata.deleting
+    ]
+    return waiting[:MAX_LISTED_KEYS] or None
 
 
 def _readiness(seen: MembershipObservation) -> tuple[Reason, str]:
@@ -174,6 +200,9 @@ def _readiness(seen: MembershipObservation) -> tuple[Reason, str]:
             Reason.ORGANIZATION_NOT_FOUND,
             f"waits for Organization {name} to be in force in this namespace",
         )
+    if seen.displaced_by is not None:
+        first = f"{membership.spec.subject.name} is a member already, by the older Membership {seen.displaced_by}"
+        return Reason.DUPLICATE_SUBJECT, f"{first}; delete one of the two"
     if organization.spec.suspended:
         return Reason.SUSPENDED, f"Organization {organization.name} is suspended (its spec.suspended)"
     if organization.suspends(membership.name):

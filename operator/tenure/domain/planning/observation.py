@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.secret import SecretFacts
@@ -31,6 +32,11 @@ class ApiKeyObservation:
     now: datetime
     secret: SecretReading | None = None
     """The key's Secret, where it was read; None: not read this time."""
+
+    displaced_by: str | None = None
+    """Name of the older Membership of the same subject, where there is one: only the oldest has effect."""
+
+    installation: Installation = DEFAULTS
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from tenure.domain.durations import parse_duration
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.organization import PolicyInForce
 from tenure.domain.validity import Verdict, expiry, validity
 
 _UNDELIVERED = {Reason.SECRET_CONFLICT, Reason.SECRET_REJECTED}
@@ -20,10 +21,11 @@ def find_obstacle(seen: ApiKeyObservation, verdict: Verdict) -> Obstacle | None:
     if isinstance(standing := _standing(seen), Obstacle):
         return standing
     membership, organization = standing
+    policy = seen.installation.policy(organization)
     return (
         _role_obstacle(seen.api_key, membership, verdict)
-        or _life_obstacle(seen.api_key, organization, seen.now)
-        or _quota_obstacle(seen, organization)
+        or life_obstacle(seen.api_key, policy, seen.now)
+        or quota_obstacle(seen, policy)
         or _suspension_obstacle(seen, organization)
     )
 
@@ -47,6 +49,12 @@ def _standing(seen: ApiKeyObservation) -> Obstacle | tuple[Membership, Organizat
             )
         return Obstacle(
             Reason.ORGANIZATION_NOT_FOUND, f"waits for Organization {name} to be in force in this namespace"
+        )
+    if seen.displaced_by is not None:
+        return Obstacle(
+            Reason.DUPLICATE_SUBJECT,
+            f"{membership.spec.subject.name} is a member already, by the older Membership {seen.displaced_by}; move "
+            "the key there",
         )
     return membership, organization
 
@@ -81,8 +89,9 @@ def _role_obstacle(key: ApiKey, membership: Membership, verdict: Verdict) -> Obs
     return None
 
 
-def _life_obstacle(key: ApiKey, organization: Organization, now: datetime) -> Obstacle | None:
-    policy, stamp = organization.policy, key.status.issued
+def life_obstacle(key: ApiKey, policy: PolicyInForce, now: datetime) -> Obstacle | None:
+    """What the rules on expiry say against a key."""
+    stamp = key.status.issued
     same_revision = stamp is not None and stamp.revision == key.revision
     ends = expiry(key, stamp.at if stamp is not None and same_revision else None)
     if ends is not None and ends <= now:
@@ -105,16 +114,16 @@ def _life_obstacle(key: ApiKey, organization: Organization, now: datetime) -> Ob
     return None
 
 
-def _quota_obstacle(seen: ApiKeyObservation, organization: Organization) -> Obstacle | None:
+def quota_obstacle(seen: ApiKeyObservation, policy: PolicyInForce) -> Obstacle | None:
     """The newest keys over the limit wait; those that have a token keep it."""
-    limit, this = organization.policy.max_per_member, seen.api_key
+    limit, this = policy.max_per_member, seen.api_key
     if limit is None or this.status.secret_uid is not None:
         return None
     others = [key for key in seen.siblings if key.name != this.name and not key.metadata.deleting]
     before = sum(key.status.secret_uid is not None for key in others)
     if before < limit:
         older = (key for key in others if key.status.secret_uid is None and _age(key) < _age(this))
-        before += sum(1 for _ in islice((key for key in older if _wants_slot(key, seen)), limit - before))
+        before += sum(1 for _ in islice((key for key in older if _wants_slot(key, seen, policy)), limit - before))
     if before < limit:
         return None
     return Obstacle(
@@ -123,14 +132,14 @@ def _quota_obstacle(seen: ApiKeyObservation, organization: Organization) -> Obst
     )
 
 
-def _wants_slot(key: ApiKey, seen: ApiKeyObservation) -> bool:
+def _wants_slot(key: ApiKey, seen: ApiKeyObservation, policy: PolicyInForce) -> bool:
     """Whether a sibling without a token gets one as soon as there is room."""
     if seen.membership is None or seen.organization is None:
         return False
     if ready_reason(key.status.conditions) in _UNDELIVERED:
         return False
     verdict = validity(key, seen.membership, seen.organization, seen.now)
-    obstacle = _role_obstacle(key, seen.membership, verdict) or _life_obstacle(key, seen.organization, seen.now)
+    obstacle = _role_obstacle(key, seen.membership, verdict) or life_obstacle(key, policy, seen.now)
     return obstacle is None
 
 

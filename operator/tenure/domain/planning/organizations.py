@@ -4,15 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from tenure.domain.conditions import find_condition, readiness, renew_condition
+from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.planning.actions import Plan, UpdateStatus
 from tenure.domain.reasons import ConditionType, Reason
-from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import Condition, ConditionStatus
 from tenure.domain.resources.organization import KeyCounts, OrganizationStatus, count_roles
 from tenure.domain.roles import Role
 from tenure.domain.validity import Verdict, validity
+
+R = TypeVar("R", bound=Resource)
 
 _MAX_LISTED_OWNERS = 50
 _OWNERS_IN_MESSAGE = 3
@@ -34,6 +38,7 @@ class OrganizationObservation:
     """The namespace's keys, each with its Membership."""
 
     now: datetime
+    installation: Installation = DEFAULTS
 
 
 def plan_organization(seen: OrganizationObservation) -> Plan:
@@ -45,11 +50,11 @@ def plan_organization(seen: OrganizationObservation) -> Plan:
     return Plan(() if status == organization.status else (UpdateStatus(status),))
 
 
-def oldest(organizations: Sequence[Organization]) -> Organization | None:
-    """The Organization in force among those of one namespace: the oldest, by uid where two are equally old."""
+def oldest(resources: Sequence[R]) -> R | None:
+    """The one in force among objects of which only one can be: the oldest, by uid where two are equally old."""
     return min(
-        organizations,
-        key=lambda organization: (organization.metadata.creation_timestamp, organization.metadata.uid),
+        resources,
+        key=lambda resource: (resource.metadata.creation_timestamp, resource.metadata.uid),
         default=None,
     )
 
@@ -81,7 +86,7 @@ def _status_in_force(seen: OrganizationObservation) -> OrganizationStatus:
             "members": count_roles([member.spec.role for member in seen.members]),
             "owners": owners[:_MAX_LISTED_OWNERS],
             "keys": _count_keys(seen),
-            "policy": organization.policy,
+            "policy": seen.installation.policy(organization),
         }
     )
 

@@ -156,6 +156,25 @@ class ListedKey(Model):
     access: Access
     """Full or View."""
 
+    issued_at: DateTime | None = None
+    """When its token was issued."""
+
+    expires_at: DateTime | None = None
+    """When its token ends; left out where it never does."""
+
+    for_role: Role | None = None
+    """The role for which it was approved, where it names one."""
+
+
+class WaitingKey(Model):
+    """A key that waits for another role of the member."""
+
+    name: str = Field(max_length=NAME_LENGTH)
+    """Name of the ApiKey."""
+
+    for_role: Role
+    """The role under which it will be issued."""
+
 
 class CapabilityLevels(Model):
     """What the role opens: None, View or Full for each capability."""
@@ -199,6 +218,9 @@ class MembershipStatus(Model):
 
     keys: list[ListedKey] | None = Field(default=None, max_length=MAX_LISTED_KEYS)
     """The working keys; the first 50 by name."""
+
+    waiting_keys: list[WaitingKey] | None = Field(default=None, max_length=MAX_LISTED_KEYS)
+    """Keys whose forRole names another role: they are issued once the member holds it; the first 50 by name."""
 
     last_role_change: RoleChange | None = None
     """The latest change of role, and the keys that it ended."""

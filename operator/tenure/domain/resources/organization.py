@@ -94,13 +94,12 @@ class RoleChanges(Model):
 
     when_keys_exist: WhenKeysExist | None = None
     """What happens to a role change that ends working keys: Warn lets it pass with a warning that names them,
-    RequireAcknowledgement refuses it until the same write acknowledges exactly these keys, Deny refuses it. Left out:
-    the installation's default. This version stores the field and doesn't act on it: it takes effect with admission.
-    """
+    RequireAcknowledgement refuses it until the same write acknowledges these keys with the annotation
+    tenure.dev/acknowledge-key-deletion, Deny refuses it. Left out: the installation's default. It takes effect where
+    the webhooks are installed."""
 
     deny: list[DeniedTransition] | None = Field(default=None, max_length=20)
-    """Transitions that aren't allowed. Left out: all are. This version stores the field and doesn't act on it: it
-    takes effect with admission."""
+    """Transitions that aren't allowed. Left out: all are. It takes effect where the webhooks are installed."""
 
 
 class KeyRules(Model):
@@ -156,12 +155,11 @@ class OrganizationSpec(Model):
     """The organization's name for people."""
 
     allowed_email_domains: list[Domain] | None = Field(default=None, max_length=50, json_schema_extra=LIST_SET)
-    """Domains, such as acme.io, that members' e-mail addresses must belong to. Left out: any. This version stores
-    the field and doesn't act on it: it takes effect with admission."""
+    """Domains, such as acme.io, that the e-mail addresses of new members must belong to. Left out: any. It takes
+    effect where the webhooks are installed."""
 
     deletion_protection: bool | None = None
-    """Whether deleting the organization is refused. This version stores the field and doesn't act on it: it takes
-    effect with admission."""
+    """Whether deleting the organization is refused. It takes effect where the webhooks are installed."""
 
     role_changes: RoleChanges | None = None
     """Which role changes are allowed, and under which conditions."""
@@ -253,7 +251,8 @@ class OrganizationStatus(Model):
     """How many keys there are."""
 
     policy: PolicyInForce | None = None
-    """The rules that hold, with the defaults for those that the spec leaves out."""
+    """The rules that hold: the spec's, the installation's defaults, and the stricter where the installation has a
+    limit."""
 
 
 class Organization(Resource):
@@ -283,19 +282,6 @@ class Organization(Resource):
 
     status: OrganizationStatus = Field(default_factory=OrganizationStatus)
     """What Tenure saw and did; only the operator writes it."""
-
-    @property
-    def policy(self) -> PolicyInForce:
-        """The rules that hold, with the defaults for those that the spec leaves out."""
-        keys = self.spec.keys or KeyRules()
-        changes = self.spec.role_changes or RoleChanges()
-        return PolicyInForce(
-            when_keys_exist=changes.when_keys_exist or WhenKeysExist.WARN,
-            on_role_change=keys.on_role_change or OnRoleChange.AUTO,
-            max_per_member=keys.max_per_member,
-            require_expiry=bool(keys.require_expiry),
-            max_ttl=keys.max_ttl,
-        )
 
     def suspends(self, membership: str) -> bool:
         """Whether the keys of a member don't work for the time being."""

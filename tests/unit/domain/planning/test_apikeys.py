@@ -147,6 +147,8 @@ TABLE = {
         seen(edited(issued(api_key(expires_at="2027-02-01T00:00:00Z"), MEMBER, ORG, secret_uid=None), revision=2)),
         ["UpdateStatus Expired"],
     ),
+    "member displaced": (replace(seen(api_key()), displaced_by="old-alice"), ["UpdateStatus DuplicateSubject"]),
+    "live, member displaced": (replace(seen(live(api_key())), displaced_by="old-alice"), []),
     "conflict over": (seen(issued(api_key(), MEMBER, ORG, secret_uid=None, reason="SecretConflict")), ["IssueToken"]),
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.builders import NOW, api_key, edited, issued, membership, organization, with_status
+from tenure.domain.installation import Installation
 from tenure.domain.planning.actions import UpdateStatus
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
 from tenure.domain.reasons import STATES
@@ -18,7 +19,9 @@ MEMBER, ORG = membership(), organization()
 def _status(
     member: Membership = MEMBER, org: Organization | None = ORG, keys: Sequence[ApiKey] = (), prefix: str = ""
 ) -> MembershipStatus:
-    seen = MembershipObservation(membership=member, organization=org, keys=keys, now=NOW, username_prefix=prefix)
+    seen = MembershipObservation(
+        membership=member, organization=org, keys=keys, now=NOW, installation=Installation(username_prefix=prefix)
+    )
     action = plan_membership(seen).actions[-1]
     assert isinstance(action, UpdateStatus)
     assert isinstance(action.status, MembershipStatus)
@@ -74,8 +77,26 @@ def test_readiness(member: Membership, org: Organization | None, reason: str) ->
     assert (ready.type, ready.reason, ready.status.value) == ("Ready", reason, str(reason == "Active"))
 
 
+def test_only_the_oldest_membership_of_a_subject_has_effect() -> None:
+    seen = MembershipObservation(membership=MEMBER, organization=ORG, keys=[], now=NOW, displaced_by="old-alice")
+    (action,) = plan_membership(seen).actions
+    assert isinstance(action, UpdateStatus)
+    assert [(condition.type, condition.reason) for condition in action.status.conditions] == [
+        ("Ready", "DuplicateSubject"),
+        ("Stalled", "DuplicateSubject"),
+    ]
+
+
+def test_a_key_for_another_role_is_listed_as_waiting() -> None:
+    waits = issued(api_key("next", for_role="Viewer"), MEMBER, ORG)
+    status = _status(keys=[waits, _live("a")])
+    assert [(key.name, key.for_role) for key in status.waiting_keys or ()] == [("next", "Viewer")]
+
+
 def test_every_reason_of_the_table_of_states_is_reached() -> None:
-    assert {row[2] for row in STATUSES.values()} == {state.reason for state in STATES if state.kind == "Membership"}
+    assert {row[2] for row in STATUSES.values()} | {"DuplicateSubject"} == {
+        state.reason for state in STATES if state.kind == "Membership"
+    }
 
 
 @pytest.mark.parametrize(
@@ -131,6 +152,9 @@ def test_a_listed_key_shows_its_public_id_and_access() -> None:
         "name": "a",
         "keyId": key.status.key_id,
         "access": "View",
+        "issuedAt": "2027-01-04T09:01:00Z",
+        "expiresAt": None,
+        "forRole": None,
     }
 
 

@@ -1,0 +1,85 @@
+"""What the organization's rules say against an ApiKey, and what a change to it does to its token."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from tenure.domain.admission.request import Change
+from tenure.domain.installation import Installation
+from tenure.domain.planning.observation import ApiKeyObservation
+from tenure.domain.planning.obstacles import life_obstacle, quota_obstacle
+from tenure.domain.reasons import Reason
+from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.base import format_time
+from tenure.domain.secret import may_carry
+
+
+def template_refusals(change: Change[ApiKey], organization: Organization | None) -> Iterator[str]:
+    """Labels and annotations that the key may not put on its Secret, as far as the change brings them in."""
+    if change.new is None:
+        return
+    before = {} if change.old is None else _template(change.old)
+    refused = sorted(
+        f"{place}.{name}"
+        for place, names in _template(change.new).items()
+        for name in names
+        if name not in before.get(place, {}) and not may_carry(name, organization)
+    )
+    if refused:
+        prefixes = (organization and organization.spec.keys and organization.spec.keys.secret_metadata_prefixes) or ()
+        allowed = f"names that start with {' or '.join(prefixes)}" if prefixes else "none"
+        yield (
+            f"spec.secretTemplate.{', '.join(refused)}: not among the organization's spec.keys.secretMetadataPrefixes; "
+            f"allowed: {allowed}"
+        )
+
+
+def expiry_refusal(key: ApiKey, organization: Organization, now: datetime, installation: Installation) -> str | None:
+    """Why a new key would live too long, or not at all."""
+    obstacle = life_obstacle(key, installation.policy(organization), now)
+    if obstacle is None:
+        return None
+    if obstacle.reason is Reason.EXPIRED and key.spec.expires_at is not None:
+        return f"spec.expiresAt: {format_time(key.spec.expires_at)} has passed; name a later moment"
+    return f"spec: {obstacle.message}"
+
+
+def quota_refusal(
+    key: ApiKey,
+    membership: Membership,
+    organization: Organization,
+    *,
+    siblings: Sequence[ApiKey],
+    now: datetime,
+    installation: Installation,
+) -> str | None:
+    """Why a new key would be one too many."""
+    seen = ApiKeyObservation(
+        api_key=key,
+        membership=membership,
+        organization=organization,
+        siblings=siblings,
+        now=now,
+        installation=installation,
+    )
+    obstacle = quota_obstacle(seen, installation.policy(organization))
+    return None if obstacle is None else f"spec.membership: {obstacle.message}"
+
+
+def token_warning(change: Change[ApiKey], membership: Membership | None) -> str | None:
+    """What a change to a key that works does to its token."""
+    old, new = change.old, change.new
+    if old is None or new is None or old.status.secret_uid is None or membership is None:
+        return None
+    token = f"the token {old.status.key_id} of {old.name} stops working at once"
+    if new.spec.for_role not in (None, membership.spec.role) and new.spec.for_role is not old.spec.for_role:
+        return f"spec.forRole: {token}; a new one is issued when {membership.name} is {new.spec.for_role}"
+    if new.revision > old.revision:
+        return f"spec.revision: {token}, and a new one is issued under the same Secret name"
+    return None
+
+
+def _template(key: ApiKey) -> Mapping[str, Mapping[str, str]]:
+    template = key.spec.secret_template
+    if template is None:
+        return {}
+    return {"labels": template.labels or {}, "annotations": template.annotations or {}}

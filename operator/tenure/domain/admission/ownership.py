@@ -1,0 +1,39 @@
+"""The last owner: an organization that had one keeps one."""
+
+from collections.abc import Sequence
+
+from tenure.domain.admission.request import Change
+from tenure.domain.resources import Membership, Organization
+from tenure.domain.roles import Role
+
+
+def takes_owner(change: Change[Membership]) -> bool:
+    """Whether a change takes an Owner away who is there."""
+    old, new = change.old, change.new
+    if old is None or old.spec.role is not Role.OWNER or old.metadata.deleting:
+        return False
+    return change.removes or (new is not None and new.spec.role is not Role.OWNER)
+
+
+def remaining_owners(
+    members: Sequence[Membership], leaving: Membership, organization: Organization
+) -> list[Membership]:
+    """The Owners who are left without one of them: those being deleted or suspended don't count."""
+    listed = {member.name for member in organization.spec.suspended_members or ()}
+    return [
+        member
+        for member in members
+        if member.spec.role is Role.OWNER
+        and member.spec.organization == organization.name
+        and member.metadata.uid != leaving.metadata.uid
+        and not member.metadata.deleting
+        and member.name not in listed
+    ]
+
+
+def explain_last_owner(leaving: Membership, organization: Organization) -> str:
+    """Say why the last Owner can't go, and what to do."""
+    return (
+        f"spec.role: {leaving.name} is the only Owner of Organization {organization.name} (members being deleted or "
+        "suspended don't count), and an organization keeps one; give another member the role Owner first"
+    )

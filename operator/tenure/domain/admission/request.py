@@ -1,0 +1,142 @@
+"""A request as the API server sends it to be judged, and the change that it asks for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, Self, TypeVar
+
+from pydantic import Field
+
+from tenure.domain.admission.acknowledgement import ANNOTATION
+from tenure.domain.resources import Resource
+from tenure.domain.resources.base import Model
+
+R = TypeVar("R", bound=Resource)
+
+_UNSTORED = {"uid": "", "resourceVersion": "", "creationTimestamp": "1970-01-01T00:00:00Z"}
+"""Metadata that an object may lack before it is stored."""
+
+
+class Operation(StrEnum):
+    """What is done to an object."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+
+
+class Requester(Model):
+    """Whoever made the request, as the API server authenticated them."""
+
+    username: str
+    uid: str = ""
+    groups: list[str] = Field(default_factory=list)
+    extra: dict[str, list[str]] = Field(default_factory=dict)
+
+
+class ReviewedResource(Model):
+    """The kind of the object under review."""
+
+    group: str
+    version: str
+    resource: str
+
+
+class AdmissionRequest(Model):
+    """The request of an AdmissionReview, `admission.k8s.io/v1`."""
+
+    uid: str = Field(min_length=1, max_length=128)
+    operation: Operation
+    resource: ReviewedResource
+    sub_resource: str = ""
+    namespace: str = Field(min_length=1)
+    user_info: Requester
+    object: dict[str, Any] | None = None
+    old_object: dict[str, Any] | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Change(Generic[R]):
+    """What a request does to an object."""
+
+    operation: Operation
+    requester: Requester
+    namespace: str
+    old: R | None
+    """None: it is created."""
+
+    new: R | None
+    """None: it is deleted."""
+
+    old_body: Mapping[str, Any]
+    new_body: Mapping[str, Any]
+    dry_run: bool = False
+
+    @classmethod
+    def of(cls, request: AdmissionRequest, resource: type[R]) -> Self:
+        """The change that a request asks for.
+
+        Raises:
+            ValueError: an object is missing, or one is there that doesn't belong to the operation.
+            pydantic.ValidationError: an object doesn't fit the schema.
+        """
+        wanted = (request.operation is not Operation.CREATE, request.operation is not Operation.DELETE)
+        if wanted != (request.old_object is not None, request.object is not None):
+            raise ValueError(f"the objects don't fit the operation {request.operation}")
+        return cls(
+            operation=request.operation,
+            requester=request.user_info,
+            namespace=request.namespace,
+            old=_parse(resource, request.old_object),
+            new=_parse(resource, request.object),
+            old_body=request.old_object or {},
+            new_body=request.object or {},
+            dry_run=request.dry_run,
+        )
+
+    @property
+    def subject(self) -> R:
+        """The object as it will be, or as it was if it is deleted."""
+        known = self.new or self.old
+        if known is None:
+            raise ValueError("a change has an object")
+        return known
+
+    @property
+    def gains_owner(self) -> bool:
+        """Whether an owner reference is added: the garbage collector may then delete the object, unasked."""
+        before, after = _owners(self.old_body), _owners(self.new_body)
+        return self.new is not None and any(owner not in before for owner in after)
+
+    @property
+    def removes(self) -> bool:
+        """Whether an object that exists is deleted, or handed to the garbage collector."""
+        return self.old is not None and (self.new is None or self.gains_owner)
+
+    @property
+    def matters(self) -> bool:
+        """Whether more than labels, annotations and the like changes."""
+        return self.removes or self.old is None or self.old_body.get("spec") != self.new_body.get("spec")
+
+    @property
+    def acknowledgements(self) -> tuple[str | None, str | None]:
+        """The acknowledging annotation before and after."""
+        before, after = (_metadata(body).get("annotations") or {} for body in (self.old_body, self.new_body))
+        return before.get(ANNOTATION), after.get(ANNOTATION)
+
+
+def _parse(resource: type[R], body: Mapping[str, Any] | None) -> R | None:
+    if body is None:
+        return None
+    return resource.from_body({**body, "metadata": {**_UNSTORED, **_metadata(body)}})
+
+
+def _metadata(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = body.get("metadata")
+    return metadata if isinstance(metadata, Mapping) else {}
+
+
+def _owners(body: Mapping[str, Any]) -> list[object]:
+    references = _metadata(body).get("ownerReferences") or ()
+    return [reference.get("uid") if isinstance(reference, Mapping) else reference for reference in references]

@@ -1,0 +1,118 @@
+"""What holds for all organizations of an installation: defaults, and limits that no organization can loosen."""
+
+from dataclasses import dataclass, field
+from typing import Self, TypeVar
+
+from tenure.domain.durations import parse_duration
+from tenure.domain.resources import Organization
+from tenure.domain.resources.organization import (
+    MAX_KEYS_PER_MEMBER,
+    KeyRules,
+    OnRoleChange,
+    PolicyInForce,
+    RoleChanges,
+    WhenKeysExist,
+)
+
+T = TypeVar("T")
+
+_STRICTNESS = (WhenKeysExist.WARN, WhenKeysExist.REQUIRE_ACKNOWLEDGEMENT, WhenKeysExist.DENY)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds for every organization: of these and its own rules, the stricter hold."""
+
+    when_keys_exist: WhenKeysExist = WhenKeysExist.WARN
+    max_per_member: int | None = None
+    require_expiry: bool = False
+    max_ttl: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `maxTTL=8760h,maxPerMember=50,requireExpiry=true,whenKeysExist=Deny`, or a part of it.
+
+        Raises:
+            ValueError: a name or a value isn't understood; the text names it and what is allowed.
+        """
+        known = {
+            "maxTTL": ("max_ttl", _duration),
+            "maxPerMember": ("max_per_member", _count),
+            "requireExpiry": ("require_expiry", _truth),
+            "whenKeysExist": ("when_keys_exist", _when_keys_exist),
+        }
+        values: dict[str, object] = {}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            name, _, value = (piece.strip() for piece in part.partition("="))
+            if name not in known:
+                raise ValueError(f"{name!r} is no limit; known are {', '.join(known)}, such as maxTTL=8760h")
+            attribute, read = known[name]
+            try:
+                values[attribute] = read(value)
+            except ValueError as error:
+                raise ValueError(f"{name}: {value!r} is not allowed: {error}") from error
+        return cls(**values)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What was decided when Tenure was installed.
+
+    Attributes:
+        username_prefix: What the identity provider puts before a person's name in Kubernetes.
+        when_keys_exist: What holds for organizations that don't say it themselves.
+        limits: Bounds for every organization.
+    """
+
+    username_prefix: str = ""
+    when_keys_exist: WhenKeysExist = WhenKeysExist.WARN
+    limits: Limits = field(default_factory=Limits)
+
+    def username(self, person: str) -> str:
+        """The name by which Kubernetes knows a person."""
+        return self.username_prefix + person
+
+    def policy(self, organization: Organization) -> PolicyInForce:
+        """The rules that hold in an organization."""
+        keys = organization.spec.keys or KeyRules()
+        changes = organization.spec.role_changes or RoleChanges()
+        own = changes.when_keys_exist or self.when_keys_exist
+        return PolicyInForce(
+            when_keys_exist=max(own, self.limits.when_keys_exist, key=_STRICTNESS.index),
+            on_role_change=keys.on_role_change or OnRoleChange.AUTO,
+            max_per_member=min(_given(keys.max_per_member, self.limits.max_per_member), default=None),
+            require_expiry=bool(keys.require_expiry) or self.limits.require_expiry,
+            max_ttl=min(_given(keys.max_ttl, self.limits.max_ttl), key=parse_duration, default=None),
+        )
+
+
+DEFAULTS = Installation()
+"""An installation for which nothing was decided."""
+
+
+def _given(*values: T | None) -> list[T]:
+    return [value for value in values if value is not None]
+
+
+def _duration(text: str) -> str:
+    if not parse_duration(text):
+        raise ValueError("it must be longer than zero")
+    return text
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_KEYS_PER_MEMBER:
+        raise ValueError(f"write a number from 1 to {MAX_KEYS_PER_MEMBER}")
+    return int(text)
+
+
+def _truth(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("write true or false")
+    return text == "true"
+
+
+def _when_keys_exist(text: str) -> WhenKeysExist:
+    if text not in set(WhenKeysExist):
+        raise ValueError(f"write {', '.join(WhenKeysExist)}")
+    return WhenKeysExist(text)

@@ -1,0 +1,211 @@
+"""The rights that the operator asks for are checked one by one at its start, and suffice for all that it does."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from support.eventually import eventually
+from support.exchange import Answer, Reply, Request
+from support.kubectl import NamespacedKubectl
+from support.manifests import api_key, member, organization, secret
+from support.operator_process import OperatorProcess
+from support.proxy import Proxy
+from support.refused_start import refused_start
+from support.world import World
+from tenure.domain.resources import KINDS
+from tenure.kube.preflight import RIGHTS, Right
+from tenure_dev.controlplane import ControlPlane
+
+Body = dict[str, Any]
+Triple = tuple[str, str, str]
+"""Group, resource and verb."""
+
+READS_DEFINITIONS = {
+    "apiGroups": ["apiextensions.k8s.io"],
+    "resources": ["customresourcedefinitions"],
+    "resourceNames": [f"{resource.plural}.tenure.dev" for resource in KINDS],
+    "verbs": ["get"],
+}
+RBAC = "rbac.authorization.k8s.io"
+IN_CLUSTER = """
+import sys
+from kubernetes.aio.config import incluster_config
+from tenure.cli import main
+
+incluster_config.SERVICE_TOKEN_FILENAME, incluster_config.SERVICE_CERT_FILENAME = sys.argv[1:3]
+sys.argv[1:3] = []
+main()
+"""
+"""The operator, told where the two files lie that the kubelet mounts into each pod."""
+
+
+def triples(rights: Iterable[Right]) -> list[Triple]:
+    return [(right.group, right.label, verb) for right in rights for verb in right.verbs]
+
+
+def title(triple: Triple) -> str:
+    """A right as `kubectl auth can-i` takes it, such as `patch apikeys.tenure.dev/status`."""
+    group, label, verb = triple
+    resource, slash, sub = label.partition("/")
+    return f"{verb} {resource}{'.' * bool(group)}{group}{slash}{sub}"
+
+
+def user_without(right: Right) -> str:
+    return f"without-{right.label}"
+
+
+def all_but(*missing: Right) -> list[Body]:
+    """Return the rules for all rights but these."""
+    return [
+        {"apiGroups": [right.group], "resources": [right.label], "verbs": list(right.verbs)}
+        for right in RIGHTS
+        if right not in missing
+    ]
+
+
+def user(name: str) -> Body:
+    return {"apiGroup": RBAC, "kind": "User", "name": name}
+
+
+def grant(kind: str, rules: list[Body], *subjects: Body) -> list[Body]:
+    """Return a Role or ClusterRole of a new name, and the binding that gives it to the subjects."""
+    name = f"tenure-test-{uuid4().hex[:10]}"
+    role = {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": {"name": name}, "rules": rules}
+    binding = {"apiVersion": f"{RBAC}/v1", "kind": f"{kind}Binding", "metadata": {"name": name}}
+    return [role, {**binding, "roleRef": {"apiGroup": RBAC, "kind": kind, "name": name}, "subjects": list(subjects)}]
+
+
+@pytest.fixture(scope="module")
+def place(control_plane: ControlPlane) -> Iterator[NamespacedKubectl]:
+    """Give a namespace; for each right there is a user who holds all the others in it, and `complete` holds all."""
+    name = f"test-{uuid4().hex[:10]}"
+    control_plane.kubectl("create", "namespace", name)
+    kubectl = NamespacedKubectl(control_plane.kubectl, name)
+    roles = [body for right in RIGHTS for body in grant("Role", all_but(right), user(user_without(right)))]
+    complete = grant("Role", all_but(), user("complete"), user("blind"))
+    reads = grant(
+        "ClusterRole", [READS_DEFINITIONS], user("complete"), *(user(user_without(right)) for right in RIGHTS)
+    )
+    kubectl.apply(*roles, *complete, *reads)
+    yield kubectl
+    kubectl("delete", "clusterrole,clusterrolebinding", reads[0]["metadata"]["name"])
+    control_plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.mark.parametrize("right", [pytest.param(right, id=right.label) for right in RIGHTS])
+def test_a_missing_right_is_named(
+    control_plane: ControlPlane, place: NamespacedKubectl, tmp_path: Path, right: Right
+) -> None:
+    missing = "; ".join(f"{title(triple)} in namespace {place.namespace}" for triple in triples([right]))
+    with Proxy(control_plane, as_user=user_without(right)) as proxy:
+        message = refused_start(proxy.kubeconfig(tmp_path / "config"), f"--namespace={place.namespace}")
+    assert message == (f"tenure: missing rights: {missing}; grant them to the identity that the operator runs as")
+
+
+def test_the_right_to_read_the_definitions_is_named(
+    control_plane: ControlPlane, place: NamespacedKubectl, tmp_path: Path
+) -> None:
+    with Proxy(control_plane, as_user="blind") as proxy:
+        message = refused_start(proxy.kubeconfig(tmp_path / "config"), f"--namespace={place.namespace}")
+    assert "missing right: get customresourcedefinitions.apiextensions.k8s.io" in message
+    assert "organizations.tenure.dev" in message
+
+
+def test_rights_in_one_namespace_are_not_rights_in_all(
+    control_plane: ControlPlane, place: NamespacedKubectl, tmp_path: Path
+) -> None:
+    del place
+    with Proxy(control_plane, as_user="complete") as proxy:
+        message = refused_start(proxy.kubeconfig(tmp_path / "config"))
+    assert [each for each in triples(RIGHTS) if f"{title(each)} in all namespaces" not in message] == []
+
+
+@pytest.mark.parametrize("scope", ["one namespace", "all namespaces"])
+def test_these_rights_suffice_and_each_is_used(
+    world: World, control_plane: ControlPlane, kubectl: NamespacedKubectl, tmp_path: Path, scope: str
+) -> None:
+    identity, everywhere = f"tenure-{uuid4().hex[:10]}", scope == "all namespaces"
+    bodies = grant("ClusterRole" if everywhere else "Role", all_but(), user(identity))
+    bodies += grant("ClusterRole", [READS_DEFINITIONS], user(identity))
+    kubectl.apply(*bodies)
+    args = () if everywhere else (f"--namespace={world.api.namespace}",)
+    with Proxy(control_plane, as_user=identity) as proxy:
+        meet_a_conflict(proxy)
+        with OperatorProcess(proxy.kubeconfig(tmp_path / "config"), tmp_path / "operator.log", *args):
+            live(world)
+        exchanges = [
+            exchange for exchange in proxy.exchanges if exchange.request.namespace in {"", world.api.namespace}
+        ]
+    for body in bodies:
+        if body["kind"].startswith("Cluster"):
+            kubectl("delete", body["kind"], body["metadata"]["name"])
+
+    used = {verb_of(exchange.request) for exchange in exchanges}
+    assert set(triples(RIGHTS)) - used == set()
+    forbidden = [exchange.request.url for exchange in exchanges if exchange.status == 403]
+    assert forbidden == []
+
+
+def test_it_runs_in_a_cluster_as_a_service_account(
+    world: World, control_plane: ControlPlane, kubectl: NamespacedKubectl, tmp_path: Path
+) -> None:
+    account = {"kind": "ServiceAccount", "name": "tenure", "namespace": world.api.namespace}
+    kubectl("create", "serviceaccount", "tenure")
+    reads = grant("ClusterRole", [READS_DEFINITIONS], account)
+    kubectl.apply(*grant("Role", all_but(), account), *reads)
+    (tmp_path / "token").write_text(kubectl("create", "token", "tenure").stdout.strip())
+    host, port = control_plane.server.removeprefix("https://").split(":")
+    files = (str(tmp_path / "token"), str(control_plane.certificate_authority))
+    env = {"KUBECONFIG": "", "KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
+
+    with OperatorProcess(
+        control_plane.kubeconfig,
+        tmp_path / "operator.log",
+        f"--namespace={world.api.namespace}",
+        command=(sys.executable, "-c", IN_CLUSTER, *files, "run"),
+        env=env,
+    ):
+        world.create(organization(), member("alice"), api_key("laptop", "alice"))
+        world.issue("laptop")
+    kubectl("delete", "clusterrole,clusterrolebinding", reads[0]["metadata"]["name"])
+
+
+def live(world: World) -> None:
+    """Have the operator do all that it ever does: issue, meet a foreign Secret, end keys, say so."""
+    world.create(organization(), member("alice"), secret("conflict"))
+    world.create(api_key("laptop", "alice"), api_key("conflict", "alice"))
+    world.issue("laptop")
+    world.wait_reason("conflict", "SecretConflict")
+    world.change_role("alice", "Viewer")
+    world.wait_gone("apikeys", "laptop")
+    eventually(lambda: len(world.events("RoleChanged")) == 2, describe="both Events are recorded")
+    world.create(api_key("last", "alice"))
+    world.issue("last")
+    world.api.delete("organizations", "acme")
+    world.wait_reason("last", "OrganizationGone")
+
+
+def meet_a_conflict(proxy: Proxy) -> None:
+    """Answer the first write of a key's status as if the key had changed."""
+    met = False
+
+    async def hook(request: Request) -> Answer:
+        nonlocal met
+        if met or request.resource != "apikeys/status":
+            return None
+        met = True
+        return Reply.failure(409, "Conflict")
+
+    proxy.on_request = hook
+
+
+def verb_of(request: Request) -> Triple:
+    """Return group, resource and verb of a request, as RBAC judges it."""
+    verbs = {"POST": "create", "PATCH": "patch", "DELETE": "delete", "GET": "get"}
+    group = request.path.split("/")[2] if request.path.startswith("/apis/") else ""
+    reading = "watch" if request.is_watch else "list" if request.is_list else verbs[request.method]
+    return group, request.resource, reading
