@@ -1,6 +1,5 @@
 """The command `tenure`."""
 
-import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,19 +7,19 @@ from typing import Annotated
 
 import typer
 
-from tenure import __version__
+from tenure import __version__, options
 from tenure.domain.admission.impact import compare
-from tenure.domain.installation import Installation
+from tenure.domain.durations import parse_duration
+from tenure.domain.installation import Installation, Limits
+from tenure.domain.resources.organization import WhenKeysExist
 from tenure.errors import TenureError
 from tenure.generate import changed_files, generated_files
 from tenure.handlers.operator import run as run_operator
+from tenure.handlers.webhook import run as run_webhook
 from tenure.impact.report import REPORTS, OutputFormat
 from tenure.impact.trees import read_tree
 from tenure.logs import configure_logs
-from tenure.settings import PREFIX, LogFormat, LogLevel, Settings, refuse_unknown_variables
-
-SHORTEST_RESYNC_SECONDS = 1.0
-LONGEST_RESYNC_SECONDS = 86400.0
+from tenure.settings import LogFormat, LogLevel, Settings, WebhookSettings, refuse_unknown_variables
 
 app = typer.Typer(
     help="Organizations, memberships and API keys as Kubernetes resources.",
@@ -30,73 +29,91 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-
-
-def _variable(name: str) -> str:
-    return f"{PREFIX}{name}"
-
-
-_VARIABLES = tuple(_variable(name) for name in ("NAMESPACES", "RESYNC", "USERNAME_PREFIX", "LOG_FORMAT", "LOG_LEVEL"))
-
-
-def _namespaces(names: list[str] | None) -> list[str]:
-    names = list(dict.fromkeys(names or []))
-    for name in names:
-        if _NAMESPACE.fullmatch(name) is None:
-            raise typer.BadParameter(
-                f"{name!r} is no namespace's name: lower-case letters, digits and dashes, at most 63"
-            )
-    return names
-
 
 @app.command()
 def run(
-    namespace: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Serve this namespace only; repeat it for several. Left out: all namespaces.",
-            envvar=_variable("NAMESPACES"),
-            callback=_namespaces,
-        ),
-    ] = None,
-    resync: Annotated[
-        float,
-        typer.Option(
-            help="Seconds between two sweeps, which list and compare everything.",
-            min=SHORTEST_RESYNC_SECONDS,
-            max=LONGEST_RESYNC_SECONDS,
-            envvar=_variable("RESYNC"),
-        ),
-    ] = 300.0,
-    username_prefix: Annotated[
-        str,
-        typer.Option(
-            help="What the identity provider puts before a person's name in Kubernetes, such as 'oidc:'.",
-            envvar=_variable("USERNAME_PREFIX"),
-        ),
-    ] = "",
-    log_format: Annotated[
-        LogFormat, typer.Option(help="How log lines are written.", envvar=_variable("LOG_FORMAT"))
-    ] = LogFormat.TEXT,
-    log_level: Annotated[
-        LogLevel, typer.Option(help="Which log lines are written.", envvar=_variable("LOG_LEVEL"))
-    ] = LogLevel.INFO,
+    namespace: options.Namespaces = None,
+    resync: options.Resync = 300.0,
+    username_prefix: options.UsernamePrefix = "",
+    when_keys_exist: options.KeysExist = WhenKeysExist.WARN,
+    limits: options.LimitsText = "",
+    *,
+    webhooks: options.Webhooks = True,
+    webhook_host: options.WebhookHost = "",
+    webhook_port: options.WebhookPort = 9443,
+    system_namespace: options.SystemNamespace = "",
+    request_timeout: options.RequestTimeout = 60.0,
+    certificate_life: options.CertificateLife = "2160h",
+    tls_cert_file: options.CertificateFile = None,
+    tls_key_file: options.KeyFile = None,
+    log_format: options.Format = LogFormat.TEXT,
+    log_level: options.Level = LogLevel.INFO,
 ) -> None:
     """Run the operator in a cluster, or against the one that KUBECONFIG names.
 
-    It needs nothing there but the CustomResourceDefinitions and its rights. SIGTERM finishes the write in flight.
+    It needs nothing there but the CustomResourceDefinitions and its rights; where the webhooks are applied too, it
+    judges changes before they are stored. SIGTERM finishes the write in flight.
     """
-    refuse_unknown_variables(_VARIABLES)
+    refuse_unknown_variables(options.RUN_VARIABLES)
     configure_logs(log_format, log_level)
+    webhook = WebhookSettings(
+        host=webhook_host,
+        port=webhook_port,
+        system_namespace=options.system_namespace(system_namespace),
+        request_seconds=request_timeout,
+        certificate_life=parse_duration(certificate_life),
+        certificate=options.certificate_files(tls_cert_file, tls_key_file),
+    )
     settings = Settings(
         namespaces=tuple(namespace or ()),
         resync_seconds=resync,
-        installation=Installation(username_prefix=username_prefix),
+        installation=Installation(username_prefix, when_keys_exist, Limits.parse(limits)),
+        webhook=webhook if webhooks else None,
         log_format=log_format,
         log_level=log_level,
     )
     run_operator(settings)
+
+
+@app.command()
+def webhook(
+    namespace: options.Namespaces = None,
+    username_prefix: options.UsernamePrefix = "",
+    when_keys_exist: options.KeysExist = WhenKeysExist.WARN,
+    limits: options.LimitsText = "",
+    webhook_host: options.WebhookHost = "",
+    webhook_port: options.WebhookPort = 9443,
+    system_namespace: options.SystemNamespace = "",
+    request_timeout: options.RequestTimeout = 60.0,
+    certificate_life: options.CertificateLife = "2160h",
+    tls_cert_file: options.CertificateFile = None,
+    tls_key_file: options.KeyFile = None,
+    log_format: options.Format = LogFormat.TEXT,
+    log_level: options.Level = LogLevel.INFO,
+) -> None:
+    """Judge changes before they are stored, and nothing else; any number of replicas.
+
+    The other half is `tenure run --no-webhooks`.
+    """
+    refuse_unknown_variables((*options.COMMON_VARIABLES, *options.WEBHOOK_VARIABLES))
+    configure_logs(log_format, log_level)
+    settings = Settings(
+        namespaces=tuple(namespace or ()),
+        installation=Installation(username_prefix, when_keys_exist, Limits.parse(limits)),
+        log_format=log_format,
+        log_level=log_level,
+    )
+    run_webhook(
+        settings,
+        WebhookSettings(
+            host=webhook_host,
+            port=webhook_port,
+            system_namespace=options.system_namespace(system_namespace),
+            request_seconds=request_timeout,
+            certificate_life=parse_duration(certificate_life),
+            certificate=options.certificate_files(tls_cert_file, tls_key_file),
+        ),
+    )
 
 
 @app.command()

@@ -4,7 +4,9 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.errors import StartRefusedError
@@ -31,6 +33,27 @@ class LogLevel(StrEnum):
 
 
 @dataclass(frozen=True)
+class WebhookSettings:
+    """How reviews are served.
+
+    Attributes:
+        host: The address to listen on; empty: all.
+        port: The port; 0: a free one.
+        system_namespace: Where the authority's Secret and the leases of the last owners are.
+        request_seconds: The API server's request timeout, which the leases outlive.
+        certificate_life: How long a serving certificate lives.
+        certificate: Files that hold a serving certificate and its key; None: an authority of our own signs one.
+    """
+
+    host: str = ""
+    port: int = 9443
+    system_namespace: str = "tenure-system"
+    request_seconds: float = 60.0
+    certificate_life: timedelta = timedelta(days=90)
+    certificate: tuple[Path, Path] | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """What `tenure run` can be told.
 
@@ -38,6 +61,7 @@ class Settings:
         namespaces: Namespaces to serve; empty: all.
         resync_seconds: How often everything is listed and compared.
         installation: What holds for all organizations.
+        webhook: How reviews are served in the operator's process; None: they aren't.
         log_format: How log lines are written.
         log_level: Which log lines are written.
     """
@@ -45,6 +69,7 @@ class Settings:
     namespaces: tuple[str, ...] = ()
     resync_seconds: float = 300.0
     installation: Installation = DEFAULTS
+    webhook: WebhookSettings | None = None
     log_format: LogFormat = LogFormat.TEXT
     log_level: LogLevel = LogLevel.INFO
 

@@ -1,8 +1,8 @@
 """The API server over plain HTTP, for tests that count milliseconds and read answers' codes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -31,15 +31,32 @@ class ApiRefusedError(AssertionError):
 
 
 class Api:
-    """One namespace of the API server as its administrator; every call is one request."""
+    """One namespace of the API server, as its administrator or as somebody else; every call is one request."""
 
-    def __init__(self, plane: ControlPlane, namespace: str, server: str | None = None) -> None:
+    def __init__(
+        self,
+        plane: ControlPlane,
+        namespace: str,
+        server: str | None = None,
+        *,
+        user: str = "",
+        groups: Sequence[str] = (),
+    ) -> None:
         self.namespace = namespace
+        self._plane = plane
         self._server = server or plane.server
         self._session = requests.Session()
         self._session.verify = str(plane.certificate_authority)
         self._session.cert = (str(Path(plane.admin.certificate)), str(Path(plane.admin.key)))
         self._session.trust_env = False
+        if user:
+            self._session.headers["Impersonate-User"] = user
+        for group in groups:  # requests holds one value a header; a second group is never needed.
+            self._session.headers["Impersonate-Group"] = group
+
+    def as_user(self, user: str, *groups: str) -> Self:
+        """Return the same namespace as somebody else sees it, by impersonation; at most one group."""
+        return type(self)(self._plane, self.namespace, self._server, user=user, groups=groups)
 
     def close(self) -> None:
         """Close the connections."""
@@ -63,14 +80,15 @@ class Api:
         items: list[Body] = self._call("GET", self._path(plural), params=params)["items"]
         return items
 
-    def patch(self, plural: str, name: str, body: Mapping[str, Any], subresource: str = "") -> Body:
+    def patch(self, plural: str, name: str, body: Mapping[str, Any], subresource: str = "", **params: str) -> Body:
         """Merge a patch into an object and return it as stored."""
         path = self._path(plural, name) + (f"/{subresource}" if subresource else "")
-        return self._call("PATCH", path, json=dict(body), headers={"Content-Type": MERGE_PATCH})
+        return self._call("PATCH", path, json=dict(body), headers={"Content-Type": MERGE_PATCH}, params=params)
 
-    def delete(self, plural: str, name: str, **options: Any) -> Body:
+    def delete(self, plural: str, name: str, params: Mapping[str, str] | None = None, **options: Any) -> Body:
         """Delete an object, with DeleteOptions."""
-        return self._call("DELETE", self._path(plural, name), json={"kind": "DeleteOptions", **options})
+        body = {"kind": "DeleteOptions", **options}
+        return self._call("DELETE", self._path(plural, name), json=body, params=params or {})
 
     def _path(self, plural: str, name: str = "") -> str:
         return f"{PATHS[plural]}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")

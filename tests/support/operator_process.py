@@ -14,6 +14,8 @@ from tenure_dev.processes import Process
 class OperatorProcess:
     """`python -m tenure run` against one kubeconfig, with its output in a file. Ends when the test process does."""
 
+    ready_line = operator.READY_LINE
+
     def __init__(
         self,
         kubeconfig: Path,
@@ -50,7 +52,7 @@ class OperatorProcess:
     @property
     def is_ready(self) -> bool:
         """Whether the present start has come as far as being ready."""
-        return operator.READY_LINE in self.log[self._seen :]
+        return self.ready_line in self.log[self._seen :]
 
     @property
     def running(self) -> bool:

@@ -34,7 +34,4 @@ async def judge(context: Context, resource: type[Resource], request: AdmissionRe
         )
     change: Change[Any] = Change.of(request, resource)
     judgement = Judgement().refuse(*metadata_refusals(change))
-    if change.matters:
-        found = await _JUDGES[resource](context, change)
-        return found.refuse(*judgement.refusals)
-    return judgement
+    return judgement.join(await _JUDGES[resource](context, change)) if change.matters else judgement

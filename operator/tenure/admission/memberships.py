@@ -46,9 +46,11 @@ async def judge_membership(context: Context, change: Change[Membership]) -> Judg
     if not judgement.allowed or organization is None:
         return judgement
     judgement = await _with_price(context, judgement, change, organization)
-    if judgement.allowed and takes_owner(change):
-        owners = await judge_owner_loss(context, change, organization)
-        return owners.warn(*judgement.warnings).note(**judgement.audit)
+    if takes_owner(change):
+        # The lease is taken last, and only for a change that is let in otherwise.
+        return judgement.join(
+            await judge_owner_loss(context, change, organization, take=judgement.allowed and not change.dry_run)
+        )
     return judgement
 
 

@@ -22,16 +22,18 @@ _SKEW_SECONDS = 10
 """How far the clocks of two replicas may be apart."""
 
 
-async def judge_owner_loss(context: Context, change: Change[Membership], organization: Organization) -> Judgement:
-    """Whether an Owner may go, and nobody else's departure is under way at the same time."""
+async def judge_owner_loss(
+    context: Context, change: Change[Membership], organization: Organization, *, take: bool
+) -> Judgement:
+    """Whether an Owner may go, and nobody else's departure is under way at the same time; `take`: from now on."""
     leaving = change.old
     if leaving is None or organization.metadata.deleting:
         return Judgement()
-    return await _judge_departure(context, leaving, organization, dry_run=change.dry_run)
+    return await _judge_departure(context, leaving, organization, take=take)
 
 
 async def _judge_departure(
-    context: Context, leaving: Membership, organization: Organization, *, dry_run: bool
+    context: Context, leaving: Membership, organization: Organization, *, take: bool
 ) -> Judgement:
     lease = await read_lease(context.cluster, context.system_namespace, _lease_name(organization))
     members = await context.cluster.list_in(Membership, organization.namespace, selector=f"spec.role={Role.OWNER}")
@@ -42,7 +44,7 @@ async def _judge_departure(
     if lease is not None and not _is_free(lease, leaving, members, context):
         return _busy(organization)
     try:
-        if not dry_run:
+        if take:
             await write_lease(context.cluster, _taken(lease, leaving, organization, context))
     except (AlreadyExistsError, ConflictError):
         return _busy(organization)

@@ -27,6 +27,7 @@ R = TypeVar("R", bound=Resource)
 
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 
 
 class Cluster:

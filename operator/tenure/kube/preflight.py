@@ -15,6 +15,7 @@ from tenure.errors import (
     UnauthorizedError,
     UnavailableError,
 )
+from tenure.kube import authorities, webhooks
 from tenure.kube.cluster import Cluster
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -23,12 +24,14 @@ _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 @dataclass(frozen=True)
 class Right:
-    """Verbs on a resource that the operator needs in each namespace that it serves."""
+    """Verbs on a resource."""
 
     group: str
     resource: str
     verbs: tuple[str, ...]
     subresource: str = ""
+    name: str = ""
+    """The one object that they are needed on; empty: on all."""
 
     @property
     def label(self) -> str:
@@ -49,6 +52,54 @@ RIGHTS: tuple[Right, ...] = (
 """What the controller needs. Secrets are never listed or watched: whoever can list them holds a master key."""
 
 
+ADMISSION_RIGHTS: tuple[Right, ...] = (
+    Right(GROUP, "organizations", ("get", "list")),
+    Right(GROUP, "memberships", ("get", "list")),
+    Right(GROUP, "apikeys", ("list",)),
+    Right("", "namespaces", ("get",)),
+)
+"""What judging requests reads in each namespace."""
+
+CLUSTER_RIGHTS: tuple[Right, ...] = (Right("authorization.k8s.io", "subjectaccessreviews", ("create",)),)
+"""What judging needs in the cluster: to ask what the requester may do."""
+
+SYSTEM_RIGHTS: tuple[Right, ...] = (Right("coordination.k8s.io", "leases", ("get", "create", "update")),)
+"""What judging needs in Tenure's own namespace: the leases of the last owners."""
+
+AUTHORITY_RIGHTS: tuple[Right, ...] = (
+    Right("", "secrets", ("create",)),
+    Right("", "secrets", ("get", "update"), name=authorities.NAME),
+)
+"""What a certificate authority of our own needs in Tenure's own namespace."""
+
+REGISTRATION_RIGHTS: tuple[Right, ...] = (
+    Right("admissionregistration.k8s.io", "validatingwebhookconfigurations", ("get",), name=webhooks.NAME),
+)
+"""What finding the listener's own names needs in the cluster."""
+
+TRUST_RIGHTS: tuple[Right, ...] = (
+    Right("admissionregistration.k8s.io", "validatingwebhookconfigurations", ("patch",), name=webhooks.NAME),
+)
+"""What an authority of our own needs besides, for the API server to trust it."""
+
+
+async def check_admission(
+    cluster: Cluster, namespaces: Sequence[str], system_namespace: str, *, own_authority: bool
+) -> None:
+    """Refuse to start where the rights to judge requests are missing; no namespaces: all of them.
+
+    Raises:
+        StartRefusedError: a right is missing, or Tenure's own namespace.
+    """
+    needed = [(namespace, right) for namespace in namespaces or [""] for right in ADMISSION_RIGHTS]
+    needed += [("", right) for right in (*CLUSTER_RIGHTS, *REGISTRATION_RIGHTS)]
+    needed += [(system_namespace, right) for right in SYSTEM_RIGHTS]
+    if own_authority:
+        needed += [(system_namespace, right) for right in AUTHORITY_RIGHTS]
+        needed += [("", right) for right in TRUST_RIGHTS]
+    await _check_rights(cluster, needed)
+
+
 async def check_cluster(cluster: Cluster, namespaces: Sequence[str]) -> None:
     """Refuse to start where the cluster lacks something; no namespaces: all of them.
 
@@ -56,11 +107,20 @@ async def check_cluster(cluster: Cluster, namespaces: Sequence[str]) -> None:
         StartRefusedError: the API server can't be reached, a CRD is missing or older than this code, or a right is
             missing.
     """
+    await check_definitions(cluster)
+    await _check_rights(cluster, [(namespace, right) for namespace in namespaces or [""] for right in RIGHTS])
+
+
+async def check_definitions(cluster: Cluster) -> None:
+    """Refuse to start where the CustomResourceDefinitions don't fit this version.
+
+    Raises:
+        StartRefusedError: the API server can't be reached, or a CRD is missing or older than this code.
+    """
     server = cluster.connection.server
     try:
         for resource in KINDS:
             await _check_definition(cluster, resource.plural, custom_resource_definition(resource))
-        await _check_rights(cluster, namespaces or [""])
     except KindNotServedError as error:
         raise StartRefusedError(f"{server} is no Kubernetes API server: {error}") from error
     except UnauthorizedError as error:
@@ -97,15 +157,15 @@ def _schema(definition: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
 
 
-async def _check_rights(cluster: Cluster, namespaces: Iterable[str]) -> None:
+async def _check_rights(cluster: Cluster, needed: Iterable[tuple[str, Right]]) -> None:
     missing = []
-    for namespace in namespaces:
-        for right in RIGHTS:
-            for verb in right.verbs:
-                if not await _is_allowed(cluster, namespace, right, verb):
-                    where = f"in namespace {namespace}" if namespace else "in all namespaces"
-                    group = f".{right.group}" if right.group else ""
-                    missing.append(f"{verb} {right.resource}{group}{right.label[len(right.resource) :]} {where}")
+    for namespace, right in needed:
+        for verb in right.verbs:
+            if not await _is_allowed(cluster, namespace, right, verb):
+                where = f"in namespace {namespace}" if namespace else "in all namespaces"
+                group = f".{right.group}" if right.group else ""
+                name = f" named {right.name}" if right.name else ""
+                missing.append(f"{verb} {right.resource}{group}{right.label[len(right.resource) :]}{name} {where}")
     if missing:
         raise StartRefusedError(
             f"missing rights: {'; '.join(missing)}; grant them to the identity that the operator runs as"
@@ -118,6 +178,7 @@ async def _is_allowed(cluster: Cluster, namespace: str, right: Right, verb: str)
         "group": right.group,
         "resource": right.resource,
         "subresource": right.subresource,
+        "name": right.name,
         "verb": verb,
     }
     review = await cluster.review(

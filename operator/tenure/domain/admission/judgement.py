@@ -40,6 +40,16 @@ class Judgement:
         text = "\n".join(self.refusals) or self.busy
         return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 2] + " …"
 
+    def join(self, other: Self) -> Self:
+        """Both together: what either refuses is refused."""
+        return replace(
+            self,
+            refusals=(*self.refusals, *other.refusals),
+            warnings=(*self.warnings, *other.warnings),
+            audit={**self.audit, **other.audit},
+            busy=self.busy or other.busy,
+        )
+
     def refuse(self, *refusals: str | None) -> Self:
         """The same with more that is wrong; None: nothing is."""
         return replace(self, refusals=(*self.refusals, *(refusal for refusal in refusals if refusal)))

@@ -13,6 +13,7 @@ from tenure.domain.roles import Role
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
+_MINUTE = timedelta(minutes=1)
 
 
 def price_warnings(member: Membership, new_role: Role | None, cost: Price, now: datetime) -> Iterator[str]:
@@ -29,7 +30,7 @@ def price_warnings(member: Membership, new_role: Role | None, cost: Price, now: 
         yield f"Approved for {new_role} by spec.forRole, issued with a new token: {join_names(reissued)}"
     if cost.stays and new_role is not None:
         number = len(cost.stays) + (0 if cost.ends else cost.unlisted)
-        yield f"{_count(number, 'key')} of service account {member.name} keep working, with the rights of {new_role}"
+        yield f"Service account {member.name}: {_count(number, 'key')} go on, with the rights of {new_role}"
 
 
 def service_account_warning(member: Membership, number: int) -> str | None:
@@ -37,7 +38,7 @@ def service_account_warning(member: Membership, number: int) -> str | None:
     if not number:
         return None
     known = f"replace those that {member.spec.subject.name} may know"
-    return f"{_count(number, 'key')} of service accounts stay valid; {known}"
+    return f"{_count(number, 'key')} of service accounts {'stays' if number == 1 else 'stay'} valid; {known}"
 
 
 def unacknowledged(
@@ -122,4 +123,6 @@ def _span(length: timedelta) -> str:
         return f"{length // _DAY} d"
     if length >= _HOUR:
         return f"{length // _HOUR} h"
-    return f"{max(length // timedelta(minutes=1), 0)} min"
+    if length >= _MINUTE:
+        return f"{length // _MINUTE} min"
+    return f"{max(length // timedelta(seconds=1), 0)} s"

@@ -1,0 +1,82 @@
+"""Kopf's admission handlers, and the ValidatingWebhookConfiguration that follows from them."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import kopf
+
+from tenure.admission.context import Context
+from tenure.admission.judge import judge
+from tenure.domain.admission.judgement import Judgement
+from tenure.domain.admission.request import AdmissionRequest
+from tenure.domain.resources import KINDS, Resource
+from tenure.domain.resources.base import GROUP, VERSION
+from tenure.errors import MalformedObjectError, TenureError
+
+log = logging.getLogger("tenure.admission")
+
+JUDGED_WITHIN_SECONDS = 4.0
+"""The API server waits a second longer."""
+
+
+@dataclass
+class Hearing:
+    """A request, and the judgement on it once there is one."""
+
+    request: AdmissionRequest
+    judgement: Judgement | None = None
+
+
+HEARING: ContextVar[Hearing] = ContextVar("hearing")
+"""The request that is being judged: Kopf hands handlers the review's parts, and would remember the objects for ever."""
+
+
+def register(registry: kopf.OperatorRegistry, context: Context) -> None:
+    """Register a handler for each kind; its id is the path that reviews come to."""
+    for resource in KINDS:
+        kopf.on.validate(
+            GROUP,
+            VERSION,
+            resource.plural,
+            id=resource.plural,
+            operations=["CREATE", "UPDATE", "DELETE"],
+            side_effects=resource.plural == "memberships",
+            registry=registry,
+        )(_judge(context, resource))
+
+
+def _judge(context: Context, resource: type[Resource]) -> Callable[..., Awaitable[None]]:
+    async def judge_review(**_: Any) -> None:
+        # Nothing is raised: Kopf would log each refusal as its own error, and answer with the first error only.
+        hearing = HEARING.get()
+        hearing.judgement = await _safely(context, resource, hearing.request)
+
+    return judge_review
+
+
+async def _safely(context: Context, resource: type[Resource], request: AdmissionRequest) -> Judgement:
+    """Judge; whatever goes wrong denies, and nothing of an unexpected error reaches the requester."""
+    try:
+        async with asyncio.timeout(JUDGED_WITHIN_SECONDS):
+            return await judge(context, resource, request)
+    except TimeoutError:
+        return Judgement().refuse("the API server didn't answer Tenure's questions in time; try again")
+    except MalformedObjectError as error:
+        return Judgement().refuse(f"an object that this rests on can't be understood: {error}")
+    except TenureError as error:
+        log.warning("request %s is denied, since it can't be judged: %s", request.uid, error)
+        return Judgement().refuse(f"Tenure couldn't read what this rests on, so it is refused; try again ({error})")
+    except ValueError as error:
+        log.warning("request %s is denied: %s", request.uid, error)
+        return Judgement().refuse("the object in the review can't be understood")
+    except Exception:
+        incident = uuid4().hex[:8]
+        log.exception("incident %s: request %s is denied", incident, request.uid)
+        return Judgement().refuse(
+            f"an unexpected error in Tenure, so this is refused; its log says more about incident {incident}"
+        )

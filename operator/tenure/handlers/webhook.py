@@ -1,0 +1,167 @@
+"""The admission half: a certificate, a listener, the self-test, and a process of their own where that is wanted."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Self
+
+import kopf
+
+from tenure.admission.context import Context
+from tenure.domain.resources import KINDS
+from tenure.errors import ForbiddenError, ObjectNotFoundError, StartRefusedError
+from tenure.handlers.embedding import READY, done_before, run_kopf, run_to_end, take_signals
+from tenure.handlers.listener import Listener
+from tenure.handlers.reviews import register
+from tenure.handlers.selftest import find_leak
+from tenure.kube.cluster import Cluster
+from tenure.kube.connection import connect
+from tenure.kube.preflight import check_admission, check_definitions
+from tenure.kube.webhooks import Registration, read_registration
+from tenure.settings import Settings, WebhookSettings
+from tenure.tls.keeper import GivenFiles, Keeper, OwnAuthority, keep
+
+log = logging.getLogger("tenure.admission")
+
+ADMISSION_IS_OFF = (
+    "admission is off: ValidatingWebhookConfiguration tenure isn't installed, so changes aren't judged before they are "
+    "stored; apply manifests/webhooks.yaml and start again"
+)
+_UNTESTED = "the self-test hasn't passed yet"
+_SELF_TEST_SECONDS = 1.0
+
+
+async def find_registration(cluster: Cluster) -> Registration | None:
+    """The configuration that sends reviews here; None, and a line in the log, where there is none."""
+    try:
+        registration = await read_registration(cluster)
+    except ForbiddenError as error:
+        log.warning("admission is off: %s", error)
+        return None
+    if registration is None:
+        log.warning(ADMISSION_IS_OFF)
+    return registration
+
+
+class Webhook:
+    """Everything that serves reviews."""
+
+    def __init__(self, context: Context, keeper: Keeper, settings: WebhookSettings) -> None:
+        self._context = context
+        self._keeper = keeper
+        self._paths = tuple(f"/{resource.plural}" for resource in KINDS)
+        self._flaw = _UNTESTED
+        self._due = asyncio.Event()
+        self._due.set()
+        self.listener = Listener(
+            settings.host,
+            settings.port,
+            keeper.context,
+            [path.lstrip("/") for path in self._paths],
+            lambda: self._flaw,
+        )
+
+    @classmethod
+    async def prepare(
+        cls, cluster: Cluster, settings: Settings, webhook: WebhookSettings, registration: Registration
+    ) -> Self:
+        """Check rights, and have a certificate that the API server trusts.
+
+        Raises:
+            StartRefusedError: a right is missing, the configuration names other paths, or the certificate can't be had.
+        """
+        await check_admission(
+            cluster,
+            settings.namespaces,
+            webhook.system_namespace,
+            own_authority=webhook.certificate is None,
+        )
+        unknown = {path.strip("/") for path in registration.paths} ^ {resource.plural for resource in KINDS}
+        if unknown:
+            raise StartRefusedError(
+                "ValidatingWebhookConfiguration tenure doesn't fit this version of Tenure (paths "
+                f"{', '.join(sorted(unknown))}); apply manifests/webhooks.yaml"
+            )
+        keeper = _keeper(cluster, webhook, registration)
+        try:
+            await keeper.look()
+        except ObjectNotFoundError as error:
+            raise StartRefusedError(
+                f"namespace {webhook.system_namespace} doesn't exist, where Tenure keeps its authority and its leases; "
+                f"create it, or name another one with --system-namespace ({error})"
+            ) from error
+        context = Context(
+            cluster,
+            installation=settings.installation,
+            system_namespace=webhook.system_namespace,
+            request_seconds=webhook.request_seconds,
+        )
+        return cls(context, keeper, webhook)
+
+    def register(self, registry: kopf.OperatorRegistry) -> None:
+        """Register Kopf's admission handlers."""
+        register(registry, self._context)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep the certificate valid and the self-test up to date while the block runs."""
+        tasks = [
+            asyncio.create_task(keep(self._keeper, self._due.set), name="certificate"),
+            asyncio.create_task(self._test_itself(), name="self-test"),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _test_itself(self) -> None:
+        """Test at the start and after each new certificate, until it passes."""
+        await self.listener.started.wait()
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            while flaw := await find_leak(self.listener.port, self._paths, self._context.installation):
+                if flaw != self._flaw:
+                    log.error("not ready: the self-test failed: %s", flaw)
+                self._flaw = flaw
+                await asyncio.sleep(_SELF_TEST_SECONDS)
+            if self._flaw:
+                log.info("%s: requests are judged on port %d", READY, self.listener.port)
+            self._flaw = ""
+
+
+def _keeper(cluster: Cluster, settings: WebhookSettings, registration: Registration) -> Keeper:
+    if settings.certificate is not None:
+        return GivenFiles(*settings.certificate)
+    return OwnAuthority(cluster, settings.system_namespace, registration.hosts, settings.certificate_life)
+
+
+async def run_webhook(settings: Settings, webhook_settings: WebhookSettings) -> None:
+    """Serve reviews until SIGTERM or SIGINT, without any watch.
+
+    Raises:
+        StartRefusedError: the cluster can't be reached, or lacks a CRD, the configuration or a right.
+    """
+    stop = asyncio.Event()
+    take_signals(stop.set)
+    connection = await connect()
+    async with Cluster(connection) as cluster:
+        if not await done_before(stop, check_definitions(cluster)):
+            return
+        registration = await find_registration(cluster)
+        if registration is None:
+            raise StartRefusedError(ADMISSION_IS_OFF)
+        webhook = await Webhook.prepare(cluster, settings, webhook_settings, registration)
+        registry = kopf.OperatorRegistry()
+        webhook.register(registry)
+        async with webhook.running():
+            await run_kopf(registry, connection, settings.namespaces, stop, admission_server=webhook.listener)
+    log.info("stopped")
+
+
+def run(settings: Settings, webhook_settings: WebhookSettings) -> None:
+    """Serve reviews in an event loop of its own."""
+    run_to_end(lambda: run_webhook(settings, webhook_settings))

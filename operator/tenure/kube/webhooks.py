@@ -1,0 +1,75 @@
+"""The ValidatingWebhookConfiguration: where the API server sends reviews, and whom it trusts there."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from tenure.errors import ObjectNotFoundError
+from tenure.kube.cluster import APPLY_PATCH, Cluster
+
+NAME = "tenure"
+PATH = f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{NAME}"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What of the configuration matters to whoever serves it."""
+
+    resource_version: str
+    bundles: Mapping[str, bytes]
+    """The authorities that the API server trusts, as PEM, by webhook."""
+
+    hosts: tuple[str, ...]
+    """The names by which the API server reaches the listener."""
+
+    paths: tuple[str, ...]
+    """The paths that it sends reviews to."""
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Self:
+        """Read a configuration as the API server sent it."""
+        clients = {webhook["name"]: webhook["clientConfig"] for webhook in body.get("webhooks") or ()}
+        return cls(
+            resource_version=body["metadata"]["resourceVersion"],
+            bundles={name: base64.b64decode(client.get("caBundle") or "") for name, client in clients.items()},
+            hosts=tuple(dict.fromkeys(map(_host, clients.values()))),
+            paths=tuple(map(_path, clients.values())),
+        )
+
+
+async def read_registration(cluster: Cluster) -> Registration | None:
+    """Read the configuration; None: it isn't installed."""
+    try:
+        return Registration.from_body(await cluster.request("GET", PATH))
+    except ObjectNotFoundError:
+        return None
+
+
+async def trust(cluster: Cluster, registration: Registration, bundle: bytes) -> None:
+    """Have the API server trust these authorities, by server-side apply of the one field that we own.
+
+    Raises:
+        ConflictError: the configuration isn't as it was read; an apply without its version could create it anew.
+    """
+    encoded = base64.b64encode(bundle).decode()
+    body = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": NAME, "resourceVersion": registration.resource_version},
+        "webhooks": [{"name": name, "clientConfig": {"caBundle": encoded}} for name in registration.bundles],
+    }
+    await cluster.request("PATCH", PATH, params={"force": "true"}, body=body, content_type=APPLY_PATCH)
+
+
+def _host(client: Mapping[str, Any]) -> str:
+    if service := client.get("service"):
+        return f"{service['name']}.{service['namespace']}.svc"
+    return urlsplit(client["url"]).hostname or ""
+
+
+def _path(client: Mapping[str, Any]) -> str:
+    if service := client.get("service"):
+        return str(service.get("path") or "/")
+    return str(urlsplit(client["url"]).path)

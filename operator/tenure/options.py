@@ -1,0 +1,192 @@
+"""The options of the commands that run in a cluster, each with the variable that sets it too."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenure.domain.durations import MEANING, parse_duration
+from tenure.domain.installation import Limits
+from tenure.domain.resources.organization import WhenKeysExist
+from tenure.errors import StartRefusedError
+from tenure.settings import PREFIX, LogFormat, LogLevel
+
+SHORTEST_RESYNC_SECONDS = 1.0
+LONGEST_RESYNC_SECONDS = 86400.0
+SHORTEST_CERTIFICATE_LIFE = timedelta(seconds=30)
+LONGEST_CERTIFICATE_LIFE = timedelta(days=3650)
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+def variable(name: str) -> str:
+    """The environment variable of an option."""
+    return f"{PREFIX}{name}"
+
+
+COMMON_VARIABLES = tuple(
+    variable(name) for name in ("NAMESPACES", "USERNAME_PREFIX", "WHEN_KEYS_EXIST", "LIMITS", "LOG_FORMAT", "LOG_LEVEL")
+)
+WEBHOOK_VARIABLES = tuple(
+    variable(name)
+    for name in (
+        "WEBHOOK_HOST",
+        "WEBHOOK_PORT",
+        "SYSTEM_NAMESPACE",
+        "REQUEST_TIMEOUT",
+        "CERTIFICATE_LIFE",
+        "TLS_CERT_FILE",
+        "TLS_KEY_FILE",
+    )
+)
+RUN_VARIABLES = (*COMMON_VARIABLES, *WEBHOOK_VARIABLES, variable("RESYNC"), variable("WEBHOOKS"))
+
+
+def _check_name(name: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise typer.BadParameter(f"{name!r} is no namespace's name: lower-case letters, digits and dashes, at most 63")
+    return name
+
+
+def _check_names(names: list[str] | None) -> list[str]:
+    return [_check_name(name) for name in dict.fromkeys(names or [])]
+
+
+def _check_limits(text: str) -> str:
+    try:
+        Limits.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
+
+
+def _check_life(text: str) -> str:
+    try:
+        life = parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if not SHORTEST_CERTIFICATE_LIFE <= life <= LONGEST_CERTIFICATE_LIFE:
+        raise typer.BadParameter(f"{text!r} is not in the range from 30s to 87600h")
+    return text
+
+
+def system_namespace(given: str) -> str:
+    """The namespace of Tenure's own objects: the one that was named, the pod's, or `tenure-system`."""
+    if given:
+        return given
+    return _POD_NAMESPACE.read_text().strip() if _POD_NAMESPACE.exists() else "tenure-system"
+
+
+def certificate_files(certificate: Path | None, key: Path | None) -> tuple[Path, Path] | None:
+    """The serving certificate and its key; None: neither is given.
+
+    Raises:
+        StartRefusedError: only one of them is given.
+    """
+    if certificate is None or key is None:
+        if certificate is not key:
+            raise StartRefusedError("--tls-cert-file and --tls-key-file belong together; give both or none")
+        return None
+    return certificate, key
+
+
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--namespace",
+        help="Serve this namespace only; repeat it for several. Left out: all namespaces.",
+        envvar=variable("NAMESPACES"),
+        callback=_check_names,
+    ),
+]
+Resync = Annotated[
+    float,
+    typer.Option(
+        help="Seconds between two sweeps, which list and compare everything.",
+        min=SHORTEST_RESYNC_SECONDS,
+        max=LONGEST_RESYNC_SECONDS,
+        envvar=variable("RESYNC"),
+    ),
+]
+UsernamePrefix = Annotated[
+    str,
+    typer.Option(
+        help="What the identity provider puts before a person's name in Kubernetes, such as 'oidc:'.",
+        envvar=variable("USERNAME_PREFIX"),
+    ),
+]
+KeysExist = Annotated[
+    WhenKeysExist,
+    typer.Option(
+        "--when-keys-exist",
+        help="What a role change that ends working keys meets, in organizations that don't say it themselves.",
+        envvar=variable("WHEN_KEYS_EXIST"),
+    ),
+]
+LimitsText = Annotated[
+    str,
+    typer.Option(
+        "--limits",
+        help="Bounds that no organization can loosen: maxTTL=8760h,maxPerMember=50,requireExpiry=true,"
+        "whenKeysExist=RequireAcknowledgement, or some of them.",
+        envvar=variable("LIMITS"),
+        callback=_check_limits,
+    ),
+]
+Format = Annotated[
+    LogFormat, typer.Option("--log-format", help="How log lines are written.", envvar=variable("LOG_FORMAT"))
+]
+Level = Annotated[
+    LogLevel, typer.Option("--log-level", help="Which log lines are written.", envvar=variable("LOG_LEVEL"))
+]
+Webhooks = Annotated[
+    bool,
+    typer.Option(
+        "--webhooks/--no-webhooks",
+        help="Judge changes in this process too, if manifests/webhooks.yaml is applied.",
+        envvar=variable("WEBHOOKS"),
+    ),
+]
+WebhookHost = Annotated[
+    str, typer.Option(help="The address to serve reviews on. Left out: all.", envvar=variable("WEBHOOK_HOST"))
+]
+WebhookPort = Annotated[
+    int, typer.Option(help="The port to serve reviews on.", min=0, max=65535, envvar=variable("WEBHOOK_PORT"))
+]
+SystemNamespace = Annotated[
+    str,
+    typer.Option(
+        help="Where Tenure keeps its authority and its leases. Left out: the pod's namespace, or tenure-system.",
+        envvar=variable("SYSTEM_NAMESPACE"),
+        callback=lambda name: _check_name(name) if name else name,
+    ),
+]
+RequestTimeout = Annotated[
+    float,
+    typer.Option(
+        help="The API server's own --request-timeout, in seconds: nothing is stored later than that.",
+        min=1,
+        max=3600,
+        envvar=variable("REQUEST_TIMEOUT"),
+    ),
+]
+CertificateLife = Annotated[
+    str,
+    typer.Option(
+        help=f"How long a serving certificate of our own authority lives, in {MEANING}.",
+        envvar=variable("CERTIFICATE_LIFE"),
+        callback=_check_life,
+    ),
+]
+CertificateFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-cert-file",
+        help="A serving certificate that somebody else renews, e.g. cert-manager. Left out: an authority of our own.",
+        envvar=variable("TLS_CERT_FILE"),
+    ),
+]
+KeyFile = Annotated[Path | None, typer.Option("--tls-key-file", help="Its key.", envvar=variable("TLS_KEY_FILE"))]

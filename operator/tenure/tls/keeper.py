@@ -1,0 +1,193 @@
+"""Keeps the listener's certificate valid: loaded in place, so that no connection is refused meanwhile."""
+
+import asyncio
+import logging
+import os
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from tenure.errors import ConflictError, StartRefusedError, TenureError
+from tenure.kube.authorities import StoredAuthorities, read_authorities, write_authorities
+from tenure.kube.cluster import Cluster
+from tenure.kube.webhooks import read_registration, trust
+from tenure.tls.authority import Authority, KeyPair
+
+log = logging.getLogger("tenure.tls")
+
+_ATTEMPTS = 5
+_LOOKS_PER_LIFE = 12
+_LONGEST_PAUSE = timedelta(minutes=1)
+_FILES_PAUSE_SECONDS = 10.0
+
+
+class Keeper(Protocol):
+    """Has a serving certificate in a TLS context, and keeps it valid."""
+
+    context: ssl.SSLContext
+
+    async def look(self) -> bool:
+        """Do what is due; whether the certificate was replaced."""
+
+    @property
+    def pause(self) -> float:
+        """Seconds until it should look again."""
+
+
+def server_context() -> ssl.SSLContext:
+    """A TLS context for a listener, still without a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def load_pair(context: ssl.SSLContext, pair: KeyPair) -> None:
+    """Put a certificate into a context, from where new connections take it; the key never touches a disk."""
+    descriptor = os.memfd_create("tenure-certificate")
+    try:
+        os.write(descriptor, pair.certificate + pair.key)
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+@dataclass
+class OwnAuthority:
+    """Signs with an authority from a Secret that all replicas share, and has the API server trust it."""
+
+    cluster: Cluster
+    namespace: str
+    hosts: Sequence[str]
+    life: timedelta
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def __post_init__(self) -> None:
+        self.context = server_context()
+        self._pair: KeyPair | None = None
+        self._signed_by: Authority | None = None
+
+    @property
+    def pause(self) -> float:
+        """Seconds until it should look again."""
+        return min(self.life / _LOOKS_PER_LIFE, _LONGEST_PAUSE).total_seconds()
+
+    @property
+    def _settling(self) -> timedelta:
+        """How long it takes at most until every API server trusts a new authority."""
+        return self.life / (_LOOKS_PER_LIFE // 2)
+
+    async def look(self) -> bool:
+        """Renew what is due: the authority in the Secret, the API server's trust in it, the certificate."""
+        authorities = await self._authorities()
+        await self._have_trusted(b"".join(authority.certificate for authority in authorities))
+        signer = self._signer(authorities)
+        now = self.now()
+        if self._pair is not None and signer == self._signed_by and now < self._pair.renewal:
+            return False
+        self._pair, self._signed_by = signer.sign(self.hosts, now, self.life), signer
+        load_pair(self.context, self._pair)
+        log.info("a new certificate for %s, valid until %s", ", ".join(self.hosts), self._pair.ends)
+        return True
+
+    async def _authorities(self) -> list[Authority]:
+        """The authorities in the Secret, newest first; one that is due is joined by its successor."""
+        for _ in range(_ATTEMPTS):
+            stored = await read_authorities(self.cluster, self.namespace)
+            known = _unpack(stored)
+            if known and self.now() < known[0].renewal:
+                return known
+            # One that ends before its successor is trusted everywhere helps nobody.
+            usable = [authority for authority in known[:1] if authority.ends > self.now() + self._settling]
+            renewed = [Authority.create(self.now(), self.life), *usable]
+            if await write_authorities(self.cluster, self.namespace, _pack(renewed, stored)):
+                log.info("a new authority, valid until %s", renewed[0].ends)
+                return renewed
+        raise ConflictError("the Secret of the webhook's authority changes all the time")
+
+    def _signer(self, authorities: Sequence[Authority]) -> Authority:
+        """The newest authority that every API server has had the time to trust."""
+        settled = self.now() - self._settling
+        return next((authority for authority in authorities if authority.made <= settled), authorities[-1])
+
+    async def _have_trusted(self, bundle: bytes) -> None:
+        for _ in range(_ATTEMPTS):
+            registration = await read_registration(self.cluster)
+            if registration is None:
+                log.warning("admission is off: ValidatingWebhookConfiguration tenure is gone")
+                return
+            if all(trusted == bundle for trusted in registration.bundles.values()):
+                return
+            try:
+                await trust(self.cluster, registration, bundle)
+            except ConflictError:
+                continue
+            log.info("the API server is told whom to trust (authorities: %d)", bundle.count(b"BEGIN CERTIFICATE"))
+            return
+
+
+@dataclass
+class GivenFiles:
+    """Serves a certificate from files that somebody else renews, such as cert-manager."""
+
+    certificate: Path
+    key: Path
+
+    def __post_init__(self) -> None:
+        self.context = server_context()
+        self._loaded: KeyPair | None = None
+
+    @property
+    def pause(self) -> float:
+        """Seconds until it should look again."""
+        return _FILES_PAUSE_SECONDS
+
+    async def look(self) -> bool:
+        """Load the files, if they changed."""
+        try:
+            pair = KeyPair(self.certificate.read_bytes(), self.key.read_bytes())
+            if pair == self._loaded:
+                return False
+            ends = pair.ends
+            if ends <= datetime.now(UTC):
+                raise StartRefusedError(f"{self.certificate}: expired on {ends}")
+            load_pair(server_context(), pair)  # A pair that doesn't fit must not spoil the context in use.
+            load_pair(self.context, pair)
+        except (OSError, ValueError, ssl.SSLError) as error:
+            raise StartRefusedError(
+                f"--tls-cert-file {self.certificate}, --tls-key-file {self.key}: {error}"
+            ) from error
+        self._loaded = pair
+        log.info("certificate %s, valid until %s", self.certificate, ends)
+        return True
+
+
+async def keep(keeper: Keeper, replaced: Callable[[], None]) -> None:
+    """Look again and again; `replaced` is called after each new certificate."""
+    while True:
+        await asyncio.sleep(keeper.pause)
+        try:
+            if await keeper.look():
+                replaced()
+        except TenureError as error:
+            log.warning("the certificate can't be renewed now, tried again in %.0f s: %s", keeper.pause, error)
+        except Exception:
+            log.exception("the certificate can't be renewed now, tried again in %.0f s", keeper.pause)
+
+
+def _unpack(stored: StoredAuthorities) -> list[Authority]:
+    found = []
+    for name in ("ca", "previous"):
+        certificate, key = stored.files.get(f"{name}.crt"), stored.files.get(f"{name}.key")
+        if certificate and key:
+            found.append(Authority(certificate, key))
+    return found
+
+
+def _pack(authorities: Sequence[Authority], stored: StoredAuthorities) -> StoredAuthorities:
+    files: dict[str, bytes] = {}
+    for name, authority in zip(("ca", "previous"), authorities, strict=False):
+        files |= {f"{name}.crt": authority.certificate, f"{name}.key": authority.key}
+    return StoredAuthorities(files, stored.resource_version)
