@@ -26,7 +26,7 @@ TRY = """\
 # Try:
 #   kubectl apply --filename manifests/samples/
 #   kubectl get tenure --all-namespaces
-#   kubectl explain apikeys.spec
+#   kubectl patch membership alice -n acme --type merge -p '{"spec":{"role":"Viewer"}}' --dry-run=server
 # Stop it: make down"""
 
 

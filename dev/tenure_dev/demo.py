@@ -3,29 +3,31 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tenure.domain.conditions import ready_reason
 from tenure.domain.resources.base import format_time
 from tenure.domain.tokens import Token
-from tenure_dev import operator
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.errors import ToolError
 from tenure_dev.kubectl import KubectlError
 from tenure_dev.paths import CHECKOUT, CRDS
-from tenure_dev.processes import Process, wait_until
+from tenure_dev.processes import wait_until
 from tenure_dev.snapshot import Snapshot
+from tenure_dev.tenure import Tenure
 
 NAMESPACE = "acme"
 SAMPLES = CHECKOUT / "manifests" / "samples"
-LOG = CHECKOUT / ".cache" / "demo.log"
+LOGS = CHECKOUT / ".cache" / "demo"
+_DENIED = 'admission webhook "memberships.tenure.dev" denied the request: '
 WITHIN = 30.0
 """Seconds that a state may take to come; it takes a fraction of one, and a busy machine is no failure."""
 
@@ -36,25 +38,34 @@ class StepFailedError(ToolError):
 
 @dataclass
 class Demo:
-    """The stage: a console, a control plane and an operator that comes and goes."""
+    """The stage: a console, a control plane, and Tenure, whose operator comes and goes."""
 
     console: Console
     plane: ControlPlane
-    tenure: Process
+    tenure: Tenure
     held: int = 0
     tokens: dict[str, Token] = field(default_factory=dict)
     """Every token as it was before the present step, by the name of its key."""
 
     def run(self, *arguments: str) -> None:
         """Show a kubectl command, run it, and show what it prints."""
-        shown = " ".join(f"'{argument}'" if "{" in argument else argument for argument in arguments)
-        self.console.print(f"    [bold]$ kubectl {shown}[/bold]", highlight=False, soft_wrap=True)
+        self._show_command(arguments)
         try:
             output = self.plane.kubectl(*arguments).stdout
         except KubectlError as error:
             raise StepFailedError(f"expected kubectl to succeed, and it said: {error.result.stderr.strip()}") from error
-        for line in output.splitlines():
-            self.console.print(f"    {line}", style="dim", highlight=False, soft_wrap=True)
+        self._show(output)
+
+    def run_refused(self, *arguments: str, because: str) -> None:
+        """Show a kubectl command that must be refused, run it, and show the refusal."""
+        self._show_command(arguments)
+        result = self.plane.kubectl(*arguments, check=False)
+        shown = result.stderr.replace("Error from server (Forbidden): ", "Forbidden: ").replace(_DENIED, "")
+        self._show(shown, style="yellow")
+        if result.returncode == 0 or because not in result.stderr:
+            raise StepFailedError(
+                f"expected a refusal that says {because!r}, and kubectl said: {result.stderr.strip()}"
+            )
 
     def look(self) -> Snapshot:
         """Read everything that stands in the namespace."""
@@ -79,16 +90,13 @@ class Demo:
         if not holds:
             raise StepFailedError(f"expected: {expected}; it isn't so")
 
-    def start_operator(self) -> None:
-        """Start the operator and wait until it serves."""
-        before = self.tenure.tail(100_000).count(operator.READY_LINE)
-        self.tenure.start()
-        wait_until(
-            lambda: self.tenure.tail(100_000).count(operator.READY_LINE) > before or not self.tenure.running,
-            within=WITHIN,
-        )
-        if not self.tenure.running:
-            raise self.tenure.failure(f"ended with exit code {self.tenure.exit_code}")
+    def _show_command(self, arguments: Sequence[str]) -> None:
+        shown = " ".join(f"'{argument}'" if "{" in argument else argument for argument in arguments)
+        self.console.print(f"    [bold]$ kubectl {escape(shown)}[/bold]", highlight=False, soft_wrap=True)
+
+    def _show(self, output: str, style: str = "dim") -> None:
+        for line in output.splitlines():
+            self.console.print(f"    {escape(line)}", style=style, highlight=False, soft_wrap=True)
 
     def say(self, text: str = "") -> None:
         """Print a line of the story."""
@@ -101,21 +109,20 @@ def run_demo() -> None:
     binaries = find_or_build()
     began = time.monotonic()
     console.print("[bold]Tenure demo: a role change, and what it costs[/bold]", highlight=False)
-    LOG.parent.mkdir(parents=True, exist_ok=True)
-    LOG.unlink(missing_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="demo-", dir=LOG.parent))
+    shutil.rmtree(LOGS, ignore_errors=True)
+    LOGS.mkdir(parents=True)
+    folder = Path(tempfile.mkdtemp(prefix="demo-", dir=LOGS.parent))
     try:
         with _task(console, "control plane", "etcd, kube-apiserver, kube-controller-manager"):
             plane = ControlPlane.start(binaries, folder, crds=CRDS)
         with plane:
-            tenure = Process("tenure", operator.COMMAND, log=LOG, env=operator.environment(plane.kubeconfig))
+            tenure = Tenure.install(plane, LOGS)
             try:
                 held = _play(Demo(console, plane, tenure))
             finally:
-                if tenure.running:
-                    tenure.stop()
+                tenure.stop()
     except ToolError as error:
-        raise ToolError(f"{error}\nThe operator's log: {LOG}") from error
+        raise ToolError(f"{error}\nThe logs: {LOGS}/") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     seconds = time.monotonic() - began
@@ -124,13 +131,13 @@ def run_demo() -> None:
 
 
 def _play(demo: Demo) -> int:
-    with _task(demo.console, "tenure", "CustomResourceDefinitions, operator"):
-        demo.start_operator()
+    with _task(demo.console, "tenure", "CustomResourceDefinitions, roles, webhooks, operator"):
+        demo.tenure.start()
     with _task(demo.console, "samples", "kubectl apply --filename manifests/samples/"):
         demo.plane.kubectl("apply", "--filename", str(SAMPLES))
         start = demo.wait("all keys issued", lambda now: now.all_issued())
     _introduce(demo, start)
-    steps = (_change_role, _carry_key_over, _change_while_stopped, _compare_rest)
+    steps = (_ask_price, _change_role, _carry_key_over, _change_while_stopped, _keep_last_owner, _compare_rest)
     for number, step in enumerate(steps, start=1):
         step(demo, number)
     return len(steps)
@@ -159,9 +166,20 @@ def _introduce(demo: Demo, start: Snapshot) -> None:
     demo.tokens.update(start.tokens)
 
 
+def _ask_price(demo: Demo, number: int) -> None:
+    _headline(demo, number, "Alice is to become a Viewer. First ask what it costs.")
+    viewer = '-p={"spec":{"role":"Viewer"}}'
+    patch = ("patch", "membership", "alice", "-n", NAMESPACE, "--type=merge", viewer, "--dry-run=server")
+    demo.run_refused(*patch, because="would end 2 working keys of alice@acme.io")
+    now = demo.look()
+    demo.expect("alice is still a Member", holds=now.memberships["alice"].spec.role == "Member")
+
+
 def _change_role(demo: Demo, number: int) -> None:
-    _headline(demo, number, "Alice becomes a Viewer. Her keys end; nobody else's do.")
-    demo.run("patch", "membership", "alice", "-n", NAMESPACE, "--type=merge", '-p={"spec":{"role":"Viewer"}}')
+    _headline(
+        demo, number, "Acknowledge exactly these two, in the write that changes the role. Nobody else's keys end."
+    )
+    demo.run("apply", "--filename", str((CHECKOUT / "dev/demo/alice-viewer.yaml").relative_to(CHECKOUT)))
     began = time.monotonic()
     ended = ("ci-deploy", "laptop")
     now = demo.wait(
@@ -191,9 +209,10 @@ def _carry_key_over(demo: Demo, number: int) -> None:
 
 def _change_while_stopped(demo: Demo, number: int) -> None:
     _headline(demo, number, "The operator is stopped. Bob: Viewer, then Member, then Viewer again.")
-    demo.tenure.stop()
-    for role in ("Member", "Viewer"):
-        demo.run("patch", "membership", "bob", "-n", NAMESPACE, "--type=merge", f'-p={{"spec":{{"role":"{role}"}}}}')
+    demo.tenure.operator.stop()
+    acknowledged = '"metadata":{"annotations":{"tenure.dev/acknowledge-key-deletion":"Member: bob-cli"}},'
+    for patch in (f'{{{acknowledged}"spec":{{"role":"Member"}}}}', '{"spec":{"role":"Viewer"}}'):
+        demo.run("patch", "membership", "bob", "-n", NAMESPACE, "--type=merge", f"-p={patch}")
     now = demo.look()
     verdict = now.verdict(demo.tokens["bob-cli"])
     demo.say(f"    bob-cli is stamped (bob, 1), and bob's generation is {now.memberships['bob'].metadata.generation}.")
@@ -201,11 +220,16 @@ def _change_while_stopped(demo: Demo, number: int) -> None:
     demo.expect("bob-cli is RoleChanged though the operator is stopped", holds=verdict == "RoleChanged")
     demo.expect("the Secret still stands", holds="bob-cli" in now.tokens)
     began = time.monotonic()
-    demo.start_operator()
-    demo.wait("bob-cli and its Secret deleted", lambda now: "bob-cli" not in now.keys and "bob-cli" not in now.tokens)
+    demo.tenure.operator.start()
+    demo.wait("bob-cli's Secret deleted", lambda now: "bob-cli" not in now.tokens)
     demo.say(
         f"    Operator back: Secret deleted {time.monotonic() - began:.1f} s after its start. No event was needed."
     )
+
+
+def _keep_last_owner(demo: Demo, number: int) -> None:
+    _headline(demo, number, "Olga, the last owner, steps down.")
+    demo.run_refused("delete", "membership", "olga", "-n", NAMESPACE, because="is the only Owner of Organization acme")
 
 
 def _compare_rest(demo: Demo, number: int) -> None:

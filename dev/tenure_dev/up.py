@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from tenure_dev import operator
 from tenure_dev.binaries import Binaries
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.errors import ToolError
 from tenure_dev.paths import CRDS
-from tenure_dev.processes import Process, wait_until
+from tenure_dev.processes import wait_until
+from tenure_dev.tenure import Tenure
 
 READY_WITHIN = 120.0
 """Seconds for everything together."""
@@ -80,13 +80,13 @@ class Background:
         signal.signal(signal.SIGTERM, _exit)
         with (
             ControlPlane.start(find_or_build(), self.folder, crds=CRDS) as plane,
-            _running_operator(plane, wanted=with_operator) as tenure,
+            _running_tenure(plane, wanted=with_operator) as tenure,
         ):
             self._ready.touch()
             while True:
                 plane.check()
-                if tenure is not None and not tenure.running:
-                    tenure.start()  # As the kubelet would; its log says why it ended.
+                if tenure is not None:
+                    tenure.revive()
                 time.sleep(1)
 
     def _start_supervisor(self, lock: int, *, with_operator: bool) -> subprocess.Popen[bytes]:
@@ -121,18 +121,13 @@ class Background:
 
 
 @contextmanager
-def _running_operator(plane: ControlPlane, *, wanted: bool) -> Iterator[Process | None]:
+def _running_tenure(plane: ControlPlane, *, wanted: bool) -> Iterator[Tenure | None]:
     if not wanted:
         yield None
         return
-    log = plane.folder / "tenure.log"
-    tenure = Process("tenure", operator.COMMAND, log=log, env=operator.environment(plane.kubeconfig)).start()
+    tenure = Tenure.install(plane, plane.folder)
     try:
-        wait_until(lambda: _is_ready(log) or not tenure.running, within=READY_WITHIN)
-        if not tenure.running:
-            raise tenure.failure(f"ended with exit code {tenure.exit_code}")
-        if not _is_ready(log):
-            raise tenure.failure("isn't ready")
+        tenure.start()
         yield tenure
     finally:
         tenure.stop()
@@ -141,10 +136,6 @@ def _running_operator(plane: ControlPlane, *, wanted: bool) -> Iterator[Process 
 def kubectl_hint(binaries: Binaries) -> str | None:
     """Return the command that puts kubectl on PATH; None if there is one already."""
     return None if shutil.which("kubectl") else f'export PATH="$PATH:{binaries.folder}"'
-
-
-def _is_ready(log: Path) -> bool:
-    return operator.READY_LINE in log.read_text(errors="replace")
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

@@ -31,7 +31,7 @@ class ApiKeys:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._orphans: dict[Ref, set[str]] = {}
-        self._cleared = Recent[str | None]()
+        self._gone = Recent[str]()
         context.ended = self._orphan
 
     def _orphan(self, key: Resource) -> None:
@@ -42,9 +42,7 @@ class ApiKeys:
         if not isinstance(key, ApiKey):
             return
         ref, secret_uid = Ref(ApiKey, key.namespace, key.name), key.status.secret_uid
-        if secret_uid in self._cleared:
-            self._cleared.discard(secret_uid)
-        elif secret_uid is not None:
+        if secret_uid is not None and secret_uid not in self._gone:
             self._orphans.setdefault(ref, set()).add(secret_uid)
             self._context.queue.add(ref)
 
@@ -117,7 +115,7 @@ class ApiKeys:
                     await self._update(key, status)
                     log.info("%s: %s", ref, ready_reason(status.conditions))
                 case DeleteApiKey():
-                    await self._delete_api_key(key)
+                    await context.cluster.delete(key)
                     log.info("%s: deleted, since its member's role changed", ref)
                 case EmitEvent():
                     await record(context, action, key)
@@ -160,20 +158,15 @@ class ApiKeys:
     async def _update(self, key: ApiKey, status: ApiKeyStatus) -> None:
         self._context.take_in(await self._context.cluster.update_status(key, status), ours=True)
 
-    async def _delete_api_key(self, key: ApiKey) -> None:
-        """Delete an ApiKey whose Secret is deleted already, so that the watch's news of it needn't lead there again."""
-        self._cleared.add(key.status.secret_uid)
-        try:
-            await self._context.cluster.delete(key)
-        except BaseException:
-            self._cleared.discard(key.status.secret_uid)
-            raise
-
     async def _delete_secret(self, ref: Ref, uid: str) -> None:
+        """Delete the Secret of a uid; one that we know to be gone isn't asked for again."""
+        if uid in self._gone:
+            return
         try:
             await self._context.cluster.delete_secret(ref.namespace, ref.name, uid)
         except ConflictError:
             log.debug("%s: the Secret with uid %s is gone, and another one has its name", ref, uid)
+        self._gone.add(uid)
 
     async def _delete_orphans(self, ref: Ref) -> None:
         """Delete the Secrets of ApiKeys of this name that are gone."""

@@ -1,6 +1,6 @@
 """The plan for an ApiKey: issue it, keep it, end it, or say why it waits."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tenure.domain.conditions import readiness
 from tenure.domain.planning.actions import (
@@ -22,6 +22,9 @@ from tenure.domain.resources.membership import Fate
 from tenure.domain.resources.organization import OnRoleChange
 from tenure.domain.secret import SecretFacts
 from tenure.domain.validity import Verdict, expiry, fell_with_role, validity
+
+_COMMIT_TIME = timedelta(seconds=3)
+"""How long the manifests of one commit take to be applied."""
 
 
 def plan_api_key(seen: ApiKeyObservation) -> Plan:
@@ -123,7 +126,8 @@ def _wait(seen: ApiKeyObservation, obstacle: Obstacle) -> Plan:
     if not ending and seen.secret is not None and seen.secret.facts is not None:
         ending = (DeleteSecret(seen.secret.facts.uid),) if seen.secret.facts.is_owned_by(key) else ()
     if _deletes_object(seen, obstacle):
-        return Plan((*ending, DeleteApiKey()))
+        due = _deletion_due(seen)
+        return Plan((*ending, DeleteApiKey())) if due <= seen.now else Plan(ending, due)
     ends = expiry(key, None)
     wake_at = ends if ends is not None and ends > seen.now else None
     return Plan((*ending, *_update(key, _ended_status(seen, obstacle))), wake_at)
@@ -139,6 +143,15 @@ def _deletes_object(seen: ApiKeyObservation, obstacle: Obstacle) -> bool:
     policy = seen.installation.policy(organization).on_role_change
     managed = key.metadata.gitops_mark is not None
     return policy is OnRoleChange.DELETE or (policy is OnRoleChange.AUTO and not managed)
+
+
+def _deletion_due(seen: ApiKeyObservation) -> datetime:
+    """When an ApiKey that ended with the role goes: shortly after its Secret.
+
+    Whoever applies a role and a key's forRole in one commit reads the key, then writes it: it must not go in between.
+    """
+    change = seen.membership.status.last_role_change if seen.membership is not None else None
+    return seen.now if change is None else change.at + _COMMIT_TIME
 
 
 def _awaits_record(seen: ApiKeyObservation) -> bool:

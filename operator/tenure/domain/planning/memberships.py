@@ -91,10 +91,19 @@ def _extend(known: RoleChange, fallen: Sequence[ApiKey], seen: MembershipObserva
     """Add keys that fell with the same change and were seen late."""
     listed = {key.key_id for key in known.keys}
     late = [key for key in fallen if key.status.key_id not in listed]
-    if not late or known.key_count > len(known.keys):
+    if known.key_count > len(known.keys):
         return None
-    keys = sorted([*known.keys, *_ended(late, seen)], key=lambda key: key.name)
-    return known.model_copy(update={"key_count": known.key_count + len(late), "keys": keys[:MAX_KEYS_PER_MEMBER]})
+    approved = {key.name for key in seen.keys if key.spec.for_role is known.to_role and not key.metadata.deleting}
+    told = [_saved(key) if key.name in approved else key for key in known.keys]
+    keys = sorted([*told, *_ended(late, seen)], key=lambda key: key.name)[:MAX_KEYS_PER_MEMBER]
+    if keys == known.keys:
+        return None
+    return known.model_copy(update={"key_count": known.key_count + len(late), "keys": keys})
+
+
+def _saved(key: EndedKey) -> EndedKey:
+    """A key whose ApiKey was to be deleted, and was approved for the new role at the last moment."""
+    return key.model_copy(update={"fate": Fate.REISSUED}) if key.fate is Fate.DELETED else key
 
 
 def _ended(keys: Sequence[ApiKey], seen: MembershipObservation) -> list[EndedKey]:

@@ -1,6 +1,8 @@
 """What a role change does to the ApiKey object, and that the Membership's record of it comes first."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.base import format_time
 from tenure.domain.resources.membership import MembershipStatus
 
 BEFORE, ORG = membership(), organization()
@@ -84,6 +87,25 @@ def test_the_policy_decides_about_the_object(
     assert shown(plan) == actions
     assert plan.needs_proof
     assert not plan.awaits_record
+
+
+def test_an_api_key_outlives_its_secret_for_the_time_that_a_commit_takes() -> None:
+    key = issued(api_key(), BEFORE, ORG)
+    recorded_now = membership(
+        role="Viewer",
+        generation=2,
+        status={
+            **_record(str(key.status.key_id)),
+            "lastRoleChange": {**_record(str(key.status.key_id))["lastRoleChange"], "at": format_time(NOW)},
+        },
+    )
+    seen = _seen(key, recorded_now)
+    plan = plan_api_key(seen)
+    assert shown(plan) == ["DeleteSecret"]
+    assert plan.wake_at == NOW + timedelta(seconds=3)
+    assert shown(plan_api_key(replace(seen, now=NOW + timedelta(seconds=3)))) == DELETED
+    approved = edited(key, forRole="Viewer")
+    assert shown(plan_api_key(_seen(approved, recorded_now))) == ISSUED_AGAIN
 
 
 @pytest.mark.parametrize("policy", ["Auto", "Delete", "Revoke"])

@@ -193,6 +193,14 @@ def test_keys_that_are_seen_late_are_added_without_an_event(
     assert shown(plan) == QUIET
 
 
+def test_a_key_that_was_approved_at_the_last_moment_is_recorded_as_reissued() -> None:
+    plan = _plan(_observed(seen=2, was="Viewer", change=_record(A)), [edited(A, forRole="Viewer")])
+    recorded = _change(plan)
+    assert recorded is not None
+    assert [key["fate"] for key in recorded["keys"]] == ["Reissued"]
+    assert recorded["keyCount"] == 1
+
+
 def test_a_record_lists_a_thousand_keys_and_counts_all() -> None:
     keys = [_key(f"key-{number:04}") for number in range(1003)]
     change = _status(_plan(_observed(), keys)).last_role_change
