@@ -31,6 +31,9 @@ READS_DEFINITIONS = {
     "verbs": ["get"],
 }
 RBAC = "rbac.authorization.k8s.io"
+VIRTUAL = {("tenure.dev", "apikeys", "revoke")}
+"""Rights that no request uses: the API server asks for them before it sends the operator's deletions to admission."""
+
 IN_CLUSTER = """
 import sys
 from kubernetes.aio.config import incluster_config
@@ -132,7 +135,7 @@ def test_these_rights_suffice_and_each_is_used(
     bodies = grant("ClusterRole" if everywhere else "Role", all_but(), user(identity))
     bodies += grant("ClusterRole", [READS_DEFINITIONS], user(identity))
     kubectl.apply(*bodies)
-    args = () if everywhere else (f"--namespace={world.api.namespace}",)
+    args = ["--no-webhooks", *([] if everywhere else [f"--namespace={world.api.namespace}"])]
     with Proxy(control_plane, as_user=identity) as proxy:
         meet_a_conflict(proxy)
         with OperatorProcess(proxy.kubeconfig(tmp_path / "config"), tmp_path / "operator.log", *args):
@@ -145,7 +148,7 @@ def test_these_rights_suffice_and_each_is_used(
             kubectl("delete", body["kind"], body["metadata"]["name"])
 
     used = {verb_of(exchange.request) for exchange in exchanges}
-    assert set(triples(RIGHTS)) - used == set()
+    assert set(triples(RIGHTS)) - used == VIRTUAL
     forbidden = [exchange.request.url for exchange in exchanges if exchange.status == 403]
     assert forbidden == []
 

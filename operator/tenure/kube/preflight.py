@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tenure.domain.admission.authority import REVOKE
 from tenure.domain.resources import KINDS
 from tenure.domain.resources.base import GROUP, VERSION
 from tenure.domain.schema import custom_resource_definition, requirements
@@ -44,7 +45,8 @@ RIGHTS: tuple[Right, ...] = (
     Right(GROUP, "organizations", ("patch",), "status"),
     Right(GROUP, "memberships", ("get", "list", "watch")),
     Right(GROUP, "memberships", ("patch",), "status"),
-    Right(GROUP, "apikeys", ("get", "list", "watch", "delete")),
+    # To delete keys whosever they are, also where admission asks whose they are.
+    Right(GROUP, "apikeys", ("get", "list", "watch", "delete", REVOKE)),
     Right(GROUP, "apikeys", ("patch",), "status"),
     Right("", "secrets", ("get", "create", "delete")),
     Right("events.k8s.io", "events", ("create",)),
