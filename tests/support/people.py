@@ -106,6 +106,15 @@ def bind(plane: ControlPlane, namespace: str, name: str, subjects: Sequence[Body
     _apply(plane, namespace, role, _binding(name, "Role", name, subjects))
 
 
+def bind_everywhere(plane: ControlPlane, name: str, subjects: Sequence[Body], *rules: Body) -> None:
+    """Make a ClusterRole of these rules and bind it in all namespaces."""
+    kinds = {"apiVersion": f"{RBAC}/v1", "metadata": {"name": name}}
+    role = {**kinds, "kind": "ClusterRole", "rules": list(rules)}
+    reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": name}
+    binding = {**kinds, "kind": "ClusterRoleBinding", "roleRef": reference, "subjects": list(subjects)}
+    _apply(plane, "default", role, binding)
+
+
 def bind_people(plane: ControlPlane, namespace: str, people: Sequence[Person] = PEOPLE) -> None:
     """Give everybody their rights in a namespace, and wait until the API server knows of them."""
     bound = [person for person in people if not person.group]
@@ -126,14 +135,20 @@ def bind_people(plane: ControlPlane, namespace: str, people: Sequence[Person] = 
     client.close()
 
 
-def wait_permitted(client: Client, user: str, verb: str, resource: str, name: str = "acme") -> None:
+def wait_permitted(
+    client: Client, user: str, verb: str, resource: str, name: str = "acme", *, groups: Sequence[str] = ()
+) -> None:
     """Wait until the API server's authorizer knows of a grant."""
     eventually(
-        lambda: is_permitted(client, user, verb, resource, name), within=30, describe=f"{user} may {verb} {resource}"
+        lambda: is_permitted(client, user, verb, resource, name, groups=groups),
+        within=30,
+        describe=f"{user} may {verb} {resource}",
     )
 
 
-def is_permitted(client: Client, user: str, verb: str, resource: str, name: str = "acme") -> bool:
+def is_permitted(
+    client: Client, user: str, verb: str, resource: str, name: str = "acme", *, groups: Sequence[str] = ()
+) -> bool:
     """Whether the API server lets somebody do something to an object of Tenure's."""
     asked, _, sub = resource.partition("/")
     attributes = {
@@ -147,7 +162,7 @@ def is_permitted(client: Client, user: str, verb: str, resource: str, name: str 
     body = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
-        "spec": {"user": user, "groups": ["system:authenticated"], "resourceAttributes": attributes},
+        "spec": {"user": user, "groups": ["system:authenticated", *groups], "resourceAttributes": attributes},
     }
     return bool(client.post(_REVIEWS, body)["status"]["allowed"])
 
