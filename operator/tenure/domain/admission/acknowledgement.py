@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
 
+from tenure.domain.admission.judgement import join_names
 from tenure.domain.resources.base import GROUP
 from tenure.domain.roles import Role
 
@@ -34,19 +35,23 @@ class Acknowledgement:
         role, colon, rest = text.partition(":")
         if not colon or role.strip() not in set(Role):
             raise ValueError(
-                f"{ANNOTATION}: write '<new role>: <names of the keys>', such as 'Viewer: ci-deploy, laptop'"
+                f"{ANNOTATION}: write '<new role>: <names of the keys>', such as 'Viewer: ci-deploy, laptop'; the "
+                f"roles are {', '.join(Role)}"
             )
         if number := _NUMBER.fullmatch(rest.strip()):
             return cls(Role(role.strip()), frozenset(), int(number[1]))
         return cls(Role(role.strip()), frozenset(name for part in rest.split(",") if (name := part.strip())))
 
-    def covers(self, role: Role, keys: Collection[str]) -> bool:
-        """Whether it approves the end of these keys by a change to `role`; more names than needed are fine."""
+    def lacks(self, role: Role, keys: Collection[str]) -> str | None:
+        """Why it doesn't approve the end of these keys by a change to `role`; more names than needed are fine."""
         if role is not self.role:
-            return False
-        if self.number is not None:
-            return len(keys) > MOST_NAMES and self.number == len(keys)
-        return self.names.issuperset(keys)
+            return f"The acknowledgement is for the role {self.role}."
+        if self.number is None:
+            missing = sorted(set(keys) - self.names)
+            return f"The acknowledgement lacks {join_names(missing)}." if missing else None
+        if self.number == len(keys) > MOST_NAMES:
+            return None
+        return f"The acknowledgement says {self.number} keys; there are {len(keys)}, and up to {MOST_NAMES} are named."
 
 
 def spell(role: Role, keys: Collection[str]) -> str:
@@ -54,12 +59,21 @@ def spell(role: Role, keys: Collection[str]) -> str:
     return f"{role}: all {len(keys)}" if len(keys) > MOST_NAMES else f"{role}: {', '.join(sorted(keys))}"
 
 
-def is_approved(before: str | None, after: str | None, role: Role, keys: Collection[str]) -> bool:
-    """Whether one write, which changes the annotation from `before` to `after`, approves the end of these keys.
+def find_flaw(before: str | None, after: str | None, role: Role, keys: Collection[str]) -> str | None:
+    """Why one write, which changes the annotation from `before` to `after`, doesn't approve the end of these keys.
 
-    An annotation that was there already is spent: it approved another change.
-
-    Raises:
-        ValueError: the annotation can't be read.
+    None: it does. An annotation that was there already is spent: it approved another change.
     """
-    return after is not None and after != before and Acknowledgement.parse(after).covers(role, keys)
+    if after is None:
+        return "Nothing acknowledges this."
+    if after == before:
+        return "The acknowledgement that is there was for an earlier change; this one needs its own."
+    try:
+        return Acknowledgement.parse(after).lacks(role, keys)
+    except ValueError as error:
+        return f"The acknowledgement can't be read: {error}."
+
+
+def is_approved(before: str | None, after: str | None, role: Role, keys: Collection[str]) -> bool:
+    """To be removed."""
+    return after is not None and after != before and not Acknowledgement.parse(after).lacks(role, keys)

@@ -86,6 +86,11 @@ def price(
     )
 
 
+def tells_price(old: Membership, new_role: Role | None) -> bool:
+    """Whether the member's status is enough: of a service account's keys that it doesn't list, some may end."""
+    return new_role is None or old.is_person or (old.status.key_count or 0) <= len(old.status.keys or ())
+
+
 def recorded_price(old: Membership, new_role: Role | None) -> Price:
     """The price by what the member's status says of the keys: good enough for a warning, and no read."""
     listed = tuple(old.status.keys or ())

@@ -1,8 +1,19 @@
-"""Rules of an organization on who may become what: denied transitions, and domains of e-mail addresses."""
+"""Rules of an organization on who may become what: denied transitions, domains of addresses, one Membership each."""
+
+from collections.abc import Iterable, Iterator
 
 from tenure.domain.resources import Membership, Organization
 from tenure.domain.resources.organization import FromRole, ToRole
 from tenure.domain.roles import Role
+
+
+def rule_refusals(organization: Organization, old: Membership | None, new: Membership) -> Iterator[str]:
+    """What the organization's rules say against a new member (`old` is None), or against a change of role."""
+    before = old.spec.role if old is not None else None
+    if before is not new.spec.role and is_denied(organization, before, new.spec.role):
+        yield explain_denial(organization, before, new.spec.role)
+    if old is None and (refusal := domain_refusal(organization, new)):
+        yield refusal
 
 
 def is_denied(organization: Organization, old: Role | None, new: Role) -> bool:
@@ -40,3 +51,15 @@ def domain_refusal(organization: Organization, member: Membership) -> str | None
         f"spec.subject.name: {name} isn't in a domain of Organization {organization.name} "
         f"(spec.allowedEmailDomains: {', '.join(domains)})"
     )
+
+
+def duplicate_refusal(member: Membership, others: Iterable[Membership]) -> str | None:
+    """Why somebody can't be a member: they are one already, by another Membership; None: they can."""
+    subject = member.spec.subject
+    for other in others:
+        if other.name != member.name and other.spec.subject == subject and not other.metadata.deleting:
+            return (
+                f"spec.subject: {subject.name} is a member already, by Membership {other.name}; change that one's role "
+                "instead"
+            )
+    return None

@@ -4,57 +4,85 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, Acknowledgement, spell
-from tenure.domain.admission.judgement import MAX_MESSAGE, join_names
+from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, find_flaw, spell
+from tenure.domain.admission.judgement import MAX_MESSAGE, MAX_WARNING, join_names
 from tenure.domain.admission.price import Price
-from tenure.domain.resources import Membership
+from tenure.domain.resources import Membership, Organization
 from tenure.domain.resources.membership import ListedKey
+from tenure.domain.resources.organization import WhenKeysExist
 from tenure.domain.roles import Role
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
 
+_MAX_NOTE = 1000
+_MAX_SUBJECT = 120
+
 
 def price_warnings(member: Membership, new_role: Role | None, cost: Price, now: datetime) -> Iterator[str]:
     """What whoever changes a role or removes a member should know, one line each."""
     ending = len(cost.ends) + cost.unlisted if cost.ends else 0
     if ending:
-        yield f"{_step(member, new_role)} ends {_count(ending, 'working key')} of {member.spec.subject.name}:"
+        yield f"{_step(member, new_role)} ends {_count(ending, 'working key')} of {_whose(member)}:"
         yield from (f"- {describe_key(key, now)}" for key in cost.ends[:MOST_NAMES])
         if ending > MOST_NAMES:
             yield f"- and {ending - MOST_NAMES} more"
         yield "Whatever uses them stops working at once."
     reissued = sorted((*(key.name for key in cost.goes_on), *cost.starts))
     if reissued:
-        yield f"Approved for {new_role} by spec.forRole, issued with a new token: {join_names(reissued)}"
+        yield from _listed(f"Approved for {new_role} by spec.forRole, issued with a new token", reissued)
     if cost.stays and new_role is not None:
         number = len(cost.stays) + (0 if cost.ends else cost.unlisted)
-        yield f"Service account {member.name}: {_count(number, 'key')} go on, with the rights of {new_role}"
+        goes = "1 key goes" if number == 1 else f"{number} keys go"
+        heading = f"Service account {member.name}: {goes} on, with the rights of {new_role}"
+        yield from _listed(heading, [key.name for key in cost.stays], number)
 
 
 def service_account_warning(member: Membership, number: int) -> str | None:
     """What an Owner who loses the role may leave behind."""
     if not number:
         return None
-    known = f"replace those that {member.spec.subject.name} may know"
+    known = f"replace those that {_whose(member)} may know"
     return f"{_count(number, 'key')} of service accounts {'stays' if number == 1 else 'stay'} valid; {known}"
 
 
-def unacknowledged(
-    member: Membership, new_role: Role, cost: Price, annotations: tuple[str | None, str | None], now: datetime
-) -> str:
-    """The refusal of a role change until its keys are acknowledged: what ends, and how to go on."""
-    dying = sorted((*cost.ends, *cost.goes_on), key=lambda key: key.name)
-    full = _refusal(member, new_role, [describe_key(key, now) for key in dying], annotations)
-    return full if len(full) <= MAX_MESSAGE else _refusal(member, new_role, [key.name for key in dying], annotations)
+def ended_note(cost: Price) -> str:
+    """The keys whose tokens stop working, for the audit log: as many names as fit, and how many more there are."""
+    names, unlisted = cost.dying, cost.unlisted if cost.ends else 0
+    notes = (_some(names[:most], len(names) + unlisted) for most in range(len(names), -1, -1))
+    return next(note for note in notes if len(note) <= _MAX_NOTE)
+
+
+def key_refusal(
+    member: Membership,
+    new_role: Role | None,
+    cost: Price,
+    organization: Organization,
+    *,
+    mode: WhenKeysExist,
+    annotations: tuple[str | None, str | None],
+    now: datetime,
+    room: int = MAX_MESSAGE,
+) -> str | None:
+    """Why a role change is refused for the keys that it ends, in at most `room` characters; None: it isn't.
+
+    `annotations` are the acknowledgement before and after.
+    """
+    if new_role is None or mode is WhenKeysExist.WARN:
+        return None
+    if mode is WhenKeysExist.DENY:
+        return denied_with_keys(member, new_role, cost, organization.name) if cost.ends else None
+    flaw = find_flaw(*annotations, new_role, cost.dying) if cost.dying else None
+    return None if flaw is None else _unacknowledged(member, new_role, cost, flaw, now=now, room=room)
 
 
 def denied_with_keys(member: Membership, new_role: Role, cost: Price, organization: str) -> str:
     """The refusal of a role change while there are keys that it would end."""
     return (
-        f"spec.role: {organization} allows no role change that ends keys (whenKeysExist: Deny), and "
-        f"{_step(member, new_role)} would end {join_names(key.name for key in cost.ends)}; delete these ApiKeys first"
+        f"spec.role: Organization {organization} allows no role change that ends keys (whenKeysExist: Deny), and "
+        f"{member.spec.role} -> {new_role} would end {join_names(key.name for key in cost.ends)}; delete these ApiKeys "
+        "first"
     )
 
 
@@ -68,43 +96,66 @@ def describe_key(key: ListedKey, now: datetime) -> str:
     return f"{key.name} ({', '.join(facts)})"
 
 
-def _refusal(
-    member: Membership, new_role: Role, listed: Sequence[str], annotations: tuple[str | None, str | None]
-) -> str:
-    names = [text.partition(" ")[0] for text in listed]
-    value = spell(new_role, names)
-    patch = json.dumps(
-        {"metadata": {"annotations": {ANNOTATION: value}}, "spec": {"role": new_role.value}}, separators=(",", ":")
+def _unacknowledged(member: Membership, new_role: Role, cost: Price, flaw: str, *, now: datetime, room: int) -> str:
+    """The refusal of a role change until its keys are acknowledged: what ends, and how to go on.
+
+    The less room there is, the less is said twice: the command to be run has the names too.
+    """
+    dying = sorted((*cost.ends, *cost.goes_on), key=lambda key: key.name)
+    number, names = _count(len(dying), "working key"), [key.name for key in dying]
+    line = f'{ANNOTATION}: "{spell(new_role, names)}"'
+    brief = flaw if len(flaw) <= _MAX_SUBJECT else f"{flaw[: _MAX_SUBJECT - 2]} …"
+    described = join_names(describe_key(key, now) for key in dying)
+    variants = (
+        (f"{number} of {_whose(member)}: {described}", flaw, line),
+        (f"{number} of {_whose(member)}: {join_names(names)}", flaw, line),
+        (f"{number} of {member.name}", brief, line),
+        (f"{number} of {member.name}", brief, "the same annotation"),
+        (number, "", "the same annotation"),
     )
-    ended = f"{_count(len(names), 'working key')} of {member.spec.subject.name}: {join_names(listed)}"
+    texts = [_instruct(member, new_role, names, variant) for variant in variants]
+    return next((text for text in texts if len(text) <= room), texts[-1])
+
+
+def _instruct(member: Membership, new_role: Role, names: Sequence[str], parts: tuple[str, str, str]) -> str:
+    """The refusal out of what ends, what the acknowledgement lacks, and the line that Git needs."""
+    ended, flaw, line = parts
+    patch = {"metadata": {"annotations": {ANNOTATION: spell(new_role, names)}}, "spec": {"role": new_role.value}}
+    text = json.dumps(patch, separators=(",", ":"))
     return "\n".join(
         [
             f"{_step(member, new_role)} would end {ended}.",
-            f"Whatever uses them would stop working at once. {_flaw(new_role, names, annotations)}",
+            f"Whatever uses them would stop working at once. {flaw}".rstrip(),
             "To acknowledge this, put the annotation into the same write:",
-            f"  kubectl patch membership {member.name} -n {member.namespace} --type merge -p '{patch}'",
-            f'In Git, in the same commit:  {ANNOTATION}: "{value}"',
+            f"  kubectl patch membership {member.name} -n {member.namespace} --type merge -p '{text}'",
+            f"In Git, in the same commit:  {line}",
             f"A key that should go on with a new token: set its spec.forRole to {new_role}.",
         ]
     )
 
 
-def _flaw(new_role: Role, names: Sequence[str], annotations: tuple[str | None, str | None]) -> str:
-    """What the acknowledgement that is there lacks."""
-    before, after = annotations
-    if after is None:
-        return "This organization asks for an acknowledgement."
-    if after == before:
-        return "The acknowledgement that is there was for an earlier change; this one needs its own."
-    try:
-        given = Acknowledgement.parse(after)
-    except ValueError as error:
-        return f"The acknowledgement can't be read: {error}."
-    if given.role is not new_role:
-        return f"The acknowledgement is for the role {given.role}."
-    if given.number is not None:
-        return f"The acknowledgement says {given.number} keys; there are {len(names)}, and up to 8 are named."
-    return f"The acknowledgement lacks {join_names(sorted(set(names) - given.names))}."
+def _listed(heading: str, names: Sequence[str], number: int | None = None) -> Iterator[str]:
+    """Names after their heading, on the same line if they fit there."""
+    text = f"{heading}: {_some(names[:MOST_NAMES], number or len(names))}"
+    if len(text) <= MAX_WARNING:
+        yield text
+        return
+    yield f"{heading}:"
+    yield from (f"- {name}" for name in names[:MOST_NAMES])
+    if len(names) > MOST_NAMES:
+        yield f"- and {(number or len(names)) - MOST_NAMES} more"
+
+
+def _some(names: Sequence[str], number: int) -> str:
+    """Names, and how many there are besides."""
+    left = number - len(names)
+    return ", ".join(names) + (f" and {left} more" if left else "")
+
+
+def _whose(member: Membership) -> str:
+    """Who the member is, in a line that must not become too long."""
+    name = member.spec.subject.name
+    return name if len(name) <= _MAX_SUBJECT else member.name
 
 
 def _step(member: Membership, new_role: Role | None) -> str:
