@@ -7,7 +7,7 @@ from tenure.admission.context import Context
 from tenure.admission.owners import judge_owner_loss
 from tenure.domain.admission.authority import Permission, explain_missing, membership_grants, raises_itself
 from tenure.domain.admission.judgement import MAX_MESSAGE, Judgement
-from tenure.domain.admission.ownership import takes_owner
+from tenure.domain.admission.ownership import ownership_warning, takes_owner
 from tenure.domain.admission.price import Price, price, recorded_price, tells_price
 from tenure.domain.admission.request import Change
 from tenure.domain.admission.transitions import duplicate_refusal, rule_refusals
@@ -35,6 +35,7 @@ async def judge_membership(context: Context, change: Change[Membership]) -> Judg
         selector = f"spec.subject.name={member.spec.subject.name}"
         others = await context.cluster.list_in(Membership, member.namespace, selector=selector)
         return judgement.refuse(duplicate_refusal(member, others))
+    judgement = judgement.warn(ownership_warning(change))
     if not is_entitled or organization is None:
         return judgement
     return await _judge_loss(context, judgement, change, organization)

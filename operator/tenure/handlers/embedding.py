@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import kopf
 
@@ -17,6 +17,8 @@ from tenure.kube.connection import Connection
 READY = "Tenure is ready"
 
 _KOPF_ENDS_SECONDS = 1.0
+
+T = TypeVar("T")
 
 
 async def run_kopf(
@@ -71,16 +73,25 @@ def take_signals(handle: Callable[[], None]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, handle)
 
 
-async def done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Do some work, unless `stop` comes first."""
+async def result_before(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of some work; None: `stop` came first, and the work was ended."""
     task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
     await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     if not task.done():
         task.cancel()
-        return False
-    task.result()
-    return True
+        return None
+    return task.result()
+
+
+async def done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do some work, unless `stop` comes first."""
+
+    async def done() -> bool:
+        await work
+        return True
+
+    return bool(await result_before(stop, done()))
 
 
 def run_to_end(main: Callable[[], Awaitable[None]]) -> None:

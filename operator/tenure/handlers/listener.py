@@ -37,13 +37,13 @@ class Listener:
     def __init__(
         self, host: str, port: int, context: ssl.SSLContext, paths: Collection[str], why_not_ready: Callable[[], str]
     ) -> None:
-        self._address = (host, port)
+        self.address = (host, port)
+        """Where it listens; once it does, with the port that was chosen."""
         self._context = context
         self._paths = frozenset(paths)
         self._why_not_ready = why_not_ready
         self._serve: kopf.WebhookFn | None = None
         self.started = asyncio.Event()
-        self.port = port
 
     async def __call__(self, fn: kopf.WebhookFn) -> AsyncIterator[kopf.WebhookClientConfig]:
         """Listen until cancelled."""
@@ -55,12 +55,12 @@ class Listener:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
         await runner.setup()
         try:
-            host, port = self._address
+            host, port = self.address
             site = web.TCPSite(runner, host, port, ssl_context=self._context, reuse_port=True)
             await site.start()
-            self.port = runner.addresses[0][1]
+            self.address = runner.addresses[0][:2]
             self.started.set()
-            log.info("reviews are served on %s:%d", host, self.port)
+            log.info("reviews are served on %s:%d", *self.address)
             yield {}
             await asyncio.Event().wait()
         finally:

@@ -11,7 +11,7 @@ import kopf
 from tenure.domain.resources import KINDS, Resource
 from tenure.domain.resources.base import GROUP, VERSION
 from tenure.errors import MalformedObjectError
-from tenure.handlers.embedding import READY, done_before, run_kopf, run_to_end, take_signals
+from tenure.handlers.embedding import READY, done_before, result_before, run_kopf, run_to_end, take_signals
 from tenure.handlers.webhook import Webhook, find_registration
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
@@ -43,7 +43,7 @@ async def run_operator(settings: Settings) -> None:
             stop, controller.look_around()
         ):
             registry = _registry(controller)
-            async with controller.running(), _admission(cluster, settings, registry) as server:
+            async with controller.running(), _admission(cluster, settings, registry, stop) as server:
                 log.info("%s: watching %s", READY, ", ".join(settings.namespaces) or "all namespaces")
                 await run_kopf(
                     registry,
@@ -58,17 +58,23 @@ async def run_operator(settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def _admission(
-    cluster: Cluster, settings: Settings, registry: kopf.OperatorRegistry
+    cluster: Cluster, settings: Settings, registry: kopf.OperatorRegistry, stop: asyncio.Event
 ) -> AsyncIterator[kopf.WebhookServerProtocol | None]:
     """Serve webhooks too, unless they aren't wanted or aren't installed."""
-    registration = await find_registration(cluster) if settings.webhook is not None else None
-    if settings.webhook is None or registration is None:
+    webhook = await result_before(stop, _webhook(cluster, settings))
+    if webhook is None:
         yield None
         return
-    webhook = await Webhook.prepare(cluster, settings, settings.webhook, registration)
     webhook.register(registry)
     async with webhook.running():
         yield webhook.listener
+
+
+async def _webhook(cluster: Cluster, settings: Settings) -> Webhook | None:
+    """The webhooks, where they are wanted and installed."""
+    if settings.webhook is None or await find_registration(cluster) is None:
+        return None
+    return await Webhook.prepare(cluster, settings, settings.webhook)
 
 
 def _registry(controller: Controller) -> kopf.OperatorRegistry:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+from yarl import URL
 
 from tenure.domain.installation import Installation
 from tenure.domain.resources import ApiKey, Membership, Organization
@@ -42,7 +43,7 @@ def must_be_refused(path: str, installation: Installation) -> dict[str, Any]:
     }
 
 
-async def find_leak(port: int, paths: tuple[str, ...], installation: Installation) -> str:
+async def find_leak(address: tuple[str, int], paths: tuple[str, ...], installation: Installation) -> str:
     """Send a review that must be refused to each path; empty: all were, else what went wrong."""
     # What is tested is the judging; whether the certificate is trusted, the API server decides.
     tls = ssl.create_default_context()
@@ -54,7 +55,8 @@ async def find_leak(port: int, paths: tuple[str, ...], installation: Installatio
         for path in paths:
             review = must_be_refused(path.lstrip("/"), installation)
             try:
-                async with session.post(f"https://127.0.0.1:{port}{path}", json=review) as answer:
+                url = URL.build(scheme="https", host=address[0], port=address[1], path=path)
+                async with session.post(url, json=review) as answer:
                     flaw = _flaw(answer.status, await answer.json() if answer.status == 200 else {})  # noqa: PLR2004
             except (aiohttp.ClientError, TimeoutError, KeyError) as error:
                 flaw = f"doesn't answer: {error or 'no answer in time'}"

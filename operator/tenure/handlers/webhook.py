@@ -11,12 +11,13 @@ import kopf
 from tenure.admission.context import Context
 from tenure.domain.resources import KINDS
 from tenure.errors import ForbiddenError, ObjectNotFoundError, StartRefusedError
-from tenure.handlers.embedding import READY, done_before, run_kopf, run_to_end, take_signals
+from tenure.handlers.embedding import READY, done_before, result_before, run_kopf, run_to_end, take_signals
 from tenure.handlers.listener import Listener
 from tenure.handlers.reviews import register
 from tenure.handlers.selftest import find_leak
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
+from tenure.kube.leases import try_leases
 from tenure.kube.preflight import check_admission, check_definitions
 from tenure.kube.webhooks import Registration, read_registration
 from tenure.settings import Settings, WebhookSettings
@@ -63,13 +64,12 @@ class Webhook:
         )
 
     @classmethod
-    async def prepare(
-        cls, cluster: Cluster, settings: Settings, webhook: WebhookSettings, registration: Registration
-    ) -> Self:
+    async def prepare(cls, cluster: Cluster, settings: Settings, webhook: WebhookSettings) -> Self:
         """Check rights, and have a certificate that the API server trusts.
 
         Raises:
-            StartRefusedError: a right is missing, the configuration names other paths, or the certificate can't be had.
+            StartRefusedError: a right or the configuration is missing, it names other paths, or the certificate can't
+                be had.
         """
         await check_admission(
             cluster,
@@ -77,6 +77,9 @@ class Webhook:
             webhook.system_namespace,
             own_authority=webhook.certificate is None,
         )
+        registration = await read_registration(cluster)
+        if registration is None:
+            raise StartRefusedError(ADMISSION_IS_OFF)
         unknown = {path.strip("/") for path in registration.paths} ^ {resource.plural for resource in KINDS}
         if unknown:
             raise StartRefusedError(
@@ -85,6 +88,7 @@ class Webhook:
             )
         keeper = _keeper(cluster, webhook, registration)
         try:
+            await try_leases(cluster, webhook.system_namespace)
             await keeper.look()
         except ObjectNotFoundError as error:
             raise StartRefusedError(
@@ -123,13 +127,13 @@ class Webhook:
         while True:
             await self._due.wait()
             self._due.clear()
-            while flaw := await find_leak(self.listener.port, self._paths, self._context.installation):
+            while flaw := await find_leak(self.listener.address, self._paths, self._context.installation):
                 if flaw != self._flaw:
                     log.error("not ready: the self-test failed: %s", flaw)
                 self._flaw = flaw
                 await asyncio.sleep(_SELF_TEST_SECONDS)
             if self._flaw:
-                log.info("%s: requests are judged on port %d", READY, self.listener.port)
+                log.info("%s: requests are judged on port %d", READY, self.listener.address[1])
             self._flaw = ""
 
 
@@ -151,10 +155,9 @@ async def run_webhook(settings: Settings, webhook_settings: WebhookSettings) -> 
     async with Cluster(connection) as cluster:
         if not await done_before(stop, check_definitions(cluster)):
             return
-        registration = await find_registration(cluster)
-        if registration is None:
-            raise StartRefusedError(ADMISSION_IS_OFF)
-        webhook = await Webhook.prepare(cluster, settings, webhook_settings, registration)
+        webhook = await result_before(stop, Webhook.prepare(cluster, settings, webhook_settings))
+        if webhook is None:
+            return
         registry = kopf.OperatorRegistry()
         webhook.register(registry)
         async with webhook.running():

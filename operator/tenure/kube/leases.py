@@ -83,5 +83,15 @@ async def write_lease(cluster: Cluster, lease: Lease) -> None:
         await cluster.request("POST", _path(lease.namespace), body=lease.to_body())
 
 
+async def try_leases(cluster: Cluster, namespace: str) -> None:
+    """Create a Lease as a dry-run: nothing is stored.
+
+    Raises:
+        ObjectNotFoundError: the namespace doesn't exist.
+    """
+    body = {"apiVersion": _VERSION, "kind": "Lease", "metadata": {"name": "tenure-trial", "namespace": namespace}}
+    await cluster.request("POST", _path(namespace), params={"dryRun": "All"}, body=body)
+
+
 def _path(namespace: str, name: str = "") -> str:
     return f"/apis/{_VERSION}/namespaces/{namespace}/leases" + (f"/{name}" if name else "")

@@ -65,6 +65,15 @@ class Authority(KeyPair):
         )
         return cls(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
 
+    @property
+    def is_intact(self) -> bool:
+        """Whether it can sign: the certificate is one, and the key is its key."""
+        try:
+            key = serialization.load_pem_private_key(self.key, password=None)
+            return key.public_key() == self._parsed.public_key()
+        except (ValueError, TypeError):
+            return False
+
     def sign(self, hosts: Sequence[str], now: datetime, life: timedelta) -> KeyPair:
         """Make a serving certificate for these host names and addresses."""
         issuer = x509.load_pem_x509_certificate(self.certificate)

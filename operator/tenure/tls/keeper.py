@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tenure.errors import ConflictError, StartRefusedError, TenureError
-from tenure.kube.authorities import StoredAuthorities, read_authorities, write_authorities
+from tenure.kube.authorities import NAME, StoredAuthorities, read_authorities, write_authorities
 from tenure.kube.cluster import Cluster
 from tenure.kube.webhooks import read_registration, trust
 from tenure.tls.authority import Authority, KeyPair
@@ -49,7 +49,8 @@ def load_pair(context: ssl.SSLContext, pair: KeyPair) -> None:
     descriptor = os.memfd_create("tenure-certificate")
     try:
         os.write(descriptor, pair.certificate + pair.key)
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+        # An encrypted key is refused; without a password, OpenSSL would ask the terminal for one.
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}", password="")
     finally:
         os.close(descriptor)
 
@@ -76,13 +77,12 @@ class OwnAuthority:
 
     @property
     def _settling(self) -> timedelta:
-        """How long it takes at most until every API server trusts a new authority."""
-        return self.life / (_LOOKS_PER_LIFE // 2)
+        """How long it takes at most until every API server trusts a new authority: each replica sees to it."""
+        return 2 * timedelta(seconds=self.pause)
 
     async def look(self) -> bool:
         """Renew what is due: the authority in the Secret, the API server's trust in it, the certificate."""
-        authorities = await self._authorities()
-        await self._have_trusted(b"".join(authority.certificate for authority in authorities))
+        authorities = await self._trusted_authorities()
         signer = self._signer(authorities)
         now = self.now()
         if self._pair is not None and signer == self._signed_by and now < self._pair.renewal:
@@ -91,6 +91,27 @@ class OwnAuthority:
         load_pair(self.context, self._pair)
         log.info("a new certificate for %s, valid until %s", ", ".join(self.hosts), self._pair.ends)
         return True
+
+    async def _trusted_authorities(self) -> list[Authority]:
+        """The authorities in the Secret, which the API server is told to trust."""
+        for _ in range(_ATTEMPTS):
+            # Read before the Secret and changed only if it is still so: else a replica that was held up in between
+            # would take back the trust in an authority that it doesn't know yet.
+            registration = await read_registration(self.cluster)
+            authorities = await self._authorities()
+            bundle = b"".join(authority.certificate for authority in authorities)
+            if registration is None:
+                log.warning("admission is off: ValidatingWebhookConfiguration tenure is gone")
+                return authorities
+            if all(trusted == bundle for trusted in registration.bundles.values()):
+                return authorities
+            try:
+                await trust(self.cluster, registration, bundle)
+            except ConflictError:
+                continue
+            log.info("the API server is told whom to trust (authorities: %d)", len(authorities))
+            return authorities
+        raise ConflictError("ValidatingWebhookConfiguration tenure changes all the time")
 
     async def _authorities(self) -> list[Authority]:
         """The authorities in the Secret, newest first; one that is due is joined by its successor."""
@@ -111,21 +132,6 @@ class OwnAuthority:
         """The newest authority that every API server has had the time to trust."""
         settled = self.now() - self._settling
         return next((authority for authority in authorities if authority.made <= settled), authorities[-1])
-
-    async def _have_trusted(self, bundle: bytes) -> None:
-        for _ in range(_ATTEMPTS):
-            registration = await read_registration(self.cluster)
-            if registration is None:
-                log.warning("admission is off: ValidatingWebhookConfiguration tenure is gone")
-                return
-            if all(trusted == bundle for trusted in registration.bundles.values()):
-                return
-            try:
-                await trust(self.cluster, registration, bundle)
-            except ConflictError:
-                continue
-            log.info("the API server is told whom to trust (authorities: %d)", bundle.count(b"BEGIN CERTIFICATE"))
-            return
 
 
 @dataclass
@@ -152,7 +158,7 @@ class GivenFiles:
                 return False
             ends = pair.ends
             if ends <= datetime.now(UTC):
-                raise StartRefusedError(f"{self.certificate}: expired on {ends}")
+                raise StartRefusedError(f"--tls-cert-file {self.certificate}: expired on {ends}")
             load_pair(server_context(), pair)  # A pair that doesn't fit must not spoil the context in use.
             load_pair(self.context, pair)
         except (OSError, ValueError, ssl.SSLError) as error:
@@ -178,11 +184,16 @@ async def keep(keeper: Keeper, replaced: Callable[[], None]) -> None:
 
 
 def _unpack(stored: StoredAuthorities) -> list[Authority]:
+    """The authorities that can be used; others are replaced, as if they had never been."""
     found = []
     for name in ("ca", "previous"):
         certificate, key = stored.files.get(f"{name}.crt"), stored.files.get(f"{name}.key")
         if certificate and key:
-            found.append(Authority(certificate, key))
+            authority = Authority(certificate, key)
+            if authority.is_intact:
+                found.append(authority)
+            else:
+                log.warning("%s.crt and %s.key in Secret %s are no certificate and its key", name, name, NAME)
     return found
 
 

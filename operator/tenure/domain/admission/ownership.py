@@ -18,7 +18,7 @@ def takes_owner(change: Change[Membership]) -> bool:
 def remaining_owners(
     members: Sequence[Membership], leaving: Membership, organization: Organization
 ) -> list[Membership]:
-    """The Owners who are left without one of them: those being deleted or suspended don't count."""
+    """The Owners who are left without one of them: those who may go, or have gone, unasked don't count."""
     listed = {member.name for member in organization.spec.suspended_members or ()}
     return [
         member
@@ -27,6 +27,7 @@ def remaining_owners(
         and member.spec.organization == organization.name
         and member.metadata.uid != leaving.metadata.uid
         and not member.metadata.deleting
+        and not member.metadata.owned
         and member.name not in listed
     ]
 
@@ -34,6 +35,17 @@ def remaining_owners(
 def explain_last_owner(leaving: Membership, organization: Organization) -> str:
     """Say why the last Owner can't go, and what to do."""
     return (
-        f"spec.role: {leaving.name} is the only Owner of Organization {organization.name} (members being deleted or "
-        "suspended don't count), and an organization keeps one; give another member the role Owner first"
+        f"spec.role: {leaving.name} is the only Owner of Organization {organization.name} (members being deleted, "
+        "suspended or with an ownerReference don't count), and an organization keeps one; give another member the role "
+        "Owner first"
+    )
+
+
+def ownership_warning(change: Change[Membership]) -> str | None:
+    """Say what an ownerReference does that is added."""
+    if not change.gains_owner:
+        return None
+    return (
+        f"metadata.ownerReferences: the garbage collector removes {change.subject.name} without asking as soon as that "
+        "owner is gone; an Owner with an ownerReference doesn't count as one who stays"
     )

@@ -138,5 +138,11 @@ def _metadata(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _owners(body: Mapping[str, Any]) -> list[object]:
+    """The owner references, without what the garbage collector doesn't look for the owner by."""
     references = _metadata(body).get("ownerReferences") or ()
-    return [reference.get("uid") if isinstance(reference, Mapping) else reference for reference in references]
+    return [
+        tuple(reference.get(field) for field in ("apiVersion", "kind", "name", "uid"))
+        if isinstance(reference, Mapping)
+        else reference
+        for reference in references
+    ]

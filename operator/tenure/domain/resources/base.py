@@ -200,21 +200,25 @@ class ObjectMeta(Model):
     """The label or annotation by which a GitOps tool claims the object, or None: such a tool would
     put the object back after a deletion."""
 
+    owned: bool = False
+    """Whether the object has an ownerReference: the garbage collector may delete it at any time, unasked."""
+
     @property
     def deleting(self) -> bool:
         """Whether the object's deletion has started; a finalizer may keep it for a while."""
         return self.deletion_timestamp is not None
 
 
-def _with_gitops_mark(metadata: Any) -> Any:
-    """Read the mark of a GitOps tool, so that labels and annotations needn't be kept in memory."""
+def _condensed(metadata: Any) -> Any:
+    """Read what of labels, annotations and ownerReferences matters, so that they needn't be kept in memory."""
     if not isinstance(metadata, Mapping):
         return metadata
     annotations = metadata.get("annotations") or {}
     labels = metadata.get("labels") or {}
     marks = [key for key in GITOPS_ANNOTATIONS if key in annotations]
     marks += [key for key in GITOPS_LABELS if key in labels]
-    return {**metadata, "gitopsMark": marks[0]} if marks else metadata
+    mark = {"gitopsMark": marks[0]} if marks else {}
+    return {**metadata, **mark, "owned": bool(metadata.get("ownerReferences"))}
 
 
 class Resource(Model):
@@ -228,7 +232,7 @@ class Resource(Model):
     selectable: ClassVar[Sequence[str]] = ()
     """JSON paths that `kubectl get --field-selector` understands."""
 
-    metadata: Annotated[ObjectMeta, BeforeValidator(_with_gitops_mark)]
+    metadata: Annotated[ObjectMeta, BeforeValidator(_condensed)]
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
