@@ -78,6 +78,8 @@ def test_the_secret_goes_first_then_the_key_each_guarded_by_its_uid(world: World
 
     world.change_role("alice", "Viewer")
     world.wait_valid_keys(len(OTHERS))
+    for name in ALICES:
+        world.wait_gone("apikeys", name)
 
     deletions = [write for write in proxy.writes() if write.request.method == "DELETE"]
     for request in (write.request for write in deletions):

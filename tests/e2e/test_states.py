@@ -65,6 +65,21 @@ def younger_organization(world: World) -> None:
     eventually(younger, every=0.3, describe="acme is a second younger")
 
 
+def younger_member(world: World) -> None:
+    elder = {**ALICE, "metadata": {"name": "elder"}}
+    _, first = world.create(ACME, elder)
+
+    def younger() -> bool:
+        (alice,) = world.create(ALICE)
+        if alice["metadata"]["creationTimestamp"] > first["metadata"]["creationTimestamp"]:
+            return True
+        world.api.delete("memberships", "alice")
+        return False
+
+    eventually(younger, every=0.3, describe="alice's second Membership is a second younger")
+    world.create(LAPTOP)
+
+
 def owner_lost(world: World) -> None:
     world.create(ACME, member("alice", "Owner"))
     eventually(lambda: world.reason("organizations", "acme", "HasOwner") == "Owned", describe="alice owns acme")
@@ -91,12 +106,14 @@ ARRANGEMENTS: Mapping[str, Arrange] = {
     ),
     "ApiKey Ready=False QuotaExceeded": second_key,
     "ApiKey Ready=False PolicyViolation": applied(organization(keys={"requireExpiry": True}), ALICE, LAPTOP),
+    "ApiKey Ready=False DuplicateSubject": younger_member,
     "ApiKey Ready=False Deleting": issued_then(
         lambda world: world.api.delete("apikeys", "laptop"), ACME, ALICE, held(LAPTOP)
     ),
     "Membership Ready=True Active": applied(ACME, ALICE),
     "Membership Ready=False OrganizationNotFound": applied(ALICE),
     "Membership Ready=False Suspended": applied(organization(suspendedMembers=[{"name": "alice"}]), ALICE),
+    "Membership Ready=False DuplicateSubject": younger_member,
     "Organization Ready=True Active": applied(ACME),
     "Organization Ready=False Suspended": applied(SUSPENDED),
     "Organization Ready=False NoOwner": owner_lost,

@@ -206,6 +206,7 @@ def test_a_membership_lists_its_capabilities_and_working_keys(world: World) -> N
     listed = [{"name": "a", "access": "Full"}, {"name": "b", "access": "View"}]
     for key in listed:
         key["keyId"] = tokens[key["name"]].key_id
+        key["issuedAt"] = world.key(key["name"])["status"]["issued"]["at"]
     eventually(lambda: world.member("alice")["status"].get("keys") == listed, describe="both keys are listed")
     status = world.member("alice")["status"]
     assert status["keyCount"] == 2
