@@ -75,11 +75,11 @@ async def _judge_loss(
     is_refused = objection(MAX_MESSAGE) is not None
     judgement = judgement.note(keys_ended=ended_note(cost))
     if takes_owner(change):
-        # The lease is taken last, and only for a change that is let in otherwise.
+        number = await _service_account_keys(context, old.namespace)
+        # The lease is taken last, and only for a change that is let in otherwise: no later read may fail or be slow.
         take = judgement.allowed and not is_refused and not change.dry_run
         judgement = judgement.join(await judge_owner_loss(context, change, organization, take=take))
         if judgement.allowed:
-            number = await _service_account_keys(context, old.namespace)
             judgement = judgement.warn(service_account_warning(old, number))
     if is_refused:
         # It is the longest refusal, and fits into the room that the others leave.
