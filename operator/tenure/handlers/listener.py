@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from tenure.domain.admission.judgement import Judgement
 from tenure.domain.admission.request import AdmissionRequest
-from tenure.handlers.reviews import HEARING, Hearing
+from tenure.domain.resources.base import GROUP, VERSION
+from tenure.handlers.reviews import HEARING, Hearing, deny_unexpected
 
 log = logging.getLogger("tenure.admission")
 
@@ -21,6 +22,10 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 """A review holds two versions of an object, and etcd takes objects of 1.5 MiB."""
 
 RECEIVED_WITHIN_SECONDS = 4.0
+
+IDLE_SECONDS = 120.0
+"""How long a connection may lie idle, or take to send its first headers; the API server closes idle ones after 90."""
+
 _RETRY_SECONDS = 1
 
 _API_VERSION = "admission.k8s.io/v1"
@@ -52,7 +57,9 @@ class Listener:
         app.router.add_get("/livez", self._live)
         app.router.add_get("/readyz", self._ready)
         app.router.add_post("/{path}", self._review)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
+        runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=IDLE_SECONDS
+        )
         await runner.setup()
         try:
             host, port = self.address
@@ -83,11 +90,13 @@ class Listener:
         return web.json_response(await self._answer(path, hearing))
 
     async def _answer(self, path: str, hearing: Hearing) -> Mapping[str, Any]:
+        if self._serve is None:
+            raise web.HTTPServiceUnavailable(text="not ready\n")
         token = HEARING.set(hearing)
         try:
-            if self._serve is None:
-                raise web.HTTPServiceUnavailable(text="not ready\n")
-            await self._serve(_stub(hearing.request), webhook=path)  # type: ignore[arg-type]
+            await self._serve(_stub(path, hearing.request), webhook=path)  # type: ignore[arg-type]
+        except Exception as error:  # noqa: BLE001 - logged with its traceback there
+            hearing.judgement = deny_unexpected(hearing.request, error)
         finally:
             HEARING.reset(token)
         judgement = hearing.judgement or _UNJUDGED
@@ -101,6 +110,8 @@ async def _receive(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="the review didn't arrive in time\n") from None
+    except web.RequestPayloadError:
+        raise web.HTTPBadRequest(text="the review can't be decoded\n") from None
 
 
 def _parse(body: bytes) -> AdmissionRequest:
@@ -123,15 +134,18 @@ def _request_of(review: object) -> object:
     return review.get("request")
 
 
-def _stub(request: AdmissionRequest) -> dict[str, Any]:
-    """The review without its objects: Kopf would remember one state for each of them, for ever."""
+def _stub(path: str, request: AdmissionRequest) -> dict[str, Any]:
+    """The review without its objects: Kopf would remember one state for each of them, for ever.
+
+    Its resource is the path's, so that a handler is found; the handler sees whether the request's is another one.
+    """
     return {
         "apiVersion": _API_VERSION,
         "kind": "AdmissionReview",
         "request": {
             "uid": request.uid,
             "operation": request.operation.value,
-            "resource": request.resource.model_dump(),
+            "resource": {"group": GROUP, "version": VERSION, "resource": path},
             "userInfo": {"username": request.user_info.username},
             "dryRun": request.dry_run,
             "object": {},
@@ -143,8 +157,8 @@ def _stub(request: AdmissionRequest) -> dict[str, Any]:
 def _log(path: str, request: AdmissionRequest, judgement: Judgement) -> None:
     if judgement.allowed:
         return
-    body = request.object or request.old_object or {}
-    name = (body.get("metadata") or {}).get("name")
+    metadata = (request.object or request.old_object or {}).get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
     level = logging.DEBUG if request.dry_run else logging.INFO
     what = f"{request.operation} {path} {request.namespace}/{name} by {request.user_info.username}"
     log.log(level, "denied %s", " ".join(f"{what}: {judgement.message}".split()))

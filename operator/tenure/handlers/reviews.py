@@ -74,9 +74,14 @@ async def _safely(context: Context, resource: type[Resource], request: Admission
     except ValueError as error:
         log.warning("request %s is denied: %s", request.uid, error)
         return Judgement().refuse("the object in the review can't be understood")
-    except Exception:
-        incident = uuid4().hex[:8]
-        log.exception("incident %s: request %s is denied", incident, request.uid)
-        return Judgement().refuse(
-            f"an unexpected error in Tenure, so this is refused; its log says more about incident {incident}"
-        )
+    except Exception as error:  # noqa: BLE001 - logged with its traceback there
+        return deny_unexpected(request, error)
+
+
+def deny_unexpected(request: AdmissionRequest, error: Exception) -> Judgement:
+    """Log an exception, and deny with a sentence that repeats nothing of it."""
+    incident = uuid4().hex[:8]
+    log.error("incident %s: request %s is denied", incident, request.uid, exc_info=error)
+    return Judgement().refuse(
+        f"an unexpected error in Tenure, so this is refused; its log says more about incident {incident}"
+    )

@@ -42,6 +42,15 @@ class ReviewedResource(Model):
     resource: str
 
 
+class ReviewedMetadata(Model):
+    """The metadata of an object under review that no kind's model reads, but judgements do."""
+
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    owner_references: list[dict[str, Any]] | None = None
+    managed_fields: list[dict[str, Any]] | None = None
+
+
 class AdmissionRequest(Model):
     """The request of an AdmissionReview, `admission.k8s.io/v1`."""
 
@@ -129,6 +138,7 @@ class Change(Generic[R]):
 def _parse(resource: type[R], body: Mapping[str, Any] | None) -> R | None:
     if body is None:
         return None
+    ReviewedMetadata.model_validate(_metadata(body))
     return resource.from_body({**body, "metadata": {**_UNSTORED, **_metadata(body)}})
 
 
