@@ -11,7 +11,7 @@ export UV_CACHE_DIR ?= $(CACHE)/uv/cache
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup control-plane demo up down test check generate bench clean
+.PHONY: help setup control-plane helm demo up down test check generate bench clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ $(CACHE)/uv/bin/uv:
 control-plane: setup ## Find etcd, kube-apiserver and the rest, or build them from source, once.
 	@$(BIN)/python -m tenure_dev control-plane
 
+helm: setup ## Find Helm, or build it from source, once.
+	@$(BIN)/python -m tenure_dev helm
+
 demo: setup ## Show a role change, and what it costs, on a control plane of its own.
 	@$(BIN)/python -m tenure_dev demo
 
@@ -34,7 +37,7 @@ up: setup ## Start a control plane with Tenure in the background.
 down: setup ## Stop what `make up` started.
 	@$(BIN)/python -m tenure_dev down
 
-test: control-plane ## Run all tests; ARGS="tests/unit -k validity" chooses.
+test: control-plane helm ## Run all tests; ARGS="tests/unit -k validity" chooses.
 	$(BIN)/pytest $(ARGS)
 
 check: setup ## Check format, lint, types, layers and generated files.

@@ -10,6 +10,7 @@ from tenure_dev.build import find_or_build
 from tenure_dev.demo import run_demo
 from tenure_dev.errors import ToolError
 from tenure_dev.paths import UP
+from tenure_dev.tools import Tools
 from tenure_dev.up import Background, kubectl_hint
 
 app = typer.Typer(
@@ -34,6 +35,12 @@ TRY = """\
 def control_plane() -> None:
     """Find the control plane's programs, or build them once; the last line on stdout is their folder."""
     typer.echo(find_or_build().folder)
+
+
+@app.command()
+def helm() -> None:
+    """Find Helm, or build it once; the last line on stdout is its path."""
+    typer.echo(Tools.find_or_build().helm)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Builds the control plane from the pinned Go modules: minutes the first time, never again."""
+"""Builds programs from pinned Go modules: minutes the first time, never again."""
 
 import fcntl
 import os
@@ -11,15 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from tenure_dev.binaries import BUILD_FLAGS, PROGRAMS, Binaries, Pins, find, link_flags
+from tenure_dev.binaries import CONTROL_PLANE, Binaries, find
 from tenure_dev.errors import ToolError
-from tenure_dev.paths import BINARIES_MODULE
+from tenure_dev.gomodule import BUILD_FLAGS, GoModule
 from tenure_dev.processes import dies_with_parent
 from tenure_dev.progress import Report, report
 from tenure_dev.toolchain import Toolchain, find_toolchain
 
-CORE_MINUTES = 13
-"""What compiling everything takes one core of a current server; only the announcement depends on it."""
 LOG_LINES = 12
 """How much of the log an error shows."""
 
@@ -29,50 +27,56 @@ def find_or_build() -> Binaries:
 
     Raises `ToolError` if `KUBEBUILDER_ASSETS` is incomplete, or if downloading or building fails.
     """
-    if found := find():
-        return found
-    pins = Pins.read()
-    store = pins.folder.parent
+    return find() or Binaries(built(CONTROL_PLANE))
+
+
+def built(module: GoModule) -> Path:
+    """Return the folder that holds a module's programs, and build them first if they aren't there.
+
+    Raises `ToolError` if downloading or building fails.
+    """
+    if not module.missing(module.folder):
+        return module.folder
+    store = module.folder.parent
     store.mkdir(parents=True, exist_ok=True)
-    with report() as progress, _locked(store / "lock", progress):
-        if found := find():  # Built by another run while this one waited.
-            return found
-        _build(pins, progress)
-    return Binaries(pins.folder)
+    with report() as progress, _locked(store / "lock", module, progress):
+        if module.missing(module.folder):  # Else another run built it while this one waited.
+            _build(module, progress)
+    return module.folder
 
 
 @contextmanager
-def _locked(path: Path, progress: Report) -> Iterator[None]:
+def _locked(path: Path, module: GoModule, progress: Report) -> Iterator[None]:
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress.step("control plane: another run is building it; waiting for that")
+            progress.step(f"{module.name}: another run is building it; waiting for that")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _build(pins: Pins, progress: Report) -> None:
-    progress.step("control plane: looking for Go")
-    toolchain = find_toolchain(pins)
-    partial = pins.folder.with_name(pins.folder.name + ".partial")
+def _build(module: GoModule, progress: Report) -> None:
+    progress.step(f"{module.name}: looking for Go")
+    toolchain = find_toolchain(module.go)
+    partial = module.folder.with_name(module.folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    with (pins.folder.parent / "build.log").open("w") as log:
-        flags = [*BUILD_FLAGS, "-ldflags", link_flags(pins.kubernetes)]
-        build = _Build(toolchain, flags, log, progress)
+    with (module.folder.parent / "build.log").open("w") as log:
+        build = _Build(module, toolchain, log, progress)
         build.plan()
-        for program, package in PROGRAMS.items():
+        for program, package in module.programs.items():
             build.compile(program, package, partial / program)
-    partial.rename(pins.folder)
+    partial.rename(module.folder)
     # Some gigabytes, of use only for continuing what was interrupted: new pins compile nearly everything anew.
     shutil.rmtree(toolchain.cache, ignore_errors=True)
 
 
 class _Build:
-    def __init__(self, toolchain: Toolchain, flags: list[str], log: TextIO, progress: Report) -> None:
+    def __init__(self, module: GoModule, toolchain: Toolchain, log: TextIO, progress: Report) -> None:
+        self._module = module
         self._toolchain = toolchain
-        self._flags = flags
+        self._flags = [*BUILD_FLAGS, "-ldflags", module.link_flags]
         self._log = log
         self._progress = progress
         self._downloads = 0
@@ -82,18 +86,18 @@ class _Build:
 
     def plan(self) -> None:
         """Download what is needed and count the packages that are still to be compiled."""
-        self._progress.step("control plane: downloading its Go modules")
+        self._progress.step(f"{self._module.name}: downloading its Go modules")
         form = "{{.ImportPath}}\t{{.Stale}}\t{{.StaleReason}}"
-        command = ["list", "-deps", *self._flags, "-f", form, *PROGRAMS.values()]
+        command = ["list", "-deps", *self._flags, "-f", form, *self._module.programs.values()]
         packages = self._go(command, "downloading the Go modules", self._downloading).splitlines()
         self._total = sum(map(_is_stale, packages))
         share = self._total / max(len(packages), 1)
-        minutes = round(CORE_MINUTES * share / (os.cpu_count() or 1))
+        minutes = round(self._module.core_minutes * share / (os.cpu_count() or 1))
         self._about = f" (about {minutes} min)" if minutes else ""
 
     def compile(self, program: str, package: str, target: Path) -> None:
         """Build one program."""
-        self._progress.step(f"control plane: compiling {program}, once{self._about}")
+        self._progress.step(f"{self._module.name}: compiling {program}, once{self._about}")
         command = ["build", "-v", *self._flags, "-o", str(target), package]
         self._go(command, f"compiling {program}", self._compiling)
 
@@ -114,7 +118,7 @@ class _Build:
             tempfile.TemporaryFile("w+") as output,
             subprocess.Popen(
                 [self._toolchain.go, *arguments],
-                cwd=BINARIES_MODULE,
+                cwd=self._module.source,
                 env=self._toolchain.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -135,7 +139,7 @@ class _Build:
     def _failure(self, what: str) -> ToolError:
         path = Path(self._log.name)
         last = "\n".join(path.read_text().splitlines()[-LOG_LINES:])
-        return ToolError(f"control plane: {what} failed. The whole log: {path}\nIts last lines:\n{last}")
+        return ToolError(f"{self._module.name}: {what} failed. The whole log: {path}\nIts last lines:\n{last}")
 
 
 def _is_stale(listed: str) -> bool:

@@ -9,6 +9,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 BINARIES_MODULE = CHECKOUT / "dev" / "binaries"
 """The Go module that pins the control plane's source."""
 
+TOOLS_MODULE = CHECKOUT / "dev" / "tools"
+"""The Go module that pins Helm and kstatus."""
+
 CRDS = CHECKOUT / "crds"
 """Tenure's CustomResourceDefinitions."""
 

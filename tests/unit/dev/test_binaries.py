@@ -1,10 +1,11 @@
 """Where the control plane's programs are looked for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tenure_dev.binaries import PROGRAMS, Pins, find
+from tenure_dev.binaries import CONTROL_PLANE, find
 from tenure_dev.errors import ToolError
 from tenure_dev.paths import cache_folder
 
@@ -23,8 +24,8 @@ def fill(folder: Path, *names: str) -> Path:
 
 
 def test_the_variable_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    fill(Pins.read().folder, *PROGRAMS)
-    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(fill(tmp_path / "assets", *PROGRAMS)))
+    fill(CONTROL_PLANE.folder, *CONTROL_PLANE.programs)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(fill(tmp_path / "assets", *CONTROL_PLANE.programs)))
 
     found = find()
 
@@ -45,11 +46,11 @@ def test_an_incomplete_folder_is_an_error_that_names_what_is_missing(
 def test_then_the_cache() -> None:
     assert find() is None
 
-    fill(Pins.read().folder, *PROGRAMS)
+    fill(CONTROL_PLANE.folder, *CONTROL_PLANE.programs)
 
     found = find()
     assert found is not None
-    assert found.folder == Pins.read().folder
+    assert found.folder == CONTROL_PLANE.folder
 
 
 def test_other_pins_mean_another_folder(tmp_path: Path) -> None:
@@ -57,13 +58,14 @@ def test_other_pins_mean_another_folder(tmp_path: Path) -> None:
     module.mkdir()
     (module / "go.mod").write_text("go 1.26.0\n\nrequire (\n\tk8s.io/kubernetes v1.37.2 // indirect\n)\n")
     (module / "go.sum").write_text("")
-    before = Pins.read(module)
+    pinned = replace(CONTROL_PLANE, source=module)
+    before = pinned.folder
     (module / "go.sum").write_text("example.org/module v1.0.0 h1:0\n")
 
-    assert before.kubernetes == "v1.37.2"
-    assert before.go == (1, 26, 0)
-    assert before.folder.name.startswith("v1.37.2-")
-    assert Pins.read(module).folder != before.folder
+    assert pinned.version == "v1.37.2"
+    assert pinned.go == (1, 26, 0)
+    assert before.name.startswith("v1.37.2-")
+    assert pinned.folder != before
 
 
 def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,79 @@
+"""A pinned Go module whose programs are built once into the cache folder."""
+
+import os
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from tenure_dev.errors import ToolError
+from tenure_dev.paths import cache_folder
+
+BUILD_FLAGS = ("-trimpath",)
+
+
+@dataclass(frozen=True)
+class GoModule:
+    """What is built: where its go.mod lies, and which programs come of it."""
+
+    name: str
+    """For people, such as `control plane`."""
+
+    source: Path
+    """The folder of its go.mod."""
+
+    store: str
+    """The folder below the cache folder in which it is kept."""
+
+    programs: Mapping[str, str]
+    """Each program and the Go package that it is built from, in building order."""
+
+    named_after: str
+    """The required Go module whose version names the folder."""
+
+    core_minutes: int
+    """What compiling everything takes one core of a current server; only the announcement depends on it."""
+
+    stamps_version: bool = False
+    """Whether the programs are told the version of `named_after`, as Kubernetes' own build does."""
+
+    @property
+    def version(self) -> str:
+        """The version of the module that it is named after, such as v1.37.2; raises `ToolError` without one."""
+        return self._find(rf"^(?:require)?\s*{re.escape(self.named_after)} (v\d+\.\d+\.\d+)\b", self.named_after)
+
+    @property
+    def go(self) -> tuple[int, ...]:
+        """The oldest Go release that can build it, such as (1, 26, 0); raises `ToolError` without a `go` line."""
+        return tuple(map(int, self._find(r"^go (\d+(?:\.\d+)*)$", "a `go` line").split(".")))
+
+    @property
+    def link_flags(self) -> str:
+        """The linker's flags: no debug information, and the version that the programs report."""
+        if not self.stamps_version:
+            return "-s -w"
+        major, minor, _ = self.version.removeprefix("v").split(".")
+        values = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+        return " ".join(["-s", "-w", *(f"-X k8s.io/component-base/version.{k}={v}" for k, v in values.items())])
+
+    @property
+    def folder(self) -> Path:
+        """Where in the cache the programs of exactly these pins lie once they are built."""
+        files = sorted(path for path in self.source.rglob("*") if path.name in {"go.mod", "go.sum", "main.go"})
+        parts = [*(path.read_text() for path in files), *BUILD_FLAGS, self.link_flags]
+        parts += [*self.programs.values(), platform.system(), platform.machine()]
+        digest = sha256("\0".join(parts).encode()).hexdigest()[:8]
+        return cache_folder() / self.store / f"{self.version}-{digest}"
+
+    def missing(self, folder: Path) -> list[str]:
+        """Return the programs that a folder lacks."""
+        return [name for name in sorted(self.programs) if not os.access(folder / name, os.X_OK)]
+
+    def _find(self, pattern: str, what: str) -> str:
+        path = self.source / "go.mod"
+        found = re.search(pattern, path.read_text(), re.MULTILINE)
+        if found is None:
+            raise ToolError(f"{path} has no {what}")
+        return found.group(1)
