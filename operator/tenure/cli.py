@@ -1,5 +1,6 @@
 """The command `tenure`."""
 
+import asyncio
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +17,9 @@ from tenure.errors import TenureError
 from tenure.generate import changed_files, generated_files
 from tenure.handlers.operator import run as run_operator
 from tenure.handlers.webhook import run as run_webhook
+from tenure.impact.live import read_cluster
 from tenure.impact.report import REPORTS, OutputFormat
-from tenure.impact.trees import read_tree
+from tenure.impact.trees import read_trees
 from tenure.logs import configure_logs
 from tenure.settings import LogFormat, LogLevel, Settings, WebhookSettings, refuse_unknown_variables
 
@@ -34,6 +36,7 @@ app = typer.Typer(
 def run(
     namespace: options.Namespaces = None,
     resync: options.Resync = 300.0,
+    health_port: options.HealthPort = 0,
     username_prefix: options.UsernamePrefix = "",
     when_keys_exist: options.KeysExist = WhenKeysExist.WARN,
     limits: options.LimitsText = "",
@@ -67,6 +70,7 @@ def run(
     settings = Settings(
         namespaces=tuple(namespace or ()),
         resync_seconds=resync,
+        health_port=health_port,
         installation=Installation(username_prefix, when_keys_exist, Limits.parse(limits)),
         webhook=webhook if webhooks else None,
         log_format=log_format,
@@ -122,15 +126,26 @@ def impact(
     head: Annotated[str, typer.Option(help="The tree after: a folder, a git revision, or - for standard input.")],
     output: Annotated[OutputFormat, typer.Option("--output", "-o", help="How to print it.")] = OutputFormat.TEXT,
     namespace: Annotated[str, typer.Option(help="Where objects belong that name no namespace.")] = "default",
+    when_keys_exist: options.KeysExist = WhenKeysExist.WARN,
+    limits: options.LimitsText = "",
+    *,
+    live: Annotated[
+        bool, typer.Option("--live", help="Begin with what is in the cluster that KUBECONFIG names, by `list` alone.")
+    ] = False,
 ) -> None:
     """Say what a change to a repository of manifests does to keys, without a cluster.
 
     Exit code 0: every change may pass as it is. 2: keys end and nobody acknowledged it, or a change will be refused.
     1: a manifest can't be understood.
     """
-    impacts = compare(read_tree(base, namespace), read_tree(head, namespace), datetime.now(UTC))
-    typer.echo(REPORTS[output](impacts), nl=False)
-    if not all(one.passes for one in impacts):
+    before, after = read_trees(base, head, namespace)
+    if live:
+        cluster = asyncio.run(read_cluster(before.namespaces | after.namespaces))
+        before, after = cluster.over(before), after.over(cluster.without(before))
+    installation = Installation(when_keys_exist=when_keys_exist, limits=Limits.parse(limits))
+    comparison = compare(before, after, datetime.now(UTC), installation)
+    typer.echo(REPORTS[output](comparison), nl=False)
+    if not comparison.passes:
         raise typer.Exit(2)
 
 

@@ -1,11 +1,13 @@
 """The impact as text for a terminal, Markdown for a pull request, or JSON for programs."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from typing import Any
 
 from tenure.domain.admission.acknowledgement import ANNOTATION
-from tenure.domain.admission.impact import Impact
+from tenure.domain.admission.impact import Comparison, Dissolution, Impact
+from tenure.domain.resources.organization import WhenKeysExist
 
 
 class OutputFormat(StrEnum):
@@ -16,65 +18,106 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
-def as_text(impacts: Sequence[Impact]) -> str:
+_NOTHING = "no Membership changes"
+
+
+def as_text(comparison: Comparison) -> str:
     """Lines for a terminal."""
-    if not impacts:
-        return "no Membership changes\n"
-    blocks = ["\n".join(_block(impact)) for impact in impacts]
-    return "\n".join([*blocks, _summary(impacts), ""])
+    blocks = ["\n".join(_block(impact)) for impact in comparison.members]
+    blocks += ["\n".join(_removal(gone)) for gone in comparison.organizations]
+    return "\n".join([*blocks, _summary(comparison), ""]) if blocks else f"{_NOTHING}\n"
 
 
-def as_markdown(impacts: Sequence[Impact]) -> str:
+def as_markdown(comparison: Comparison) -> str:
     """A comment on a pull request."""
-    if not impacts:
-        return "**Tenure:** no Membership changes.\n"
+    if not comparison.members and not comparison.organizations:
+        return f"**Tenure:** {_NOTHING}.\n"
     lines = ["### Tenure: what this change does to keys", "", "| Member | Change | Ends | Goes on | Stays |"]
     lines.append("| --- | --- | --- | --- | --- |")
-    for impact in impacts:
-        names = [", ".join(f"`{name}`" for name in group) for group in (impact.ends, impact.goes_on, impact.stays)]
+    for impact in comparison.members:
+        names = [_quoted(group, impact.key_ids) for group in (impact.ends, impact.goes_on, impact.stays)]
         lines.append(f"| `{impact.member}` | {_change(impact)} | {' | '.join(names)} |")
+    lines += [
+        f"| all of `{gone.organization}` | Organization removed | {_quoted(gone.ends)} |  |  |"
+        for gone in comparison.organizations
+    ]
     lines.append("")
-    for impact in impacts:
-        lines += [f"- `{impact.member}`: {remark}" for remark in _remarks(impact)]
-    return "\n".join([*lines, "", f"**{_summary(impacts)}**", ""])
+    for impact in comparison.members:
+        lines += [f"- `{impact.member}`: {remark}" for remark in _remarks(impact, code="`")]
+    for gone in comparison.organizations:
+        lines += [f"- `{gone.organization}`: refused: {refusal}" for refusal in gone.refusals]
+    return "\n".join([*lines, "", f"**{_summary(comparison)}**", ""])
 
 
-def as_json(impacts: Sequence[Impact]) -> str:
+def as_json(comparison: Comparison) -> str:
     """One object for programs."""
     document = {
-        "passes": all(impact.passes for impact in impacts),
-        "changes": [
+        "passes": comparison.passes,
+        "changes": [_change_fields(impact) for impact in comparison.members],
+        "removedOrganizations": [
             {
-                "namespace": impact.member.namespace,
-                "membership": impact.member.name,
-                "subject": impact.subject,
-                "from": impact.old_role,
-                "to": impact.new_role,
-                "file": impact.file,
-                "ends": impact.ends,
-                "goesOn": impact.goes_on,
-                "stays": impact.stays,
-                "leftBehind": impact.left_behind,
-                "missingAcknowledgement": impact.acknowledgement,
-                "refusals": impact.refusals,
+                "namespace": gone.organization.namespace,
+                "organization": gone.organization.name,
+                "file": gone.file,
+                "ends": gone.ends,
+                "refusals": gone.refusals,
             }
-            for impact in impacts
+            for gone in comparison.organizations
         ],
     }
     return json.dumps(document, indent=2) + "\n"
 
 
+def _change_fields(impact: Impact) -> dict[str, Any]:
+    return {
+        "namespace": impact.member.namespace,
+        "membership": impact.member.name,
+        "subject": impact.subject,
+        "from": impact.old_role,
+        "to": impact.new_role,
+        "file": impact.file,
+        "whenKeysExist": impact.when_keys_exist,
+        "ends": impact.ends,
+        "goesOn": impact.goes_on,
+        "stays": impact.stays,
+        "keyIds": impact.key_ids,
+        "leftBehind": impact.left_behind,
+        "missingAcknowledgement": impact.acknowledgement,
+        "acknowledgementFlaw": impact.flaw or None,
+        "refusals": impact.refusals,
+        "passes": impact.passes,
+        "isRefused": impact.is_refused,
+    }
+
+
 def _block(impact: Impact) -> Iterator[str]:
-    head = f"{impact.member}  {_change(impact)}"
-    yield f"{head:<62} {impact.file}".rstrip()
+    yield _headed(f"{impact.member}  {_change(impact)}", impact.file)
     width = max((len(name) for name in (*impact.ends, *impact.goes_on)), default=0)
     secret = f"Secret {impact.member.namespace}/"
     for name in impact.ends:
-        yield f"  ends      {name:<{width}}   {secret}{name}"
+        yield f"  ends      {name:<{width}}   {secret}{name}   {impact.key_ids.get(name, '')}".rstrip()
     for name in impact.goes_on:
         yield f"  goes on   {name:<{width}}   {secret}{name}   new token, the rights of {impact.new_role}"
     for remark in _remarks(impact):
         yield f"  {remark}"
+
+
+def _removal(gone: Dissolution) -> Iterator[str]:
+    yield _headed(f"{gone.organization}  Organization removed", gone.file)
+    width = max((len(name) for name in gone.ends), default=0)
+    for name in gone.ends:
+        yield f"  ends      {name:<{width}}   Secret {gone.organization.namespace}/{name}"
+    for refusal in gone.refusals:
+        yield f"  refused: {refusal}"
+
+
+def _headed(head: str, file: str) -> str:
+    return f"{head:<62} {file}".rstrip()
+
+
+def _quoted(names: tuple[str, ...], key_ids: Mapping[str, str] | None = None) -> str:
+    known = key_ids or {}
+    return ", ".join(f"`{name}` ({known[name]})" if name in known else f"`{name}`" for name in names)
 
 
 def _change(impact: Impact) -> str:
@@ -82,25 +125,34 @@ def _change(impact: Impact) -> str:
         return "removed"
     if impact.old_role is None:
         return f"new, {impact.new_role}"
+    if impact.old_role is impact.new_role:
+        return f"{impact.new_role} as before"
     return f"{impact.old_role} -> {impact.new_role}"
 
 
-def _remarks(impact: Impact) -> Iterator[str]:
+def _remarks(impact: Impact, code: str = "") -> Iterator[str]:
+    """What there is to say in sentences; `code` is put around what is to be copied."""
     if impact.stays and impact.new_role is not None and not impact.is_person:
         goes = "1 key goes" if len(impact.stays) == 1 else f"{len(impact.stays)} keys go"
         yield f"service account: {goes} on, with the rights of {impact.new_role}"
     for name, file in impact.left_behind.items():
-        yield f"{name} stays in {file} and will wait for ever: remove it too"
+        place = f"in {file}" if file else "in the cluster"
+        yield f"{name} stays {place} and will wait for ever: remove it too"
     for refusal in impact.refusals:
         yield f"refused: {refusal}"
     if impact.acknowledgement is not None:
-        yield f'not acknowledged; add the annotation   {ANNOTATION}: "{impact.acknowledgement}"'
+        line = f'{code}{ANNOTATION}: "{impact.acknowledgement}"{code}'
+        yield from [impact.flaw] if impact.flaw else []
+        yield f"not acknowledged; add the annotation   {line}"
+        if impact.when_keys_exist is WhenKeysExist.WARN:
+            yield "the organization only warns (whenKeysExist: Warn): as it is, it is stored, and the keys end"
 
 
-def _summary(impacts: Sequence[Impact]) -> str:
-    missing = sum(impact.acknowledgement is not None for impact in impacts)
-    refused = sum(bool(impact.refusals) for impact in impacts)
-    ended = sum(len(impact.ends) for impact in impacts)
+def _summary(comparison: Comparison) -> str:
+    members, organizations = comparison.members, comparison.organizations
+    missing = sum(one.acknowledgement is not None for one in members)
+    refused = sum(map(bool, [*(one.refusals for one in members), *(one.refusals for one in organizations)]))
+    ended = sum(map(len, [*(one.ends for one in members), *(one.ends for one in organizations)]))
     parts = ["1 key ends" if ended == 1 else f"{ended or 'no'} keys end"]
     if missing:
         parts.append(f"{missing} change{'s' if missing > 1 else ''} not acknowledged")
@@ -109,7 +161,7 @@ def _summary(impacts: Sequence[Impact]) -> str:
     return "; ".join(parts)
 
 
-REPORTS: Mapping[OutputFormat, Callable[[Sequence[Impact]], str]] = {
+REPORTS: Mapping[OutputFormat, Callable[[Comparison], str]] = {
     OutputFormat.TEXT: as_text,
     OutputFormat.MARKDOWN: as_markdown,
     OutputFormat.JSON: as_json,

@@ -1,11 +1,7 @@
 """Read manifests from a folder, a git revision or standard input."""
 
-import io
-import subprocess
 import sys
-import tarfile
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +9,43 @@ import yaml
 from pydantic import ValidationError
 
 from tenure.domain.admission.acknowledgement import ANNOTATION, Acknowledgement
-from tenure.domain.admission.impact import Address, Tree
+from tenure.domain.admission.ground import LONG_AGO
+from tenure.domain.admission.tree import Address, Tree
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
-from tenure.domain.resources.base import API_VERSION, format_time
+from tenure.domain.resources.base import API_VERSION, GROUP, format_time
 from tenure.domain.schema import unknown_fields
-from tenure.errors import TenureError
+from tenure.impact.errors import BadInputError
+from tenure.impact.revisions import revision_files
 
 STANDARD_INPUT = "-"
 
 _SUFFIXES = (".yaml", ".yml", ".json")
-_CREATED = format_time(datetime(2000, 1, 1, tzinfo=UTC))
 _BY_KIND: Mapping[str, type[Resource]] = {resource.kind: resource for resource in KINDS}
 
 
-class BadInputError(TenureError):
-    """A tree can't be read; the text names the file and the field."""
-
-
-def read_tree(source: str, namespace: str) -> Tree:
-    """Read the manifests of `source`: a folder or file, `-` for standard input, or a git revision.
+def read_trees(base: str, head: str, namespace: str) -> tuple[Tree, Tree]:
+    """Read the manifests before and after a change; each is a folder or file, `-`, or a git revision.
 
     `namespace` is where objects belong that name none.
 
     Raises:
         BadInputError: there is no such source, or a manifest can't be understood.
     """
-    return _tree(_documents(_files(source)), namespace)
+    if base == head == STANDARD_INPUT:
+        raise BadInputError("--base and --head can't both be standard input")
+    before, after = _read_tree(base, namespace), _read_tree(head, namespace)
+    for member, text in after.acknowledgements.items():
+        # One that was there before is spent, whatever it says.
+        if text != before.acknowledgements.get(member):
+            _check_acknowledgement(f"{head}: {after.file_of(Membership, member)}: Membership {member}", text)
+    return before, after
+
+
+def _read_tree(source: str, namespace: str) -> Tree:
+    try:
+        return _tree(_documents(_files(source)), namespace)
+    except BadInputError as error:
+        raise BadInputError(f"{source}: {error}") from error
 
 
 def _files(source: str) -> Iterator[tuple[str, str]]:
@@ -49,30 +56,17 @@ def _files(source: str) -> Iterator[tuple[str, str]]:
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.suffix in _SUFFIXES and file.is_file():
-                yield str(file.relative_to(path)), _text(str(file), file.read_bytes())
+                name = str(file.relative_to(path))
+                yield name, _text(name, file.read_bytes())
     elif path.is_file():
-        yield str(path), _text(str(path), path.read_bytes())
+        yield path.name, _text(path.name, path.read_bytes())
     else:
-        yield from _revision(source)
-
-
-def _revision(revision: str) -> Iterator[tuple[str, str]]:
-    command = ["git", "archive", "--format=tar", revision, "--", "."]
-    try:
-        archive = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - a list, no shell
-    except OSError as error:
-        raise BadInputError(f"{revision}: no such folder, and git can't be run: {error}") from error
-    if archive.returncode != 0:
-        said = archive.stderr.decode(errors="replace").strip().splitlines()
-        raise BadInputError(f"{revision}: neither a folder nor a git revision: {said[-1] if said else 'git failed'}")
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        for member in tar:
-            content = tar.extractfile(member) if member.isfile() and member.name.endswith(_SUFFIXES) else None
-            if content is not None:
-                yield member.name, _text(member.name, content.read())
+        yield from ((name, _text(name, content)) for name, content in revision_files(source, _SUFFIXES))
 
 
 def _text(name: str, content: bytes) -> str:
+    if GROUP.encode() not in content:
+        return ""  # No object of Tenure's can be in it; it may be a template, which is no YAML.
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -84,7 +78,7 @@ def _documents(files: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Mapping[
     for name, text in files:
         try:
             documents = list(yaml.load_all(text, Loader=_Loader))
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise BadInputError(f"{name}: no YAML: {' '.join(str(error).split())}") from error
         for document in documents:
             if isinstance(document, Mapping):
@@ -106,8 +100,9 @@ def _tree(documents: Iterable[tuple[str, Mapping[str, Any]]], namespace: str) ->
             raise BadInputError(f"{file}: {resource.kind} {address} stands in {files[resource.kind, address]} too")
         objects[resource][address] = parsed
         files[resource.kind, address] = file
-        if acknowledgement := _acknowledgement(file, document):
-            acknowledgements[address] = acknowledgement
+        annotations = document["metadata"].get("annotations") or {}
+        if resource is Membership and ANNOTATION in annotations:
+            acknowledgements[address] = str(annotations[ANNOTATION])
     return Tree(objects[Organization], objects[Membership], objects[ApiKey], acknowledgements, files)
 
 
@@ -118,15 +113,20 @@ def _parse(file: str, resource: type[Resource], document: Mapping[str, Any], nam
         raise BadInputError(f"{file}: {resource.kind}: metadata.name is missing")
     place = metadata.get("namespace") or namespace
     what = f"{file}: {resource.kind} {place}/{metadata['name']}"
+    for field in ("labels", "annotations"):
+        if not isinstance(metadata.get(field) or {}, Mapping):
+            raise BadInputError(f"{what}: metadata.{field}: names and their values are expected")
     for field in unknown_fields(resource, document):
         raise BadInputError(f"{what}: {field}: no such field")
     kept = {
-        **metadata,
+        "name": metadata["name"],
         "namespace": place,
+        "labels": metadata.get("labels"),
+        "annotations": metadata.get("annotations"),
         "uid": f"{resource.kind}/{metadata['name']}",
         "resourceVersion": "0",
         "generation": 1,
-        "creationTimestamp": _CREATED,
+        "creationTimestamp": format_time(LONG_AGO),
     }
     try:
         return resource.from_body({"metadata": kept, "spec": document.get("spec")})
@@ -136,16 +136,11 @@ def _parse(file: str, resource: type[Resource], document: Mapping[str, Any], nam
         raise BadInputError(f"{what}: {where}: {first['msg']}") from error
 
 
-def _acknowledgement(file: str, document: Mapping[str, Any]) -> str | None:
-    annotations = document["metadata"].get("annotations") or {}
-    value = annotations.get(ANNOTATION)
-    if value is None:
-        return None
+def _check_acknowledgement(place: str, text: str) -> None:
     try:
-        Acknowledgement.parse(str(value))
+        Acknowledgement.parse(text)
     except ValueError as error:
-        raise BadInputError(f"{file}: metadata.annotations: {error}") from error
-    return str(value)
+        raise BadInputError(f"{place}: metadata.annotations: {error}") from error
 
 
 class _Loader(yaml.SafeLoader):

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from support.manifests import api_key, marked, member, organization, service_account
 from tenure.cli import app
 from tenure.domain.admission.acknowledgement import ANNOTATION
-from tenure.impact.trees import BadInputError
+from tenure.impact.errors import BadInputError
 
 Body = dict[str, Any]
 Files = Mapping[str, list[Body]]
@@ -170,6 +170,7 @@ def test_text_and_markdown_say_the_same(tmp_path: Path) -> None:
         "  ends      ci-deploy   Secret default/ci-deploy",
         "  ends      laptop      Secret default/laptop",
         '  not acknowledged; add the annotation   tenure.dev/acknowledge-key-deletion: "Viewer: ci-deploy, laptop"',
+        "  the organization only warns (whenKeysExist: Warn): as it is, it is stored, and the keys end",
         "2 keys end; 1 change not acknowledged",
     ]
     markdown = _impact("--base", str(before), "--head", str(after), "-o", "markdown")[1]
@@ -193,8 +194,14 @@ def test_a_git_revision_is_a_tree_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param("a: [", "bad.yaml: no YAML", id="no YAML"),
-        pytest.param("a: 1\na: 2\n", "'a' stands twice", id="a key twice"),
+        pytest.param("# tenure.dev\na: [", "bad.yaml: no YAML", id="no YAML"),
+        pytest.param("# tenure.dev\na: 1\na: 2\n", "'a' stands twice", id="a key twice"),
+        pytest.param("# tenure.dev\na: !!int b\n", "bad.yaml: no YAML", id="no number"),
+        pytest.param(
+            yaml.safe_dump({**ALICE, "metadata": {"name": "alice", "annotations": ["a"]}}),
+            "Membership default/alice: metadata.annotations: names",
+            id="annotations are a list",
+        ),
         pytest.param(
             yaml.safe_dump(_with_role(ALICE, "Boss")), "bad.yaml: Membership default/alice: spec.role", id="role"
         ),
@@ -219,4 +226,5 @@ def test_other_objects_and_lists_are_read(tmp_path: Path) -> None:
     (tmp_path / "all.json").write_text(json.dumps(items))
     (tmp_path / "other.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: b}\n")
     (tmp_path / "notes.txt").write_text("no: [manifest")
+    (tmp_path / "template.yaml").write_text("{{ if .Values.enabled }}\nkind: Deployment\n{{ end }}\n")
     assert _impact("--base", str(tmp_path), "--head", str(tmp_path)) == (0, "no Membership changes\n")

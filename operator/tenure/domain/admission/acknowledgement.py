@@ -72,8 +72,3 @@ def find_flaw(before: str | None, after: str | None, role: Role, keys: Collectio
         return Acknowledgement.parse(after).lacks(role, keys)
     except ValueError as error:
         return f"The acknowledgement can't be read: {error}."
-
-
-def is_approved(before: str | None, after: str | None, role: Role, keys: Collection[str]) -> bool:
-    """To be removed."""
-    return after is not None and after != before and not Acknowledgement.parse(after).lacks(role, keys)

@@ -1,73 +1,25 @@
 """The impact of a change to a tree of manifests: the price of every change of a Membership, without a cluster.
 
-The tree's keys are taken for issued where they could be, by the rules that issue them, so the same functions judge here
-as in a cluster.
+The same functions judge here as in a cluster.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple
 
-from tenure.domain.admission.acknowledgement import is_approved, spell
-from tenure.domain.admission.price import price
-from tenure.domain.admission.transitions import explain_denial, is_denied
-from tenure.domain.planning.apikeys import issued_status, new_stamp
-from tenure.domain.planning.observation import ApiKeyObservation
-from tenure.domain.planning.obstacles import find_obstacle
-from tenure.domain.planning.organizations import oldest
+from tenure.domain.admission.acknowledgement import find_flaw, spell
+from tenure.domain.admission.ground import grounded
+from tenure.domain.admission.ownership import remaining_owners
+from tenure.domain.admission.price import Price, price
+from tenure.domain.admission.request import Change, Operation, Requester
+from tenure.domain.admission.tenancy import protection_refusal
+from tenure.domain.admission.transitions import duplicate_refusal, rule_refusals
+from tenure.domain.admission.tree import Address, Tree
+from tenure.domain.admission.wording import denied_with_keys
+from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.organization import WhenKeysExist
 from tenure.domain.roles import Role
-from tenure.domain.validity import Verdict
-
-
-class Address(NamedTuple):
-    """A namespace and a name in it."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-
-@dataclass(frozen=True)
-class Tree:
-    """The manifests of a repository at one moment."""
-
-    organizations: Mapping[Address, Organization] = field(default_factory=dict)
-    memberships: Mapping[Address, Membership] = field(default_factory=dict)
-    api_keys: Mapping[Address, ApiKey] = field(default_factory=dict)
-    acknowledgements: Mapping[Address, str] = field(default_factory=dict)
-    """The acknowledging annotation of each Membership that has one."""
-
-    files: Mapping[tuple[str, Address], str] = field(default_factory=dict)
-    """The file of each object, by kind and address."""
-
-    def organization_of(self, membership: Membership) -> Organization | None:
-        """The Organization in force in the member's namespace, if it is the one that the member names."""
-        there = [one for address, one in self.organizations.items() if address.namespace == membership.namespace]
-        organization = oldest(there)
-        return organization if organization and organization.name == membership.spec.organization else None
-
-    def keys_of(self, member: Address) -> list[ApiKey]:
-        """The keys of a member, by name."""
-        keys = (
-            key
-            for address, key in self.api_keys.items()
-            if address.namespace == member.namespace and key.spec.membership == member.name
-        )
-        return sorted(keys, key=lambda key: key.name)
-
-    def owners(self, namespace: str, organization: str) -> list[str]:
-        """The names of the people who own an organization."""
-        return sorted(
-            address.name
-            for address, member in self.memberships.items()
-            if address.namespace == namespace
-            and member.spec.organization == organization
-            and member.spec.role is Role.OWNER
-        )
 
 
 @dataclass(frozen=True)
@@ -84,14 +36,23 @@ class Impact:
     """None: the member is removed."""
 
     file: str
+    when_keys_exist: WhenKeysExist
+    """What the organization does about a role change that ends keys, as far as it is known."""
+
     ends: tuple[str, ...] = ()
     goes_on: tuple[str, ...] = ()
     stays: tuple[str, ...] = ()
+    key_ids: Mapping[str, str] = field(default_factory=dict)
+    """The public ids of the tokens that stop working, where a cluster was asked."""
+
     left_behind: Mapping[str, str] = field(default_factory=dict)
-    """Keys of a removed member that the tree still holds, and their files."""
+    """Keys of a removed member that stay, and their files; one without a file stays in the cluster."""
 
     acknowledgement: str | None = None
     """The annotation's value that is missing; None: nothing is."""
+
+    flaw: str = ""
+    """Why the annotation that is there is no acknowledgement; empty: there is none."""
 
     refusals: tuple[str, ...] = ()
     """Why the change won't be let in, whatever is acknowledged."""
@@ -101,94 +62,180 @@ class Impact:
         """Whether nothing has to be added or taken back."""
         return self.acknowledgement is None and not self.refusals
 
-
-def compare(base: Tree, head: Tree, now: datetime) -> list[Impact]:
-    """The impact of every Membership that differs between two trees, by address."""
-    issued = replace(base, api_keys={address: _issued(key, base, now) for address, key in base.api_keys.items()})
-    impacts = []
-    for member in sorted(base.memberships.keys() | head.memberships.keys()):
-        old, new = base.memberships.get(member), head.memberships.get(member)
-        if old is None or new is None or old.spec != new.spec:
-            impacts.append(_impact(member, issued, head, now))
-    return impacts
+    @property
+    def is_refused(self) -> bool:
+        """Whether the webhooks refuse it as it is."""
+        is_asked_for = self.when_keys_exist is not WhenKeysExist.WARN
+        return bool(self.refusals) or (is_asked_for and self.acknowledgement is not None)
 
 
-def _issued(key: ApiKey, tree: Tree, now: datetime) -> ApiKey:
-    """The key as it would stand in a cluster that the tree was applied to."""
-    membership = tree.memberships.get(Address(key.namespace, key.spec.membership))
-    organization = tree.organization_of(membership) if membership else None
-    siblings = tree.keys_of(Address(key.namespace, key.spec.membership))
-    seen = ApiKeyObservation(api_key=key, membership=membership, organization=organization, siblings=siblings, now=now)
-    if find_obstacle(seen, Verdict.PENDING) is not None:
-        return key
-    status = issued_status(seen, new_stamp(seen, now), key_id=key.name, token_hash="", secret_uid=key.name)
-    return key.model_copy(update={"status": status})
+@dataclass(frozen=True)
+class Dissolution:
+    """An Organization that a change removes."""
+
+    organization: Address
+    file: str
+    ends: tuple[str, ...]
+    """The keys of members that stay; what ends with the others is said of each of them."""
+
+    refusals: tuple[str, ...]
 
 
-def _impact(member: Address, base: Tree, head: Tree, now: datetime) -> Impact:
-    old, new = base.memberships.get(member), head.memberships.get(member)
-    known = new or old
-    if known is None:
-        raise ValueError(f"{member} is in neither tree")
-    impact = Impact(
-        member=member,
-        subject=known.spec.subject.name,
-        is_person=known.is_person,
-        old_role=old.spec.role if old else None,
-        new_role=new.spec.role if new else None,
-        file=(head if new else base).files.get((Membership.kind, member), ""),
-        refusals=tuple(_refusals(old, new, base, head)),
-    )
-    return impact if old is None else _with_price(impact, old, base, head, now)
+@dataclass(frozen=True)
+class Comparison:
+    """What lies between two trees, by address."""
+
+    members: tuple[Impact, ...]
+    organizations: tuple[Dissolution, ...] = ()
+
+    @property
+    def passes(self) -> bool:
+        """Whether nothing has to be added or taken back."""
+        return all(one.passes for one in self.members) and not any(one.refusals for one in self.organizations)
 
 
-def _with_price(impact: Impact, old: Membership, base: Tree, head: Tree, now: datetime) -> Impact:
-    member, keys = impact.member, base.keys_of(impact.member)
-    changed = {key.name: _renewed(key, head.api_keys.get(Address(key.namespace, key.name))) for key in keys}
-    cost = price(old, impact.new_role, keys, base.organization_of(old), now, changed=changed)
-    left = {
-        key.name: head.files.get((ApiKey.kind, Address(key.namespace, key.name)), "") for key in head.keys_of(member)
-    }
-    return replace(
-        impact,
-        ends=tuple(key.name for key in cost.ends),
-        goes_on=tuple(sorted((*(key.name for key in cost.goes_on), *cost.starts))),
-        stays=tuple(key.name for key in cost.stays),
-        left_behind=left if impact.new_role is None else {},
-        acknowledgement=_missing_acknowledgement(impact, cost.dying, base, head),
+def compare(base: Tree, head: Tree, now: datetime, installation: Installation = DEFAULTS) -> Comparison:
+    """The impact of every Membership that differs between two trees, and of every Organization that goes."""
+    before, after = grounded(base, head, now, installation)
+    step = _Step(before, after, now, installation)
+    everybody = sorted(before.memberships.keys() | after.memberships.keys())
+    gone = sorted(before.organizations.keys() - after.organizations.keys())
+    return Comparison(
+        tuple(step.impact(member) for member in everybody if step.changes(member)),
+        tuple(step.dissolution(organization) for organization in gone),
     )
 
 
-def _renewed(key: ApiKey, after: ApiKey | None) -> ApiKey | None:
-    """The key with the spec that it will have; None: the change removes it."""
-    return None if after is None else key.model_copy(update={"spec": after.spec})
+@dataclass(frozen=True)
+class _Step:
+    """The step from one tree, whose keys are issued, to another."""
+
+    base: Tree
+    head: Tree
+    now: datetime
+    installation: Installation
+
+    def changes(self, member: Address) -> bool:
+        """Whether a Membership differs."""
+        old, new = self.base.memberships.get(member), self.head.memberships.get(member)
+        return old is None or new is None or old.spec != new.spec
+
+    def impact(self, member: Address) -> Impact:
+        """The impact on a member who differs."""
+        old, new = self.base.memberships.get(member), self.head.memberships.get(member)
+        known = new or old
+        if known is None:
+            raise ValueError(f"{member} is in neither tree")
+        impact = Impact(
+            member=member,
+            subject=known.spec.subject.name,
+            is_person=known.is_person,
+            old_role=old.spec.role if old else None,
+            new_role=new.spec.role if new else None,
+            file=(self.head if new else self.base).file_of(Membership, member),
+            when_keys_exist=self._mode(known),
+            refusals=tuple(self._refusals(old, new)),
+        )
+        return impact if old is None else self._with_price(impact, old)
+
+    def dissolution(self, address: Address) -> Dissolution:
+        """What becomes of an Organization that goes."""
+        removal = Change(
+            operation=Operation.DELETE,
+            requester=Requester(username=""),
+            namespace=address.namespace,
+            old=self.base.organizations[address],
+            new=None,
+            old_body={},
+            new_body={},
+        )
+        stay = [
+            member
+            for member in self.base.members_in(address.namespace)
+            if member.spec.organization == address.name and _address(member) in self.head.memberships
+        ]
+        return Dissolution(
+            organization=address,
+            file=self.base.file_of(Organization, address),
+            ends=tuple(sorted(key.name for member in stay for key in self._price(member, None).ends)),
+            refusals=tuple(filter(None, [protection_refusal(removal)])),
+        )
+
+    def _mode(self, member: Membership) -> WhenKeysExist:
+        """What a role change with keys meets: by what a cluster says of itself, or by the manifests."""
+        before, after = self.base.organization_of(member), self.head.organization_of(member)
+        told = before.status.policy if before else None
+        if told and before and (after is None or before.spec.role_changes == after.spec.role_changes):
+            return told.when_keys_exist
+        organization = after or before
+        return self.installation.policy(organization).when_keys_exist if organization else WhenKeysExist.WARN
+
+    def _price(self, old: Membership, new_role: Role | None) -> Price:
+        keys = self.base.keys_of(_address(old))
+        return price(
+            old,
+            new_role,
+            keys,
+            self.base.organization_of(old),
+            self.now,
+            changed={key.name: self._renewed(key) for key in keys},
+            installation=self.installation,
+        )
+
+    def _renewed(self, key: ApiKey) -> ApiKey | None:
+        """The key with the spec that it will have; None: the change removes it."""
+        after = self.head.api_keys.get(_address(key))
+        return None if after is None else key.model_copy(update={"spec": after.spec})
+
+    def _with_price(self, impact: Impact, old: Membership) -> Impact:
+        cost = self._price(old, impact.new_role)
+        priced = replace(
+            impact,
+            ends=tuple(key.name for key in cost.ends),
+            goes_on=tuple(sorted((*(key.name for key in cost.goes_on), *cost.starts))),
+            stays=tuple(key.name for key in cost.stays),
+            key_ids={key.name: key.key_id for key in (*cost.ends, *cost.goes_on) if key.key_id},
+        )
+        if impact.new_role is None:
+            left = map(_address, self.head.keys_of(impact.member))
+            return replace(priced, left_behind={key.name: self.head.file_of(ApiKey, key) for key in left})
+        if impact.when_keys_exist is WhenKeysExist.DENY:
+            denied = [denied_with_keys(old, impact.new_role, cost, old.spec.organization)] if cost.ends else []
+            return replace(priced, refusals=(*impact.refusals, *denied))
+        marks = self.base.acknowledgements.get(impact.member), self.head.acknowledgements.get(impact.member)
+        flaw = find_flaw(*marks, impact.new_role, cost.dying) if cost.dying else None
+        if flaw is None or impact.new_role is impact.old_role:
+            return priced
+        # Every token that dies is named, replaced or not.
+        return replace(priced, acknowledgement=spell(impact.new_role, cost.dying), flaw=flaw if marks[1] else "")
+
+    def _refusals(self, old: Membership | None, new: Membership | None) -> Iterator[str]:
+        if old is not None and new is not None:
+            for name in ("organization", "subject"):
+                if getattr(old.spec, name) != getattr(new.spec, name):
+                    yield f"spec.{name}: never changes; delete the Membership and create another one"
+        if new is not None:
+            organization = self.head.organization_of(new)
+            yield from rule_refusals(organization, old, new) if organization else ()
+            if old is None and (refusal := duplicate_refusal(new, self._members_before(new))):
+                yield refusal
+        if old is not None and old.spec.role is Role.OWNER and (new is None or new.spec.role is not Role.OWNER):
+            yield from self._last_owner(old)
+
+    def _members_before(self, new: Membership) -> Iterator[Membership]:
+        """The members who are there when a new one comes."""
+        for member in self.head.members_in(new.namespace):
+            if _address(member) in self.base.memberships or member.name < new.name:
+                yield member
+
+    def _last_owner(self, old: Membership) -> Iterator[str]:
+        """Whether an organization that stays loses its last owner."""
+        name = old.spec.organization
+        organization = self.head.organizations.get(Address(old.namespace, name))
+        members = self.head.members_in(old.namespace)
+        if organization is not None and not remaining_owners(members, old, organization):
+            yield f"spec.role: {name} must keep an owner, and no other Membership in the tree is one"
 
 
-def _missing_acknowledgement(impact: Impact, keys: tuple[str, ...], base: Tree, head: Tree) -> str | None:
-    """The acknowledgement that a change of role still needs: every token that dies is named, replaced or not."""
-    if impact.new_role is None or impact.new_role is impact.old_role or not keys:
-        return None
-    before, after = base.acknowledgements.get(impact.member), head.acknowledgements.get(impact.member)
-    return None if is_approved(before, after, impact.new_role, keys) else spell(impact.new_role, keys)
-
-
-def _refusals(old: Membership | None, new: Membership | None, base: Tree, head: Tree) -> Iterator[str]:
-    if old is not None and new is not None:
-        for name in ("organization", "subject"):
-            if getattr(old.spec, name) != getattr(new.spec, name):
-                yield f"spec.{name}: never changes; delete the Membership and create another one"
-    if new is not None:
-        organization = head.organization_of(new)
-        before = old.spec.role if old else None
-        if organization is not None and before is not new.spec.role and is_denied(organization, before, new.spec.role):
-            yield explain_denial(organization, before, new.spec.role)
-    if old is not None and old.spec.role is Role.OWNER and (new is None or new.spec.role is not Role.OWNER):
-        yield from _last_owner(old, base, head)
-
-
-def _last_owner(old: Membership, base: Tree, head: Tree) -> Iterator[str]:
-    """Whether an organization that stays loses its last owner."""
-    name = old.spec.organization
-    stays = Address(old.namespace, name) in head.organizations or Address(old.namespace, name) not in base.organizations
-    if stays and not head.owners(old.namespace, name):
-        yield f"spec.role: {name} must keep an owner, and no other Membership in the tree is one"
+def _address(resource: Membership | ApiKey) -> Address:
+    return Address(resource.namespace, resource.name)

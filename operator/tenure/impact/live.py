@@ -1,0 +1,33 @@
+"""What a cluster holds in some namespaces, by `list` alone."""
+
+from collections.abc import Collection
+from typing import Any
+
+from tenure.domain.admission.acknowledgement import ANNOTATION
+from tenure.domain.admission.tree import Address, Tree
+from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
+from tenure.kube.cluster import Cluster, parse
+from tenure.kube.connection import connect
+
+
+async def read_cluster(namespaces: Collection[str]) -> Tree:
+    """Read the three kinds in these namespaces from the cluster that `KUBECONFIG` names.
+
+    Raises:
+        StartRefusedError: there is no cluster to talk to.
+        ApiError: it couldn't be asked, or its rights don't allow it.
+    """
+    objects: dict[type[Resource], dict[Address, Any]] = {resource: {} for resource in KINDS}
+    acknowledgements: dict[Address, str] = {}
+    async with Cluster(await connect()) as cluster:
+        for namespace in sorted(namespaces):
+            for resource in KINDS:
+                async for bodies, _ in cluster.pages(resource, namespace):
+                    for body in bodies:
+                        parsed = parse(resource, body)
+                        address = Address(namespace, parsed.name)
+                        objects[resource][address] = parsed
+                        annotations = body["metadata"].get("annotations") or {}
+                        if resource is Membership and ANNOTATION in annotations:
+                            acknowledgements[address] = annotations[ANNOTATION]
+    return Tree(objects[Organization], objects[Membership], objects[ApiKey], acknowledgements)
