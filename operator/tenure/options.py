@@ -42,7 +42,13 @@ WEBHOOK_VARIABLES = tuple(
         "TLS_KEY_FILE",
     )
 )
-RUN_VARIABLES = (*COMMON_VARIABLES, *WEBHOOK_VARIABLES, variable("RESYNC"), variable("WEBHOOKS"))
+RUN_VARIABLES = (
+    *COMMON_VARIABLES,
+    *WEBHOOK_VARIABLES,
+    variable("RESYNC"),
+    variable("WEBHOOKS"),
+    variable("HEALTH_PORT"),
+)
 
 
 def _check_name(name: str) -> str:
@@ -109,6 +115,12 @@ Resync = Annotated[
         min=SHORTEST_RESYNC_SECONDS,
         max=LONGEST_RESYNC_SECONDS,
         envvar=variable("RESYNC"),
+    ),
+]
+HealthPort = Annotated[
+    int,
+    typer.Option(
+        help="The port of /livez and /readyz. Left out: none.", min=0, max=65535, envvar=variable("HEALTH_PORT")
     ),
 ]
 UsernamePrefix = Annotated[

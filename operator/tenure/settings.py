@@ -60,6 +60,7 @@ class Settings:
     Attributes:
         namespaces: Namespaces to serve; empty: all.
         resync_seconds: How often everything is listed and compared.
+        health_port: The port of /livez and /readyz; 0: none.
         installation: What holds for all organizations.
         webhook: How reviews are served in the operator's process; None: they aren't.
         log_format: How log lines are written.
@@ -68,6 +69,7 @@ class Settings:
 
     namespaces: tuple[str, ...] = ()
     resync_seconds: float = 300.0
+    health_port: int = 0
     installation: Installation = DEFAULTS
     webhook: WebhookSettings | None = None
     log_format: LogFormat = LogFormat.TEXT

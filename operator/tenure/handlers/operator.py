@@ -12,6 +12,7 @@ from tenure.domain.resources import KINDS, Resource
 from tenure.domain.resources.base import GROUP, VERSION
 from tenure.errors import MalformedObjectError
 from tenure.handlers.embedding import READY, done_before, result_before, run_kopf, run_to_end, take_signals
+from tenure.handlers.health import health
 from tenure.handlers.webhook import Webhook, find_registration
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
@@ -43,7 +44,11 @@ async def run_operator(settings: Settings) -> None:
             stop, controller.look_around()
         ):
             registry = _registry(controller)
-            async with controller.running(), _admission(cluster, settings, registry, stop) as server:
+            async with (
+                health(settings.health_port, controller.why_not_ready),
+                controller.running(),
+                _admission(cluster, settings, registry, stop) as server,
+            ):
                 log.info("%s: watching %s", READY, ", ".join(settings.namespaces) or "all namespaces")
                 await run_kopf(
                     registry,

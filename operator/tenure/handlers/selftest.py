@@ -1,7 +1,7 @@
 """The self-test: reviews that must be refused, sent through the real listener to every path."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -43,8 +43,8 @@ def must_be_refused(path: str, installation: Installation) -> dict[str, Any]:
     }
 
 
-async def find_leak(address: tuple[str, int], paths: tuple[str, ...], installation: Installation) -> str:
-    """Send a review that must be refused to each path; empty: all were, else what went wrong."""
+async def find_leak(listener: URL, paths: Iterable[str], installation: Installation) -> str:
+    """Send a review that must be refused to each path of a listener; empty: all were, else what went wrong."""
     # What is tested is the judging; whether the certificate is trusted, the API server decides.
     tls = ssl.create_default_context()
     tls.check_hostname = False
@@ -55,8 +55,7 @@ async def find_leak(address: tuple[str, int], paths: tuple[str, ...], installati
         for path in paths:
             review = must_be_refused(path.lstrip("/"), installation)
             try:
-                url = URL.build(scheme="https", host=address[0], port=address[1], path=path)
-                async with session.post(url, json=review) as answer:
+                async with session.post(listener / path.lstrip("/"), json=review) as answer:
                     flaw = _flaw(answer.status, await answer.json() if answer.status == 200 else {})  # noqa: PLR2004
             except (aiohttp.ClientError, TimeoutError, KeyError) as error:
                 flaw = f"doesn't answer: {error or 'no answer in time'}"

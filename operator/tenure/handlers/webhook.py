@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from typing import Self
 
 import kopf
+from yarl import URL
 
 from tenure.admission.context import Context
+from tenure.domain.installation import DEFAULTS
 from tenure.domain.resources import KINDS
 from tenure.errors import ForbiddenError, ObjectNotFoundError, StartRefusedError
 from tenure.handlers.embedding import READY, done_before, result_before, run_kopf, run_to_end, take_signals
@@ -121,13 +123,18 @@ class Webhook:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    @property
+    def _own_url(self) -> URL:
+        host, port = self.listener.address
+        return URL.build(scheme="https", host=host, port=port)
+
     async def _test_itself(self) -> None:
         """Test at the start and after each new certificate, until it passes."""
         await self.listener.started.wait()
         while True:
             await self._due.wait()
             self._due.clear()
-            while flaw := await find_leak(self.listener.address, self._paths, self._context.installation):
+            while flaw := await find_leak(self._own_url, self._paths, self._context.installation):
                 if flaw != self._flaw:
                     log.error("not ready: the self-test failed: %s", flaw)
                 self._flaw = flaw
@@ -163,6 +170,11 @@ async def run_webhook(settings: Settings, webhook_settings: WebhookSettings) -> 
         async with webhook.running():
             await run_kopf(registry, connection, settings.namespaces, stop, admission_server=webhook.listener)
     log.info("stopped")
+
+
+def probe(listener: str) -> str:
+    """Send reviews that must be refused to a listener; empty: all were, else what went wrong."""
+    return asyncio.run(find_leak(URL(listener), [resource.plural for resource in KINDS], DEFAULTS))
 
 
 def run(settings: Settings, webhook_settings: WebhookSettings) -> None:

@@ -34,6 +34,11 @@ class Right:
     name: str = ""
     """The one object that they are needed on; empty: on all."""
 
+    def to_rule(self) -> dict[str, Any]:
+        """The right as a rule of a Role or ClusterRole."""
+        names = {"resourceNames": [self.name]} if self.name else {}
+        return {"apiGroups": [self.group], "resources": [self.label], **names, "verbs": list(self.verbs)}
+
     @property
     def label(self) -> str:
         """The resource as RBAC names it, e.g. `apikeys/status`."""
@@ -83,6 +88,13 @@ TRUST_RIGHTS: tuple[Right, ...] = (
     Right("admissionregistration.k8s.io", "validatingwebhookconfigurations", ("patch",), name=webhooks.NAME),
 )
 """What an authority of our own needs besides, for the API server to trust it."""
+
+
+DEFINITION_RIGHTS: tuple[Right, ...] = tuple(
+    Right("apiextensions.k8s.io", "customresourcedefinitions", ("get",), name=f"{resource.plural}.{GROUP}")
+    for resource in KINDS
+)
+"""What finding older definitions at the start needs in the cluster."""
 
 
 async def check_admission(

@@ -43,6 +43,14 @@ class Controller:
         }
         self._sweep = Sweep(context, namespaces)
         self._resync_seconds = resync_seconds
+        self._listed_at = float("-inf")
+
+    def why_not_ready(self) -> str:
+        """Why it can't be relied on, for people; empty: it can."""
+        age = asyncio.get_running_loop().time() - self._listed_at
+        if age <= 2 * self._resync_seconds + _WATCHES_STARTED_SECONDS:
+            return ""
+        return "nothing has been listed yet" if age == float("inf") else f"nothing could be listed for {age:.0f} s"
 
     def observe(self, resource: type[Resource], event: str | None, body: Mapping[str, Any]) -> None:
         """Take in what a watch says of an object: `event` is ADDED, MODIFIED, DELETED, or None from a list."""
@@ -56,6 +64,7 @@ class Controller:
     async def look_around(self) -> None:
         """List everything once, before the first plan is made."""
         await self._sweep.fill()
+        self._listed_at = asyncio.get_running_loop().time()
 
     def begin_stopping(self) -> None:
         """Begin no more work; the work in hand goes on."""
@@ -109,7 +118,7 @@ class Controller:
         await asyncio.sleep(min(_WATCHES_STARTED_SECONDS, self._resync_seconds))
         while True:
             try:
-                await self._sweep.fill()
+                await self.look_around()
             except TenureError as error:
                 log.warning("sweep: %s; tried again in %.0f s", error, self._resync_seconds / 2)
             except Exception:  # noqa: BLE001 - a defect in one sweep must not end all sweeping; it is logged whole
