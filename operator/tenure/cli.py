@@ -16,6 +16,7 @@ from tenure.domain.resources.organization import WhenKeysExist
 from tenure.errors import TenureError
 from tenure.generate import changed_files, generated_files
 from tenure.handlers.operator import run as run_operator
+from tenure.handlers.webhook import probe as probe_webhook
 from tenure.handlers.webhook import run as run_webhook
 from tenure.impact.live import read_cluster
 from tenure.impact.report import REPORTS, OutputFormat
@@ -118,6 +119,19 @@ def webhook(
             certificate=options.certificate_files(tls_cert_file, tls_key_file),
         ),
     )
+
+
+@app.command()
+def probe(
+    url: Annotated[
+        str, typer.Argument(help="Where webhooks are served, such as https://tenure-webhook.tenure-system.svc.")
+    ],
+) -> None:
+    """Send requests that must be refused to the webhooks, and fail unless all of them are."""
+    if flaw := probe_webhook(url):
+        typer.echo(f"tenure: {url}: {flaw}", err=True)
+        raise typer.Exit(1)
+    typer.echo("every request that must be refused was refused")
 
 
 @app.command()
