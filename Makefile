@@ -48,8 +48,9 @@ check: setup ## Check format, lint, types, layers and generated files.
 	$(BIN)/yamllint --strict .
 	$(BIN)/tenure generate --check
 
-generate: setup ## Write the CRDs and the reference pages anew.
+generate: helm ## Write anew what follows from the code: CRDs, reference pages, the chart's files.
 	$(BIN)/tenure generate
+	$(BIN)/python -m tenure_dev chart
 
 bench: setup ## Measure; results go to bench/results.
 	$(BIN)/python -m bench

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from tenure_dev.build import find_or_build
+from tenure_dev.chart import changed_files, generated_files
 from tenure_dev.demo import run_demo
 from tenure_dev.errors import ToolError
-from tenure_dev.paths import UP
+from tenure_dev.paths import CHECKOUT, UP
 from tenure_dev.tools import Tools
 from tenure_dev.up import Background, kubectl_hint
 
@@ -41,6 +42,16 @@ def control_plane() -> None:
 def helm() -> None:
     """Find Helm, or build it once; the last line on stdout is its path."""
     typer.echo(Tools.find_or_build().helm)
+
+
+@app.command()
+def chart() -> None:
+    """Write what follows from the chart: its README and manifests/install.yaml."""
+    changed = changed_files()
+    for path, text in generated_files().items():
+        if path in changed:
+            (CHECKOUT / path).write_text(text)
+            typer.echo(f"written: {path}")
 
 
 @app.command()
