@@ -33,11 +33,11 @@ helm test tenure --namespace tenure-system
 ```
 
 Two Deployments: the operator, which issues and ends keys, and the webhooks, which judge changes before they are stored.
-Each has a ServiceAccount of its own with the least rights; [the rights](../../docs/reference/rights.md) are checked at each
-start. Pods meet the Pod Security Standard *restricted*.
+Each has a ServiceAccount of its own with the least rights; [the rights](../../docs/reference/rights.md) are checked at
+each start. Pods meet the Pod Security Standard *restricted*.
 
-The CustomResourceDefinitions are part of the release, so that upgrades bring them up to date; with `crds.keep` they stay
-when it is uninstalled. Images aren't published yet: build one from the `Dockerfile` and set `image.repository`.
+The CustomResourceDefinitions are part of the release, so that upgrades bring them up to date; with `crds.keep` they
+stay when it is uninstalled. Images aren't published yet: build one from the `Dockerfile` and set `image.repository`.
 
 ## Values
 
