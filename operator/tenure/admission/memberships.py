@@ -93,7 +93,7 @@ async def _price(
 ) -> Price:
     """The exact price where it decides; for a warning, what the status says: a list takes twenty times as long."""
     decides = new_role is not None and mode is not WhenKeysExist.WARN
-    if not decides and tells_price(old, new_role):
+    if not decides and tells_price(old, new_role) and not organization.suspends(old.name):
         return recorded_price(old, new_role)
     keys = await context.cluster.list_in(ApiKey, old.namespace, selector=f"spec.membership={old.name}")
     return price(old, new_role, keys, organization, context.now(), installation=context.installation)

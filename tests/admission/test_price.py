@@ -1,0 +1,255 @@
+"""The price of a role change or a removal: every key that ends is named, and what goes on or stays is said."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support import manifests
+from support.eventually import eventually
+from support.team import PATIENCE, Team, team
+
+if TYPE_CHECKING:
+    from admission.conftest import Judged
+
+COUNTS = (1, 8, 9, 37, 60)
+DRY_RUN = "--dry-run=server"
+
+
+def names(member: str, count: int) -> list[str]:
+    """The names of a member's keys, as they are sorted."""
+    return [f"{member}-{number:02}" for number in range(1, count + 1)]
+
+
+def member_with(count: int) -> str:
+    """The name of the member who has so many keys."""
+    return f"has-{count}"
+
+
+@pytest.fixture(scope="module")
+def crowd(judged: "Judged") -> Iterator[Team]:
+    """Give an organization whose members have from one key to sixty."""
+    members = [manifests.member(member_with(count)) for count in COUNTS]
+    keys = [
+        manifests.api_key(name, member_with(count)) for count in COUNTS for name in names(member_with(count), count)
+    ]
+    with team(judged.plane, [manifests.member("olga", "Owner"), *members, *keys]) as given:
+        yield given
+
+
+def listing(count: int) -> list[str]:
+    """The lines that name up to eight keys of a member, and how many more there are."""
+    lines = [f"- {name} (<key>)" for name in names(member_with(count), count)[:8]]
+    return [*lines, f"- and {count - 8} more"] if count > 8 else lines
+
+
+def keys_of(count: int) -> str:
+    """How many working keys, in words."""
+    return "1 working key" if count == 1 else f"{count} working keys"
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_a_role_change_under_warn_passes_and_names_up_to_eight_keys(crowd: Team, count: int) -> None:
+    crowd.set_rules(whenKeysExist="Warn")
+    member = member_with(count)
+    said = crowd.change_role(member, "Viewer", None, DRY_RUN)
+    assert said.plain == (
+        True,
+        [
+            f"spec.role: Member -> Viewer ends {keys_of(count)} of {member}@acme.io:",
+            *listing(count),
+            "Whatever uses them stops working at once.",
+        ],
+        "",
+    )
+
+
+@pytest.mark.parametrize("rule", ["Warn", "RequireAcknowledgement", "Deny"])
+@pytest.mark.parametrize("count", COUNTS)
+def test_a_removal_passes_under_every_rule_and_names_up_to_eight_keys(crowd: Team, count: int, rule: str) -> None:
+    crowd.set_rules(whenKeysExist=rule)
+    member = member_with(count)
+    said = crowd.remove(member, DRY_RUN)
+    assert said.plain == (
+        True,
+        [
+            f"Removing {member} ends {keys_of(count)} of {member}@acme.io:",
+            *listing(count),
+            "Whatever uses them stops working at once.",
+        ],
+        "",
+    )
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_require_acknowledgement_refuses_and_names_up_to_eight_keys(crowd: Team, count: int) -> None:
+    crowd.set_rules(whenKeysExist="RequireAcknowledgement")
+    member = member_with(count)
+    passed, warnings, refusal = crowd.change_role(member, "Viewer", None, DRY_RUN).plain
+    assert (passed, warnings) == (False, [])
+    listed = ", ".join(f"{name} (<key>)" for name in names(member, count)[:8])
+    more = f" and {count - 8} more" if count > 8 else ""
+    approval = f"Viewer: all {count}" if count > 8 else f"Viewer: {', '.join(names(member, count))}"
+    first, second, *_, git, _ = refusal.splitlines()
+    assert first == f"spec.role: Member -> Viewer would end {keys_of(count)} of {member}@acme.io: {listed}{more}."
+    assert second == "Whatever uses them would stop working at once. Nothing acknowledges this."
+    assert git == f'In Git, in the same commit:  tenure.dev/acknowledge-key-deletion: "{approval}"'
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_an_acknowledged_change_warns_as_under_warn(crowd: Team, count: int) -> None:
+    member = member_with(count)
+    crowd.set_rules(whenKeysExist="RequireAcknowledgement")
+    approved = crowd.change_role(member, "Viewer", f"Viewer: {', '.join(names(member, count))}", DRY_RUN)
+    crowd.set_rules(whenKeysExist="Warn")
+    assert approved.plain == crowd.change_role(member, "Viewer", None, DRY_RUN).plain
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_deny_refuses_whatever_is_acknowledged(crowd: Team, count: int) -> None:
+    crowd.set_rules(whenKeysExist="Deny")
+    member = member_with(count)
+    listed = ", ".join(names(member, count)[:8]) + (f" and {count - 8} more" if count > 8 else "")
+    refusal = (
+        "spec.role: Organization acme allows no role change that ends keys (whenKeysExist: Deny), and Member -> Viewer "
+        f"would end {listed}; delete these ApiKeys first"
+    )
+    for acknowledgement in (None, f"Viewer: {', '.join(names(member, count))}", f"Viewer: all {count}"):
+        assert crowd.change_role(member, "Viewer", acknowledgement, DRY_RUN).plain == (False, [], refusal)
+
+
+def test_under_deny_a_role_change_passes_once_the_keys_are_gone(judged: "Judged") -> None:
+    bodies = [manifests.member("olga", "Owner"), manifests.member("alice"), manifests.api_key("laptop", "alice")]
+    with team(judged.plane, bodies, roleChanges={"whenKeysExist": "Deny"}) as given:
+        assert not given.change_role("alice", "Viewer").passed
+        given.world.api.delete("apikeys", "laptop")
+        assert given.change_role("alice", "Viewer").plain == (True, [], "")
+
+
+@pytest.fixture(scope="module")
+def mixed(judged: "Judged") -> Iterator[Team]:
+    """Give an organization with every kind of key: waiting, expiring, suspended, ended, and service accounts'."""
+    bodies = [
+        manifests.member("olga", "Owner"),
+        manifests.member("otto", "Owner"),
+        manifests.member("alice"),
+        manifests.member("nobody"),
+        manifests.service_account("ci"),
+        manifests.service_account("robot"),
+        manifests.api_key("expiring", "alice", ttl="2160h"),
+        manifests.api_key("laptop", "alice"),
+        manifests.api_key("stopped", "alice", suspended=True),
+        manifests.api_key("next-1", "alice", forRole="Viewer"),
+        manifests.api_key("next-2", "alice", forRole="Viewer"),
+        manifests.api_key("other-role", "alice", forRole="Analyst"),
+        manifests.api_key("olgas", "olga"),
+        manifests.api_key("pipeline", "ci"),
+        manifests.api_key("nightly", "ci"),
+        manifests.api_key("approved", "ci", forRole="Member"),
+        *(manifests.api_key(name, "robot") for name in names("robot", 59)),
+        manifests.api_key("zz-approved", "robot", forRole="Member"),
+    ]
+    with team(judged.plane, bodies) as given:
+        yield given
+
+
+def test_keys_approved_for_the_new_role_are_named_as_going_on(mixed: Team) -> None:
+    mixed.set_rules(whenKeysExist="Warn")
+    assert mixed.change_role("alice", "Viewer", None, DRY_RUN).plain == (
+        True,
+        [
+            "spec.role: Member -> Viewer ends 2 working keys of alice@acme.io:",
+            "- expiring (<key>, expires)",
+            "- laptop (<key>)",
+            "Whatever uses them stops working at once.",
+            "Approved for Viewer by spec.forRole, issued with a new token: next-1, next-2",
+        ],
+        "",
+    )
+
+
+def test_a_key_that_waits_needs_no_acknowledgement(mixed: Team) -> None:
+    mixed.set_rules(whenKeysExist="RequireAcknowledgement")
+    assert "next-1" not in mixed.change_role("alice", "Viewer", None, DRY_RUN).refusal
+    said = mixed.change_role("alice", "Viewer", "Viewer: expiring, laptop, stopped", DRY_RUN)
+    assert said.passed
+    assert said.warnings[-1] == "Approved for Viewer by spec.forRole, issued with a new token: next-1, next-2"
+
+
+@pytest.mark.parametrize("rule", ["Warn", "RequireAcknowledgement", "Deny"])
+def test_a_service_accounts_keys_go_on_with_the_new_role(mixed: Team, rule: str) -> None:
+    mixed.set_rules(whenKeysExist=rule)
+    said = mixed.change_role("ci", "Analyst", "Analyst: approved", DRY_RUN)
+    if rule == "Deny":
+        assert "would end approved; delete" in said.refusal
+        return
+    assert said.plain[1] == [
+        "spec.role: Member -> Analyst ends 1 working key of ci:",
+        "- approved (<key>)",
+        "Whatever uses them stops working at once.",
+        "Service account ci: 2 keys go on, with the rights of Analyst: nightly, pipeline",
+    ]
+
+
+def test_more_keys_of_a_service_account_than_its_status_lists_are_told_apart(mixed: Team) -> None:
+    mixed.set_rules(whenKeysExist="Warn")
+    status = mixed.world.member("robot")["status"]
+    assert (status["keyCount"], len(status["keys"])) == (60, 50)
+    assert mixed.change_role("robot", "Analyst", None, DRY_RUN).plain[1] == [
+        "spec.role: Member -> Analyst ends 1 working key of robot:",
+        "- zz-approved (<key>)",
+        "Whatever uses them stops working at once.",
+        f"Service account robot: 59 keys go on, with the rights of Analyst: {', '.join(names('robot', 8))} and 51 more",
+    ]
+
+
+@pytest.mark.parametrize("rule", ["Warn", "RequireAcknowledgement"])
+def test_keys_that_a_suspension_stops_are_counted_since_they_end_for_good(judged: "Judged", rule: str) -> None:
+    bodies = [manifests.member("olga", "Owner"), manifests.member("alice"), manifests.api_key("laptop", "alice")]
+    with team(judged.plane, bodies, roleChanges={"whenKeysExist": rule}) as given:
+        given.world.api.patch("organizations", "acme", {"spec": {"suspendedMembers": [{"name": "alice"}]}})
+        given.world.wait_reason("laptop", "Suspended", within=PATIENCE)
+        eventually(lambda: not given.world.member("alice")["status"]["keyCount"], within=PATIENCE)
+        assert given.remove("alice", DRY_RUN).plain[1][1:2] == ["- laptop (<key>)"]
+        said = given.change_role("alice", "Viewer", None, DRY_RUN)
+        assert "laptop" in (said.refusal or "\n".join(said.warnings))
+
+
+def test_removing_a_service_account_ends_all_its_keys(mixed: Team) -> None:
+    assert mixed.remove("ci", DRY_RUN).plain[1] == [
+        "Removing ci ends 3 working keys of ci:",
+        "- approved (<key>)",
+        "- nightly (<key>)",
+        "- pipeline (<key>)",
+        "Whatever uses them stops working at once.",
+    ]
+
+
+STAYING = "63 keys of service accounts stay valid; replace those that olga@acme.io may know"
+
+
+def test_an_owner_who_goes_or_steps_down_leaves_service_accounts_keys_behind(mixed: Team) -> None:
+    mixed.set_rules(whenKeysExist="Warn")
+    for said in (mixed.change_role("olga", "Viewer", None, DRY_RUN), mixed.remove("olga", DRY_RUN)):
+        assert said.passed
+        assert STAYING in said.warnings
+    mixed.set_rules(whenKeysExist="RequireAcknowledgement")
+    said = mixed.change_role("olga", "Viewer", None, DRY_RUN)
+    assert said.refusal.startswith("spec.role: Owner -> Viewer would end 1 working key of olga@acme.io: olgas (")
+    assert said.warnings == [STAYING]
+
+
+@pytest.mark.parametrize("rule", ["Warn", "RequireAcknowledgement", "Deny"])
+def test_a_member_without_keys_changes_for_nothing(mixed: Team, rule: str) -> None:
+    mixed.set_rules(whenKeysExist=rule)
+    assert mixed.change_role("nobody", "Viewer", None, DRY_RUN).plain == (True, [], "")
+    assert mixed.remove("nobody", DRY_RUN).plain == (True, [], "")
+
+
+@pytest.mark.parametrize("rule", ["Warn", "RequireAcknowledgement", "Deny"])
+@pytest.mark.parametrize("member", ["alice", "olga", "ci"])
+def test_a_write_that_keeps_the_role_needs_nothing(mixed: Team, member: str, rule: str) -> None:
+    mixed.set_rules(whenKeysExist=rule)
+    role = mixed.world.member(member)["spec"]["role"]
+    assert mixed.change_role(member, role).plain == (True, [], "")
+    assert mixed.say("label", "membership", member, f"seen={rule}", "--overwrite").plain == (True, [], "")
