@@ -1,0 +1,134 @@
+"""Ways around admission: whichever way a change takes, it is refused as it would be on the direct one.
+
+Rows bear the number of the table of bad inputs (B-…) or of the list of bypasses (1.7). The outsider has every right
+that Kubernetes itself asks for, and no grant.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support import attacks, manifests
+from support.acme import SELECTED, Acme, attacked
+from support.attacks import Attack
+from support.people import ADMINISTRATOR, GITOPS, LIMITED_GITOPS, MEMBER, OWNER, VIEWER
+
+if TYPE_CHECKING:
+    from admission.conftest import Judged
+
+LACKS_BOTH = "otto@elsewhere.example lacks grant-member, grant-owner on organizations.tenure.dev/acme"
+LACKS_MEMBER = "lacks grant-member on organizations.tenure.dev/acme"
+LACKS_OWNER = "lacks grant-owner on organizations.tenure.dev/acme"
+TO_OWNER = {"spec": {"role": "Owner"}}
+TO_VIEWER = {"spec": {"role": "Viewer"}}
+PROTECTED = "spec.deletionProtection: Organization acme is protected"
+LAST = "olga is the only Owner of Organization acme"
+
+FORGED = {"kopf.zalando.org/last-handled-configuration": "{"}
+OWNED = {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "4711"}]}
+
+CHANGES: Mapping[str, Attack] = {
+    **attacks.titled("1.7 made Owner", attacks.ways("memberships", "alice", TO_OWNER, LACKS_BOTH)),
+    **attacks.titled(
+        "1.7 demoted beside labels for selectors",
+        attacks.ways("memberships", "alice", {**TO_VIEWER, "metadata": {"labels": SELECTED}}, "lacks grant-member"),
+    ),
+    "1.7 made Owner by JSON patch that removes and adds": attacks.json_patch(
+        "memberships",
+        "alice",
+        [{"op": "remove", "path": "/spec/role"}, {"op": "add", "path": "/spec/role", "value": "Owner"}],
+        LACKS_BOTH,
+    ),
+    "1.7 a new member by server-side apply": attacks.apply(manifests.member("otto", "Owner"), LACKS_OWNER),
+    "1.7 a new member with labels for selectors": attacks.create(
+        manifests.marked(manifests.member("otto", "Viewer"), labels=SELECTED), "lacks grant-viewer"
+    ),
+    "1.7 a new member with a generated name": attacks.create(
+        {**manifests.member("otto", "Owner"), "metadata": {"generateName": "otto-"}}, LACKS_OWNER
+    ),
+    "1.7 a member from a backup, with its status": attacks.create(
+        {**manifests.member("otto", "Owner"), "status": {"role": "Owner", "observedGeneration": 1}}, LACKS_OWNER
+    ),
+    "B-13 a Viewer makes themselves Owner under another name": attacks.create(
+        {**manifests.member("vic", "Owner"), "metadata": {"name": "vic-2"}}, LACKS_OWNER
+    ).by(VIEWER),
+    **{
+        f"B-14 a Member makes themselves Owner {way}": attack.by(MEMBER)
+        for way, attack in attacks.ways(
+            "memberships", "mia", TO_OWNER, "mia@acme.io can't raise their own role"
+        ).items()
+    },
+    "B-15 a Member creates an Owner": attacks.create(manifests.member("otto", "Owner"), LACKS_OWNER).by(MEMBER),
+    "B-17 provenance forged": attacks.create(
+        manifests.marked(manifests.member("otto", "Owner"), annotations={"tenure.dev/granted-by": "olga@acme.io"}),
+        LACKS_OWNER,
+    ),
+    "B-26 a Member makes a key for somebody else": attacks.create(
+        manifests.api_key("stolen", "alice"), LACKS_MEMBER
+    ).by(MEMBER),
+    **{
+        f"B-26 a Member has somebody else's key {what} {way}": attack.by(MEMBER)
+        for what, spec in {
+            "made anew": {"revision": 2},
+            "approved": {"forRole": "Owner"},
+            "suspended": {"suspended": True},
+        }.items()
+        for way, attack in attacks.ways("apikeys", "laptop", {"spec": spec}, LACKS_MEMBER).items()
+    },
+    **attacks.titled(
+        "B-34 made Owner beside Kopf's annotation",
+        attacks.ways("memberships", "alice", {**TO_OWNER, "metadata": {"annotations": FORGED}}, LACKS_BOTH),
+    ),
+}
+
+REMOVALS: Mapping[str, Attack] = {
+    "1.7 deletion of all Memberships": attacks.delete_all("memberships", "lacks grant-"),
+    "1.7 deletion of all Members": attacks.delete_all("memberships", LACKS_MEMBER, fieldSelector="spec.role=Member"),
+    "1.7 deletion of all ApiKeys": attacks.delete_all("apikeys", LACKS_MEMBER),
+    "1.7 deletion of all Organizations": attacks.delete_all("organizations", PROTECTED),
+    **{
+        f"1.7 {policy} deletion of {plural}/{name}": attacks.delete(plural, name, says, propagationPolicy=policy)
+        for plural, name, says in (
+            ("memberships", "alice", LACKS_MEMBER),
+            ("apikeys", "laptop", LACKS_MEMBER),
+            ("organizations", "acme", PROTECTED),
+        )
+        for policy in ("Orphan", "Foreground", "Background")
+    },
+    "1.7 deletion without grace": attacks.delete("memberships", "alice", LACKS_MEMBER, gracePeriodSeconds=0),
+    **{
+        f"B-38 an ownerReference on {plural}/{name} {way}": attack
+        for plural, name, says in (
+            ("memberships", "alice", LACKS_MEMBER),
+            ("apikeys", "laptop", LACKS_MEMBER),
+            ("organizations", "acme", PROTECTED),
+        )
+        for way, attack in attacks.ways(plural, name, {"metadata": OWNED}, says).items()
+    },
+    "B-38 a Member's ownerReference on somebody else's key": attacks.patch(
+        "apikeys", "laptop", {"metadata": OWNED}, LACKS_MEMBER
+    ).by(MEMBER),
+    "B-22 the last Owner is demoted": attacks.patch("memberships", "olga", TO_VIEWER, LAST).by(ADMINISTRATOR),
+    "B-22 the last Owner demotes themselves": attacks.patch("memberships", "olga", TO_VIEWER, LAST).by(OWNER),
+    "B-23 the last Owner is removed": attacks.delete("memberships", "olga", LAST).by(GITOPS),
+    "B-23 the last Owner is removed with all Owners": attacks.delete_all(
+        "memberships", LAST, fieldSelector="spec.role=Owner"
+    ).by(ADMINISTRATOR),
+    "1.7 all are removed by whoever may remove all but Owners": attacks.delete_all(
+        "memberships", "lacks grant-owner", fieldSelector="spec.role=Owner"
+    ).by(LIMITED_GITOPS),
+}
+
+
+@pytest.fixture(scope="module")
+def acme(judged: "Judged") -> Iterator[Acme]:
+    """Give an organization that survives all of these attacks."""
+    with attacked(judged.plane) as acme:
+        acme.world.issue("laptop", within=30)
+        yield acme
+
+
+@pytest.mark.parametrize("attack", attacks.rows(CHANGES, REMOVALS))
+def test_a_way_around_admission_is_refused_and_changes_nothing(acme: Acme, attack: Attack) -> None:
+    attacks.check_refused(acme, attack)
