@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+import requests
 
-from support.audit import Audit
+from support.audit import Audit, Entry
+from support.identity import CONTROLLER
 from support.kubectl import NamespacedKubectl
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
@@ -25,8 +27,18 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     """Give one control plane for the whole run, with Tenure's CRDs and an audit log."""
     folder = tmp_path_factory.mktemp("control-plane")
     with ControlPlane.start(find_or_build(), folder, audit=True, crds=CRDS) as plane:
+        assert plane.audit_log is not None
+        audit = Audit(plane.audit_log)
         yield plane
         plane.check()
+        refused = {(entry.verb, entry.resource) for entry in audit.entries() if is_refused(entry)}
+        assert refused == set(), f"operators asked for what the chart doesn't grant them: {refused}"
+
+
+def is_refused(entry: Entry) -> bool:
+    """Whether an operator that runs as the chart's ServiceAccount was refused for want of a right."""
+    gone = "/namespaces/test-" in entry.path and entry.verb == "create"  # A namespace that is going away: 403 too.
+    return entry.user == CONTROLLER and entry.code == requests.codes.forbidden and not gone
 
 
 @pytest.fixture

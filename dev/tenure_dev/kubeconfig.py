@@ -9,8 +9,13 @@ import yaml
 from tenure_dev.certificates import KeyPair
 
 
-def write(path: Path, server: str, *, authority: Path | None = None, client: KeyPair | None = None) -> Path:
-    """Write a kubeconfig for `server` with one context, readable by this user only, and return its path."""
+def write(
+    path: Path, server: str, *, authority: Path | None = None, client: KeyPair | None = None, token: str = ""
+) -> Path:
+    """Write a kubeconfig for `server` with one context, readable by this user only, and return its path.
+
+    The client proves who it is by a certificate or by a token.
+    """
     cluster: dict[str, Any] = {"server": server}
     if authority is not None:
         cluster["certificate-authority-data"] = _encoded(authority)
@@ -18,6 +23,8 @@ def write(path: Path, server: str, *, authority: Path | None = None, client: Key
     if client is not None:
         user["client-certificate-data"] = _encoded(client.certificate)
         user["client-key-data"] = _encoded(client.key)
+    if token:
+        user["token"] = token
     document = {
         "apiVersion": "v1",
         "kind": "Config",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.api import Api
+from support.identity import CONTROLLER, config_of
 from support.operator_process import OperatorProcess
 from support.world import World
 from tenure_dev.controlplane import ControlPlane
@@ -23,7 +24,12 @@ def world(control_plane: ControlPlane, namespace: str) -> Iterator[World]:
 def stopped_operator(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[OperatorProcess]:
     """Give an operator for the test's namespace that the test starts itself."""
     operator = OperatorProcess(
-        control_plane.kubeconfig, tmp_path / "operator.log", "--namespace", namespace, "--log-level", "debug"
+        config_of(control_plane, CONTROLLER),
+        tmp_path / "operator.log",
+        "--namespace",
+        namespace,
+        "--log-level",
+        "debug",
     )
     yield operator
     if operator.running:

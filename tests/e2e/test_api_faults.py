@@ -7,6 +7,7 @@ import pytest
 
 from support.eventually import eventually
 from support.exchange import DROP, Answer, Reply
+from support.identity import CONTROLLER
 from support.lies import KINDS, TOO_MANY, OnceEach
 from support.manifests import api_key, member, organization, service_account
 from support.operator_process import OperatorProcess
@@ -69,7 +70,7 @@ def answer_truncated(proxy: Proxy) -> OnceEach:
 def test_every_request_may_fail_once(
     world: World, control_plane: ControlPlane, tmp_path: Path, install: Callable[[Proxy], OnceEach]
 ) -> None:
-    with Proxy(control_plane) as proxy:
+    with Proxy(control_plane, as_user=CONTROLLER) as proxy:
         kubeconfig, log = proxy.kubeconfig(tmp_path / "proxy.kubeconfig"), tmp_path / "operator.log"
         with OperatorProcess(kubeconfig, log, "--namespace", world.api.namespace, "--resync", "1"):
             eventually(lambda: _watched(proxy) == {*KINDS}, describe="a watch of each kind")

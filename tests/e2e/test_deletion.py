@@ -7,6 +7,7 @@ import pytest
 
 from support.eventually import eventually
 from support.exchange import Request
+from support.identity import CONTROLLER
 from support.kubectl import NamespacedKubectl
 from support.manifests import api_key, held, member, organization, service_account
 from support.operator_process import OperatorProcess
@@ -168,7 +169,7 @@ def test_orphaning_leaves_no_secret(world: World, kubectl: NamespacedKubectl) ->
 def test_orphaning_that_no_watch_shows_leaves_no_secret(
     world: World, control_plane: ControlPlane, kubectl: NamespacedKubectl, tmp_path: Path, *, again: bool
 ) -> None:
-    with Proxy(control_plane) as proxy, _sweeping(proxy, world, tmp_path):
+    with Proxy(control_plane, as_user=CONTROLLER) as proxy, _sweeping(proxy, world, tmp_path):
         world.create(*EVERYTHING)
         tokens = world.issue(*KEYS)
         proxy.on_watch_line = _lose_api_keys

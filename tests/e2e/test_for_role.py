@@ -7,6 +7,7 @@ import pytest
 
 from support.audit import Audit
 from support.eventually import eventually
+from support.identity import CONTROLLER, config_of
 from support.kubectl import NamespacedKubectl
 from support.manifests import api_key, marked, member, organization
 from support.operator_process import OperatorProcess
@@ -30,7 +31,7 @@ def apply(world: World, name: str, change: str) -> None:
 @pytest.fixture
 def sweeping_operator(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[OperatorProcess]:
     options = ("--namespace", namespace, "--resync", "1")
-    with OperatorProcess(control_plane.kubeconfig, tmp_path / "operator.log", *options) as operator:
+    with OperatorProcess(config_of(control_plane, CONTROLLER), tmp_path / "operator.log", *options) as operator:
         yield operator
 
 

@@ -11,6 +11,7 @@ from support.api import Api
 from support.audit import Audit
 from support.eventually import eventually
 from support.exchange import Answer, Reply, Request
+from support.identity import CONTROLLER, config_of
 from support.manifests import api_key, marked, member, organization, secret
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
@@ -83,7 +84,7 @@ def test_an_object_whose_requests_all_fail_holds_nothing_up(
         about = request.name or ((request.json or {}).get("metadata") or {}).get("name")
         return Reply.failure(500, "InternalError") if about in {"cursed", "carol"} else None
 
-    with Proxy(control_plane) as proxy, _behind(proxy, world, tmp_path):
+    with Proxy(control_plane, as_user=CONTROLLER) as proxy, _behind(proxy, world, tmp_path):
         proxy.on_request = fail
         world.create(*TEAM, member("carol"), api_key("cursed", "alice"), api_key("pager", "carol"))
         tokens = world.issue("laptop", "server")
@@ -105,7 +106,7 @@ def test_an_object_that_doesnt_fit_the_schema_holds_nothing_up(
     async def misshape_list(request: Request, reply: Reply) -> Answer:
         return Reply(reply.status, await misshape(request, reply.body) or b"", reply.headers)
 
-    with Proxy(control_plane) as proxy, _behind(proxy, world, tmp_path) as operator:
+    with Proxy(control_plane, as_user=CONTROLLER) as proxy, _behind(proxy, world, tmp_path) as operator:
         proxy.on_watch_line, proxy.on_response = misshape, misshape_list
         world.create(*TEAM, api_key("odd", "alice") | {"spec": {"membership": "alice", "access": "View"}})
         tokens = world.issue("laptop", "server")
@@ -119,7 +120,7 @@ def test_equal_names_in_two_namespaces_are_strangers(
     world: World, other_world: World, control_plane: ControlPlane, tmp_path: Path
 ) -> None:
     both = [argument for each in (world, other_world) for argument in ("--namespace", each.api.namespace)]
-    with OperatorProcess(control_plane.kubeconfig, tmp_path / "operator.log", *both):
+    with OperatorProcess(config_of(control_plane, CONTROLLER), tmp_path / "operator.log", *both):
         world.create(*TEAM)
         other_world.create(*TEAM)
         world.issue("laptop", "server")
@@ -171,7 +172,7 @@ def test_an_operator_serves_its_namespaces_only(
     world: World, other_world: World, control_plane: ControlPlane, audit: Audit, tmp_path: Path
 ) -> None:
     arguments = ("--namespace", world.api.namespace, "--resync", "1")
-    with OperatorProcess(control_plane.kubeconfig, tmp_path / "operator.log", *arguments):
+    with OperatorProcess(config_of(control_plane, CONTROLLER), tmp_path / "operator.log", *arguments):
         other_world.create(*TEAM)
         world.create(*TEAM)
         world.issue("laptop", "server")

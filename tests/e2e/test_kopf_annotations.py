@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from support.api import Api
+from support.identity import CONTROLLER, config_of
 from support.manifests import api_key, marked, member, organization
 from support.operator_process import OperatorProcess
 from support.world import World
@@ -69,7 +70,7 @@ def shared(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
     control_plane.kubectl("create", "namespace", namespace)
     world = World(Api(control_plane, namespace))
     world.organization()
-    with OperatorProcess(control_plane.kubeconfig, log, "--namespace", namespace):
+    with OperatorProcess(config_of(control_plane, CONTROLLER), log, "--namespace", namespace):
         yield world
     world.api.close()
     control_plane.kubectl("delete", "namespace", namespace, "--wait=false")

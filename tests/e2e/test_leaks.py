@@ -13,6 +13,7 @@ import pytest
 from support.etcd import current_revision, writes_between
 from support.eventually import eventually
 from support.exchange import Answer, Reply, Request
+from support.identity import CONTROLLER
 from support.kubectl import NamespacedKubectl
 from support.manifests import api_key, member, organization, secret
 from support.operator_process import OperatorProcess
@@ -28,7 +29,7 @@ Places = Mapping[str, bytes]
 
 @pytest.fixture
 def proxy(control_plane: ControlPlane) -> Iterator[Proxy]:
-    with Proxy(control_plane) as proxy:
+    with Proxy(control_plane, as_user=CONTROLLER) as proxy:
         yield proxy
 
 

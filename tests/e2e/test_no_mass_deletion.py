@@ -11,6 +11,7 @@ from support.api import Api
 from support.audit import Audit
 from support.eventually import eventually
 from support.exchange import DROP, Answer, Exchange, Reply
+from support.identity import CONTROLLER, config_of
 from support.lies import NOT_SERVED, answer_lists, answer_reads, emptied, fail_watch, record_lists
 from support.manifests import api_key, manifest, member, organization, service_account
 from support.operator_process import OperatorProcess
@@ -31,7 +32,7 @@ Start = Callable[[str], OperatorProcess]
 
 @pytest.fixture
 def proxy(control_plane: ControlPlane) -> Iterator[Proxy]:
-    with Proxy(control_plane) as proxy:
+    with Proxy(control_plane, as_user=CONTROLLER) as proxy:
         yield proxy
 
 
@@ -164,7 +165,7 @@ def own_operator(
 ) -> Iterator[OperatorProcess]:
     """Give an operator there that serves the namespace, or all."""
     scope = ("--namespace", own_world.api.namespace) if request.param else ()
-    operator = OperatorProcess(own_plane.kubeconfig, tmp_path / "operator.log", *scope).start()
+    operator = OperatorProcess(config_of(own_plane, CONTROLLER), tmp_path / "operator.log", *scope).start()
     yield operator
     operator.stop()
 

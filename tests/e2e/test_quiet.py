@@ -5,6 +5,7 @@ from pathlib import Path
 
 from support.audit import Audit
 from support.eventually import eventually
+from support.identity import CONTROLLER, config_of
 from support.manifests import api_key, member, organization
 from support.operator_process import OperatorProcess
 from support.sweeps import USER_AGENT, lists_in, wait_sweeps
@@ -21,7 +22,7 @@ def test_a_minute_without_writes(world: World, control_plane: ControlPlane, audi
     world.create(organization(), *(member(f"member-{number}") for number in range(10)))
     world.create(*(api_key(f"key-{number}", f"member-{number % 10}", ttl="1000h") for number in range(KEYS)))
     options = ("--namespace", namespace, "--resync", str(RESYNC_SECONDS))
-    with OperatorProcess(control_plane.kubeconfig, tmp_path / "operator.log", *options) as operator:
+    with OperatorProcess(config_of(control_plane, CONTROLLER), tmp_path / "operator.log", *options) as operator:
         world.wait_valid_keys(KEYS, within=120)
         for number in range(10):
             wait_key_count(world, f"member-{number}", KEYS // 10)

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from support.api import Api
+from support.identity import CONTROLLER, config_of
 from support.manifests import api_key, manifest, member, organization, service_account
 from support.operator_process import OperatorProcess
 from support.world import Body, World
@@ -86,7 +87,7 @@ def operator(control_plane: ControlPlane, empty: World, tmp_path: Path) -> Itera
     """Give the operator of the other namespace, which the test starts."""
     log = tmp_path / "restored.log"
     arguments = ("--namespace", empty.api.namespace, "--resync", "1")
-    operator = OperatorProcess(control_plane.kubeconfig, log, *arguments)
+    operator = OperatorProcess(config_of(control_plane, CONTROLLER), log, *arguments)
     yield operator
     operator.stop()
 

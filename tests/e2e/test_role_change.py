@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.eventually import eventually
+from support.identity import CONTROLLER
 from support.kubectl import NamespacedKubectl
 from support.manifests import api_key, marked, member, organization, service_account
 from support.operator_process import OperatorProcess
@@ -30,7 +31,7 @@ MARKED_KEPT = {**ALL_KEPT, "plain": "Deleted"}
 
 @pytest.fixture
 def proxy(control_plane: ControlPlane) -> Iterator[Proxy]:
-    with Proxy(control_plane) as proxy:
+    with Proxy(control_plane, as_user=CONTROLLER) as proxy:
         yield proxy
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from support.audit import Audit
 from support.eventually import eventually
+from support.identity import CONTROLLER, config_of
 from support.manifests import api_key, member, organization, secret
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
@@ -48,7 +49,7 @@ FOREIGN: dict[str, Callable[[str, dict[str, Body]], Body]] = {
 def stopped_operator(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[OperatorProcess]:
     """Give an operator that sweeps every second."""
     operator = OperatorProcess(
-        control_plane.kubeconfig, tmp_path / "operator.log", "--namespace", namespace, "--resync", "1"
+        config_of(control_plane, CONTROLLER), tmp_path / "operator.log", "--namespace", namespace, "--resync", "1"
     )
     yield operator
     if operator.running:
@@ -124,7 +125,7 @@ def test_our_secret_replaced_by_a_foreign_one_is_a_conflict_until_that_is_gone(w
 def test_what_was_written_before_a_crash_is_adopted_with_its_token(
     world: World, control_plane: ControlPlane, stopped_operator: OperatorProcess, tmp_path: Path, *, crash: bool
 ) -> None:
-    with Proxy(control_plane) as proxy:
+    with Proxy(control_plane, as_user=CONTROLLER) as proxy:
         kubeconfig = proxy.kubeconfig(tmp_path / "proxy.kubeconfig")
         with OperatorProcess(kubeconfig, tmp_path / "first.log", "--namespace", world.api.namespace) as first:
             proxy.after_write(1, first.kill if crash else proxy.reset, resource="secrets")

@@ -10,6 +10,7 @@ import yaml
 from support.api import Api
 from support.audit import Audit
 from support.eventually import eventually
+from support.identity import CONTROLLER, config_of
 from support.kubectl import NamespacedKubectl
 from support.manifests import api_key, member, organization, service_account
 from support.operator_process import OperatorProcess
@@ -149,7 +150,7 @@ def test_an_upgrade_of_the_schema_that_rewrites_every_object_ends_no_key(
 ) -> None:
     second_plane.kubectl("create", "namespace", "acme")
     world, audit = World(Api(second_plane, "acme")), Audit(second_plane.folder / "audit.log")
-    with OperatorProcess(second_plane.kubeconfig, tmp_path / "operator.log", "--resync", "1") as operator:
+    with OperatorProcess(config_of(second_plane, CONTROLLER), tmp_path / "operator.log", "--resync", "1") as operator:
         world.create(*PEOPLE_AND_KEYS)
         tokens = world.issue(*KEYS)
         world.wait_valid_keys(len(KEYS))

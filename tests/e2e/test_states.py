@@ -11,6 +11,7 @@ import pytest
 
 from support.api import Api
 from support.eventually import eventually
+from support.identity import CONTROLLER, config_of
 from support.manifests import api_key, held, member, organization, secret
 from support.operator_process import OperatorProcess
 from support.world import Body, World
@@ -138,7 +139,7 @@ def namespaces(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFac
     )
     served = [f"--namespace={name}" for name in names.values()]
     log = tmp_path_factory.mktemp("states") / "operator.log"
-    with OperatorProcess(control_plane.kubeconfig, log, *served):
+    with OperatorProcess(config_of(control_plane, CONTROLLER), log, *served):
         yield names
     control_plane.kubectl("delete", "namespace", *names.values(), "--wait=false")
 

@@ -7,6 +7,7 @@ import pytest
 
 from support.audit import Audit
 from support.eventually import eventually
+from support.identity import CONTROLLER, config_of
 from support.kubectl import NamespacedKubectl
 from support.manifests import api_key, member, organization, secret, service_account
 from support.operator_process import OperatorProcess
@@ -116,7 +117,7 @@ def test_no_status_is_rewritten_without_news(
     namespace = world.api.namespace
     world.create(*EVERYTHING)
     with OperatorProcess(
-        control_plane.kubeconfig, tmp_path / "operator.log", "--namespace", namespace, "--resync", "1"
+        config_of(control_plane, CONTROLLER), tmp_path / "operator.log", "--namespace", namespace, "--resync", "1"
     ) as operator:
         wait_settled(world)
         before = statuses(world)

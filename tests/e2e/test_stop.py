@@ -9,6 +9,7 @@ import pytest
 
 from support.eventually import eventually
 from support.exchange import Answer, Request
+from support.identity import CONTROLLER, config_of
 from support.manifests import api_key, member, organization
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
@@ -24,7 +25,7 @@ MOMENTS = {
 
 @pytest.fixture
 def proxy(control_plane: ControlPlane) -> Iterator[Proxy]:
-    with Proxy(control_plane) as proxy:
+    with Proxy(control_plane, as_user=CONTROLLER) as proxy:
         yield proxy
 
 
@@ -76,7 +77,9 @@ def test_it_stops_while_it_starts(proxied_operator: OperatorProcess, proxy: Prox
 
 
 def test_it_stops_as_soon_as_it_is_ready(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
-    operator = OperatorProcess(control_plane.kubeconfig, tmp_path / "operator.log", "--namespace", namespace)
+    operator = OperatorProcess(
+        config_of(control_plane, CONTROLLER), tmp_path / "operator.log", "--namespace", namespace
+    )
     operator.start(ready=False)
     eventually(lambda: operator.is_ready, within=30, every=0.001, describe="the operator is ready")
 

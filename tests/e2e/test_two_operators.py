@@ -12,6 +12,7 @@ import pytest
 from support.audit import Audit
 from support.churn import Churn, Witness, check_settled
 from support.exchange import Answer, Reply, Request
+from support.identity import CONTROLLER, config_of
 from support.manifests import api_key, member, organization
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
@@ -30,7 +31,7 @@ def pair(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterato
     """Give two operators for the test's namespace, which sweep every second."""
     logs = (tmp_path / "first.log", tmp_path / "second.log")
     arguments = ("--namespace", namespace, "--resync", "1")
-    first, second = (OperatorProcess(control_plane.kubeconfig, log, *arguments).start() for log in logs)
+    first, second = (OperatorProcess(config_of(control_plane, CONTROLLER), log, *arguments).start() for log in logs)
     yield first, second
     for operator in (first, second):
         if operator.running:
@@ -94,9 +95,11 @@ def test_an_operator_that_lags_ends_no_live_key(
 ) -> None:
     scope = ("--namespace", world.api.namespace)
     with ExitStack() as stack:
-        proxy = stack.enter_context(Proxy(control_plane))
+        proxy = stack.enter_context(Proxy(control_plane, as_user=CONTROLLER))
         stack.enter_context(OperatorProcess(proxy.kubeconfig(tmp_path / "k"), tmp_path / "behind.log", *scope))
-        ahead = stack.enter_context(OperatorProcess(control_plane.kubeconfig, tmp_path / "ahead.log", *scope))
+        ahead = stack.enter_context(
+            OperatorProcess(config_of(control_plane, CONTROLLER), tmp_path / "ahead.log", *scope)
+        )
         world.create(organization(), member("alice"), api_key("laptop", "alice", forRole="Member"))
         world.issue("laptop")
         gate = Gate("apikeys")

@@ -1,0 +1,162 @@
+"""Both halves run as the chart's ServiceAccounts: no right is missing, and none is there that isn't used."""
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import yaml
+
+from support import manifests
+from support.api import Api, ApiRefusedError
+from support.audit import Audit, Entry
+from support.eventually import eventually
+from support.identity import CONTROLLER, WEBHOOK, config_of
+from support.operator_process import OperatorProcess
+from support.webhook_process import WebhookProcess
+from support.world import World
+from tenure.tls.authority import Authority
+from tenure_dev import webhooks
+from tenure_dev.build import find_or_build
+from tenure_dev.chart import render
+from tenure_dev.controlplane import ControlPlane
+from tenure_dev.paths import CRDS
+
+GOLDEN = Path(__file__).with_name("rights.golden.yaml")
+
+Right = tuple[str, str, str]
+"""API group, resource with its subresource, and verb."""
+
+# The watches of an operator that runs are still open, and the audit log has what is complete.
+_RUNNING = 30
+
+_ARGUMENTS = ("--no-webhooks", "--resync", "2")
+
+EVERYBODYS = {("authorization.k8s.io", "selfsubjectaccessreviews", "create")}
+"""What Kubernetes lets every authenticated client do."""
+
+ASKED_BY_THE_API_SERVER = {("tenure.dev", "apikeys", "revoke")}
+"""A virtual verb: no request has it, and the webhooks' configuration asks for it when ApiKeys are deleted."""
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    folder = tmp_path_factory.mktemp("least-privilege")
+    with ControlPlane.start(find_or_build(), folder, audit=True, crds=CRDS) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def used(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Entry]]:
+    """Live through all that Tenure does, and return the requests of each half."""
+    assert plane.audit_log is not None
+    folder = tmp_path_factory.mktemp("logs")
+    port = webhooks.install(plane)
+    store_old_authority(plane)
+    name = f"test-{uuid4().hex[:10]}"
+    plane.kubectl("create", "namespace", name)
+    audit = Audit(plane.audit_log)
+    webhook = WebhookProcess(config_of(plane, WEBHOOK), folder / "webhook.log", port)
+    operator = OperatorProcess(config_of(plane, CONTROLLER), folder / "operator.log", *_ARGUMENTS)
+    with webhook, operator:
+        live(World(Api(plane, name)))
+    eventually(lambda: has_watched(audit), within=_RUNNING, describe="the closed watches are in the audit log")
+    return {user: [entry for entry in audit.entries() if entry.user == user] for user in (CONTROLLER, WEBHOOK)}
+
+
+def live(world: World) -> None:
+    """Issue keys, change roles, take owners away, delete: everything that needs a right."""
+    world.organization(roleChanges={"whenKeysExist": "RequireAcknowledgement"}, keys={"maxPerMember": 5})
+    world.create(
+        manifests.member("olga", "Owner"),
+        manifests.member("otto", "Owner"),
+        manifests.member("oona", "Owner"),
+        manifests.member("alice"),
+        manifests.api_key("laptop", "alice"),
+    )
+    world.issue("laptop")
+    acknowledgement = {"tenure.dev/acknowledge-key-deletion": "Viewer: laptop"}
+    world.change_role("alice", "Viewer", annotations=acknowledgement)
+    world.wait_gone("apikeys", "laptop")
+    world.change_role("otto", "Member")
+    world.change_role("oona", "Member")
+    with pytest.raises(ApiRefusedError, match="is the only Owner"):
+        world.change_role("olga", "Member")
+    drop_unknown_secret(world)
+    world.create(manifests.api_key("orphan", "olga"))
+    world.issue("orphan")
+    world.api.delete("organizations", "acme")
+    world.wait_reason("orphan", "OrganizationGone")
+
+
+def drop_unknown_secret(world: World) -> None:
+    """Have a Secret found that a key owns and doesn't know of, as a crash may leave it."""
+    (key,) = world.create(manifests.api_key("next", "alice", forRole="Analyst"))
+    world.wait_reason("next", "RoleMismatch")
+    reference = {"apiVersion": key["apiVersion"], "kind": "ApiKey", "name": "next", "uid": key["metadata"]["uid"]}
+    world.create(manifests.secret("next", ownerReferences=[{**reference, "controller": True}]))
+    world.wait_gone("secrets", "next")
+
+
+def store_old_authority(plane: ControlPlane) -> None:
+    """Store an authority whose renewal is due, as it stands after months."""
+    life = timedelta(days=90)
+    old = Authority.create(datetime.now(UTC) - 3 * life, life)
+    data = {"ca.crt": old.certificate, "ca.key": old.key}
+    secret: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "tenure-webhook-ca", "namespace": webhooks.NAMESPACE},
+        "data": {name: base64.b64encode(text).decode() for name, text in data.items()},
+    }
+    plane.kubectl("create", "--filename=-", input=json.dumps(secret))
+
+
+def has_watched(audit: Audit) -> bool:
+    watched = {entry.resource for entry in audit.entries() if entry.user == CONTROLLER and entry.verb == "watch"}
+    return watched >= {"organizations", "memberships", "apikeys"}
+
+
+def granted(account: str) -> set[Right]:
+    """Return what the chart grants to one of its ServiceAccounts."""
+    name = account.rpartition(":")[2]
+    bodies = [body for body in yaml.safe_load_all(render("--show-only=templates/rbac.yaml")) if body]
+    roles = [body for body in bodies if body["kind"] in {"ClusterRole", "Role"}]
+    rules = [rule for role in roles if role["metadata"]["name"].startswith(name) for rule in role["rules"]]
+    return set(expanded(rules))
+
+
+def expanded(rules: Iterable[dict[str, Any]]) -> Iterator[Right]:
+    for rule in rules:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                yield from ((group, resource, verb) for verb in rule["verbs"])
+
+
+def asked(entries: Iterable[Entry]) -> set[Right]:
+    """Return what was asked of resources; discovery asks of none."""
+    return {(entry.group, entry.resource, entry.verb) for entry in entries if entry.resource}
+
+
+@pytest.mark.parametrize("account", [CONTROLLER, WEBHOOK], ids=["controller", "webhook"])
+def test_no_right_is_missing(used: dict[str, list[Entry]], account: str) -> None:
+    refused = [(entry.verb, entry.path) for entry in used[account] if entry.code == 403]
+    assert refused == []
+    assert asked(used[account]) - EVERYBODYS <= granted(account)
+
+
+@pytest.mark.parametrize("account", [CONTROLLER, WEBHOOK], ids=["controller", "webhook"])
+def test_no_right_is_there_that_is_not_used(used: dict[str, list[Entry]], account: str) -> None:
+    # A new installation creates its authority; this one renewed the one that it found.
+    first_start = {("", "secrets", "create")} if account == WEBHOOK else set()
+    assert granted(account) - asked(used[account]) - ASKED_BY_THE_API_SERVER == first_start
+
+
+def test_the_rights_are_those_of_the_golden_file() -> None:
+    """A change of rights is seen in review: `kubectl auth can-i --list` for each ServiceAccount, as one file."""
+    now = {account: sorted(list(right) for right in granted(account)) for account in (CONTROLLER, WEBHOOK)}
+    assert yaml.safe_load(GOLDEN.read_text()) == now
