@@ -13,8 +13,10 @@ async def judge_api_key(context: Context, change: Change[ApiKey]) -> Judgement:
     key = change.subject
     membership = await context.find(Membership, change.namespace, key.spec.membership)
     organization = await _organization(context, change.namespace, membership)
-    judgement = Judgement().refuse(await _authority_refusal(context, change, membership, organization))
-    if change.removes or not judgement.allowed:
+    judgement = Judgement().refuse(
+        await context.handover_refusal(change), await _authority_refusal(context, change, membership, organization)
+    )
+    if change.new is None or not judgement.allowed:
         return judgement
     judgement = judgement.refuse(*template_refusals(change, organization))
     if change.old is None and membership is not None and organization is not None:
@@ -37,7 +39,7 @@ async def _authority_refusal(
     """Why somebody may not touch this key; None: they may."""
     if is_own(change.requester, membership, context.installation):
         return None
-    if change.old is not None and change.removes:
+    if change.old is not None and change.removes and not change.changes_spec:
         may_not_revoke = await context.missing(change.requester, [revocation(change.old)])
         if not may_not_revoke:
             return None

@@ -23,11 +23,12 @@ from tenure.domain.roles import Role
 async def judge_membership(context: Context, change: Change[Membership]) -> Judgement:
     """Judge the creation, change or removal of a Membership; whoever lacks a grant learns nothing of keys."""
     member = change.subject
-    organization, missing = await asyncio.gather(
+    organization, missing, handover = await asyncio.gather(
         context.find(Organization, change.namespace, member.spec.organization),
         context.missing(change.requester, membership_grants(change)),
+        context.handover_refusal(change),
     )
-    judgement = _open(change).refuse(*_authority_refusals(context, change, missing))
+    judgement = _open(change).refuse(*_authority_refusals(context, change, missing), handover)
     is_entitled = judgement.allowed
     if organization is not None and change.new is not None:
         judgement = judgement.refuse(*rule_refusals(organization, change.old, change.new))
@@ -42,8 +43,13 @@ async def judge_membership(context: Context, change: Change[Membership]) -> Judg
 
 
 def _new_role(change: Change[Membership]) -> Role | None:
-    """The role afterwards; None: the member is removed."""
-    return None if change.removes or change.new is None else change.new.spec.role
+    """The role afterwards; None: the member is removed.
+
+    A change of role beside a new ownerReference is one: the owner may live on, and with it the member.
+    """
+    if change.new is None or (change.hands_over and not change.changes_spec):
+        return None
+    return change.new.spec.role
 
 
 def _open(change: Change[Membership]) -> Judgement:

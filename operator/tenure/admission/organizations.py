@@ -16,7 +16,8 @@ from tenure.domain.roles import Role
 
 async def judge_organization(context: Context, change: Change[Organization]) -> Judgement:
     """Judge the creation, change or deletion of an Organization."""
-    judgement = Judgement().refuse(protection_refusal(change)).warn(deletion_warning(change))
+    judgement = Judgement().refuse(await context.handover_refusal(change), protection_refusal(change))
+    judgement = judgement.warn(deletion_warning(change))
     if change.old is None:
         present = await context.cluster.list_in(Organization, change.namespace)
         others = [one for one in present if one.name != change.subject.name and not one.metadata.deleting]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tenure.domain.admission.request import Change, Requester
 from tenure.domain.installation import Installation
-from tenure.domain.resources import ApiKey, Membership
+from tenure.domain.resources import ApiKey, Membership, Resource
 from tenure.domain.resources.base import GROUP
 from tenure.domain.roles import CAPABILITIES, Role
 
@@ -42,6 +42,11 @@ def grant(role: Role, namespace: str, organization: str) -> Permission:
 def revocation(key: ApiKey) -> Permission:
     """The permission to delete a key, whosever it is."""
     return Permission(REVOKE, ApiKey.plural, key.namespace, key.name)
+
+
+def deletion(resource: Resource) -> Permission:
+    """The permission to delete an object, which the API server itself asks for."""
+    return Permission("delete", resource.plural, resource.namespace, resource.name)
 
 
 def membership_grants(change: Change[Membership]) -> list[Permission]:

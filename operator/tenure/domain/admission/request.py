@@ -113,20 +113,31 @@ class Change(Generic[R]):
         return known
 
     @property
+    def removes(self) -> bool:
+        """Whether an object that exists is deleted, or handed to the garbage collector."""
+        return self.old is not None and (self.new is None or self.hands_over)
+
+    @property
     def gains_owner(self) -> bool:
         """Whether an owner reference is added: the garbage collector may then delete the object, unasked."""
         before, after = _owners(self.old_body), _owners(self.new_body)
         return self.new is not None and any(owner not in before for owner in after)
 
     @property
-    def removes(self) -> bool:
-        """Whether an object that exists is deleted, or handed to the garbage collector."""
-        return self.old is not None and (self.new is None or self.gains_owner)
+    def hands_over(self) -> bool:
+        """Whether an object that exists is handed to the garbage collector."""
+        return self.old is not None and self.gains_owner
+
+    @property
+    def changes_spec(self) -> bool:
+        """Whether an object that exists, and goes on, is to be another one."""
+        both = self.old is not None and self.new is not None
+        return both and self.old_body.get("spec") != self.new_body.get("spec")
 
     @property
     def matters(self) -> bool:
         """Whether more than labels, annotations and the like changes."""
-        return self.removes or self.old is None or self.old_body.get("spec") != self.new_body.get("spec")
+        return self.removes or self.old is None or self.changes_spec
 
     @property
     def acknowledgements(self) -> tuple[str | None, str | None]:
