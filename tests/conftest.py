@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from support.audit import Audit, Entry
-from support.identity import CONTROLLER
+from support.identity import CONTROLLER, install_identities
 from support.kubectl import NamespacedKubectl
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
@@ -28,6 +28,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     folder = tmp_path_factory.mktemp("control-plane")
     with ControlPlane.start(find_or_build(), folder, audit=True, crds=CRDS) as plane:
         assert plane.audit_log is not None
+        install_identities(plane)
         audit = Audit(plane.audit_log)
         yield plane
         plane.check()

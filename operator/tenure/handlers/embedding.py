@@ -17,6 +17,7 @@ from tenure.kube.connection import Connection
 READY = "Tenure is ready"
 
 _KOPF_ENDS_SECONDS = 1.0
+_IDENTITY: Any = "tenure"
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ async def run_kopf(
         registry=registry,
         settings=settings,
         standalone=True,
+        identity=_IDENTITY,  # Kopf would ask for the user's name, and in a container the user has none.
         clusterwide=not namespaces,
         namespaces=namespaces,
         stop_flag=stop,
