@@ -49,6 +49,14 @@ class Client(Api):
         """Create what lies outside of the namespace, such as a review."""
         return self._call("POST", path, json=dict(body), params=params)
 
+    def read(self, path: str) -> Body:
+        """Read what lies outside of the namespace."""
+        return self._call("GET", path)
+
+    def remove(self, path: str) -> Body:
+        """Delete what lies outside of the namespace."""
+        return self._call("DELETE", path)
+
     def delete_all(self, plural: str, **params: str) -> Body:
         """Delete a collection."""
         return self._call("DELETE", self._path(plural), params=params)
