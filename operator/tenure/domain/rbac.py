@@ -31,8 +31,8 @@ def _aggregate(role: Role) -> dict[str, Any]:
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": {"name": cluster_role_name(role), "labels": {"app.kubernetes.io/part-of": "tenure"}},
+        # Its rules are filled in by the cluster; an empty list here would be a conflict at each server-side apply.
         "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {_label(role): "true"}}]},
-        "rules": [],
     }
 
 
