@@ -42,16 +42,31 @@ class Acknowledgement:
             return cls(Role(role.strip()), frozenset(), int(number[1]))
         return cls(Role(role.strip()), frozenset(name for part in rest.split(",") if (name := part.strip())))
 
-    def lacks(self, role: Role, keys: Collection[str]) -> str | None:
+    def lacks(self, role: Role, keys: Collection[str]) -> "Flaw | None":
         """Why it doesn't approve the end of these keys by a change to `role`; more names than needed are fine."""
         if role is not self.role:
-            return f"The acknowledgement is for the role {self.role}."
+            return Flaw(f"The acknowledgement is for the role {self.role}.")
         if self.number is None:
             missing = sorted(set(keys) - self.names)
-            return f"The acknowledgement lacks {join_names(missing)}." if missing else None
+            what = f"The acknowledgement lacks {join_names(missing)}."
+            return Flaw(what, f"The acknowledgement lacks {len(missing)} of them.") if missing else None
         if self.number == len(keys) > MOST_NAMES:
             return None
-        return f"The acknowledgement says {self.number} keys; there are {len(keys)}, and up to {MOST_NAMES} are named."
+        there = f"there are {len(keys)}, and up to {MOST_NAMES} are named"
+        return Flaw(f"The acknowledgement says {self.number} keys; {there}.")
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """Why a write acknowledges nothing."""
+
+    text: str
+    short: str = ""
+
+    @property
+    def brief(self) -> str:
+        """The same in fewer words."""
+        return self.short or self.text
 
 
 def spell(role: Role, keys: Collection[str]) -> str:
@@ -59,16 +74,16 @@ def spell(role: Role, keys: Collection[str]) -> str:
     return f"{role}: all {len(keys)}" if len(keys) > MOST_NAMES else f"{role}: {', '.join(sorted(keys))}"
 
 
-def find_flaw(before: str | None, after: str | None, role: Role, keys: Collection[str]) -> str | None:
+def find_flaw(before: str | None, after: str | None, role: Role, keys: Collection[str]) -> Flaw | None:
     """Why one write, which changes the annotation from `before` to `after`, doesn't approve the end of these keys.
 
     None: it does. An annotation that was there already is spent: it approved another change.
     """
     if after is None:
-        return "Nothing acknowledges this."
+        return Flaw("Nothing acknowledges this.")
     if after == before:
-        return "The acknowledgement that is there was for an earlier change; this one needs its own."
+        return Flaw("The acknowledgement that is there was for an earlier change; this one needs its own.")
     try:
         return Acknowledgement.parse(after).lacks(role, keys)
     except ValueError as error:
-        return f"The acknowledgement can't be read: {error}."
+        return Flaw(f"The acknowledgement can't be read: {error}.", "The acknowledgement can't be read.")

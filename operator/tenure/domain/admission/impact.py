@@ -207,7 +207,7 @@ class _Step:
         if flaw is None or impact.new_role is impact.old_role:
             return priced
         # Every token that dies is named, replaced or not.
-        return replace(priced, acknowledgement=spell(impact.new_role, cost.dying), flaw=flaw if marks[1] else "")
+        return replace(priced, acknowledgement=spell(impact.new_role, cost.dying), flaw=flaw.text if marks[1] else "")
 
     def _refusals(self, old: Membership | None, new: Membership | None) -> Iterator[str]:
         if old is not None and new is not None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, find_flaw, spell
+from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, Flaw, find_flaw, spell
 from tenure.domain.admission.judgement import MAX_MESSAGE, MAX_WARNING, join_names
 from tenure.domain.admission.price import Price
 from tenure.domain.resources import Membership, Organization
@@ -96,7 +96,7 @@ def describe_key(key: ListedKey, now: datetime) -> str:
     return f"{key.name} ({', '.join(facts)})"
 
 
-def _unacknowledged(member: Membership, new_role: Role, cost: Price, flaw: str, *, now: datetime, room: int) -> str:
+def _unacknowledged(member: Membership, new_role: Role, cost: Price, flaw: Flaw, *, now: datetime, room: int) -> str:
     """The refusal of a role change until its keys are acknowledged: what ends, and how to go on.
 
     The less room there is, the less is said twice: the command to be run has the names too.
@@ -104,13 +104,12 @@ def _unacknowledged(member: Membership, new_role: Role, cost: Price, flaw: str, 
     dying = sorted((*cost.ends, *cost.goes_on), key=lambda key: key.name)
     number, names = _count(len(dying), "working key"), [key.name for key in dying]
     line = f'{ANNOTATION}: "{spell(new_role, names)}"'
-    brief = flaw if len(flaw) <= _MAX_SUBJECT else f"{flaw[: _MAX_SUBJECT - 2]} …"
     described = join_names(describe_key(key, now) for key in dying)
     variants = (
-        (f"{number} of {_whose(member)}: {described}", flaw, line),
-        (f"{number} of {_whose(member)}: {join_names(names)}", flaw, line),
-        (f"{number} of {member.name}", brief, line),
-        (f"{number} of {member.name}", brief, "the same annotation"),
+        (f"{number} of {_whose(member)}: {described}", flaw.text, line),
+        (f"{number} of {_whose(member)}: {join_names(names)}", flaw.text, line),
+        (f"{number} of {member.name}", flaw.brief, line),
+        (f"{number} of {member.name}", flaw.brief, "the same annotation"),
         (number, "", "the same annotation"),
     )
     texts = [_instruct(member, new_role, names, variant) for variant in variants]
