@@ -57,7 +57,8 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Before]:
 def fill(client: Client) -> None:
     """Create what the webhooks would refuse."""
     deny = [{"from": "None", "to": "*"}, {"from": "*", "to": "Analyst"}]
-    rules: Body = {"roleChanges": {"deny": deny}, "allowedEmailDomains": ["elsewhere.example"], "keys": {"maxPerMember": 1}}
+    rules: Body = {"roleChanges": {"deny": deny}, "keys": {"maxPerMember": 1}}
+    rules["allowedEmailDomains"] = ["elsewhere.example"]
     World(client).create(
         manifests.organization(**rules),
         manifests.organization("second"),
