@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench.admission import WEBHOOKS
 from bench.api import Api
 from bench.figures import Outcome
 from bench.operators import OPERATORS, Launcher
@@ -61,7 +62,7 @@ async def _measure(plane: ControlPlane, chosen: Sequence[Scenario]) -> list[Outc
     outcomes: list[Outcome] = []
     async with Api(plane) as api:
         launcher = Launcher(plane, api)
-        await launcher.prepare(OPERATORS)
+        await launcher.prepare((*OPERATORS, *WEBHOOKS))
         for scenario in chosen:
             with progress.status(scenario.title) as status:
                 bench = Bench(api, launcher, status.update)

@@ -141,7 +141,23 @@ class Background:
     memory: Memory
 
 
-Figures = Issuing | RoleChange | ColdStart | Background
+@dataclass(frozen=True)
+class Admission:
+    """What judging adds to a role change."""
+
+    changes: int
+    request_p50_ms: float
+    """What the change took, seen by whoever made it."""
+    request_p99_ms: float
+    own_p50_ms: float
+    """What the judgement took, at our own listener; not a number where nobody says it."""
+    own_p99_ms: float
+    within_5_ms: float | None
+    """The share of judgements that the API server got within this time; None without a webhook."""
+    within_25_ms: float | None
+
+
+Figures = Issuing | RoleChange | ColdStart | Background | Admission
 
 
 @dataclass(frozen=True)

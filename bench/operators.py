@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +149,17 @@ class Launcher:
         finally:
             run.usage.stop()
             process.stop()
+
+    @property
+    def folder(self) -> Path:
+        """Where logs and such lie."""
+        return self._plane.folder
+
+    def process(self, operator: Operator, arguments: Sequence[str], extra: Mapping[str, str]) -> Process:
+        """A process of an operator, not yet started."""
+        environment = {**self._environment, "KUBECONFIG": str(self._kubeconfig(operator)), **extra}
+        log = self._plane.folder / f"{operator.name}.log"
+        return Process(operator.name, [sys.executable, *arguments], log=log, env=environment)
 
     @property
     def _environment(self) -> dict[str, str]:

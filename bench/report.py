@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -12,13 +13,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Background, Calls, ColdStart, Cpu, Issuing, Memory, Outcome, RoleChange
+from bench.admission import WEBHOOKS
+from bench.figures import Admission, Background, Calls, ColdStart, Cpu, Issuing, Memory, Outcome, RoleChange
 from bench.operators import OPERATORS
 from bench.targets import Target
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
-_LABELS = {operator.name: operator.label for operator in OPERATORS}
+_LABELS = {operator.name: operator.label for operator in (*OPERATORS, *WEBHOOKS)}
 _PACKAGES = ("tenure", "kopf", "kubernetes", "aiohttp", "pydantic")
 
 _OTHERS = "other programs on the machine"
@@ -127,10 +129,33 @@ def _background_cells(outcome: Outcome) -> Column:
     }
 
 
+def _admission_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, Admission)  # noqa: S101 - chosen by this very class
+    return {
+        "role changes": f"{figures.changes:,}",
+        "the whole change, p50": f"{figures.request_p50_ms:.1f} ms",
+        "the whole change, p99": f"{figures.request_p99_ms:.1f} ms",
+        "at our own listener, p50": _known(figures.own_p50_ms),
+        "at our own listener, p99": _known(figures.own_p99_ms),
+        "by the API server within 5 ms": _percent(figures.within_5_ms),
+        "by the API server within 25 ms": _percent(figures.within_25_ms),
+    }
+
+
+def _known(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.1f} ms"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share * 100:.1f} %"
+
+
 _KINDS: Sequence[tuple[type, Callable[[Outcome], Column], str]] = (
     (Issuing, _issuing_cells, ""),
     (RoleChange, _role_change_cells, ""),
     (ColdStart, _cold_start_cells, ""),
+    (Admission, _admission_cells, ""),
     (Background, _background_cells, ": afterwards, with the sweep at its default pace"),
 )
 

@@ -1,11 +1,13 @@
 """The scenarios; each gives every operator a fresh namespace and a fresh process, one after the other."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from bench.admission import PER_SECOND, judge
 from bench.api import Api
 from bench.figures import Background, Calls, ColdStart, Cpu, Figures, Issuing, Memory, Outcome, RoleChange, percentile
 from bench.load import Created, create_at_once, create_steadily
@@ -21,6 +23,7 @@ SETTLED_SECONDS = 2.5
 """Silence after which the sums in other objects' status are written, too: they wait for the end of a burst."""
 QUIET_SECONDS = 1.0
 STEADY_RATE = 50
+KEYS_PER_JUDGED_MEMBER = 5
 ROUNDS = 3
 MEDIAN = f", the median of {ROUNDS} rounds by keys/s"
 BACKGROUND_SECONDS = 20.0
@@ -57,7 +60,7 @@ class Scenario:
 def scenarios(*, quick: bool) -> Sequence[Scenario]:
     """All scenarios, in small where it must be quick."""
     small, large = (100, 300) if quick else (500, 5000)
-    steady, ended, present = (5, 100, 300) if quick else (20, 1000, 10000)
+    steady, ended, present, judged = (5, 100, 300, 100) if quick else (20, 1000, 10000, 1000)
     both = (TENURE, PLAIN)
     return (
         _issuing("burst", f"{small:,} keys at once", Load(small, 10), contenders=(*both, SHARED), rounds=ROUNDS),
@@ -69,6 +72,9 @@ def scenarios(*, quick: bool) -> Sequence[Scenario]:
             contenders=both,
         ),
         Scenario("role-change", f"role change of a member with {ended:,} keys", lambda b: _role_changes(b, ended)),
+        Scenario(
+            "admission", f"role changes, {PER_SECOND} a second, {judged:,} members", lambda b: _admissions(b, judged)
+        ),
         Scenario("cold-start", f"start with {present:,} issued keys present", lambda b: _cold_starts(b, present)),
     )
 
@@ -152,6 +158,21 @@ async def _change_role(api: Api, process: Run, place: Tenancy, keys: int) -> Rol
         memory=_memory(process, mark),
         calls=Calls.of(process.since(mark)),
     )
+
+
+async def _admissions(bench: Bench, members: int) -> AsyncGenerator[Outcome]:
+    keys = members * KEYS_PER_JUDGED_MEMBER
+    async with tenancy(bench.api, members=members) as place:
+        bench.tell(f"admission: Tenure issues {keys:,} keys")
+        async with bench.launcher.running(TENURE) as process:
+            async with Observer(bench.api, place.keys, is_ready) as ready:
+                await create_at_once(bench.api, place, keys)
+                await ready.require(keys, within=PREPARATION_SECONDS)
+            await process.settled(SETTLED_SECONDS)
+        bench.tell("admission")
+        async with contextlib.aclosing(judge(bench.api, bench.launcher, place, members // PER_SECOND)) as found:
+            async for operator, figures in found:
+                yield Outcome("admission", operator.name, figures)
 
 
 async def _cold_starts(bench: Bench, keys: int) -> AsyncGenerator[Outcome]:

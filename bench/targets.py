@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.figures import ColdStart, Issuing, Outcome, RoleChange
+from bench.admission import WARNS
+from bench.figures import Admission, ColdStart, Issuing, Outcome, RoleChange
 from bench.operators import PLAIN, TENURE
 
 WRITES_PER_KEY = 2.0
@@ -13,6 +14,7 @@ STEADY_P99_MS = 50.0
 ROLE_CHANGE_SECONDS = 3.0
 COLD_START_SECONDS = 8.0
 COLD_START_MB = 200.0
+ADMISSION_P99_MS = 25.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Target:
 def targets(outcomes: Sequence[Outcome]) -> Iterator[Target]:
     """Compare Tenure's figures with the targets; scenarios that didn't run have none."""
     for outcome in outcomes:
+        if outcome.operator == WARNS.name and isinstance(outcome.figures, Admission):
+            yield _at_most(outcome.scenario, "judgement, p99, ms", outcome.figures.own_p99_ms, ADMISSION_P99_MS)
         if outcome.operator != TENURE.name:
             continue
         match outcome.figures:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any
 
@@ -86,8 +87,11 @@ class Listener:
             raise web.HTTPNotFound(text=f"no reviews are served on /{path}\n")
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="a review is application/json\n")
-        hearing = Hearing(_parse(await _receive(request)))
-        return web.json_response(await self._answer(path, hearing))
+        hearing, begun = Hearing(_parse(await _receive(request))), time.perf_counter()
+        answer = await self._answer(path, hearing)
+        milliseconds = (time.perf_counter() - begun) * 1000
+        log.debug("%s %s judged in %.1f ms", hearing.request.operation, path, milliseconds)
+        return web.json_response(answer)
 
     async def _answer(self, path: str, hearing: Hearing) -> Mapping[str, Any]:
         if self._serve is None:
