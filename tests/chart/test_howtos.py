@@ -1,0 +1,150 @@
+"""What the how-tos tell people to apply and to run is applied and run."""
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.api import Api
+from support.eventually import eventually
+from support.identity import CONTROLLER, WEBHOOK, config_of
+from support.operator_process import OperatorProcess
+from support.webhook_process import WebhookProcess
+from support.world import World
+from tenure_dev import webhooks
+from tenure_dev.build import find_or_build
+from tenure_dev.controlplane import ControlPlane
+from tenure_dev.paths import CHECKOUT, CRDS
+
+Body = dict[str, Any]
+
+HOWTOS = CHECKOUT / "docs" / "howto"
+SAMPLES = CHECKOUT / "manifests" / "samples"
+_BLOCK = re.compile(r"^ *```(?P<language>\w+)\n(?P<text>.*?)^ *```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Give a control plane with Tenure and the samples on it."""
+    folder = tmp_path_factory.mktemp("howtos")
+    with ControlPlane.start(find_or_build(), folder, crds=CRDS) as plane:
+        port = webhooks.install(plane)
+        webhook = WebhookProcess(config_of(plane, WEBHOOK), folder / "webhook.log", port)
+        operator = OperatorProcess(config_of(plane, CONTROLLER), folder / "operator.log", "--no-webhooks")
+        with webhook, operator:
+            plane.kubectl("apply", "--filename", str(SAMPLES))
+            yield plane
+
+
+@pytest.fixture
+def world(plane: ControlPlane) -> Iterator[World]:
+    api = Api(plane, "acme")
+    yield World(api)
+    api.close()
+
+
+def blocks(page: str, language: str) -> list[str]:
+    found = _BLOCK.finditer((HOWTOS / page).read_text())
+    return [textwrap.dedent(block["text"]) for block in found if block["language"] == language]
+
+
+def bodies(page: str) -> list[Body]:
+    """Return the manifests of a page that belong to Kubernetes or Tenure; other operators' kinds aren't served here."""
+    found = [body for text in blocks(page, "yaml") for body in yaml.safe_load_all(text)]
+    return [body for body in found if "kind" in body and "external-secrets" not in body["apiVersion"]]
+
+
+def run(plane: ControlPlane, line: str) -> str:
+    """Run a line of a page, which begins with kubectl."""
+    words = re.findall(r"'[^']*'|\S+", line.split("#", maxsplit=1)[0])
+    assert words[0] == "kubectl"
+    return plane.kubectl(*(word.strip("'") for word in words[1:])).stdout
+
+
+def apply(plane: ControlPlane, page: str) -> None:
+    manifest = {"apiVersion": "v1", "kind": "List", "items": bodies(page)}
+    plane.kubectl("apply", "--filename=-", input=json.dumps(manifest))
+
+
+def test_a_service_account_gets_its_key(plane: ControlPlane, world: World) -> None:
+    world.api.delete("apikeys", "pipeline")
+    world.wait_gone("apikeys", "pipeline")
+    apply(plane, "service-account.md")
+    assert world.issue("pipeline", within=30)
+
+
+def test_another_namespace_reads_one_secret_and_no_other(plane: ControlPlane, world: World) -> None:
+    world.issue("pipeline", "laptop", within=30)
+    apply(plane, "other-namespace.md")
+    reader = "system:serviceaccount:acme:reads-pipeline"
+    for verb, name, answer in (("get", "pipeline", "yes"), ("get", "laptop", "no"), ("list", "", "no")):
+        target = f"secrets/{name}" if name else "secrets"
+        result = plane.kubectl("auth", "can-i", verb, target, "-n=acme", f"--as={reader}", check=False)
+        assert result.stdout.strip() == answer, (verb, name)
+
+
+def test_a_leaked_token_is_replaced(plane: ControlPlane, world: World) -> None:
+    old = world.issue("ci-deploy", within=30)["ci-deploy"]
+    (command, *_) = blocks("a-key-leaked.md", "console")
+    run(plane, command.strip())
+    world.wait_new_token("ci-deploy", old, within=30)
+    assert world.verdict(old) != "Valid"
+
+
+def test_somebody_is_locked_out_and_let_in_again(plane: ControlPlane, world: World) -> None:
+    token = world.issue("laptop", within=30)["laptop"]
+    command, server_side = blocks("lock-somebody-out.md", "console")
+    run(plane, command.strip())
+    assert world.verdict(token) == "Suspended"
+    world.api.patch("organizations", "acme", {"spec": {"suspendedMembers": None}})
+    assert world.verdict(token) == "Valid"
+    line, _, document = server_side.partition("<<EOF\n")
+    plane.kubectl(*line.split()[1:], input=document.partition("EOF")[0])
+    assert world.verdict(token) == "Suspended"
+    world.api.patch("organizations", "acme", {"spec": {"suspendedMembers": None}})
+
+
+def test_the_acknowledgement_of_the_page_is_taken(world: World) -> None:
+    world.issue("laptop", "ci-deploy", within=30)
+    (block,) = [yaml.safe_load(text) for text in blocks("change-a-role.md", "yaml")]
+    world.change_role("alice", "Viewer", annotations=block["metadata"]["annotations"])
+
+
+def test_somebody_leaves(world: World) -> None:
+    token = world.issue("bob-cli", within=30)["bob-cli"]
+    world.api.delete("memberships", "bob")
+    assert world.verdict(token) != "Valid"
+    world.wait_gone("secrets", "bob-cli", within=30)
+
+
+def test_nothing_is_left_after_the_page_on_uninstalling(plane: ControlPlane, world: World) -> None:
+    (block,) = blocks("uninstall.md", "console")
+    for line in block.strip().splitlines():
+        if not line.startswith("helm"):  # A release is uninstalled in test_chart.py.
+            run(plane, line)
+    eventually(lambda: world.api.list("secrets") == [], within=30, describe="the Secrets of all keys are gone")
+    assert plane.kubectl("get", "crds,validatingwebhookconfigurations", "-o=name").stdout == ""
+    left = plane.kubectl("get", "namespace", "tenure-system", "--ignore-not-found", "-o=name").stdout
+    assert left == ""
+
+
+def test_each_page_is_linked() -> None:
+    index = (CHECKOUT / "README.md").read_text()
+    assert [page.name for page in sorted(HOWTOS.glob("*.md")) if f"docs/howto/{page.name}" not in index] == []
+
+
+def test_links_lead_somewhere() -> None:
+    pages = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
+    broken = [
+        (page.name, link)
+        for page in pages
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+        if not (page.parent / link).exists()
+    ]
+    assert broken == []
+    assert Path(HOWTOS).is_dir()
