@@ -72,7 +72,9 @@ class Gate:
 
 def is_lease_of(uid: str, request: Request) -> bool:
     """Whether a request takes the lease for an Owner."""
-    return request.resource == "leases" and request.is_write and request.json["spec"]["holderIdentity"] == uid
+    if request.resource != "leases" or not request.is_write:
+        return False
+    return bool(request.json.get("spec", {}).get("holderIdentity") == uid)
 
 
 def touch(api: Api, member: str) -> None:
