@@ -32,7 +32,7 @@ class Organizations:
         seen = OrganizationObservation(
             organization=organization,
             in_force=in_force,
-            members=list(members.values()),
+            members=[member for member in members.values() if mirror.displacing(member) is None],
             keys=[
                 (key, members.get(key.spec.membership))
                 for key in mirror.keys_in(namespace)

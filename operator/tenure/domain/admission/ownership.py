@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from tenure.domain.admission.request import Change
+from tenure.domain.conditions import ready_reason
+from tenure.domain.reasons import Reason
 from tenure.domain.resources import Membership, Organization
 from tenure.domain.roles import Role
 
@@ -18,7 +20,10 @@ def takes_owner(change: Change[Membership]) -> bool:
 def remaining_owners(
     members: Sequence[Membership], leaving: Membership, organization: Organization
 ) -> list[Membership]:
-    """The Owners who are left without one of them: those who may go, or have gone, unasked don't count."""
+    """The Owners who are left without one of them.
+
+    Those who may go, or have gone, unasked don't count, nor do those who have no effect beside an older Membership.
+    """
     listed = {member.name for member in organization.spec.suspended_members or ()}
     return [
         member
@@ -29,6 +34,7 @@ def remaining_owners(
         and not member.metadata.deleting
         and not member.metadata.owned
         and member.name not in listed
+        and ready_reason(member.status.conditions) != Reason.DUPLICATE_SUBJECT
     ]
 
 

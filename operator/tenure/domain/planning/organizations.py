@@ -32,7 +32,7 @@ class OrganizationObservation:
     """The oldest Organization of the namespace."""
 
     members: Sequence[Membership]
-    """The namespace's Memberships that name this Organization and aren't being deleted."""
+    """The namespace's Memberships that name this Organization, aren't being deleted, and are their subject's oldest."""
 
     keys: Sequence[tuple[ApiKey, Membership | None]]
     """The namespace's keys, each with its Membership."""
