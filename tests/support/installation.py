@@ -30,10 +30,10 @@ class Installation:
             yield cls(plane, folder, webhooks.install(plane))
 
     @contextmanager
-    def serving(self, *options: str) -> Iterator[None]:
-        """Run the operator and a webhook process with the same options while the block runs."""
+    def serving(self, *options: str) -> Iterator[WebhookProcess]:
+        """Run the operator and a webhook process with the same options while the block runs; give the webhook."""
         command = (*webhooks.command(self.port), *options)
         webhook = WebhookProcess(self.plane.kubeconfig, self.folder / "webhook.log", self.port, command=command)
         operator = OperatorProcess(self.plane.kubeconfig, self.folder / "operator.log", "--no-webhooks", *options)
         with webhook, operator:
-            yield
+            yield webhook

@@ -54,7 +54,9 @@ def _new_role(change: Change[Membership]) -> Role | None:
 
 def _open(change: Change[Membership]) -> Judgement:
     old, new = change.old, _new_role(change)
-    return Judgement().note(**{"from": str(old.spec.role if old else None), "to": str(new)})
+    # A deletion says only in its body that it is a dry-run, and an audit log seldom holds that.
+    trial = {"dry-run": "true"} if change.dry_run else {}
+    return Judgement().note(**{"from": str(old.spec.role if old else None), "to": str(new)}, **trial)
 
 
 def _authority_refusals(context: Context, change: Change[Membership], missing: Sequence[Permission]) -> Iterator[str]:
