@@ -11,7 +11,7 @@ export UV_CACHE_DIR ?= $(CACHE)/uv/cache
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup control-plane helm demo up down test check generate bench clean
+.PHONY: help setup control-plane helm demo up down test e2e-kind check generate bench clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ down: setup ## Stop what `make up` started.
 
 test: control-plane helm ## Run all tests; ARGS="tests/unit -k validity" chooses.
 	$(BIN)/pytest $(ARGS)
+
+e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind; needs Docker.
+	@dev/e2e-kind
 
 check: setup ## Check format, lint, types, layers and generated files.
 	$(BIN)/ruff check

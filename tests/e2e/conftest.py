@@ -9,6 +9,7 @@ from support.api import Api
 from support.identity import CONTROLLER, config_of
 from support.operator_process import OperatorProcess
 from support.world import World
+from tenure_dev.cluster import RunningCluster
 from tenure_dev.controlplane import ControlPlane
 
 
@@ -18,6 +19,14 @@ def world(control_plane: ControlPlane, namespace: str) -> Iterator[World]:
     api = Api(control_plane, namespace)
     yield World(api)
     api.close()
+
+
+@pytest.fixture
+def etcd(control_plane: ControlPlane) -> str:
+    """Give the address of etcd."""
+    if isinstance(control_plane, RunningCluster):
+        pytest.skip("this cluster's etcd can't be reached")
+    return control_plane.etcd_endpoint
 
 
 @pytest.fixture

@@ -42,13 +42,12 @@ def operator(proxy: Proxy, namespace: str, tmp_path: Path) -> Iterator[OperatorP
 
 
 @pytest.fixture
-def stored(control_plane: ControlPlane) -> Callable[[], Places]:
+def stored(etcd: str) -> Callable[[], Places]:
     """Give all that was written to etcd since the test began, replaced and deleted values among it."""
-    endpoint = control_plane.etcd_endpoint
-    since = current_revision(endpoint) + 1
+    since = current_revision(etcd) + 1
 
     def read() -> Places:
-        writes = writes_between(endpoint, since, current_revision(endpoint))
+        writes = writes_between(etcd, since, current_revision(etcd))
         return {f"etcd {write.key} at {write.revision}": write.value for write in writes}
 
     return read

@@ -91,10 +91,10 @@ def test_a_server_that_is_unreachable(control_plane: ControlPlane, tmp_path: Pat
     assert f"the API server at {UNUSED_PORT} doesn't answer" in message
 
 
-def test_a_server_that_is_no_api_server(control_plane: ControlPlane, tmp_path: Path) -> None:
-    config = edited(control_plane, tmp_path, "server", control_plane.etcd_endpoint)
+def test_a_server_that_is_no_api_server(control_plane: ControlPlane, etcd: str, tmp_path: Path) -> None:
+    config = edited(control_plane, tmp_path, "server", etcd)
     message = refused_start(config)
-    assert control_plane.etcd_endpoint in message
+    assert etcd in message
     assert "no Kubernetes API server" in message
 
 
