@@ -42,6 +42,25 @@ class KeyPair:
         """When it should be replaced: after two thirds of its life."""
         return self.made + (self.ends - self.made) * _RENEWED_AFTER
 
+    def check(self) -> None:
+        """See that both are what they should be.
+
+        Raises:
+            ValueError: one can't be read, or they don't belong together; the text says which.
+        """
+        try:
+            public = self._parsed.public_key()
+        except ValueError as error:
+            raise ValueError("no certificate in PEM can be read from the certificate's file") from error
+        try:
+            key = serialization.load_pem_private_key(self.key, password=None)
+        except TypeError as error:
+            raise ValueError("the private key is encrypted; give it without a password") from error
+        except ValueError as error:
+            raise ValueError("no private key in PEM can be read from the key's file") from error
+        if key.public_key() != public:
+            raise ValueError("the private key isn't the certificate's")
+
     @property
     def _parsed(self) -> x509.Certificate:
         return x509.load_pem_x509_certificate(self.certificate)
@@ -64,15 +83,6 @@ class Authority(KeyPair):
             .sign(key, hashes.SHA256())
         )
         return cls(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
-
-    @property
-    def is_intact(self) -> bool:
-        """Whether it can sign: the certificate is one, and the key is its key."""
-        try:
-            key = serialization.load_pem_private_key(self.key, password=None)
-            return key.public_key() == self._parsed.public_key()
-        except (ValueError, TypeError):
-            return False
 
     def sign(self, hosts: Sequence[str], now: datetime, life: timedelta) -> KeyPair:
         """Make a serving certificate for these host names and addresses."""

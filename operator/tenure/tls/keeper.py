@@ -49,8 +49,7 @@ def load_pair(context: ssl.SSLContext, pair: KeyPair) -> None:
     descriptor = os.memfd_create("tenure-certificate")
     try:
         os.write(descriptor, pair.certificate + pair.key)
-        # An encrypted key is refused; without a password, OpenSSL would ask the terminal for one.
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}", password="")
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)
 
@@ -120,6 +119,8 @@ class OwnAuthority:
             known = _unpack(stored)
             if known and self.now() < known[0].renewal:
                 return known
+            if not known and self._signed_by is not None:
+                known = [self._signed_by]  # The Secret was deleted or damaged, and what it signed is still served.
             # One that ends before its successor is trusted everywhere helps nobody.
             usable = [authority for authority in known[:1] if authority.ends > self.now() + self._settling]
             renewed = [Authority.create(self.now(), self.life), *usable]
@@ -156,6 +157,7 @@ class GivenFiles:
             pair = KeyPair(self.certificate.read_bytes(), self.key.read_bytes())
             if pair == self._loaded:
                 return False
+            pair.check()
             ends = pair.ends
             if ends <= datetime.now(UTC):
                 raise StartRefusedError(f"--tls-cert-file {self.certificate}: expired on {ends}")
@@ -190,10 +192,12 @@ def _unpack(stored: StoredAuthorities) -> list[Authority]:
         certificate, key = stored.files.get(f"{name}.crt"), stored.files.get(f"{name}.key")
         if certificate and key:
             authority = Authority(certificate, key)
-            if authority.is_intact:
-                found.append(authority)
+            try:
+                authority.check()
+            except ValueError as error:
+                log.warning("%s.crt and %s.key in Secret %s are useless: %s", name, name, NAME, error)
             else:
-                log.warning("%s.crt and %s.key in Secret %s are no certificate and its key", name, name, NAME)
+                found.append(authority)
     return found
 
 

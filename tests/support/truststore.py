@@ -1,0 +1,71 @@
+"""The authority's Secret and the webhooks' configuration in memory, changed by compare-and-swap as in a cluster."""
+
+import base64
+import copy
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+
+from tenure.errors import AlreadyExistsError, ConflictError, ObjectNotFoundError
+from tenure.kube import webhooks
+
+HOST = "tenure-webhook.tenure-system.svc"
+
+Body = dict[str, Any]
+
+
+class TrustStore:
+    """Stands in for a `Cluster`; remembers since when the API server was told to trust what."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.secret: Body | None = None
+        self._version = 0
+        client = {"service": {"name": "tenure-webhook", "namespace": "tenure-system", "path": "/memberships"}}
+        self._configuration: Body = {
+            "metadata": {"name": webhooks.NAME, "resourceVersion": "0"},
+            "webhooks": [{"name": "memberships.tenure.dev", "clientConfig": client}],
+        }
+        self._told: list[tuple[datetime, bytes]] = []
+
+    async def request(self, method: str, path: str, *, body: Body | None = None, **_: object) -> Body:
+        """Answer what the keeper asks."""
+        if path == webhooks.PATH:
+            return copy.deepcopy(self._configuration if method == "GET" else self._tell(body or {}))
+        if method == "GET":
+            if self.secret is None:
+                raise ObjectNotFoundError(path)
+            return copy.deepcopy(self.secret)
+        return self._keep(method, body or {})
+
+    def trusted(self, at: datetime) -> list[x509.Certificate]:
+        """The authorities that the API server had been told to trust by a moment."""
+        bundles = [bundle for since, bundle in self._told if since <= at]
+        return x509.load_pem_x509_certificates(bundles[-1]) if bundles else []
+
+    def _keep(self, method: str, body: Body) -> Body:
+        if method == "POST" and self.secret is not None:
+            raise AlreadyExistsError("the Secret")
+        if method == "PUT" and _version(self.secret) != _version(body):
+            raise ConflictError("the Secret")
+        self.secret = self._with_new_version(body)
+        return self.secret
+
+    def _tell(self, body: Body) -> Body:
+        if _version(self._configuration) != _version(body):
+            raise ConflictError("the configuration")
+        bundle = body["webhooks"][0]["clientConfig"]["caBundle"]
+        self._configuration["webhooks"][0]["clientConfig"]["caBundle"] = bundle
+        self._configuration = self._with_new_version(self._configuration)
+        self._told.append((self.now, base64.b64decode(bundle)))
+        return self._configuration
+
+    def _with_new_version(self, body: Body) -> Body:
+        self._version += 1
+        return {**body, "metadata": {**body["metadata"], "resourceVersion": str(self._version)}}
+
+
+def _version(body: Mapping[str, Any] | None) -> str:
+    return "" if body is None else str(body["metadata"]["resourceVersion"])
