@@ -39,6 +39,13 @@ def stored(client: Api, name: str) -> dict[str, Any]:
     return found
 
 
+def essence(body: dict[str, Any]) -> dict[str, Any]:
+    """What of an object the operator never changes."""
+    changing = ("resourceVersion", "managedFields")
+    metadata = {key: value for key, value in body["metadata"].items() if key not in changing}
+    return {"metadata": metadata, "spec": body["spec"]}
+
+
 def replace(client: Client, params: dict[str, str]) -> object:
     """Replace olga by a Viewer, as she is now: the operator may write her status meanwhile."""
     while True:
@@ -125,14 +132,14 @@ def client(judged: "Judged") -> Iterator[Client]:
 @pytest.mark.parametrize("way", rows(WAYS))
 def test_the_last_owner_stays(client: Client, judged: "Judged", way: Way) -> None:
     client.create("memberships", manifests.member("mia"))
-    before = stored(client, "olga")
+    before = essence(stored(client, "olga"))
 
     tried = denial(lambda: way(client, dict(DRY_RUN)))
     refused = denial(lambda: way(client, {}))
 
     assert ONLY_OWNER in refused
     assert tried == refused
-    assert stored(client, "olga") == before
+    assert essence(stored(client, "olga")) == before
     assert stored_lease(judged.plane, client.namespace) is None
 
 
@@ -152,14 +159,15 @@ def test_one_of_two_owners_may_go_and_only_the_change_itself_takes_the_lease(
     olga = stored(client, "olga")
 
     way(client, dict(DRY_RUN))
-    assert stored(client, "olga") == olga
+    assert essence(stored(client, "olga")) == essence(olga)
     assert stored_lease(judged.plane, client.namespace) is None
 
     way(client, {})
     lease = stored_lease(judged.plane, client.namespace)
     assert lease is not None
     assert lease["spec"]["holderIdentity"] == olga["metadata"]["uid"]
-    assert client.get("memberships", "olga") != olga
+    left = client.get("memberships", "olga")
+    assert left is None or essence(left) != essence(olga)
 
 
 def test_of_all_members_deleted_at_once_one_owner_stays(client: Client) -> None:
