@@ -13,8 +13,8 @@ from tenure.domain.roles import Role
 
 Body = manifests.Body
 
-OWNED = {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "1"}]}
-GOING = {"deletionTimestamp": "2027-02-22T08:30:00Z"}
+OWNED: Body = {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "1"}]}
+GOING: Body = {"deletionTimestamp": "2027-02-22T08:30:00Z"}
 
 
 def olga(role: str = "Owner", **metadata: Any) -> Body:
