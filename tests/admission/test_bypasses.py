@@ -4,7 +4,8 @@ Rows bear the number of the table of bad inputs (B-…) or of the list of bypass
 that Kubernetes itself asks for, and no grant.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from support import attacks, manifests
 from support.acme import SELECTED, Acme, attacked
 from support.attacks import Attack
-from support.people import ADMINISTRATOR, GITOPS, LIMITED_GITOPS, MEMBER, OWNER, VIEWER
+from support.kubectl import NamespacedKubectl
+from support.people import ADMINISTRATOR, GITOPS, LIMITED_GITOPS, MEMBER, OUTSIDER, OWNER, VIEWER
+from support.speech import say
 
 if TYPE_CHECKING:
     from admission.conftest import Judged
@@ -132,3 +135,33 @@ def acme(judged: "Judged") -> Iterator[Acme]:
 @pytest.mark.parametrize("attack", attacks.rows(CHANGES, REMOVALS))
 def test_a_way_around_admission_is_refused_and_changes_nothing(acme: Acme, attack: Attack) -> None:
     attacks.check_refused(acme, attack)
+
+
+ALICE_AS_OWNER = manifests.member("alice", "Owner")
+COMMANDS: Mapping[str, tuple[Sequence[str], str]] = {
+    "B-15 replace --force": (["replace", "--force", "--filename=-"], LACKS_MEMBER),
+    "1.7 replace --force --cascade=orphan": (["replace", "--force", "--cascade=orphan", "--filename=-"], LACKS_MEMBER),
+    "1.7 replace": (["replace", "--filename=-"], LACKS_BOTH),
+    "1.7 apply --force": (["apply", "--force", "--filename=-"], LACKS_BOTH),
+    "1.7 apply --server-side --force-conflicts": (
+        ["apply", "--server-side", "--force-conflicts", "--filename=-"],
+        LACKS_BOTH,
+    ),
+    "1.7 delete --cascade=orphan": (["delete", "membership", "alice", "--cascade=orphan"], LACKS_MEMBER),
+    "1.7 delete --cascade=foreground": (["delete", "membership", "alice", "--cascade=foreground"], LACKS_MEMBER),
+    "1.7 delete --force --grace-period=0": (
+        ["delete", "membership", "alice", "--force", "--grace-period=0"],
+        LACKS_MEMBER,
+    ),
+    "1.7 delete --all": (["delete", "memberships", "--all"], "lacks grant-"),
+    "1.7 delete --all of every kind": (["delete", "organizations,memberships,apikeys", "--all"], PROTECTED),
+}
+
+
+@pytest.mark.parametrize(("command", "says"), COMMANDS.values(), ids=COMMANDS)
+def test_kubectl_knows_no_way_around_admission(acme: Acme, command: Sequence[str], says: str) -> None:
+    kubectl, before = NamespacedKubectl(acme.plane.kubectl, acme.client.namespace), acme.state()
+    heard = say(kubectl, *command, input=json.dumps(ALICE_AS_OWNER), as_user=OUTSIDER.user)
+    assert not heard.passed
+    assert says in heard.errors
+    assert acme.state() == before
