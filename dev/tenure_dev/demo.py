@@ -228,8 +228,11 @@ def _change_while_stopped(demo: Demo, number: int) -> None:
 
 
 def _keep_last_owner(demo: Demo, number: int) -> None:
-    _headline(demo, number, "Olga, the last owner, steps down.")
-    demo.run_refused("delete", "membership", "olga", "-n", NAMESPACE, because="is the only Owner of Organization acme")
+    _headline(demo, number, "Olga, the last owner, steps down, and acknowledges the end of her key.")
+    acknowledged = '"metadata":{"annotations":{"tenure.dev/acknowledge-key-deletion":"Member: olga-admin"}}'
+    patch = f'-p={{{acknowledged},"spec":{{"role":"Member"}}}}'
+    refused = ("patch", "membership", "olga", "-n", NAMESPACE, "--type=merge", patch)
+    demo.run_refused(*refused, because="is the only Owner of Organization acme")
 
 
 def _compare_rest(demo: Demo, number: int) -> None:

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import kopf
@@ -60,6 +60,10 @@ async def run_kopf(
         stop_flag=stop,
     )
     take_signals(stop_at_once)  # Back from Kopf, which has just installed handlers of its own.
+    await _until_ended(tasks, ours)
+
+
+async def _until_ended(tasks: Collection[asyncio.Task[Any]], ours: Collection[asyncio.Task[Any]]) -> None:
     ending = asyncio.create_task(kopf.run_tasks(tasks, ignored=ours), name="Kopf")
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     errors = [error for task in done if not task.cancelled() and (error := task.exception()) is not None]
