@@ -142,6 +142,14 @@ class Background:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """What a client without any logic reaches: the machine's own limit."""
+
+    keys: int
+    keys_per_second: float
+
+
+@dataclass(frozen=True)
 class Admission:
     """What judging adds to a role change."""
 
@@ -157,7 +165,7 @@ class Admission:
     within_25_ms: float | None
 
 
-Figures = Issuing | RoleChange | ColdStart | Background | Admission
+Figures = Issuing | RoleChange | ColdStart | Background | Admission | Limit
 
 
 @dataclass(frozen=True)

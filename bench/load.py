@@ -4,7 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from bench.api import CONNECTIONS, Api
+from bench.api import CONNECTIONS, MERGE_PATCH, Api
 from bench.tenancy import Tenancy
 
 
@@ -28,6 +28,25 @@ async def create_at_once(api: Api, place: Tenancy, count: int) -> Created:
         for _ in range(CONNECTIONS):
             group.create_task(work())
     return created
+
+
+async def write_as_an_operator_would(api: Api, place: Tenancy, count: int) -> float:
+    """Create so many keys, and for each its Secret and its status, by one client that decides nothing; the seconds."""
+    begun, numbers = time.monotonic(), iter(range(count))
+
+    async def work() -> None:
+        for number in numbers:
+            body = place.key(number)
+            name = body["metadata"]["name"]
+            await api.send("POST", place.keys, body)
+            await api.send("POST", place.secrets, {"metadata": {"name": name}, "data": {"token": "dG9rZW4="}})
+            status = {"status": {"keyId": name, "secretName": name, "observedGeneration": 1}}
+            await api.send("PATCH", f"{place.keys}/{name}/status", status, MERGE_PATCH)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CONNECTIONS):
+            group.create_task(work())
+    return time.monotonic() - begun
 
 
 async def create_steadily(api: Api, place: Tenancy, count: int, *, per_second: float) -> Created:

@@ -47,6 +47,8 @@ SHARED = Operator(
 )
 """What the tutorials leave to be gained with three lines."""
 EMPTY = Operator("empty", "empty handler", (*_KOPF, str(_HERE / "empty_operator.py")))
+BARE = Operator("bare", "a bare client", ())
+"""The benchmark's own client, which writes what an operator would write."""
 OPERATORS = (TENURE, SWEEPING, PLAIN, SHARED, EMPTY)
 
 

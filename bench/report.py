@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.admission import WEBHOOKS
-from bench.figures import Admission, Background, Calls, ColdStart, Cpu, Issuing, Memory, Outcome, RoleChange
-from bench.operators import OPERATORS
+from bench.figures import Admission, Background, Calls, ColdStart, Cpu, Issuing, Limit, Memory, Outcome, RoleChange
+from bench.operators import BARE, OPERATORS
 from bench.targets import Target
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
-_LABELS = {operator.name: operator.label for operator in (*OPERATORS, *WEBHOOKS)}
+_LABELS = {operator.name: operator.label for operator in (*OPERATORS, *WEBHOOKS, BARE)}
 _PACKAGES = ("tenure", "kopf", "kubernetes", "aiohttp", "pydantic")
 
 _OTHERS = "other programs on the machine"
@@ -129,6 +129,12 @@ def _background_cells(outcome: Outcome) -> Column:
     }
 
 
+def _limit_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, Limit)  # noqa: S101 - chosen by this very class
+    return {"keys": f"{figures.keys:,}", "keys/s": f"{figures.keys_per_second:.0f}"}
+
+
 def _admission_cells(outcome: Outcome) -> Column:
     figures = outcome.figures
     assert isinstance(figures, Admission)  # noqa: S101 - chosen by this very class
@@ -155,6 +161,7 @@ _KINDS: Sequence[tuple[type, Callable[[Outcome], Column], str]] = (
     (Issuing, _issuing_cells, ""),
     (RoleChange, _role_change_cells, ""),
     (ColdStart, _cold_start_cells, ""),
+    (Limit, _limit_cells, ""),
     (Admission, _admission_cells, ""),
     (Background, _background_cells, ": afterwards, with the sweep at its default pace"),
 )

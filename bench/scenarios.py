@@ -9,10 +9,22 @@ from itertools import product
 
 from bench.admission import PER_SECOND, judge
 from bench.api import Api
-from bench.figures import Background, Calls, ColdStart, Cpu, Figures, Issuing, Memory, Outcome, RoleChange, percentile
-from bench.load import Created, create_at_once, create_steadily
+from bench.figures import (
+    Background,
+    Calls,
+    ColdStart,
+    Cpu,
+    Figures,
+    Issuing,
+    Limit,
+    Memory,
+    Outcome,
+    RoleChange,
+    percentile,
+)
+from bench.load import Created, create_at_once, create_steadily, write_as_an_operator_would
 from bench.observer import Observer, is_gone, is_ready
-from bench.operators import EMPTY, PLAIN, SHARED, SWEEPING, TENURE, Launcher, Mark, Operator, Run
+from bench.operators import BARE, EMPTY, PLAIN, SHARED, SWEEPING, TENURE, Launcher, Mark, Operator, Run
 from bench.tenancy import Tenancy, change_role, tenancy
 
 LONGEST_SECONDS = 180.0
@@ -71,6 +83,7 @@ def scenarios(*, quick: bool) -> Sequence[Scenario]:
             Load(STEADY_RATE * steady, 10, STEADY_RATE),
             contenders=both,
         ),
+        Scenario("limit", f"{small:,} keys, written by a client that decides nothing", lambda b: _limit(b, small)),
         Scenario("role-change", f"role change of a member with {ended:,} keys", lambda b: _role_changes(b, ended)),
         Scenario(
             "admission", f"role changes, {PER_SECOND} a second, {judged:,} members", lambda b: _admissions(b, judged)
@@ -126,6 +139,13 @@ def _issuing_figures(
         memory=_memory(process, mark),
         calls=Calls.of(process.since(mark)),
     )
+
+
+async def _limit(bench: Bench, keys: int) -> AsyncGenerator[Outcome]:
+    bench.tell("limit")
+    async with tenancy(bench.api, members=10) as place:
+        seconds = await write_as_an_operator_would(bench.api, place, keys)
+    yield Outcome("limit", BARE.name, Limit(keys, keys / seconds))
 
 
 async def _role_changes(bench: Bench, keys: int) -> AsyncGenerator[Outcome]:
