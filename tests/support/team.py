@@ -69,17 +69,22 @@ def role_patch(role: str, acknowledgement: str | None = None) -> str:
 
 
 @contextmanager
-def team(plane: ControlPlane, bodies: Sequence[Body], **organization: Any) -> Iterator[Team]:
-    """Give a namespace with the organization acme and these members and keys, all issued that can be."""
+def bare_team(plane: ControlPlane) -> Iterator[Team]:
+    """Give a namespace with nothing in it."""
     namespace = f"team-{uuid4().hex[:10]}"
     plane.kubectl("create", "namespace", namespace)
     api = Api(plane, namespace)
-    given = Team(World(api), NamespacedKubectl(plane.kubectl, namespace))
     try:
-        given.world.create(manifests.organization(**organization), *bodies)
-        keys = [body["metadata"]["name"] for body in bodies if body["kind"] == "ApiKey"]
-        given.wait_settled(*keys)
-        yield given
+        yield Team(World(api), NamespacedKubectl(plane.kubectl, namespace))
     finally:
         api.close()
         plane.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+
+
+@contextmanager
+def team(plane: ControlPlane, bodies: Sequence[Body], **organization: Any) -> Iterator[Team]:
+    """Give a namespace with the organization acme and these members and keys, all issued that can be."""
+    with bare_team(plane) as given:
+        given.world.create(manifests.organization(**organization), *bodies)
+        given.wait_settled(*(body["metadata"]["name"] for body in bodies if body["kind"] == "ApiKey"))
+        yield given

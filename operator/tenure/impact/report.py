@@ -7,6 +7,7 @@ from typing import Any
 
 from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure.domain.admission.impact import Comparison, Dissolution, Impact
+from tenure.domain.admission.judgement import join_names
 from tenure.domain.resources.organization import WhenKeysExist
 
 
@@ -41,12 +42,12 @@ def as_markdown(comparison: Comparison) -> str:
         f"| all of `{gone.organization}` | Organization removed | {_quoted(gone.ends)} |  |  |"
         for gone in comparison.organizations
     ]
-    lines.append("")
-    for impact in comparison.members:
-        lines += [f"- `{impact.member}`: {remark}" for remark in _remarks(impact, code="`")]
-    for gone in comparison.organizations:
-        lines += [f"- `{gone.organization}`: refused: {refusal}" for refusal in gone.refusals]
-    return "\n".join([*lines, "", f"**{_summary(comparison)}**", ""])
+    remarks = [
+        *(f"- `{impact.member}`: {one}" for impact in comparison.members for one in _remarks(impact, code="`")),
+        *(f"- `{gone.organization}`: {one}" for gone in comparison.organizations for one in _complaints(gone)),
+    ]
+    blocks = [lines, remarks, [f"**{_summary(comparison)}**"]]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
 def as_json(comparison: Comparison) -> str:
@@ -60,7 +61,9 @@ def as_json(comparison: Comparison) -> str:
                 "organization": gone.organization.name,
                 "file": gone.file,
                 "ends": gone.ends,
+                "stranded": gone.stranded,
                 "refusals": gone.refusals,
+                "passes": gone.passes,
             }
             for gone in comparison.organizations
         ],
@@ -82,6 +85,7 @@ def _change_fields(impact: Impact) -> dict[str, Any]:
         "stays": impact.stays,
         "keyIds": impact.key_ids,
         "leftBehind": impact.left_behind,
+        "remark": impact.remark or None,
         "missingAcknowledgement": impact.acknowledgement,
         "acknowledgementFlaw": impact.flaw or None,
         "refusals": impact.refusals,
@@ -107,8 +111,15 @@ def _removal(gone: Dissolution) -> Iterator[str]:
     width = max((len(name) for name in gone.ends), default=0)
     for name in gone.ends:
         yield f"  ends      {name:<{width}}   Secret {gone.organization.namespace}/{name}"
+    for complaint in _complaints(gone):
+        yield f"  {complaint}"
+
+
+def _complaints(gone: Dissolution) -> Iterator[str]:
+    if gone.stranded:
+        yield f"{join_names(gone.stranded)} stay without an organization: remove them too"
     for refusal in gone.refusals:
-        yield f"  refused: {refusal}"
+        yield f"refused: {refusal}"
 
 
 def _headed(head: str, file: str) -> str:
@@ -138,6 +149,8 @@ def _remarks(impact: Impact, code: str = "") -> Iterator[str]:
     for name, file in impact.left_behind.items():
         place = f"in {file}" if file else "in the cluster"
         yield f"{name} stays {place} and will wait for ever: remove it too"
+    if impact.remark:
+        yield impact.remark
     for refusal in impact.refusals:
         yield f"refused: {refusal}"
     if impact.acknowledgement is not None:

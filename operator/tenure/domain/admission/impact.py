@@ -15,7 +15,7 @@ from tenure.domain.admission.request import Change, Operation, Requester
 from tenure.domain.admission.tenancy import protection_refusal
 from tenure.domain.admission.transitions import duplicate_refusal, rule_refusals
 from tenure.domain.admission.tree import Address, Tree
-from tenure.domain.admission.wording import denied_with_keys
+from tenure.domain.admission.wording import denied_with_keys, service_account_warning
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.organization import WhenKeysExist
@@ -54,6 +54,9 @@ class Impact:
     flaw: str = ""
     """Why the annotation that is there is no acknowledgement; empty: there is none."""
 
+    remark: str = ""
+    """What else there is to know."""
+
     refusals: tuple[str, ...] = ()
     """Why the change won't be let in, whatever is acknowledged."""
 
@@ -78,7 +81,15 @@ class Dissolution:
     ends: tuple[str, ...]
     """The keys of members that stay; what ends with the others is said of each of them."""
 
+    stranded: tuple[str, ...]
+    """Members that stay without an organization."""
+
     refusals: tuple[str, ...]
+
+    @property
+    def passes(self) -> bool:
+        """Whether nothing has to be added or taken back: a file that goes doesn't name the keys that go with it."""
+        return not self.ends and not self.refusals
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,7 @@ class Comparison:
     @property
     def passes(self) -> bool:
         """Whether nothing has to be added or taken back."""
-        return all(one.passes for one in self.members) and not any(one.refusals for one in self.organizations)
+        return all(one.passes for one in self.members) and all(one.passes for one in self.organizations)
 
 
 def compare(base: Tree, head: Tree, now: datetime, installation: Installation = DEFAULTS) -> Comparison:
@@ -134,6 +145,7 @@ class _Step:
             new_role=new.spec.role if new else None,
             file=(self.head if new else self.base).file_of(Membership, member),
             when_keys_exist=self._mode(known),
+            remark=self._remark(old, new),
             refusals=tuple(self._refusals(old, new)),
         )
         return impact if old is None else self._with_price(impact, old)
@@ -158,6 +170,7 @@ class _Step:
             organization=address,
             file=self.base.file_of(Organization, address),
             ends=tuple(sorted(key.name for member in stay for key in self._price(member, None).ends)),
+            stranded=tuple(sorted(member.name for member in stay)),
             refusals=tuple(filter(None, [protection_refusal(removal)])),
         )
 
@@ -219,8 +232,17 @@ class _Step:
             yield from rule_refusals(organization, old, new) if organization else ()
             if old is None and (refusal := duplicate_refusal(new, self._members_before(new))):
                 yield refusal
-        if old is not None and old.spec.role is Role.OWNER and (new is None or new.spec.role is not Role.OWNER):
+        if old is not None and _steps_down(old, new):
             yield from self._last_owner(old)
+
+    def _remark(self, old: Membership | None, new: Membership | None) -> str:
+        """What an Owner who goes or steps down leaves behind."""
+        if old is None or not _steps_down(old, new):
+            return ""
+        others = self.base.members_in(old.namespace)
+        robots = (member for member in others if not member.is_person)
+        number = sum(len(self._price(member, member.spec.role).stays) for member in robots)
+        return service_account_warning(old, number) or ""
 
     def _members_before(self, new: Membership) -> Iterator[Membership]:
         """The members who are there when a new one comes."""
@@ -235,6 +257,10 @@ class _Step:
         members = self.head.members_in(old.namespace)
         if organization is not None and not remaining_owners(members, old, organization):
             yield f"spec.role: {name} must keep an owner, and no other Membership in the tree is one"
+
+
+def _steps_down(old: Membership, new: Membership | None) -> bool:
+    return old.spec.role is Role.OWNER and (new is None or new.spec.role is not Role.OWNER)
 
 
 def _address(resource: Membership | ApiKey) -> Address:
