@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tenure_dev.operator import COMMAND, environment
@@ -12,12 +12,19 @@ REFUSED, USAGE = 1, 2
 
 
 def refused_start(
-    kubeconfig: Path | None, *args: str, code: int = REFUSED, env: Mapping[str, str] | None = None
+    kubeconfig: Path | None,
+    *args: str,
+    code: int = REFUSED,
+    env: Mapping[str, str] | None = None,
+    command: Sequence[str] = COMMAND,
 ) -> str:
-    """Start an operator that must refuse, and return its one line on standard error (of usage errors the last one)."""
+    """Start an operator, or what `command` says, that must refuse; return its one line on standard error.
+
+    Of usage errors it is the last line.
+    """
     settings = {**environment(Path(os.devnull)), "KUBECONFIG": str(kubeconfig or ""), **(env or {})}
     done = subprocess.run(
-        [*COMMAND, *args],
+        [*command, *args],
         env=settings,
         stdin=subprocess.DEVNULL,
         capture_output=True,
