@@ -16,13 +16,14 @@ from tenure.domain.resources.organization import WhenKeysExist
 from tenure.errors import TenureError
 from tenure.generate import changed_files, generated_files
 from tenure.handlers.operator import run as run_operator
+from tenure.handlers.verifier import run as run_verifier
 from tenure.handlers.webhook import probe as probe_webhook
 from tenure.handlers.webhook import run as run_webhook
 from tenure.impact.live import read_cluster
 from tenure.impact.report import REPORTS, OutputFormat
 from tenure.impact.trees import read_trees
 from tenure.logs import configure_logs
-from tenure.settings import LogFormat, LogLevel, Settings, WebhookSettings, refuse_unknown_variables
+from tenure.settings import LogFormat, LogLevel, Settings, VerifierSettings, WebhookSettings, refuse_unknown_variables
 
 app = typer.Typer(
     help="Organizations, memberships and API keys as Kubernetes resources.",
@@ -119,6 +120,24 @@ def webhook(
             certificate=options.certificate_files(tls_cert_file, tls_key_file),
         ),
     )
+
+
+@app.command()
+def verifier(
+    *,
+    verifier_host: options.VerifierHost = "0.0.0.0",  # noqa: S104 - in a container, others are to reach it
+    verifier_port: options.VerifierPort = 8080,
+    max_staleness: options.MaxStaleness = 30.0,
+    tls_cert_file: options.CertificateFile = None,
+    tls_key_file: options.KeyFile = None,
+    log_format: options.Format = LogFormat.TEXT,
+    log_level: options.Level = LogLevel.INFO,
+) -> None:
+    """Say over HTTP what tokens are worth; any number of replicas, and none of them can read a Secret."""
+    refuse_unknown_variables(options.VERIFIER_VARIABLES)
+    configure_logs(log_format, log_level)
+    certificate = options.certificate_files(tls_cert_file, tls_key_file)
+    run_verifier(VerifierSettings(verifier_host, verifier_port, max_staleness, certificate))
 
 
 @app.command()

@@ -42,6 +42,18 @@ WEBHOOK_VARIABLES = tuple(
         "TLS_KEY_FILE",
     )
 )
+VERIFIER_VARIABLES = tuple(
+    variable(name)
+    for name in (
+        "VERIFIER_HOST",
+        "VERIFIER_PORT",
+        "MAX_STALENESS",
+        "TLS_CERT_FILE",
+        "TLS_KEY_FILE",
+        "LOG_FORMAT",
+        "LOG_LEVEL",
+    )
+)
 RUN_VARIABLES = (
     *COMMON_VARIABLES,
     *WEBHOOK_VARIABLES,
@@ -146,6 +158,19 @@ LimitsText = Annotated[
         "whenKeysExist=RequireAcknowledgement, or some of them.",
         envvar=variable("LIMITS"),
         callback=_check_limits,
+    ),
+]
+VerifierHost = Annotated[str, typer.Option(help="The address to listen on.", envvar=variable("VERIFIER_HOST"))]
+VerifierPort = Annotated[
+    int, typer.Option(help="The port to listen on.", min=1, max=65535, envvar=variable("VERIFIER_PORT"))
+]
+MaxStaleness = Annotated[
+    float,
+    typer.Option(
+        help="Seconds that what is known may be old at most; beyond, nothing is called valid.",
+        min=10,
+        max=3600,
+        envvar=variable("MAX_STALENESS"),
     ),
 ]
 Format = Annotated[

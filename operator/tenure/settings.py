@@ -54,6 +54,23 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True)
+class VerifierSettings:
+    """How tokens are verified.
+
+    Attributes:
+        host: The address to listen on.
+        port: The port.
+        max_staleness: Seconds that what is known may be old at most.
+        certificate: Files that hold a serving certificate and its key; None: plain HTTP.
+    """
+
+    host: str = "0.0.0.0"  # noqa: S104 - in a container, others are to reach it
+    port: int = 8080
+    max_staleness: float = 30.0
+    certificate: tuple[Path, Path] | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """What `tenure run` can be told.
 

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -20,6 +21,7 @@ FIELD_MANAGER = "tenure"
 CONNECTIONS = 16
 PAGE_SIZE = 500
 TIMEOUT_SECONDS = 30.0
+LONGEST_LINE_BYTES = 4 * 1024 * 1024
 EVENT_TIMEOUT_SECONDS = 2.0
 """Events often have a store of their own; nothing that matters waits for it longer."""
 
@@ -135,6 +137,41 @@ class Cluster:
             await self.request("POST", path, body=body, seconds=EVENT_TIMEOUT_SECONDS)
         except AlreadyExistsError:
             return
+
+    async def version(self, resource: type[Resource]) -> int:
+        """The resourceVersion that the store has come to, by a consistent list of one object."""
+        answer = await self.request("GET", collection_path(resource, None), params={"limit": "1"})
+        return int(answer["metadata"]["resourceVersion"])
+
+    async def watch(self, resource: type[Resource], version: str, *, seconds: int) -> AsyncIterator[Mapping[str, Any]]:
+        """The events of a kind in all namespaces since a resourceVersion, for so many seconds.
+
+        Bookmarks are among them: about one a minute, and one two seconds before the end.
+
+        Raises:
+            UnavailableError: the watch broke, or didn't end in time.
+            ApiError: the API server refused it.
+        """
+        path = collection_path(resource, None)
+        params = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(seconds),
+        }
+        timeout = aiohttp.ClientTimeout(total=seconds + TIMEOUT_SECONDS, sock_connect=TIMEOUT_SECONDS)
+        headers = {**await self.connection.headers(), "Accept": _JSON}
+        url = self.connection.server + path
+        try:
+            async with self._session.get(
+                url, params=params, headers=headers, timeout=timeout, read_bufsize=LONGEST_LINE_BYTES
+            ) as answer:
+                if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+                    parse_answer(f"WATCH {path}", answer.status, await answer.read(), None)
+                async for line in answer.content:
+                    yield json.loads(line)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise UnavailableError(f"WATCH {path}: {error or 'nothing came in time'}") from error
 
     async def read(self, path: str) -> dict[str, Any]:
         """Read any path, e.g. a CustomResourceDefinition's."""

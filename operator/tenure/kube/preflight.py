@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenure.domain.admission.authority import REVOKE
-from tenure.domain.resources import KINDS
+from tenure.domain.resources import KINDS, Membership
 from tenure.domain.resources.base import GROUP, VERSION
 from tenure.domain.schema import custom_resource_definition, requirements
 from tenure.errors import (
@@ -95,6 +95,28 @@ DEFINITION_RIGHTS: tuple[Right, ...] = tuple(
     for resource in KINDS
 )
 """What finding older definitions at the start needs in the cluster."""
+
+
+VERIFIER_RIGHTS: tuple[Right, ...] = tuple(
+    Right(GROUP, resource.plural, ("get", "list", "watch") if resource is Membership else ("list", "watch"))
+    for resource in KINDS
+)
+"""What verifying tokens reads, in all namespaces. No Secrets."""
+
+CALLER_RIGHTS: tuple[Right, ...] = (
+    Right("authentication.k8s.io", "tokenreviews", ("create",)),
+    Right("authorization.k8s.io", "subjectaccessreviews", ("create",)),
+)
+"""What telling authorized callers from others needs in the cluster."""
+
+
+async def check_verifier(cluster: Cluster) -> None:
+    """Refuse to start where the rights to verify tokens are missing.
+
+    Raises:
+        StartRefusedError: a right is missing.
+    """
+    await _check_rights(cluster, [("", right) for right in (*VERIFIER_RIGHTS, *CALLER_RIGHTS)])
 
 
 async def check_admission(

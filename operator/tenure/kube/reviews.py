@@ -1,4 +1,4 @@
-"""SubjectAccessReviews: asking the API server what somebody may do."""
+"""Reviews: asking the API server who somebody is, and what they may do."""
 
 from tenure.domain.admission.authority import Permission
 from tenure.domain.admission.request import Requester
@@ -6,6 +6,7 @@ from tenure.domain.resources.base import GROUP
 from tenure.kube.cluster import Cluster
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+_TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
 
 
 async def is_permitted(cluster: Cluster, requester: Requester, permission: Permission) -> bool:
@@ -17,6 +18,7 @@ async def is_permitted(cluster: Cluster, requester: Requester, permission: Permi
     attributes = {
         "group": GROUP,
         "resource": permission.plural,
+        "subresource": permission.subresource,
         "verb": permission.verb,
         "namespace": permission.namespace,
         "name": permission.name,
@@ -31,3 +33,14 @@ async def is_permitted(cluster: Cluster, requester: Requester, permission: Permi
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
     answer = await cluster.request("POST", _REVIEWS, body=body)
     return answer["status"].get("allowed") is True
+
+
+async def authenticate(cluster: Cluster, bearer: str) -> Requester | None:
+    """Whoever a bearer token belongs to; None: the API server doesn't accept it.
+
+    Raises:
+        ApiError: it couldn't be asked.
+    """
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": bearer}}
+    status = (await cluster.request("POST", _TOKEN_REVIEWS, body=body)).get("status") or {}
+    return Requester.model_validate(status["user"]) if status.get("authenticated") is True else None

@@ -23,6 +23,8 @@ class Permission:
     name: str
     """Empty: on all objects of the namespace."""
 
+    subresource: str = ""
+
     def __str__(self) -> str:
         where = f"{self.plural}.{GROUP}" + (f"/{self.name}" if self.name else "")
         return f"{self.verb} on {where} in namespace {self.namespace}"

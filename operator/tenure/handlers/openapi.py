@@ -1,0 +1,102 @@
+"""The OpenAPI document of the verifier."""
+
+from typing import Any
+
+from tenure import __version__
+from tenure.domain.roles import Capability, Level, Role
+from tenure.domain.verification import Code
+
+_CAPABILITY = {"type": "string", "enum": [capability.value for capability in Capability]}
+_LEVEL = {"type": "string", "enum": [level.label for level in (Level.VIEW, Level.FULL)], "default": "View"}
+_CODE = {"type": "string", "enum": [code.value for code in Code]}
+_TEXT = {"type": "string"}
+
+
+def openapi() -> dict[str, Any]:
+    """The document, as OpenAPI 3.1."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tenure's verifier",
+            "version": __version__,
+            "description": "Says what tokens are worth. Tokens are taken from headers and bodies, never from URLs.",
+        },
+        "paths": {
+            "/v1/verify": {"post": _verify()},
+            "/v1/authorize": {"get": _authorize()},
+            "/v1/tokenreview": {"post": _token_review()},
+        },
+        "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def _verify() -> dict[str, Any]:
+    answer = {
+        "valid": {"type": "boolean"},
+        "code": _CODE,
+        "keyId": _TEXT,
+        "organization": _TEXT,
+        "namespace": _TEXT,
+        "member": _TEXT,
+        "subject": _TEXT,
+        "role": {"type": "string", "enum": [role.value for role in Role]},
+        "access": {"type": "string", "enum": ["Full", "View"]},
+        "capabilities": {"type": "object", "additionalProperties": _TEXT},
+        "expiresAt": {"type": "string", "format": "date-time"},
+        "at": {"type": "string", "format": "date-time", "description": "When the token died."},
+    }
+    asked = {"token": _TEXT, "organization": _TEXT, "capability": _CAPABILITY, "level": _LEVEL}
+    body = {"type": "object", "required": ["token"], "additionalProperties": False, "properties": asked}
+    return {
+        "summary": "What a token is worth, and whether it opens what is asked for.",
+        "description": "All but valid and code is told to callers only whose Kubernetes token may create "
+        "organizations/verify in the key's namespace.",
+        "security": [{}, {"bearer": []}],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {
+            "200": _json("The answer.", {"type": "object", "required": ["valid"], "properties": answer}),
+            **_failures(),
+        },
+    }
+
+
+def _authorize() -> dict[str, Any]:
+    parameters = [
+        {"name": "organization", "in": "query", "schema": _TEXT},
+        {"name": "capability", "in": "query", "schema": _CAPABILITY},
+        {"name": "level", "in": "query", "schema": _LEVEL},
+        {"name": "X-Api-Key", "in": "header", "schema": _TEXT},
+    ]
+    return {
+        "summary": "For nginx auth_request, Envoy ext_authz and Traefik ForwardAuth.",
+        "security": [{"bearer": []}, {}],
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "It may pass; X-Tenure-* headers say who it is."},
+            "401": {"description": "No token, or none that works."},
+            "403": {"description": "The token works and doesn't open this; X-Tenure-Missing says what is missing."},
+            **_failures(),
+        },
+    }
+
+
+def _token_review() -> dict[str, Any]:
+    review = {"type": "object", "description": "A TokenReview of authentication.k8s.io/v1."}
+    return {
+        "summary": "Kubernetes' webhook token authentication.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": review}}},
+        "responses": {"200": _json("The review with its status.", review), **_failures()},
+    }
+
+
+def _failures() -> dict[str, Any]:
+    error = {"type": "object", "properties": {"error": _TEXT}}
+    return {
+        "400": _json("The request can't be understood.", error),
+        "429": _json("Too many failures from this address.", error),
+        "503": _json("What is known may be too old, so nothing is said.", error),
+    }
+
+
+def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,62 @@
+"""How an answer is told: to an authorized caller, to a proxy in headers, to an API server as a TokenReview."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tenure.domain.resources.base import format_time
+from tenure.verify.verifier import Answer
+
+USER_PREFIX = "tenure:"
+"""Before every user and group, so that no key ever names one of Kubernetes' own."""
+
+
+def details(answer: Answer) -> dict[str, Any]:
+    """Everything, for whoever may know it."""
+    decision, holding, death = answer.decision, answer.decision.holding, answer.death
+    document: dict[str, Any] = {"valid": decision.valid, "code": decision.code.value, "keyId": answer.key_id}
+    if holding is not None:
+        key, member = holding.api_key, holding.membership
+        document |= {
+            "namespace": key.namespace,
+            "organization": holding.organization.name if holding.organization is not None else None,
+            "member": key.spec.membership,
+            "subject": member.spec.subject.name if member is not None else None,
+            "role": decision.role,
+            "access": decision.access,
+            "capabilities": {name.value: level.label for name, level in decision.levels.items()},
+            "expiresAt": format_time(key.status.expires_at) if key.status.expires_at is not None else None,
+        }
+        change = member.status.last_role_change if member is not None else None
+        if change is not None and decision.code.value == "RoleChanged":
+            document["at"] = format_time(change.at)
+    elif death is not None:
+        document |= {"namespace": death.namespace, "member": death.membership, "at": format_time(death.at)}
+    return document
+
+
+def identity_headers(answer: Answer) -> Sequence[tuple[str, str]]:
+    """Who a valid token's holder is, for whatever stands behind a proxy."""
+    holding, decision = answer.decision.holding, answer.decision
+    if holding is None or holding.membership is None or holding.organization is None:
+        return ()
+    return (
+        ("x-tenure-key-id", answer.key_id or ""),
+        ("x-tenure-namespace", holding.api_key.namespace),
+        ("x-tenure-organization", holding.organization.name),
+        ("x-tenure-member", holding.membership.name),
+        ("x-tenure-subject", holding.membership.spec.subject.name),
+        ("x-tenure-role", str(decision.role)),
+        ("x-tenure-access", str(decision.access)),
+    )
+
+
+def token_review(answer: Answer, audiences: Sequence[str]) -> dict[str, Any]:
+    """The answer as Kubernetes wants it."""
+    holding, decision = answer.decision.holding, answer.decision
+    status: dict[str, Any] = {"authenticated": False}
+    if decision.valid and holding is not None and holding.membership is not None:
+        namespace, member = holding.api_key.namespace, holding.membership
+        groups = [f"{USER_PREFIX}{namespace}", f"{USER_PREFIX}{namespace}:{decision.role}"]
+        user = {"username": f"{USER_PREFIX}{namespace}:{member.name}", "uid": member.metadata.uid, "groups": groups}
+        status = {"authenticated": True, "user": user, "audiences": list(audiences)}
+    return {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}

@@ -1,0 +1,100 @@
+"""Feeds: all objects of a kind, then every change, with the resourceVersion that they have come to."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tenure.domain.resources import Resource
+from tenure.errors import TenureError, UnavailableError
+from tenure.kube.cluster import Cluster
+
+log = logging.getLogger("tenure.feeds")
+
+_SHORTEST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 10.0
+_GONE = 410
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Everything there is, as of a version: what isn't in it doesn't exist."""
+
+    bodies: Sequence[Mapping[str, Any]]
+    version: int
+    asked_at: float
+    """When the list was asked for, on the loop's clock."""
+
+
+@dataclass(frozen=True)
+class Changed:
+    """An object that was added, modified or deleted."""
+
+    body: Mapping[str, Any]
+    deleted: bool
+    version: int
+
+
+@dataclass(frozen=True)
+class Reached:
+    """All that happened up to a version has been told."""
+
+    version: int
+
+
+News = Listed | Changed | Reached
+
+
+class _RelistError(Exception):
+    """The version is too old to go on from."""
+
+
+async def follow(
+    cluster: Cluster, resource: type[Resource], restart: asyncio.Event, *, watch_seconds: int
+) -> AsyncGenerator[News]:
+    """Tell everything about a kind, for ever: a broken watch goes on where it broke, or everything is listed anew.
+
+    `restart` asks for the latter; it is cleared once that has been done. A watch lasts for `watch_seconds`: near its
+    end the API server tells how far it has come, also where nothing happens.
+    """
+    version, pause = "", _SHORTEST_PAUSE_SECONDS
+    while True:
+        try:
+            if not version or restart.is_set():
+                restart.clear()
+                asked_at = asyncio.get_running_loop().time()
+                bodies, version = await _list(cluster, resource)
+                yield Listed(bodies, int(version), asked_at)
+            async for news in _watch(cluster, resource, version, restart, watch_seconds):
+                version, pause = str(news.version), _SHORTEST_PAUSE_SECONDS
+                yield news
+        except _RelistError:
+            version = ""
+        except TenureError as error:
+            log.warning("%s: %s; tried again in %.1f s", resource.plural, error, pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+async def _list(cluster: Cluster, resource: type[Resource]) -> tuple[list[Mapping[str, Any]], str]:
+    pages = [page async for page in cluster.pages(resource, None)]
+    return [body for items, _ in pages for body in items], pages[-1][1]
+
+
+async def _watch(
+    cluster: Cluster, resource: type[Resource], version: str, restart: asyncio.Event, seconds: int
+) -> AsyncGenerator[Changed | Reached]:
+    async for event in cluster.watch(resource, version, seconds=seconds):
+        if restart.is_set():
+            raise _RelistError
+        body = event["object"]
+        if event["type"] == "ERROR":
+            if body.get("code") == _GONE:
+                raise _RelistError
+            raise UnavailableError(f"watch of {resource.plural}: {body.get('message')}")
+        reached = int(body["metadata"]["resourceVersion"])
+        if event["type"] == "BOOKMARK":
+            yield Reached(reached)
+        else:
+            yield Changed(body, event["type"] == "DELETED", reached)

@@ -1,0 +1,144 @@
+"""The three kinds in memory, with keys by their public id, and a memory of keys that died."""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar, cast
+
+from tenure.domain.planning.organizations import oldest
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.domain.validity import Verdict, validity
+from tenure.domain.verification import Code, Holding
+from tenure.errors import MalformedObjectError
+from tenure.kube.cluster import parse
+
+R = TypeVar("R", bound=Resource)
+
+REMEMBERED = timedelta(hours=24)
+MOST_REMEMBERED = 100_000
+
+_NOT_DEAD = {Verdict.VALID, Verdict.SUSPENDED, Verdict.BEHIND, Verdict.PENDING}
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a token died that no ApiKey holds any more."""
+
+    code: Code
+    at: datetime
+    namespace: str
+    membership: str
+    hash: str | None
+    """None: only its public id is known."""
+
+
+class Index:
+    """Everything that a decision needs."""
+
+    def __init__(self) -> None:
+        self._objects: dict[type[Resource], dict[tuple[str, str], Resource]] = defaultdict(dict)
+        self._organizations: defaultdict[str, dict[str, Organization]] = defaultdict(dict)
+        self._by_key_id: dict[str, ApiKey] = {}
+        self._deaths: OrderedDict[str, Death] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._by_key_id)
+
+    def replace(self, resource: type[R], bodies: Sequence[Mapping[str, Any]], now: datetime) -> None:
+        """Take in everything there is of a kind; what isn't in it is gone."""
+        listed = {(body["metadata"]["namespace"], body["metadata"]["name"]) for body in bodies}
+        for place in [place for place in self._objects[resource] if place not in listed]:
+            self._remove(resource, place, now)
+        for body in bodies:
+            self.change(resource, body, deleted=False, now=now)
+
+    def change(self, resource: type[R], body: Mapping[str, Any], *, deleted: bool, now: datetime) -> None:
+        """Take in a change of an object; one that doesn't fit the schema counts as gone."""
+        metadata = body["metadata"]
+        place = (metadata["namespace"], metadata["name"])
+        try:
+            new = None if deleted else parse(resource, body)
+        except MalformedObjectError:
+            new = None
+        if new is None:
+            self._remove(resource, place, now)
+        else:
+            self._put(resource, place, new, now)
+
+    def find(self, key_id: str) -> Holding | None:
+        """The key of a public id."""
+        key = self._by_key_id.get(key_id)
+        return None if key is None else self._holding(key)
+
+    def death(self, key_id: str, now: datetime) -> Death | None:
+        """How a token died, within a day of that."""
+        death = self._deaths.get(key_id)
+        return death if death is not None and now - death.at < REMEMBERED else None
+
+    def organization_in_force(self, namespace: str, name: str) -> Organization | None:
+        """The Organization of that name, if it is the one in force in its namespace."""
+        organization = oldest(list(self._organizations.get(namespace, {}).values()))
+        return organization if organization is not None and organization.name == name else None
+
+    def _holding(self, key: ApiKey) -> Holding:
+        member = self._get(Membership, key.namespace, key.spec.membership)
+        named = None if member is None else self.organization_in_force(key.namespace, member.spec.organization)
+        return Holding(key, member, named)
+
+    def _get(self, resource: type[R], namespace: str, name: str) -> R | None:
+        return cast("R | None", self._objects[resource].get((namespace, name)))
+
+    def _put(self, resource: type[R], place: tuple[str, str], new: R, now: datetime) -> None:
+        old = self._objects[resource].get(place)
+        self._objects[resource][place] = new
+        match new:
+            case ApiKey():
+                self._index_key(old if isinstance(old, ApiKey) else None, new, now)
+            case Membership():
+                self._remember_recorded(new)
+            case Organization():
+                self._organizations[place[0]][place[1]] = new
+
+    def _remove(self, resource: type[Resource], place: tuple[str, str], now: datetime) -> None:
+        old = self._objects[resource].pop(place, None)
+        match old:
+            case ApiKey():
+                self._index_key(old, None, now)
+            case Organization():
+                self._organizations[place[0]].pop(place[1], None)
+
+    def _index_key(self, old: ApiKey | None, new: ApiKey | None, now: datetime) -> None:
+        old_id = old.status.key_id if old is not None else None
+        new_id = new.status.key_id if new is not None else None
+        if old is not None and old_id is not None and old_id != new_id:
+            if self._by_key_id.get(old_id) is old:
+                del self._by_key_id[old_id]
+            self._remember_seen(old, old_id, now)
+        if new is not None and new_id is not None:
+            self._by_key_id[new_id] = new
+
+    def _remember_seen(self, key: ApiKey, key_id: str, now: datetime) -> None:
+        holding = self._holding(key)
+        verdict = validity(key, holding.membership, holding.organization, now)
+        code = Code.NOT_FOUND if verdict in _NOT_DEAD else Code(verdict.value)
+        known = self._deaths.get(key_id)
+        if known is not None and code is Code.NOT_FOUND:
+            code = known.code
+        self._remember(key_id, Death(code, now, key.namespace, key.spec.membership, key.status.hash))
+
+    def _remember_recorded(self, member: Membership) -> None:
+        """Learn from the record of a role change, which outlives the keys and this process."""
+        change = member.status.last_role_change
+        for ended in change.keys if change is not None else ():
+            known = self._deaths.get(ended.key_id)
+            if change is not None and (known is None or known.code is Code.NOT_FOUND):
+                digest = known.hash if known is not None else None
+                death = Death(Code.ROLE_CHANGED, change.at, member.namespace, member.name, digest)
+                self._remember(ended.key_id, death)
+
+    def _remember(self, key_id: str, death: Death) -> None:
+        self._deaths[key_id] = death
+        self._deaths.move_to_end(key_id)
+        while len(self._deaths) > MOST_REMEMBERED:
+            self._deaths.popitem(last=False)

@@ -1,0 +1,162 @@
+"""The verifier: feeds fill the index, lists prove that it is fresh, and tokens are decided from it."""
+
+import asyncio
+import contextlib
+import hmac
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from tenure.domain.resources import KINDS, Membership, Resource
+from tenure.domain.tokens import Token
+from tenure.domain.verification import Code, Decision, Holding, Question, decide
+from tenure.errors import MalformedTokenError, ObjectNotFoundError, TenureError
+from tenure.kube.cluster import Cluster
+from tenure.kube.feeds import Changed, Listed, follow
+from tenure.verify.freshness import Freshness
+from tenure.verify.index import Death, Index
+
+log = logging.getLogger("tenure.verify")
+
+_PROOFS_PER_STALENESS = 10
+_WATCHES_PER_STALENESS = 2
+_ALIVE = {Code.VALID, Code.FORBIDDEN, Code.SUSPENDED, Code.PENDING}
+_DUMMY = "sha256:" + "0" * 64
+"""Compared where there is no key, so that an unknown id takes as long as a wrong secret."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class StaleError(TenureError):
+    """The index may be older than it may be, so nothing can be said."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The decision on a token, and how it died if no ApiKey holds it any more."""
+
+    decision: Decision
+    death: Death | None = None
+    proven: bool = True
+    """Whether the token's secret was right, so that its bearer may be told the code."""
+
+    key_id: str | None = None
+    """The token's public id, if it is a token at all."""
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace of the key, as far as anything is known of it."""
+        if self.decision.holding is not None:
+            return self.decision.holding.api_key.namespace
+        return self.death.namespace if self.death is not None else None
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it was a key once: someone still uses what was ended."""
+        return self.namespace is not None and self.decision.code not in _ALIVE
+
+
+class Verifier:
+    """Decides tokens."""
+
+    def __init__(self, cluster: Cluster, *, max_staleness: float, now: Callable[[], datetime] = _utc_now) -> None:
+        self._cluster = cluster
+        self._now = now
+        self._max_staleness = max_staleness
+        self._watch_seconds = int(max_staleness / _WATCHES_PER_STALENESS)
+        self._index = Index()
+        self._freshness = Freshness(resource.plural for resource in KINDS)
+        self._restarts = {resource: asyncio.Event() for resource in KINDS}
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep the index filled and its freshness proved while the block runs."""
+        tasks = [asyncio.create_task(self._feed(resource), name=resource.plural) for resource in KINDS]
+        tasks.append(asyncio.create_task(self._prove(), name="freshness"))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def why_not_ready(self) -> str:
+        """Why nothing can be said, for people; empty: it can."""
+        age = self._freshness.age(asyncio.get_running_loop().time())
+        if age <= self._max_staleness:
+            return ""
+        if age == float("inf"):
+            return "the first list isn't complete yet"
+        return f"what is known was last proved {age:.0f} s ago, and may be {self._max_staleness:.0f} s old at most"
+
+    async def verify(self, text: str, question: Question) -> Answer:
+        """Decide a token.
+
+        Raises:
+            StaleError: the index isn't fresh enough.
+        """
+        if reason := self.why_not_ready():
+            raise StaleError(reason)
+        try:
+            token = Token(text)
+        except MalformedTokenError:
+            return Answer(Decision(Code.MALFORMED), proven=False)
+        holding, now = self._index.find(token.key_id), self._now()
+        stored = holding.api_key.status.hash if holding is not None else None
+        if holding is None or not hmac.compare_digest((stored or _DUMMY).encode(), token.hash.encode()):
+            return self._unknown(token, now)
+        decision = decide(holding, question, now)
+        if decision is None:
+            decision = decide(await self._afresh(holding), question, self._now())
+        return Answer(decision or Decision(Code.PENDING, holding), key_id=token.key_id)
+
+    def _unknown(self, token: Token, now: datetime) -> Answer:
+        """What is remembered of a token that no ApiKey holds."""
+        death = self._index.death(token.key_id, now)
+        stored = death.hash if death is not None and death.hash is not None else _DUMMY
+        proven = hmac.compare_digest(stored.encode(), token.hash.encode())
+        return Answer(Decision(death.code if death is not None else Code.NOT_FOUND), death, proven, token.key_id)
+
+    async def _afresh(self, holding: Holding) -> Holding:
+        """The same with the Membership as it is: the index is behind the key's stamp."""
+        key = holding.api_key
+        try:
+            member = await self._cluster.get(Membership, key.namespace, key.spec.membership)
+        except ObjectNotFoundError:
+            return replace(holding, membership=None)
+        except TenureError as error:
+            raise StaleError(f"Membership {key.spec.membership} couldn't be read: {error}") from error
+        return replace(holding, membership=member)
+
+    async def _feed(self, resource: type[Resource]) -> None:
+        async for news in follow(self._cluster, resource, self._restarts[resource], watch_seconds=self._watch_seconds):
+            match news:
+                case Listed(bodies, version, asked_at):
+                    self._index.replace(resource, bodies, self._now())
+                    self._freshness.begin(resource.plural, version, asked_at)
+                case Changed(body, deleted, version):
+                    self._index.change(resource, body, deleted=deleted, now=self._now())
+                    self._freshness.reach(resource.plural, version)
+                case _:
+                    self._freshness.reach(resource.plural, news.version)
+
+    async def _prove(self) -> None:
+        while True:
+            await asyncio.sleep(self._max_staleness / _PROOFS_PER_STALENESS)
+            for resource in KINDS:
+                try:
+                    await self._prove_one(resource)
+                except TenureError as error:
+                    log.warning("the freshness of %s can't be proved now: %s", resource.plural, error)
+
+    async def _prove_one(self, resource: type[Resource]) -> None:
+        reached, asked_at = self._freshness.reached(resource.plural), asyncio.get_running_loop().time()
+        version = await self._cluster.version(resource)
+        if reached >= 0 and not self._freshness.ask(resource.plural, version, asked_at, reached=reached):
+            log.error("%s went back to version %d, as a restored etcd does; all is read anew", resource.plural, version)
+            self._index.replace(resource, [], self._now())
+            self._freshness.forget(resource.plural)
+            self._restarts[resource].set()
