@@ -226,7 +226,7 @@ async def _body(receive: Receive) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise BadRequestError("the request ended early")
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if len(body) > MAX_BODY_BYTES:
             raise BadRequestError(f"at most {MAX_BODY_BYTES} bytes", _TOO_LARGE)
         if not message.get("more_body"):
