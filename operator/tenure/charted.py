@@ -11,12 +11,14 @@ from tenure.handlers.registration import webhook_configuration
 from tenure.kube.preflight import (
     ADMISSION_RIGHTS,
     AUTHORITY_RIGHTS,
+    CALLER_RIGHTS,
     CLUSTER_RIGHTS,
     DEFINITION_RIGHTS,
     REGISTRATION_RIGHTS,
     RIGHTS,
     SYSTEM_RIGHTS,
     TRUST_RIGHTS,
+    VERIFIER_RIGHTS,
     Right,
 )
 
@@ -45,6 +47,10 @@ def _rules() -> Mapping[str, Any]:
             "namespaces": _as_rules(ADMISSION_RIGHTS),
             "system": _as_rules(SYSTEM_RIGHTS),
             "ownAuthority": {"cluster": _as_rules(TRUST_RIGHTS), "system": _as_rules(AUTHORITY_RIGHTS)},
+        },
+        "verifier": {
+            "cluster": _as_rules((*DEFINITION_RIGHTS, *CALLER_RIGHTS)),
+            "namespaces": _as_rules(VERIFIER_RIGHTS),
         },
     }
 

@@ -10,11 +10,13 @@ from tenure.domain.schema import custom_resource_definition
 from tenure.kube.preflight import (
     ADMISSION_RIGHTS,
     AUTHORITY_RIGHTS,
+    CALLER_RIGHTS,
     CLUSTER_RIGHTS,
     REGISTRATION_RIGHTS,
     RIGHTS,
     SYSTEM_RIGHTS,
     TRUST_RIGHTS,
+    VERIFIER_RIGHTS,
     Right,
 )
 
@@ -72,7 +74,12 @@ def rights_page() -> str:
         "In Tenure's own namespace:\n\n"
         f"{_rights(SYSTEM_RIGHTS)}\n"
         "With an authority of its own, in Tenure's own namespace, and the last one in the cluster:\n\n"
-        f"{_rights((*AUTHORITY_RIGHTS, *TRUST_RIGHTS))}"
+        f"{_rights((*AUTHORITY_RIGHTS, *TRUST_RIGHTS))}\n"
+        "## The verifier\n\n"
+        "In all namespaces; no Secrets:\n\n"
+        f"{_rights(VERIFIER_RIGHTS)}\n"
+        "In the cluster, to tell callers who may learn details from others:\n\n"
+        f"{_rights(CALLER_RIGHTS)}"
     )
 
 

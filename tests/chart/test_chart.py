@@ -27,6 +27,8 @@ VARIANTS = {
     ),
     "some namespaces": ("--set=namespaces={a,b}",),
     "no webhooks": ("--set=webhook.enabled=false",),
+    "no verifier": ("--set=verifier.enabled=false",),
+    "a verifier with a certificate": ("--set=verifier.tlsSecret=certificate",),
     "one replica": ("--set=webhook.replicas=1",),
     "no definitions": ("--set=crds.enabled=false",),
     "limits": ("--set=organizationLimits.maxTTL=720h", "--set=organizationLimits.requireExpiry=true"),
@@ -90,13 +92,14 @@ def test_pods_meet_the_restricted_standard(plane: ControlPlane, args: tuple[str,
     namespace = f"restricted-{uuid4().hex[:10]}"
     plane.kubectl("create", "namespace", namespace)
     plane.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-    plane.kubectl("create", "serviceaccount", "tenure-webhook", f"--namespace={namespace}")
-    plane.kubectl("create", "serviceaccount", "tenure-controller", f"--namespace={namespace}")
+    for component in ("controller", "webhook", "verifier"):
+        plane.kubectl("create", "serviceaccount", f"tenure-{component}", f"--namespace={namespace}")
     rendered = bodies(*args)
     pods = [pod_of(body, namespace) for body in of_kind(rendered, "Deployment")] + [
         {**body, "metadata": {**body["metadata"], "namespace": namespace}} for body in of_kind(rendered, "Pod")
     ]
-    assert len(pods) == (1 if "--set=webhook.enabled=false" in args else 3)
+    gone = sum(f"--set={name}.enabled=false" in args for name in ("webhook", "verifier"))
+    assert len(pods) == 4 - gone - ("--set=webhook.enabled=false" in args)
     for pod in pods:
         host = pod["spec"].get("hostNetwork", False)
         result = plane.kubectl("create", "--dry-run=server", "--filename=-", input=json.dumps(pod), check=False)

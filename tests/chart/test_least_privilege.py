@@ -9,23 +9,26 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import requests
 import yaml
 
 from support import manifests
 from support.api import Api, ApiRefusedError
 from support.audit import Audit, Entry
 from support.eventually import eventually
-from support.identity import CONTROLLER, WEBHOOK, config_of
+from support.identity import CONTROLLER, VERIFIER, WEBHOOK, config_of
 from support.operator_process import OperatorProcess
 from support.webhook_process import WebhookProcess
 from support.world import World
+from tenure.domain.tokens import Token
 from tenure.tls.authority import Authority
-from tenure_dev import webhooks
+from tenure_dev import verifier, webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import render
-from tenure_dev.controlplane import ControlPlane
+from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.paths import CRDS
 
+ACCOUNTS = (CONTROLLER, WEBHOOK, VERIFIER)
 GOLDEN = Path(__file__).with_name("rights.golden.yaml")
 
 Right = tuple[str, str, str]
@@ -38,6 +41,13 @@ _ARGUMENTS = ("--no-webhooks", "--resync", "2")
 
 EVERYBODYS = {("authorization.k8s.io", "selfsubjectaccessreviews", "create")}
 """What Kubernetes lets every authenticated client do."""
+
+USED_ELSEWHERE = {
+    # A new installation creates its authority; this one renews the one that it finds.
+    WEBHOOK: {("", "secrets", "create")},
+    # Only where a watch is behind a key's stamp.
+    VERIFIER: {("tenure.dev", "memberships", "get")},
+}
 
 ASKED_BY_THE_API_SERVER = {("tenure.dev", "apikeys", "revoke")}
 """A virtual verb: no request has it, and the webhooks' configuration asks for it when ApiKeys are deleted."""
@@ -62,13 +72,17 @@ def used(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[
     audit = Audit(plane.audit_log)
     webhook = WebhookProcess(config_of(plane, WEBHOOK), folder / "webhook.log", port)
     operator = OperatorProcess(config_of(plane, CONTROLLER), folder / "operator.log", *_ARGUMENTS)
-    with webhook, operator:
-        live(World(Api(plane, name)))
+    (verify_port,) = free_ports(1)
+    verifying = OperatorProcess(
+        config_of(plane, VERIFIER), folder / "verifier.log", command=verifier.command(verify_port)
+    )
+    with webhook, operator, verifying:
+        live(World(Api(plane, name)), f"http://127.0.0.1:{verify_port}")
     eventually(lambda: has_watched(audit), within=_RUNNING, describe="the closed watches are in the audit log")
-    return {user: [entry for entry in audit.entries() if entry.user == user] for user in (CONTROLLER, WEBHOOK)}
+    return {user: [entry for entry in audit.entries() if entry.user == user] for user in ACCOUNTS}
 
 
-def live(world: World) -> None:
+def live(world: World, verifier_url: str) -> None:
     """Issue keys, change roles, take owners away, delete: everything that needs a right."""
     world.organization(roleChanges={"whenKeysExist": "RequireAcknowledgement"}, keys={"maxPerMember": 5})
     world.create(
@@ -78,7 +92,7 @@ def live(world: World) -> None:
         manifests.member("alice"),
         manifests.api_key("laptop", "alice"),
     )
-    world.issue("laptop")
+    ask_in_detail(world, world.issue("laptop")["laptop"], verifier_url)
     acknowledgement = {"tenure.dev/acknowledge-key-deletion": "Viewer: laptop"}
     world.change_role("alice", "Viewer", annotations=acknowledgement)
     world.wait_gone("apikeys", "laptop")
@@ -91,6 +105,19 @@ def live(world: World) -> None:
     world.issue("orphan")
     world.api.delete("organizations", "acme")
     world.wait_reason("orphan", "OrganizationGone")
+
+
+def ask_in_detail(world: World, token: Token, verifier_url: str) -> None:
+    """Ask about a token as somebody who isn't allowed to learn details."""
+    bearer = world.api.plane.kubectl("create", "token", "default", f"--namespace={world.api.namespace}").stdout.strip()
+    headers = {"Authorization": f"Bearer {bearer}"}
+
+    def answered() -> bool:
+        body = {"token": token.reveal()}
+        answer = requests.post(f"{verifier_url}/v1/verify", headers=headers, json=body, timeout=10)
+        return bool(answer.json() == {"valid": True, "code": "Valid"})
+
+    eventually(answered, within=30, describe="the verifier knows the key")
 
 
 def drop_unknown_secret(world: World) -> None:
@@ -142,21 +169,26 @@ def asked(entries: Iterable[Entry]) -> set[Right]:
     return {(entry.group, entry.resource, entry.verb) for entry in entries if entry.resource}
 
 
-@pytest.mark.parametrize("account", [CONTROLLER, WEBHOOK], ids=["controller", "webhook"])
+@pytest.mark.parametrize("account", ACCOUNTS, ids=["controller", "webhook", "verifier"])
 def test_no_right_is_missing(used: dict[str, list[Entry]], account: str) -> None:
     refused = [(entry.verb, entry.path) for entry in used[account] if entry.code == 403]
     assert refused == []
     assert asked(used[account]) - EVERYBODYS <= granted(account)
 
 
-@pytest.mark.parametrize("account", [CONTROLLER, WEBHOOK], ids=["controller", "webhook"])
+@pytest.mark.parametrize("account", ACCOUNTS, ids=["controller", "webhook", "verifier"])
 def test_no_right_is_there_that_is_not_used(used: dict[str, list[Entry]], account: str) -> None:
-    # A new installation creates its authority; this one renewed the one that it found.
-    first_start = {("", "secrets", "create")} if account == WEBHOOK else set()
-    assert granted(account) - asked(used[account]) - ASKED_BY_THE_API_SERVER == first_start
+    assert granted(account) - asked(used[account]) - USED_ELSEWHERE = {
+    # A new installation creates its authority; this one renews the one that it finds.
+    WEBHOOK: {("", "secrets", "create")},
+    # Only where a watch is behind a key's stamp.
+    VERIFIER: {("tenure.dev", "memberships", "get")},
+}
+
+ASKED_BY_THE_API_SERVER == USED_ELSEWHERE.get(account, set())
 
 
 def test_the_rights_are_those_of_the_golden_file() -> None:
     """A change of rights is seen in review: `kubectl auth can-i --list` for each ServiceAccount, as one file."""
-    now = {account: sorted(list(right) for right in granted(account)) for account in (CONTROLLER, WEBHOOK)}
+    now = {account: sorted(list(right) for right in granted(account)) for account in ACCOUNTS}
     assert yaml.safe_load(GOLDEN.read_text()) == now

@@ -43,7 +43,7 @@ class Api:
         groups: Sequence[str] = (),
     ) -> None:
         self.namespace = namespace
-        self._plane = plane
+        self.plane = plane
         self._server = server or plane.server
         self._session = requests.Session()
         self._session.verify = str(plane.certificate_authority)
@@ -56,7 +56,7 @@ class Api:
 
     def as_user(self, user: str, *groups: str) -> Self:
         """Return the same namespace as somebody else sees it, by impersonation; at most one group."""
-        return type(self)(self._plane, self.namespace, self._server, user=user, groups=groups)
+        return type(self)(self.plane, self.namespace, self._server, user=user, groups=groups)
 
     def close(self) -> None:
         """Close the connections."""

@@ -11,6 +11,7 @@ from tenure_dev.chart import NAMESPACE, render
 from tenure_dev.controlplane import ControlPlane
 
 CONTROLLER = f"system:serviceaccount:{NAMESPACE}:tenure-controller"
+VERIFIER = f"system:serviceaccount:{NAMESPACE}:tenure-verifier"
 WEBHOOK = f"system:serviceaccount:{NAMESPACE}:tenure-webhook"
 
 _RIGHTS = ("templates/serviceaccounts.yaml", "templates/rbac.yaml")

@@ -76,4 +76,8 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
+{{- define "tenure.components" -}}
+controller{{ if .Values.webhook.enabled }} webhook{{ end }}{{ if .Values.verifier.enabled }} verifier{{ end }}
+{{- end }}
+
 {{- define "tenure.webhookService" -}}tenure-webhook{{- end }}
