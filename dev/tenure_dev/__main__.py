@@ -29,6 +29,7 @@ TRY = """\
 #   kubectl apply --filename manifests/samples/
 #   kubectl get tenure --all-namespaces
 #   kubectl patch membership alice -n acme --type merge -p '{"spec":{"role":"Viewer"}}' --dry-run=server
+#   curl -i "$TENURE_URL/v1/authorize?capability=costs" -H "X-Api-Key: …"     (a token from a Secret of acme)
 # Stop it: make down"""
 
 
@@ -61,6 +62,8 @@ def up(*, folder: Folder = UP, operator: WithOperator = True) -> None:
     started = background.up(with_operator=operator)
     typer.echo(f"# Tenure is {'up' if started else 'already running'}. Everything is in {folder}.")
     typer.echo(f"export KUBECONFIG={background.kubeconfig}")
+    if url := background.verifier_url:
+        typer.echo(f"export TENURE_URL={url}")
     if hint := kubectl_hint(find_or_build()):
         typer.echo(hint)
     typer.echo(TRY)

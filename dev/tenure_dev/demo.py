@@ -3,104 +3,24 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from tenure.domain.conditions import ready_reason
 from tenure.domain.resources.base import format_time
-from tenure.domain.tokens import Token
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.errors import ToolError
-from tenure_dev.kubectl import KubectlError
 from tenure_dev.paths import CHECKOUT, CRDS
-from tenure_dev.processes import wait_until
 from tenure_dev.snapshot import Snapshot
+from tenure_dev.stage import NAMESPACE, Demo
 from tenure_dev.tenure import Tenure
 
-NAMESPACE = "acme"
 SAMPLES = CHECKOUT / "manifests" / "samples"
 LOGS = CHECKOUT / ".cache" / "demo"
-_DENIED = 'admission webhook "memberships.tenure.dev" denied the request: '
-WITHIN = 30.0
-"""Seconds that a state may take to come; it takes a fraction of one, and a busy machine is no failure."""
-
-
-class StepFailedError(ToolError):
-    """A step didn't hold: what was expected, and what was seen."""
-
-
-@dataclass
-class Demo:
-    """The stage: a console, a control plane, and Tenure, whose operator comes and goes."""
-
-    console: Console
-    plane: ControlPlane
-    tenure: Tenure
-    held: int = 0
-    tokens: dict[str, Token] = field(default_factory=dict)
-    """Every token as it was before the present step, by the name of its key."""
-
-    def run(self, *arguments: str) -> None:
-        """Show a kubectl command, run it, and show what it prints."""
-        self._show_command(arguments)
-        try:
-            output = self.plane.kubectl(*arguments).stdout
-        except KubectlError as error:
-            raise StepFailedError(f"expected kubectl to succeed, and it said: {error.result.stderr.strip()}") from error
-        self._show(output)
-
-    def run_refused(self, *arguments: str, because: str) -> None:
-        """Show a kubectl command that must be refused, run it, and show the refusal."""
-        self._show_command(arguments)
-        result = self.plane.kubectl(*arguments, check=False)
-        shown = result.stderr.replace("Error from server (Forbidden): ", "Forbidden: ").replace(_DENIED, "")
-        self._show(shown, style="yellow")
-        if result.returncode == 0 or because not in result.stderr:
-            raise StepFailedError(
-                f"expected a refusal that says {because!r}, and kubectl said: {result.stderr.strip()}"
-            )
-
-    def look(self) -> Snapshot:
-        """Read everything that stands in the namespace."""
-        return Snapshot.take(self.plane.kubectl, NAMESPACE)
-
-    def wait(self, expected: str, holds: Callable[[Snapshot], bool]) -> Snapshot:
-        """Wait for a state."""
-        seen: list[Snapshot] = []
-
-        def arrived() -> bool:
-            seen[:] = [self.look()]
-            return holds(seen[0])
-
-        if not wait_until(arrived, within=WITHIN):
-            reasons = {name: ready_reason(key.status.conditions) for name, key in seen[0].keys.items()}
-            secrets = ", ".join(sorted(seen[0].tokens))
-            raise StepFailedError(f"expected: {expected}; seen after {WITHIN:.0f} s: keys {reasons}, Secrets {secrets}")
-        return seen[0]
-
-    def expect(self, expected: str, *, holds: bool) -> None:
-        """Fail the step unless something holds."""
-        if not holds:
-            raise StepFailedError(f"expected: {expected}; it isn't so")
-
-    def _show_command(self, arguments: Sequence[str]) -> None:
-        shown = " ".join(f"'{argument}'" if "{" in argument else argument for argument in arguments)
-        self.console.print(f"    [bold]$ kubectl {escape(shown)}[/bold]", highlight=False, soft_wrap=True)
-
-    def _show(self, output: str, style: str = "dim") -> None:
-        for line in output.splitlines():
-            self.console.print(f"    {escape(line)}", style=style, highlight=False, soft_wrap=True)
-
-    def say(self, text: str = "") -> None:
-        """Print a line of the story."""
-        self.console.print(text, highlight=False, soft_wrap=True)
 
 
 def run_demo() -> None:
@@ -131,7 +51,7 @@ def run_demo() -> None:
 
 
 def _play(demo: Demo) -> int:
-    with _task(demo.console, "tenure", "CustomResourceDefinitions, roles, webhooks, operator"):
+    with _task(demo.console, "tenure", "definitions, roles, webhooks, operator, verifier"):
         demo.tenure.start()
     with _task(demo.console, "samples", "kubectl apply --filename manifests/samples/"):
         demo.plane.kubectl("apply", "--filename", str(SAMPLES))
@@ -182,10 +102,9 @@ def _change_role(demo: Demo, number: int) -> None:
     demo.run("apply", "--filename", str((CHECKOUT / "dev/demo/alice-viewer.yaml").relative_to(CHECKOUT)))
     began = time.monotonic()
     ended = ("ci-deploy", "laptop")
-    now = demo.wait(
-        "ci-deploy and laptop deleted with their Secrets",
-        lambda now: not any(name in now.keys or name in now.tokens for name in ended),
-    )
+    dead = demo.wait_dead(*(demo.tokens[name] for name in ended))
+    demo.say(f"    The verifier refuses both, {dead * 1000:.0f} ms after kubectl's answer.")
+    now = demo.wait("their Secrets deleted", lambda now: not any(name in now.tokens for name in ended))
     seconds = time.monotonic() - began
     _report(demo, now, dict.fromkeys(ended, f"gone after {seconds:.2f} s"))
     change = now.memberships["alice"].status.last_role_change
@@ -214,9 +133,10 @@ def _change_while_stopped(demo: Demo, number: int) -> None:
     for patch in (f'{{{acknowledged}"spec":{{"role":"Member"}}}}', '{"spec":{"role":"Viewer"}}'):
         demo.run("patch", "membership", "bob", "-n", NAMESPACE, "--type=merge", f"-p={patch}")
     now = demo.look()
-    verdict = now.verdict(demo.tokens["bob-cli"])
+    demo.wait_dead(demo.tokens["bob-cli"])
+    verdict = demo.verdict(demo.tokens["bob-cli"])
     demo.say(f"    bob-cli is stamped (bob, 1), and bob's generation is {now.memberships['bob'].metadata.generation}.")
-    demo.say(f"    So its token is worth: [bold red]{verdict}[/bold red], and its Secret still stands.")
+    demo.say(f"    So the verifier says [bold red]{verdict}[/bold red], and the Secret still stands.")
     demo.expect("bob-cli is RoleChanged though the operator is stopped", holds=verdict == "RoleChanged")
     demo.expect("the Secret still stands", holds="bob-cli" in now.tokens)
     began = time.monotonic()
@@ -240,7 +160,7 @@ def _compare_rest(demo: Demo, number: int) -> None:
     now = demo.wait("all is settled", lambda now: now.all_issued())
     for name in ("olga-admin", "pipeline"):
         same = now.tokens.get(name) == demo.tokens[name]
-        verdict = now.verdict(demo.tokens[name])
+        verdict = demo.verdict(demo.tokens[name])
         demo.say(f"    {name:<12} {verdict}, {'the same token' if same else 'another token'}")
         demo.expect(f"{name} keeps its token and works", holds=same and verdict == "Valid")
     demo.run("get", "tenure", "-n", NAMESPACE)
@@ -250,13 +170,11 @@ def _report(demo: Demo, now: Snapshot, secrets: Mapping[str, str]) -> None:
     """Show what became of every token, and fail the step if one of them isn't worth what it should be."""
     table = _table("KEY", "WHOSE", "BEFORE", "NOW", "SECRET")
     for name, token in sorted(demo.tokens.items()):
-        verdict = now.verdict(token)
+        verdict = demo.verdict(token)
         ended = name in secrets
         whose = now.keys[name].spec.membership if name in now.keys else "alice"
-        # An ApiKey that is gone has taken its status along; its Membership says why.
-        shown = "RoleChanged" if verdict == "NotFound" and ended else verdict
         style = "red" if ended else "green"
-        table.add_row(name, whose, "Valid", f"[{style}]{shown}[/{style}]", secrets.get(name, "same token"))
+        table.add_row(name, whose, "Valid", f"[{style}]{verdict}[/{style}]", secrets.get(name, "same token"))
         demo.expect(f"the old token of {name} is {'dead' if ended else 'valid'}", holds=(verdict == "Valid") != ended)
         if not ended:
             demo.expect(f"{name} keeps its token", holds=now.tokens.get(name) == token)

@@ -1,17 +1,14 @@
-"""What stands in a namespace at one moment, judged as whoever checks tokens judges it: without the operator."""
+"""What stands in a namespace at one moment."""
 
 import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Self
 
 from tenure.domain.conditions import ready_reason
-from tenure.domain.planning.organizations import oldest
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.tokens import Token
-from tenure.domain.validity import Verdict, validity
 from tenure_dev.kubectl import Kubectl
 
 _RESOURCES = "organizations,memberships,apikeys,secrets"
@@ -63,14 +60,3 @@ class Snapshot:
         return self.settled and all(
             ready_reason(key.status.conditions) == "Issued" and name in self.tokens for name, key in self.keys.items()
         )
-
-    def verdict(self, token: Token) -> Verdict:
-        """What a token is worth, by what is stored."""
-        key = next((key for key in self.keys.values() if key.status.hash == token.hash), None)
-        if key is None:
-            return Verdict.NOT_FOUND
-        membership = self.memberships.get(key.spec.membership)
-        organization = oldest(self.organizations)
-        if membership is None or (organization and membership.spec.organization != organization.name):
-            organization = None
-        return validity(key, membership, organization, datetime.now(UTC))

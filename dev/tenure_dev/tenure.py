@@ -1,11 +1,11 @@
-"""Tenure on a control plane of the loopback: the webhooks and the operator, each a process of its own."""
+"""Tenure on a control plane of the loopback: webhooks, operator and verifier, each a process of its own."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tenure_dev import operator, webhooks
-from tenure_dev.controlplane import ControlPlane
+from tenure_dev import operator, verifier, webhooks
+from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.errors import ToolError
 from tenure_dev.paths import CHECKOUT
 from tenure_dev.processes import Process, wait_until
@@ -16,8 +16,8 @@ READY_WITHIN = 60.0
 
 
 @dataclass(frozen=True)
-class Half:
-    """One of the two processes, and the line by which it says that it is ready."""
+class Part:
+    """One of the processes, and the line by which it says that it is ready."""
 
     process: Process
     ready_line: str
@@ -44,10 +44,13 @@ class Half:
 
 @dataclass(frozen=True)
 class Tenure:
-    """Both halves: the operator can be stopped while changes are still judged."""
+    """All parts: the operator can be stopped while changes are still judged and tokens verified."""
 
-    webhook: Half
-    operator: Half
+    webhook: Part
+    operator: Part
+    verifier: Part
+    url: str
+    """Where tokens are verified."""
 
     @classmethod
     def install(cls, plane: ControlPlane, logs: Path) -> Self:
@@ -56,34 +59,37 @@ class Tenure:
         port = webhooks.install(plane)
         environment = operator.environment(plane.kubeconfig)
 
-        def half(name: str, command: tuple[str, ...], ready_line: str) -> Half:
-            return Half(Process(name, command, log=logs / f"{name}.log", env=environment), ready_line)
+        def part(name: str, command: tuple[str, ...], ready_line: str) -> Part:
+            return Part(Process(name, command, log=logs / f"{name}.log", env=environment), ready_line)
 
+        (verify_port,) = free_ports(1)
         return cls(
-            webhook=half("webhook", webhooks.command(port), webhooks.READY_LINE),
-            operator=half("operator", (*operator.COMMAND, "--no-webhooks"), operator.READY_LINE),
+            webhook=part("webhook", webhooks.command(port), webhooks.READY_LINE),
+            operator=part("operator", (*operator.COMMAND, "--no-webhooks"), operator.READY_LINE),
+            verifier=part("verifier", verifier.command(verify_port), verifier.READY_LINE),
+            url=f"http://127.0.0.1:{verify_port}",
         )
 
     @property
-    def halves(self) -> tuple[Half, Half]:
-        """Both, in the order of their start."""
-        return self.webhook, self.operator
+    def parts(self) -> tuple[Part, ...]:
+        """All of them, in the order of their start."""
+        return self.webhook, self.operator, self.verifier
 
     def start(self) -> None:
-        """Start both."""
-        for half in self.halves:
-            half.start()
+        """Start all."""
+        for part in self.parts:
+            part.start()
 
     def stop(self) -> None:
-        """Stop both."""
-        for half in reversed(self.halves):
-            half.stop()
+        """Stop all."""
+        for part in reversed(self.parts):
+            part.stop()
 
     def revive(self) -> None:
         """Start again what has ended, as the kubelet would; its log says why it ended."""
-        for half in self.halves:
-            if not half.process.running:
+        for part in self.parts:
+            if not part.process.running:
                 try:
-                    half.start()
+                    part.start()
                 except ToolError as error:
                     print(error, flush=True)

@@ -20,6 +20,7 @@ from tenure_dev.paths import CRDS
 from tenure_dev.processes import wait_until
 from tenure_dev.tenure import Tenure
 
+URL_FILE = "verifier-url"
 READY_WITHIN = 120.0
 """Seconds for everything together."""
 STOPPED_WITHIN = 30.0
@@ -34,6 +35,7 @@ class Background:
         self.kubeconfig = folder / "kubeconfig"
         self.log = folder / "supervisor.log"
         self._ready = folder / "ready"
+        self._url = folder / URL_FILE
         self._pid = folder / "supervisor.pid"
         # Held by the supervisor as long as it lives, whatever ends it.
         self._lock_file = folder.with_name(folder.name + ".lock")
@@ -58,6 +60,11 @@ class Background:
             supervisor.wait()
             raise ToolError(f"It didn't come up. The end of {self.log}:\n{_tail(self.log)}")
         return True
+
+    @property
+    def verifier_url(self) -> str | None:
+        """Where tokens are verified; None where Tenure doesn't run."""
+        return self._url.read_text() if self._url.exists() else None
 
     def down(self) -> bool:
         """Stop everything and remove the folder; False if nothing was running."""
@@ -128,6 +135,7 @@ def _running_tenure(plane: ControlPlane, *, wanted: bool) -> Iterator[Tenure | N
     tenure = Tenure.install(plane, plane.folder)
     try:
         tenure.start()
+        (plane.folder / URL_FILE).write_text(tenure.url)
         yield tenure
     finally:
         tenure.stop()

@@ -1,0 +1,110 @@
+"""The stage of the demo: a console, a control plane, and Tenure, whose operator comes and goes."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.markup import escape
+
+from tenure.domain.conditions import ready_reason
+from tenure.domain.tokens import Token
+from tenure_dev.controlplane import ControlPlane
+from tenure_dev.errors import ToolError
+from tenure_dev.kubectl import KubectlError
+from tenure_dev.processes import wait_until
+from tenure_dev.snapshot import Snapshot
+from tenure_dev.tenure import Tenure
+
+NAMESPACE = "acme"
+DENIED = 'admission webhook "memberships.tenure.dev" denied the request: '
+WITHIN = 30.0
+"""Seconds that a state may take to come; it takes a fraction of one, and a busy machine is no failure."""
+
+
+class StepFailedError(ToolError):
+    """A step didn't hold: what was expected, and what was seen."""
+
+
+@dataclass
+class Demo:
+    """The stage: a console, a control plane, and Tenure, whose operator comes and goes."""
+
+    console: Console
+    plane: ControlPlane
+    tenure: Tenure
+    held: int = 0
+    tokens: dict[str, Token] = field(default_factory=dict)
+    """Every token as it was before the present step, by the name of its key."""
+
+    def run(self, *arguments: str) -> None:
+        """Show a kubectl command, run it, and show what it prints."""
+        self._show_command(arguments)
+        try:
+            output = self.plane.kubectl(*arguments).stdout
+        except KubectlError as error:
+            raise StepFailedError(f"expected kubectl to succeed, and it said: {error.result.stderr.strip()}") from error
+        self._show(output)
+
+    def run_refused(self, *arguments: str, because: str) -> None:
+        """Show a kubectl command that must be refused, run it, and show the refusal."""
+        self._show_command(arguments)
+        result = self.plane.kubectl(*arguments, check=False)
+        shown = result.stderr.replace("Error from server (Forbidden): ", "Forbidden: ").replace(DENIED, "")
+        self._show(shown, style="yellow")
+        if result.returncode == 0 or because not in result.stderr:
+            raise StepFailedError(
+                f"expected a refusal that says {because!r}, and kubectl said: {result.stderr.strip()}"
+            )
+
+    def look(self) -> Snapshot:
+        """Read everything that stands in the namespace."""
+        return Snapshot.take(self.plane.kubectl, NAMESPACE)
+
+    def wait(self, expected: str, holds: Callable[[Snapshot], bool]) -> Snapshot:
+        """Wait for a state."""
+        seen: list[Snapshot] = []
+
+        def arrived() -> bool:
+            seen[:] = [self.look()]
+            return holds(seen[0])
+
+        if not wait_until(arrived, within=WITHIN):
+            reasons = {name: ready_reason(key.status.conditions) for name, key in seen[0].keys.items()}
+            secrets = ", ".join(sorted(seen[0].tokens))
+            raise StepFailedError(f"expected: {expected}; seen after {WITHIN:.0f} s: keys {reasons}, Secrets {secrets}")
+        return seen[0]
+
+    def verdict(self, token: Token) -> str:
+        """Ask the verifier what a token is worth."""
+        body = json.dumps({"token": token.reveal()}).encode()
+        request = urllib.request.Request(f"{self.tenure.url}/v1/verify", body, {"Content-Type": "application/json"})  # noqa: S310 - our own
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own
+            document = json.load(answer)
+        return str(document.get("code", "NotFound"))
+
+    def wait_dead(self, *tokens: Token) -> float:
+        """Wait until the verifier takes none of these tokens any more; the seconds that it took."""
+        began = time.monotonic()
+        if not wait_until(lambda: all(self.verdict(token) != "Valid" for token in tokens), within=WITHIN, every=0.002):
+            raise StepFailedError("expected the verifier to refuse the tokens; it still takes one")
+        return time.monotonic() - began
+
+    def expect(self, expected: str, *, holds: bool) -> None:
+        """Fail the step unless something holds."""
+        if not holds:
+            raise StepFailedError(f"expected: {expected}; it isn't so")
+
+    def _show_command(self, arguments: Sequence[str]) -> None:
+        shown = " ".join(f"'{argument}'" if "{" in argument else argument for argument in arguments)
+        self.console.print(f"    [bold]$ kubectl {escape(shown)}[/bold]", highlight=False, soft_wrap=True)
+
+    def _show(self, output: str, style: str = "dim") -> None:
+        for line in output.splitlines():
+            self.console.print(f"    {escape(line)}", style=style, highlight=False, soft_wrap=True)
+
+    def say(self, text: str = "") -> None:
+        """Print a line of the story."""
+        self.console.print(text, highlight=False, soft_wrap=True)
