@@ -180,7 +180,7 @@ def _report(demo: Demo, now: Snapshot, secrets: Mapping[str, str]) -> None:
             demo.expect(f"{name} keeps its token", holds=now.tokens.get(name) == token)
     demo.console.print(table)
     for name in secrets:
-        if name not in now.keys:
+        if name not in now.tokens:
             demo.tokens.pop(name, None)
 
 
