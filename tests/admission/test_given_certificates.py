@@ -45,6 +45,11 @@ def issue(authority: trustme.CA, folder: Path, until: datetime | None = None) ->
     leaf.private_key_pem.write_to_path(str(folder / KEY))
 
 
+def put_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def arguments(folder: Path) -> list[str]:
     return [f"--tls-cert-file={folder / CERTIFICATE}", f"--tls-key-file={folder / KEY}"]
 
@@ -98,7 +103,7 @@ SPOILT: Mapping[str, tuple[Spoil, str, str]] = {
     ),
     "missing key": (lambda _, folder: (folder / KEY).unlink(), "--tls-key-file", "No such file or directory"),
     "a folder": (
-        lambda _, folder: (folder / KEY).rename(folder / "moved") and (folder / KEY).mkdir(),
+        lambda _, folder: put_folder(folder / KEY),
         "--tls-key-file",
         "Is a directory",
     ),

@@ -65,7 +65,7 @@ def replicas(plane: ControlPlane, port: int, folder: Path, change: str = "") -> 
 
 
 @pytest.mark.parametrize(
-    ("owners", "trials"), [pytest.param(2, 1000, id="two Owners"), pytest.param(5, 200, id="five Owners")]
+    ("owners", "trials"), [pytest.param(2, 1000, id="two Owners"), pytest.param(5, 150, id="five Owners")]
 )
 async def test_owners_who_demote_each_other_leave_one(
     plane: ControlPlane, port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, owners: int, trials: int
