@@ -25,6 +25,8 @@ def judgements(log: Path, namespace: str, verb: str) -> Iterator[tuple[dict[str,
     for line in log.read_text().splitlines():
         event = json.loads(line)
         about = event.get("objectRef", {})
+        if "subresource" in about:
+            continue  # The operator writes status.
         if (about.get("namespace"), about.get("resource"), event["verb"]) == (namespace, "memberships", verb):
             notes = event.get("annotations", {})
             yield {key: text for key, text in notes.items() if key.startswith(f"{WEBHOOK}/")}, event
