@@ -1,6 +1,7 @@
 """CustomResourceDefinitions out of the models: what they say is what the API server checks."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -71,7 +72,7 @@ def _walk(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[s
 
 def unknown_fields(resource: type[Resource], body: Mapping[str, Any]) -> Iterator[str]:
     """The dotted path of every field of an object that its kind doesn't have, e.g. `spec.rolle`."""
-    yield from _unknown(_root_schema(resource), body, "")
+    yield from _unknown(_known_schema(resource), body, "")
 
 
 def object_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -119,6 +120,12 @@ def _root_schema(resource: type[Resource]) -> dict[str, Any]:
         },
         RULES: [name_rule.to_schema()],
     }
+
+
+@cache
+def _known_schema(resource: type[Resource]) -> Mapping[str, Any]:
+    """The schema of a kind, made once: there may be thousands of objects."""
+    return _root_schema(resource)
 
 
 def _unknown(schema: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
