@@ -1,0 +1,184 @@
+"""A webhook process is ready once it was seen to refuse what must be refused, and it ends when it is told to."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from support.altered import altered
+from support.eventually import eventually
+from support.exchange import Answer, Request
+from support.probes import OK, probe
+from support.proxy import Proxy
+from support.webhook_process import WebhookProcess
+from tenure_dev.build import find_or_build
+from tenure_dev.controlplane import ControlPlane, free_ports
+from tenure_dev.paths import CRDS
+from tenure_dev.webhooks import command, install
+
+UNTESTED = (503, "the self-test hasn't passed yet\n")
+KINDS = ("organizations", "memberships", "apikeys")
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("readiness"), crds=CRDS) as plane:
+        install(plane)
+        yield plane
+
+
+@pytest.fixture
+def port() -> int:
+    """Give a port that no other process shares, since the self-test would ask that one too."""
+    return free_ports(1)[0]
+
+
+HELD_TEST = """
+import asyncio
+from pathlib import Path
+from tenure.handlers import webhook
+
+find_leak = webhook.find_leak
+
+async def find_leak_later(*arguments):
+    while not Path({file!r}).exists():
+        await asyncio.sleep(0.05)
+    return await find_leak(*arguments)
+
+webhook.find_leak = find_leak_later
+"""
+
+
+def test_it_is_alive_at_once_and_ready_after_the_self_test(plane: ControlPlane, port: int, tmp_path: Path) -> None:
+    file = tmp_path / "go on"
+    change = HELD_TEST.format(file=str(file))
+    process = WebhookProcess(plane.kubeconfig, tmp_path / "log", port, command=altered(port, change))
+    with process.start(ready=False):
+        eventually(lambda: probe(port, "livez") == OK, within=30, describe="it is alive")
+        assert probe(port, "readyz") == UNTESTED
+        file.touch()
+        eventually(lambda: probe(port, "readyz") == OK, within=30, describe="it is ready")
+        assert probe(port, "livez") == OK
+        assert "the self-test failed" not in process.log
+
+
+LEAKS: Mapping[str, tuple[str, str]] = {
+    "lets everything in": (
+        """
+from tenure.admission import judge
+from tenure.domain.admission.judgement import Judgement
+from tenure.domain.resources import KINDS
+
+async def let_in(*_):
+    return Judgement()
+
+for kind in KINDS:
+    if kind.plural == {plural!r}:
+        judge._JUDGES[kind] = let_in
+""",
+        "/{plural} let in a request that must be refused",
+    ),
+    "isn't served": (
+        """
+from tenure.handlers import webhook
+
+class Listener(webhook.Listener):
+    def __init__(self, host, port, context, paths, why_not_ready):
+        super().__init__(host, port, context, [path for path in paths if path != {plural!r}], why_not_ready)
+
+webhook.Listener = Listener
+""",
+        "/{plural} answers 404",
+    ),
+    "has no handler": (
+        """
+from tenure.handlers import reviews
+
+reviews.KINDS = [kind for kind in reviews.KINDS if kind.plural != {plural!r}]
+""",
+        "/{plural} refused a request for another reason: an unexpected error in Tenure",
+    ),
+    "fails": (
+        """
+from tenure.admission import judge
+from tenure.domain.resources import KINDS
+
+async def fail(*_):
+    raise RuntimeError("broken")
+
+for kind in KINDS:
+    if kind.plural == {plural!r}:
+        judge._JUDGES[kind] = fail
+""",
+        "/{plural} refused a request for another reason: an unexpected error in Tenure",
+    ),
+}
+
+
+@pytest.mark.parametrize("plural", KINDS)
+@pytest.mark.parametrize(("change", "says"), [pytest.param(*row, id=name) for name, row in LEAKS.items()])
+def test_a_path_that_does_not_judge_keeps_it_from_being_ready(
+    plane: ControlPlane, port: int, tmp_path: Path, *, change: str, says: str, plural: str
+) -> None:
+    flaw = says.format(plural=plural)
+    altered_command = altered(port, change.format(plural=plural))
+    process = WebhookProcess(plane.kubeconfig, tmp_path / "log", port, command=altered_command)
+    with process.start(ready=False):
+        eventually(lambda: f"not ready: the self-test failed: {flaw}" in process.log, within=30, describe="it says why")
+        code, text = probe(port, "readyz")
+        assert code == 503
+        assert flaw in text
+        assert probe(port, "livez") == OK
+        assert not process.is_ready
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "0.0.0.0", ""])
+def test_it_becomes_ready_whatever_address_it_listens_on(
+    plane: ControlPlane, port: int, tmp_path: Path, host: str
+) -> None:
+    arguments = [host if part == "127.0.0.1" else part for part in command(port)]
+    reached = host if host in {"127.0.0.2", "::1"} else "127.0.0.1"
+    with WebhookProcess(plane.kubeconfig, tmp_path / "log", port, command=arguments):
+        assert probe(port, "readyz", reached) == OK
+
+
+def test_sigterm_ends_it_within_five_seconds_while_it_serves(plane: ControlPlane, port: int, tmp_path: Path) -> None:
+    process = WebhookProcess(plane.kubeconfig, tmp_path / "log", port).start()
+    process.stop(within=5)
+    assert "Traceback" not in process.log
+
+
+MOMENTS = {
+    "checking the definitions": "customresourcedefinitions",
+    "checking the rights": "selfsubjectaccessreviews",
+    "trying a lease": "leases",
+    "reading the authority": "secrets",
+    "reading the configuration": "validatingwebhookconfigurations",
+}
+
+
+@pytest.mark.parametrize("resource", MOMENTS.values(), ids=MOMENTS)
+def test_sigterm_ends_it_while_it_starts_and_the_api_server_hangs(
+    plane: ControlPlane, port: int, tmp_path: Path, resource: str
+) -> None:
+    asked: list[Request] = []
+
+    async def hang(request: Request) -> Answer:
+        if resource == request.resource and not asked:
+            asked.append(request)
+            os.kill(process.pid, signal.SIGTERM)
+        while asked:  # noqa: ASYNC110 - the test ends it from another thread
+            await asyncio.sleep(0.1)
+        return None
+
+    with Proxy(plane) as proxy:
+        process = WebhookProcess(proxy.kubeconfig(tmp_path / "config"), tmp_path / "log", port)
+        proxy.on_request = hang
+        process.start(ready=False)
+        eventually(lambda: asked, within=30, describe="it has come so far")
+        eventually(lambda: not process.running, within=5, describe="it ends within five seconds")
+        assert process.exit_code == 0, process.log
+        asked.clear()

@@ -1,0 +1,165 @@
+"""A webhook process starts only where it can judge, says what is missing, and is ready only once it was seen to."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import manifests
+from support.authority import secret, wait_judged
+from support.client import denial, fresh_namespace
+from support.eventually import eventually
+from support.operator_process import OperatorProcess
+from support.probes import OK, probe
+from support.proxy import Proxy
+from support.refused_start import refused_start
+from support.rights import grant, rule, title
+from support.webhook_process import WebhookProcess
+from support.world import World
+from tenure.kube.preflight import (
+    ADMISSION_RIGHTS,
+    AUTHORITY_RIGHTS,
+    CLUSTER_RIGHTS,
+    DEFINITION_RIGHTS,
+    REGISTRATION_RIGHTS,
+    SYSTEM_RIGHTS,
+    TRUST_RIGHTS,
+    Right,
+)
+from tenure_dev.build import find_or_build
+from tenure_dev.controlplane import ControlPlane, free_ports
+from tenure_dev.paths import CRDS
+from tenure_dev.webhooks import NAMESPACE, command, configuration, install
+
+IN_CLUSTER = (*ADMISSION_RIGHTS, *CLUSTER_RIGHTS, *REGISTRATION_RIGHTS, *TRUST_RIGHTS)
+IN_SYSTEM = (*SYSTEM_RIGHTS, *AUTHORITY_RIGHTS)
+NEEDED = [(right, verb) for right in (*IN_CLUSTER, *IN_SYSTEM) for verb in right.verbs]
+ADMISSION_IS_OFF = "admission is off: ValidatingWebhookConfiguration tenure isn't installed"
+APPLY = ("apply", "--server-side", "--force-conflicts", "--field-manager=installer", "--filename=-")
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Give a control plane with the webhooks registered; for each needed right there is a user who lacks it alone."""
+    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("start"), crds=CRDS) as plane:
+        install(plane)
+        bodies = [body for lacking, verb in [(None, ""), *NEEDED] for body in all_but(lacking, verb)]
+        plane.kubectl("create", "--filename=-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies}))
+        yield plane
+
+
+@pytest.fixture
+def port(plane: ControlPlane) -> int:
+    """Give a port of its own to which reviews come from now on."""
+    (port,) = free_ports(1)
+    register(plane, configuration(port))
+    return port
+
+
+def register(plane: ControlPlane, body: dict[str, Any]) -> None:
+    plane.kubectl(*APPLY, input=json.dumps(body))
+
+
+def user(lacking: Right | None, verb: str) -> str:
+    return f"without {title(lacking, verb)}" if lacking else "complete"
+
+
+def all_but(lacking: Right | None, verb: str) -> list[dict[str, Any]]:
+    """Grant everything but one verb of one right."""
+
+    def rules(rights: Sequence[Right]) -> list[dict[str, Any]]:
+        return [rule(right, but=verb if right is lacking else "") for right in rights]
+
+    cluster = grant(user(lacking, verb), rules((*IN_CLUSTER, *DEFINITION_RIGHTS)))
+    return [*cluster, *grant(user(lacking, verb), rules(IN_SYSTEM), NAMESPACE)]
+
+
+@pytest.mark.parametrize(("lacking", "verb"), [pytest.param(*one, id=title(*one)) for one in NEEDED])
+def test_a_missing_right_is_named(plane: ControlPlane, port: int, tmp_path: Path, lacking: Right, verb: str) -> None:
+    with Proxy(plane, as_user=user(lacking, verb)) as proxy:
+        message = refused_start(proxy.kubeconfig(tmp_path / "config"), command=command(port))
+    where = f"in namespace {NAMESPACE}" if lacking in IN_SYSTEM else "in all namespaces"
+    assert message == (
+        f"tenure: missing rights: {title(lacking, verb)} {where}; grant them to the identity that the operator runs as"
+    )
+
+
+def test_these_rights_suffice_for_every_judgement(plane: ControlPlane, port: int, tmp_path: Path) -> None:
+    with Proxy(plane, as_user=user(None, "")) as proxy:
+        config = proxy.kubeconfig(tmp_path / "config")
+        with WebhookProcess(config, tmp_path / "webhook.log", port), fresh_namespace(plane) as client:
+            wait_judged(plane)
+            client.create("organizations", manifests.organization(keys={"maxPerMember": 1}))
+            for name in ("olga", "omar"):
+                client.create("memberships", manifests.member(name, "Owner"))
+            client.create("apikeys", manifests.api_key("laptop", "olga"))
+            client.patch("memberships", "olga", {"spec": {"role": "Viewer"}})
+            assert "is the only Owner" in denial(lambda: client.delete("memberships", "omar"))
+            client.delete("apikeys", "laptop")
+        refused = [exchange.request.url for exchange in proxy.exchanges if exchange.status == 403]
+    assert refused == []
+    assert (secret(plane) or {}).keys() >= {"ca.crt", "ca.key"}
+
+
+@pytest.mark.parametrize("namespace", ["nowhere"])
+def test_a_missing_namespace_is_named_and_the_option_too(plane: ControlPlane, port: int, namespace: str) -> None:
+    elsewhere = [part if part != NAMESPACE else namespace for part in command(port)]
+    message = refused_start(plane.kubeconfig, command=elsewhere)
+    assert f"namespace {namespace} doesn't exist" in message
+    assert "create it, or name another one with --system-namespace" in message
+
+
+def test_a_configuration_with_other_paths_is_refused(plane: ControlPlane, port: int) -> None:
+    body = configuration(port)
+    body["webhooks"][1]["clientConfig"]["url"] = f"https://127.0.0.1:{port}/members"
+    register(plane, body)
+    message = refused_start(plane.kubeconfig, command=command(port))
+    assert "doesn't fit this version of Tenure (paths members, memberships)" in message
+    assert "apply manifests/webhooks.yaml" in message
+
+
+def test_a_configuration_that_lacks_a_kind_is_refused(plane: ControlPlane, port: int) -> None:
+    body = configuration(port)
+    del body["webhooks"][2]
+    plane.kubectl("delete", "validatingwebhookconfiguration", "tenure")
+    register(plane, body)
+    message = refused_start(plane.kubeconfig, command=command(port))
+    assert "doesn't fit this version of Tenure (paths apikeys)" in message
+
+
+def test_without_the_configuration_the_webhook_does_not_start(plane: ControlPlane, port: int) -> None:
+    plane.kubectl("delete", "validatingwebhookconfiguration", "tenure")
+    message = refused_start(plane.kubeconfig, command=command(port))
+    assert message.startswith(f"tenure: {ADMISSION_IS_OFF}")
+    assert "apply manifests/webhooks.yaml" in message
+
+
+def test_without_the_configuration_the_operator_says_that_admission_is_off_and_works_on(
+    plane: ControlPlane, port: int, tmp_path: Path
+) -> None:
+    del port
+    plane.kubectl("delete", "validatingwebhookconfiguration", "tenure")
+    with fresh_namespace(plane) as client:
+        arguments = (f"--namespace={client.namespace}", "--webhook-port=0")
+        with OperatorProcess(plane.kubeconfig, tmp_path / "operator.log", *arguments) as operator:
+            assert ADMISSION_IS_OFF in operator.log
+            world = World(client)
+            world.create(manifests.organization(), manifests.member("mia"), manifests.api_key("laptop", "mia"))
+            world.issue("laptop", within=30)
+
+
+def test_with_the_configuration_the_operator_serves_both_halves(plane: ControlPlane, port: int, tmp_path: Path) -> None:
+    arguments = ("--webhook-host=127.0.0.1", f"--webhook-port={port}")
+    with (
+        OperatorProcess(plane.kubeconfig, tmp_path / "operator.log", *arguments) as operator,
+        fresh_namespace(plane) as client,
+    ):
+        eventually(lambda: probe(port, "readyz") == OK, within=30, describe="it is ready to judge")
+        wait_judged(plane)
+        world = World(client)
+        world.create(manifests.organization(), manifests.member("olga", "Owner"), manifests.api_key("laptop", "olga"))
+        world.issue("laptop", within=30)
+        assert "is the only Owner" in denial(lambda: world.change_role("olga", "Viewer"))
+        assert "admission is off" not in operator.log

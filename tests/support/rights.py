@@ -1,0 +1,35 @@
+"""Who holds which of the rights that a process asks for at its start: everybody but one right."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+from tenure.kube.preflight import Right
+
+RBAC = "rbac.authorization.k8s.io"
+
+Body = dict[str, Any]
+
+
+def title(right: Right, verb: str) -> str:
+    """A right as the refusal names it, such as `get secrets named tenure-webhook-ca`."""
+    group = f".{right.group}" if right.group else ""
+    return f"{verb} {right.resource}{group}" + (f" named {right.name}" if right.name else "")
+
+
+def rule(right: Right, but: str = "") -> Body:
+    """The rule that grants a right, but for a verb."""
+    named: Body = {"resourceNames": [right.name]} if right.name else {}
+    verbs = [verb for verb in right.verbs if verb != but]
+    return {"apiGroups": [right.group], "resources": [right.label], "verbs": verbs, **named}
+
+
+def grant(user: str, rules: Sequence[Body], namespace: str = "") -> list[Body]:
+    """A role of a new name and its binding: in a namespace, or in the whole cluster."""
+    kind, name = "Role" if namespace else "ClusterRole", f"tenure-test-{uuid4().hex[:10]}"
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    subject = {"apiGroup": RBAC, "kind": "User", "name": user}
+    rules = [one for one in rules if one["verbs"]]
+    role = {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": metadata, "rules": rules}
+    binding = {"apiVersion": f"{RBAC}/v1", "kind": f"{kind}Binding", "metadata": metadata, "subjects": [subject]}
+    return [role, {**binding, "roleRef": {"apiGroup": RBAC, "kind": kind, "name": name}}]
