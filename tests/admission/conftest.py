@@ -1,7 +1,6 @@
 """A control plane on which every change is judged, with the operator beside the webhooks."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,25 +8,10 @@ import pytest
 
 from support.api import Api
 from support.audit import Audit
-from support.operator_process import OperatorProcess
-from support.webhook_process import WebhookProcess
+from support.judged import Judged, judged_plane
 from support.world import World
-from tenure_dev import webhooks
-from tenure_dev.build import find_or_build
-from tenure_dev.controlplane import ControlPlane
-from tenure_dev.paths import CHECKOUT, CRDS
 
-ROLES = CHECKOUT / "manifests" / "roles.yaml"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A control plane with the webhooks registered, and who serves them."""
-
-    plane: ControlPlane
-    port: int
-    webhook: WebhookProcess
-    operator: OperatorProcess
+__all__ = ["Judged"]
 
 
 @pytest.fixture(scope="session")
@@ -36,14 +20,8 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
 
     A test that stops or replaces one of them starts a control plane of its own.
     """
-    folder = tmp_path_factory.mktemp("judged")
-    with ControlPlane.start(find_or_build(), folder, audit=True, crds=CRDS) as plane:
-        plane.kubectl("apply", "--server-side", "--filename", str(ROLES))
-        port = webhooks.install(plane)
-        webhook = WebhookProcess(plane.kubeconfig, folder / "webhook.log", port)
-        operator = OperatorProcess(plane.kubeconfig, folder / "operator.log", "--no-webhooks")
-        with webhook, operator:
-            yield Judged(plane, port, webhook, operator)
+    with judged_plane(tmp_path_factory.mktemp("judged")) as judged:
+        yield judged
 
 
 @pytest.fixture
