@@ -1,5 +1,6 @@
 """The lease of an organization's Owners, at each moment at which a second change can come in between."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ from support import manifests
 from support.api import Api, ApiRefusedError
 from support.client import Client, denial_of, fresh_namespace, refusal
 from support.eventually import eventually
+from support.exchange import Answer, Reply, Request
 from support.kubectl import NamespacedKubectl
 from support.leases import Gate, hold_lease, is_lease_of, stored_lease, touch
 from support.proxy import Proxy
@@ -141,6 +143,24 @@ def test_a_second_change_to_the_same_owner_does_not_open_the_lease(client: Clien
         gate.open()
         assert going.result() is None
     assert owners(client) == ["omar"]
+
+
+def test_a_lease_that_ends_while_the_owners_are_listed_has_not_ended_before(
+    client: Client, proxy: Proxy, plane: ControlPlane
+) -> None:
+    seconds = 2
+    hold_lease(plane, stored(client, "olga"), seconds=seconds)
+
+    async def delay(request: Request, reply: Reply) -> Answer:
+        del reply
+        if request.resource == "memberships" and request.is_list:
+            await asyncio.sleep(seconds)
+        return None
+
+    proxy.on_response = delay
+    assert code(refusal(lambda: demote(client, "omar"))) == TOO_MANY
+    proxy.reset()
+    demote(client, "omar")
 
 
 def test_a_made_up_review_does_not_open_the_lease(client: Client, proxy: Proxy, plane: ControlPlane, port: int) -> None:

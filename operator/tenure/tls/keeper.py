@@ -45,13 +45,25 @@ def server_context() -> ssl.SSLContext:
 
 
 def load_pair(context: ssl.SSLContext, pair: KeyPair) -> None:
-    """Put a certificate into a context, from where new connections take it; the key never touches a disk."""
+    """Have new connections get a certificate; the key never touches a disk.
+
+    Not loaded into the context itself, which would keep an old certificate beside a new one of another kind of key.
+
+    Raises:
+        ssl.SSLError: they can't be used; what was served before still is.
+    """
+    served = server_context()
     descriptor = os.memfd_create("tenure-certificate")
     try:
         os.write(descriptor, pair.certificate + pair.key)
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+        served.load_cert_chain(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)
+
+    def switch(connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = served
+
+    context.sni_callback = switch
 
 
 @dataclass
@@ -161,7 +173,6 @@ class GivenFiles:
             ends = pair.ends
             if ends <= datetime.now(UTC):
                 raise StartRefusedError(f"--tls-cert-file {self.certificate}: expired on {ends}")
-            load_pair(server_context(), pair)  # A pair that doesn't fit must not spoil the context in use.
             load_pair(self.context, pair)
         except (OSError, ValueError, ssl.SSLError) as error:
             raise StartRefusedError(

@@ -1,10 +1,13 @@
 """A certificate from files: taken over when they change, refused when they can't serve, and never half taken over."""
 
+import ssl
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
+import trustme
 from cryptography.hazmat.primitives import serialization
 
 from support.handshakes import served
@@ -98,3 +101,18 @@ async def test_files_that_change_one_after_the_other_are_taken_over_together(fil
     files.key.write_bytes(after.key)
     assert await files.look()
     assert served(files.context) != before
+
+
+KINDS = [pytest.param(old, new, id=f"{old.name} to {new.name}") for old, new in product(trustme.KeyType, repeat=2)]
+
+
+@pytest.mark.parametrize(("old", "new"), KINDS)
+async def test_a_certificate_of_another_kind_of_key_takes_the_old_one_s_place(
+    files: GivenFiles, old: trustme.KeyType, new: trustme.KeyType
+) -> None:
+    authority = trustme.CA()
+    for kind in (old, new):
+        issued = authority.issue_cert("tenure-webhook.tenure-system.svc", key_type=kind)
+        write(files, KeyPair(issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes()))
+        assert await files.look()
+        assert served(files.context) == ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
