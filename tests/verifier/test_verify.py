@@ -144,6 +144,8 @@ def test_a_token_review_names_nobody_of_kubernetes_own(world: World, verifier: V
     status = verifier.review({"token": token.reveal()}).json()["status"]
     namespace = world.api.namespace
     assert status["authenticated"] is True
+    asked = verifier.review({"token": token.reveal(), "audiences": ["vault"]}).json()["status"]
+    assert "audiences" not in asked, "a token must not become valid for an audience that somebody names"
     assert status["user"]["username"] == f"tenure:{namespace}:alice"
     assert status["user"]["groups"] == [f"tenure:{namespace}", f"tenure:{namespace}:Member"]
     world.change_role("alice", "Viewer")

@@ -50,13 +50,16 @@ def identity_headers(answer: Answer) -> Sequence[tuple[str, str]]:
     )
 
 
-def token_review(answer: Answer, audiences: Sequence[str]) -> dict[str, Any]:
-    """The answer as Kubernetes wants it."""
+def token_review(answer: Answer) -> dict[str, Any]:
+    """The answer as Kubernetes wants it.
+
+    It names no audience: a key is for whoever verifies it here, and an API server takes that for its own audience only.
+    """
     holding, decision = answer.decision.holding, answer.decision
     status: dict[str, Any] = {"authenticated": False}
     if decision.valid and holding is not None and holding.membership is not None:
         namespace, member = holding.api_key.namespace, holding.membership
         groups = [f"{USER_PREFIX}{namespace}", f"{USER_PREFIX}{namespace}:{decision.role}"]
         user = {"username": f"{USER_PREFIX}{namespace}:{member.name}", "uid": member.metadata.uid, "groups": groups}
-        status = {"authenticated": True, "user": user, "audiences": list(audiences)}
+        status = {"authenticated": True, "user": user}
     return {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}

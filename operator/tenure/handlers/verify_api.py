@@ -171,12 +171,12 @@ class VerifyApi:
         try:
             review = json.loads(request.body)
             token = review["spec"]["token"]
-            version, audiences = review["apiVersion"], review["spec"].get("audiences") or []
+            version = review["apiVersion"]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise BadRequestError("it is no TokenReview") from None
         if version != "authentication.k8s.io/v1" or not isinstance(token, str):
             raise BadRequestError("it is no TokenReview of authentication.k8s.io/v1")
-        return Reply.json(200, token_review(await self._decide(request, token, Question()), audiences))
+        return Reply.json(200, token_review(await self._decide(request, token, Question())))
 
     async def _live(self, _: Request) -> Reply:
         return Reply(200, b"ok\n", content_type="text/plain")
