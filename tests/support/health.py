@@ -1,21 +1,65 @@
-"""What an object's health should be to a sync engine, by its conditions."""
+"""What GitOps tools should make of each state, and of an object that Tenure hasn't looked at yet."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 Body = dict[str, Any]
+
+
+class Seen(NamedTuple):
+    """A state as tools see it."""
+
+    kstatus: str
+    """As the library of Flux and others computes it, left alone."""
+
+    health: str
+    """As our scripts for Argo CD and our expressions for Flux have it."""
+
+
+READY = Seen("Current", "Healthy")
+WAITS = Seen("InProgress", "Progressing")
+STALLED = Seen("Failed", "Degraded")
+SUSPENDED = Seen("InProgress", "Healthy")
+"""kstatus takes it for something that is still under way; a sync must not wait for it."""
+
+OWNERLESS = Seen("InProgress", "Degraded")
+GOING = Seen("Terminating", "Progressing")
+
+SEEN: dict[str, Seen] = {
+    "ApiKey Ready=True Issued": READY,
+    "ApiKey Ready=False MembershipNotFound": WAITS,
+    "ApiKey Ready=False OrganizationNotFound": WAITS,
+    "ApiKey Ready=False MembershipGone": STALLED,
+    "ApiKey Ready=False OrganizationGone": STALLED,
+    "ApiKey Ready=False RoleChanged": STALLED,
+    "ApiKey Ready=False RoleMismatch": STALLED,
+    "ApiKey Ready=False Expired": STALLED,
+    "ApiKey Ready=False Suspended": SUSPENDED,
+    "ApiKey Ready=False SecretConflict": STALLED,
+    "ApiKey Ready=False SecretRejected": STALLED,
+    "ApiKey Ready=False QuotaExceeded": STALLED,
+    "ApiKey Ready=False PolicyViolation": STALLED,
+    "ApiKey Ready=False DuplicateSubject": STALLED,
+    "ApiKey Ready=False Deleting": GOING,
+    "Membership Ready=True Active": READY,
+    "Membership Ready=False OrganizationNotFound": WAITS,
+    "Membership Ready=False Suspended": SUSPENDED,
+    "Membership Ready=False DuplicateSubject": STALLED,
+    "Organization Ready=True Active": READY,
+    "Organization Ready=False Suspended": SUSPENDED,
+    "Organization Ready=False NoOwner": OWNERLESS,
+    "Organization Ready=False NamespaceTaken": STALLED,
+    "Organization HasOwner=True Owned": READY,
+    "Organization HasOwner=False AwaitingFirstOwner": READY,
+    "Organization HasOwner=False NoOwner": OWNERLESS,
+    "ApiKey new": WAITS,
+    "Membership new": WAITS,
+    "Organization new": WAITS,
+    "ApiKey changed": WAITS,
+    "Membership changed": WAITS,
+    "Organization changed": WAITS,
+}
 
 
 def conditions(body: Body) -> dict[str, Body]:
     """The conditions of an object, by type."""
     return {condition["type"]: condition for condition in body["status"].get("conditions", ())}
-
-
-def expected_health(body: Body) -> str:
-    """Healthy, Progressing or Degraded; a suspended object is as its owners want it."""
-    found = conditions(body)
-    ready = found.get("Ready", {"status": "Unknown", "reason": ""})
-    if body["status"]["observedGeneration"] != body["metadata"]["generation"]:
-        return "Progressing"
-    if ready["status"] == "True" or ready["reason"] == "Suspended":
-        return "Healthy"
-    return "Degraded" if "Stalled" in found or ready["reason"] == "NoOwner" else "Progressing"

@@ -1,8 +1,8 @@
-"""A repository of manifests in memory, applied and pruned as GitOps tools do it."""
+"""A repository of manifests in memory: what Git holds of an organization."""
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,11 @@ Body = dict[str, Any]
 Address = tuple[str, str]
 """Kind and name."""
 
-_ROUNDS = 6
+KINDS = ("Organization", "Membership", "ApiKey")
+KEYS = ("bob-cli", "ci-deploy", "cost-report", "laptop", "olga-admin", "pipeline")
+"""The names of the samples' keys."""
+
+ORDERS = ("as written", "reversed", "shuffled 1", "shuffled 2", "shuffled 3", "shuffled 4")
 
 
 def samples(namespace: str) -> dict[Address, Body]:
@@ -28,49 +32,43 @@ def samples(namespace: str) -> dict[Address, Body]:
     return {(body["kind"], body["metadata"]["name"]): body for body in found}
 
 
+def ordered(addresses: Iterable[Address], order: str) -> list[Address]:
+    """The addresses in one of `ORDERS`; the number of a shuffled one is its seed."""
+    found = list(addresses)
+    if order == "reversed":
+        found.reverse()
+    elif order != "as written":
+        random.Random(order).shuffle(found)
+    return found
+
+
 @dataclass
 class Repository:
-    """What Git holds, and the tool that brings it into the cluster."""
+    """What Git holds of an organization, and the namespace that it is meant for."""
 
     plane: ControlPlane
     namespace: str
     files: dict[Address, Body] = field(default_factory=dict)
 
-    def apply(self, *, server_side: bool, order: Sequence[Address] | None = None, check: bool = True) -> str:
-        """Apply everything in an order, one object after the other, and return kubectl's output and errors."""
-        mode = ["--server-side", "--field-manager=gitops"] if server_side else []
-        output = ""
-        for address in order or list(self.files):
-            result = self.plane.kubectl(
-                "apply", *mode, "--filename=-", input=json.dumps(self.files[address]), check=check
-            )
-            output += result.stdout + result.stderr
-        return output
+    def member(self, name: str) -> Body:
+        """The manifest of a Membership, to be changed."""
+        return self.files["Membership", name]
 
-    def diff(self, *, server_side: bool) -> str:
-        """What `kubectl diff` shows between Git and the cluster."""
-        mode = ["--server-side", "--field-manager=gitops"] if server_side else []
-        bodies = {"apiVersion": "v1", "kind": "List", "items": list(self.files.values())}
-        return self.plane.kubectl("diff", *mode, "--filename=-", input=json.dumps(bodies), check=False).stdout
+    def key(self, name: str) -> Body:
+        """The manifest of an ApiKey, to be changed."""
+        return self.files["ApiKey", name]
 
-    def prune(self, addresses: Sequence[Address]) -> list[Address]:
-        """Delete objects as a tool that retries does; what could not be deleted is returned."""
-        left = list(addresses)
-        for _ in range(_ROUNDS):
-            left = [address for address in left if not self._delete(address)]
-            if not left:
-                break
-        return left
+    def remove(self, *addresses: Address) -> None:
+        """Remove files."""
+        for address in addresses:
+            del self.files[address]
 
-    def _delete(self, address: Address) -> bool:
-        kind, name = address
-        target = (PLURALS[kind], name, f"--namespace={self.namespace}")
-        result = self.plane.kubectl("delete", *target, "--ignore-not-found", "--timeout=20s", check=False)
-        return result.returncode == 0
+    def live(self) -> dict[Address, Body]:
+        """What the cluster holds."""
+        plurals = ",".join(PLURALS[kind] for kind in KINDS)
+        output = self.plane.kubectl("get", plurals, f"--namespace={self.namespace}", "--output=json").stdout
+        return {(body["kind"], body["metadata"]["name"]): body for body in json.loads(output)["items"]}
 
-
-def shuffled(addresses: Mapping[Address, Body], seed: int) -> list[Address]:
-    """The addresses in an order that the seed decides."""
-    order = list(addresses)
-    random.Random(seed).shuffle(order)
-    return order
+    def versions(self) -> dict[Address, str]:
+        """The version of each object that the cluster holds."""
+        return {address: body["metadata"]["resourceVersion"] for address, body in self.live().items()}
