@@ -72,7 +72,8 @@ SIZES = {
     "B-63 two lengths": raw(f"{HEAD}\nContent-Length: 2\nContent-Length: 3"),
     "B-63 length and chunks": raw(f"{HEAD}\nContent-Length: 2\nTransfer-Encoding: chunked"),
     "B-63 bad chunk": raw(f"{HEAD}\nTransfer-Encoding: chunked", b"zz\r\n{}\r\n"),
-    "B-63 header of 100 kB": raw(f"{HEAD}\nContent-Length: 2\nX: {'x' * 100_000}"),
+    # No longer than what is read at once: a listener that hangs up on the rest may cut its own answer off.
+    "B-63 header of 20 kB": raw(f"{HEAD}\nContent-Length: 2\nX: {'x' * 20_000}"),
     "B-63 no HTTP": raw("hello"),
 }
 

@@ -18,11 +18,12 @@ async def is_permitted(cluster: Cluster, requester: Requester, permission: Permi
     attributes = {
         "group": GROUP,
         "resource": permission.plural,
-        "subresource": permission.subresource,
         "verb": permission.verb,
         "namespace": permission.namespace,
         "name": permission.name,
     }
+    if permission.subresource:
+        attributes["subresource"] = permission.subresource
     spec = {
         "user": requester.username,
         "uid": requester.uid,
