@@ -11,12 +11,13 @@ kustomize-controller 1.9 (`manager_apply.go`, `patch.go`, `kustomization_control
 """
 
 import json
+import re
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -31,6 +32,9 @@ INCIDENT = "incident"
 GROUP_OF_FLUX = "kustomize.toolkit.fluxcd.io"
 TRACKING_ID = "argocd.argoproj.io/tracking-id"
 
+_BEGINS = re.compile(r'^(?=Error from server|error: |The \S+ "[^"]*" is invalid)', re.MULTILINE)
+"""Where kubectl begins to speak of another object."""
+
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -40,6 +44,13 @@ class Tool(ABC):
     def __init__(self, repository: Repository, order: str = "as written") -> None:
         self.repository = repository
         self.order = order
+        self.user: str | None = None
+        """Who the tool is; None: the administrator."""
+
+    def as_user(self, user: str) -> Self:
+        """Be somebody, such as a ServiceAccount that has but a few rights."""
+        self.user = user
+        return self
 
     @abstractmethod
     def sync(self) -> list[str]:
@@ -58,14 +69,17 @@ class Tool(ABC):
         if not bodies:
             return []
         document = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(bodies)})
-        return refusals(self.repository.plane.kubectl("apply", *args, "--filename=-", input=document, check=False))
+        return refusals(self._kubectl("apply", *args, "--filename=-", input=document))
 
     def _delete(self, addresses: Sequence[Address], *args: str) -> list[str]:
         found = []
         for kind, name in addresses:
             target = (PLURALS[kind], name, f"--namespace={self.repository.namespace}", "--ignore-not-found")
-            found += refusals(self.repository.plane.kubectl("delete", *target, *args, check=False))
+            found += refusals(self._kubectl("delete", *target, *args))
         return found
+
+    def _kubectl(self, *args: str, input: str | None = None) -> subprocess.CompletedProcess[str]:  # noqa: A002
+        return self.repository.plane.kubectl(*args, input=input, check=False, as_user=self.user)
 
     def _files(self) -> list[Body]:
         return [self.repository.files[address] for address in ordered(self.repository.files, self.order)]
@@ -136,7 +150,7 @@ class Flux(Tool):
 
     @contextmanager
     def _client(self) -> Iterator[Client]:
-        client = Client(self.repository.plane, self.repository.namespace)
+        client = Client(self.repository.plane, self.repository.namespace, user=self.user or "")
         yield client
         client.close()
 
@@ -195,10 +209,13 @@ TOOLS: Mapping[str, Callable[[Repository], Tool]] = {
 
 
 def refusals(result: subprocess.CompletedProcess[str]) -> list[str]:
-    """What kubectl was refused; warnings are none."""
-    lines = [line for line in result.stderr.splitlines() if line.strip() and not line.startswith("Warning: ")]
-    assert result.returncode == 0 or lines, result
-    return lines if result.returncode else []
+    """What kubectl was refused, a text for each object; warnings are none."""
+    if result.returncode == 0:
+        return []
+    lines = "\n".join(line for line in result.stderr.splitlines() if not line.startswith("Warning: "))
+    found = [text.strip() for text in _BEGINS.split(lines) if text.strip()]
+    assert found, result
+    return found
 
 
 def _refusal(attempt: Callable[[], object], *, passes: int | None = None) -> str:

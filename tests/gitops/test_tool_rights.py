@@ -1,0 +1,108 @@
+"""A tool with few rights gives no role that it may not give, and runs the rest of the organization from Git."""
+
+import json
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+import yaml
+
+from support.judged import Judged
+from support.repository import KEYS, Address, Repository, samples
+from support.sync import TOOLS, Kubectl
+from support.world import World
+from tenure_dev.paths import CHECKOUT
+
+ACCOUNT = "system:serviceaccount:gitops:organizations"
+OWNERS = (("Membership", "olga"), ("ApiKey", "olga-admin"))
+PAGE = CHECKOUT / "docs" / "gitops.md"
+
+
+def bind(repository: Repository, role: str) -> None:
+    scope = f"--namespace={repository.namespace}"
+    subject = "--serviceaccount=gitops:organizations"
+    repository.plane.kubectl("create", "rolebinding", "gitops", f"--clusterrole={role}", subject, scope)
+
+
+@pytest.fixture(scope="module")
+def without_owners(judged: Judged) -> Iterator[str]:
+    """Give the ClusterRole of the page: all but Owners."""
+    (text,) = [block.split("```")[0] for block in PAGE.read_text().split("```yaml\n") if "kind: ClusterRole" in block]
+    body = yaml.safe_load(text)
+    body["metadata"]["name"] = f"test-{uuid4().hex[:10]}"
+    judged.plane.kubectl("apply", "--filename=-", input=json.dumps(body))
+    yield body["metadata"]["name"]
+    judged.plane.kubectl("delete", "clusterrole", body["metadata"]["name"])
+
+
+@pytest.fixture
+def founded(repository: Repository, without_owners: str) -> Repository:
+    """Give a repository of an organization whose Owner somebody else has made, for a tool that can't."""
+    bind(repository, without_owners)
+    files = dict(repository.files)
+    repository.files = {
+        address: body for address, body in files.items() if address in {("Organization", "acme"), *OWNERS}
+    }
+    Kubectl(repository).settle()
+    repository.files = {address: body for address, body in files.items() if address not in OWNERS}
+    return repository
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_with_the_rights_of_an_owner_a_tool_does_everything(repository: Repository, world: World, tool: str) -> None:
+    bind(repository, "tenure-owner")
+    sync = TOOLS[tool](repository).as_user(ACCOUNT)
+    assert sync.settle() == 1
+    world.issue(*KEYS, within=30)
+    repository.files["Organization", "acme"]["spec"]["deletionProtection"] = False
+    assert sync.settle() == 1
+    repository.remove(*list(repository.files))
+    assert sync.settle() <= 2
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_without_owners_a_tool_applies_members_first_and_then_their_keys(
+    founded: Repository, world: World, tool: str
+) -> None:
+    sync = TOOLS[tool](founded).as_user(ACCOUNT)
+    keys = {address: body for address, body in founded.files.items() if address[0] == "ApiKey"}
+    founded.remove(*keys)
+    assert sync.settle() == 1
+    founded.files.update(keys)
+    assert sync.settle() == 1
+    assert world.issue(*KEYS, within=30)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_key_of_a_member_who_is_not_there_yet_needs_every_grant(founded: Repository, tool: str) -> None:
+    """Members and keys in one commit: tools that apply what passes get there at the next try, and Flux never."""
+    sync = TOOLS[tool](founded).as_user(ACCOUNT)
+    refused = sync.sync()
+    assert refused
+    assert all("lacks grant-owner" in words for words in refused)
+    if tool == "Flux":
+        assert sync.sync() == refused
+    else:
+        assert sync.settle() == 1
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_without_owners_a_tool_changes_roles_and_makes_nobody_an_owner(
+    founded: Repository, world: World, tool: str
+) -> None:
+    sync = TOOLS[tool](founded).as_user(ACCOUNT)
+    founded.files = {address: body for address, body in founded.files.items() if address[0] != "ApiKey"}
+    sync.settle()
+    anna = founded.member("anna")
+    for role, refused in (("Owner", True), ("Member", False)):
+        anna["spec"]["role"] = role
+        words = sync.sync()
+        assert ["lacks grant-owner" in each for each in words] == [True] * refused
+        assert (world.member("anna")["spec"]["role"] == role) is not refused
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_an_owner_whose_file_does_not_change_may_stand_in_the_repository(founded: Repository, tool: str) -> None:
+    owner: Address = ("Membership", "olga")
+    founded.files = {owner: samples(founded.namespace)[owner]}
+    assert TOOLS[tool](founded).as_user(ACCOUNT).settle() == 1
