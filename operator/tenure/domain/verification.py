@@ -50,6 +50,8 @@ class Decision:
 
     code: Code
     holding: Holding | None = None
+    missing: str = ""
+    """What a token that works doesn't open: `organization`, or a capability and its level, such as `costs=Full`."""
 
     @property
     def valid(self) -> bool:
@@ -79,16 +81,16 @@ def decide(holding: Holding, question: Question, now: datetime) -> Decision | No
     if verdict is Verdict.BEHIND:
         return None
     decision = Decision(Code(verdict.value), holding)
-    if decision.valid and not _opens(decision, question):
-        return Decision(Code.FORBIDDEN, holding)
+    if decision.valid and (missing := _missing(decision, question)):
+        return Decision(Code.FORBIDDEN, holding, missing)
     return decision
 
 
-def _opens(decision: Decision, question: Question) -> bool:
-    holding = decision.holding
-    organization = holding.organization if holding is not None else None
+def _missing(decision: Decision, question: Question) -> str:
+    organization = decision.holding.organization if decision.holding is not None else None
     if question.organization is not None and (organization is None or organization.name != question.organization):
-        return False
-    if question.capability is None:
-        return True
-    return decision.levels.get(question.capability, Level.NONE) >= max(question.level, Level.VIEW)
+        return "organization"
+    asked, level = question.capability, max(question.level, Level.VIEW)
+    if asked is None or decision.levels.get(asked, Level.NONE) >= level:
+        return ""
+    return f"{asked}={level.label}"

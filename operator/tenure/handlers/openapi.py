@@ -93,7 +93,10 @@ def _failures() -> dict[str, Any]:
     error = {"type": "object", "properties": {"error": _TEXT}}
     return {
         "400": _json("The request can't be understood.", error),
-        "429": _json("Too many failures from this address.", error),
+        "408": _json("The body took too long.", error),
+        "413": _json("The body is too large.", error),
+        "429": _json("Too many failures from this address, and this is another one.", error),
+        "431": _json("Headers and query are too large.", error),
         "503": _json("What is known may be too old, so nothing is said.", error),
     }
 

@@ -2,11 +2,16 @@
 
 import asyncio
 import logging
+import os
+import socket
+from typing import Any
 
 import uvicorn
 
+from tenure.errors import StartRefusedError
 from tenure.handlers.embedding import READY, done_before, take_signals
 from tenure.handlers.verify_api import VerifyApi
+from tenure.handlers.verify_protocol import BoundedProtocol
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
 from tenure.kube.preflight import check_definitions, check_verifier
@@ -18,7 +23,7 @@ log = logging.getLogger("tenure")
 
 _STOPS_WITHIN_SECONDS = 3
 _LOOK_SECONDS = 0.1
-_CONNECTIONS = 32
+_CONNECTIONS, _BACKLOG = 32, 2048
 
 
 async def run_verifier(settings: VerifierSettings) -> None:
@@ -37,16 +42,38 @@ async def run_verifier(settings: VerifierSettings) -> None:
             return
         verifier = Verifier(cluster, max_staleness=settings.max_staleness)
         server = uvicorn.Server(_configuration(settings, VerifyApi(verifier, Callers(cluster))))
-        async with verifier.running():
-            serving = asyncio.create_task(server._serve(), name="server")  # noqa: SLF001 - `serve` takes the signals
-            announcing = asyncio.create_task(_announce(verifier, settings), name="announcement")
-            stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            announcing.cancel()
-            stopping.cancel()
-            server.should_exit = True
-            await serving
+        with _listening(settings) as listening:
+            async with verifier.running() as working:
+                announcing = asyncio.create_task(_announce(verifier, settings), name="announcement")
+                await _serve(server, listening, working, stop)
+                announcing.cancel()
     log.info("stopped")
+
+
+async def _serve(
+    server: uvicorn.Server, listening: socket.socket, working: asyncio.Future[list[None]], stop: asyncio.Event
+) -> None:
+    """Serve until it is to stop, or what it tells can't be known any more because of a fault, which is raised."""
+    serving = asyncio.create_task(server._serve([listening]), name="server")  # noqa: SLF001 - `serve` takes the signals
+    stopping = asyncio.create_task(stop.wait())
+    ends: set[asyncio.Future[Any]] = {serving, stopping, working}
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    server.should_exit = True
+    await serving
+    if working.done():
+        working.result()
+
+
+def _listening(settings: VerifierSettings) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        place = f"{settings.host}:{settings.port}"
+        raise StartRefusedError(
+            f"--verifier-host and --verifier-port: {place}: {os.strerror(error.errno or 0)}"
+        ) from error
 
 
 async def _announce(verifier: Verifier, settings: VerifierSettings) -> None:
@@ -57,11 +84,11 @@ async def _announce(verifier: Verifier, settings: VerifierSettings) -> None:
 
 def _configuration(settings: VerifierSettings, api: VerifyApi) -> uvicorn.Config:
     certificate, key = settings.certificate or (None, None)
-    return uvicorn.Config(
+    configuration = uvicorn.Config(
         api,
         host=settings.host,
         port=settings.port,
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -76,6 +103,11 @@ def _configuration(settings: VerifierSettings, api: VerifyApi) -> uvicorn.Config
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
+    try:
+        configuration.load()
+    except OSError as error:  # ssl.SSLError is one of them.
+        raise StartRefusedError(f"--tls-cert-file and --tls-key-file: {certificate} and {key}: {error}") from error
+    return configuration
 
 
 def run(settings: VerifierSettings) -> None:

@@ -1,9 +1,11 @@
 """How an answer is told: to an authorized caller, to a proxy in headers, to an API server as a TokenReview."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from tenure.domain.resources.base import format_time
+from tenure.domain.verification import Code
 from tenure.verify.verifier import Answer
 
 USER_PREFIX = "tenure:"
@@ -26,12 +28,21 @@ def details(answer: Answer) -> dict[str, Any]:
             "capabilities": {name.value: level.label for name, level in decision.levels.items()},
             "expiresAt": format_time(key.status.expires_at) if key.status.expires_at is not None else None,
         }
-        change = member.status.last_role_change if member is not None else None
-        if change is not None and decision.code.value == "RoleChanged":
-            document["at"] = format_time(change.at)
+        if (at := _role_changed_at(answer)) is not None:
+            document["at"] = format_time(at)
     elif death is not None:
         document |= {"namespace": death.namespace, "member": death.membership, "at": format_time(death.at)}
     return document
+
+
+def _role_changed_at(answer: Answer) -> datetime | None:
+    """When the role change was seen that ended a key; None: nobody recorded it yet, or another one is recorded."""
+    holding = answer.decision.holding
+    if answer.decision.code is not Code.ROLE_CHANGED or holding is None or holding.membership is None:
+        return None
+    change, stamp = holding.membership.status.last_role_change, holding.api_key.status.issued
+    ended_it = change is not None and stamp is not None and change.generation > stamp.membership_generation
+    return change.at if change is not None and ended_it else None
 
 
 def identity_headers(answer: Answer) -> Sequence[tuple[str, str]]:

@@ -2,8 +2,8 @@
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from tenure.domain.planning.organizations import oldest
@@ -27,6 +27,8 @@ class Death:
 
     code: Code
     at: datetime
+    """When that was seen."""
+
     namespace: str
     membership: str
     hash: str | None
@@ -40,7 +42,8 @@ class Index:
         self._objects: dict[type[Resource], dict[tuple[str, str], Resource]] = defaultdict(dict)
         self._organizations: defaultdict[str, dict[str, Organization]] = defaultdict(dict)
         self._by_key_id: dict[str, ApiKey] = {}
-        self._deaths: OrderedDict[str, Death] = OrderedDict()
+        self._recorded: dict[str, Death] = {}
+        self._deaths: OrderedDict[str, tuple[datetime, Death]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_key_id)
@@ -72,9 +75,12 @@ class Index:
         return None if key is None else self._holding(key)
 
     def death(self, key_id: str, now: datetime) -> Death | None:
-        """How a token died, within a day of that."""
-        death = self._deaths.get(key_id)
-        return death if death is not None and now - death.at < REMEMBERED else None
+        """How a token died: for a day after that was seen, and for as long as its Membership has the record."""
+        seen, death = self._deaths.get(key_id, (datetime.min.replace(tzinfo=UTC), None))
+        recorded = self._recorded.get(key_id)
+        if recorded is not None:
+            return replace(recorded, hash=death.hash if death is not None else None)
+        return death if now - seen < REMEMBERED else None
 
     def _holding(self, key: ApiKey) -> Holding:
         """A key with its member, and with the Organization in force unless the member names another one."""
@@ -94,7 +100,7 @@ class Index:
             case ApiKey():
                 self._index_key(old if isinstance(old, ApiKey) else None, new, now)
             case Membership():
-                self._remember_recorded(new)
+                self._record(old if isinstance(old, Membership) else None, new, now)
             case Organization():
                 self._organizations[place[0]][place[1]] = new
 
@@ -103,6 +109,8 @@ class Index:
         match old:
             case ApiKey():
                 self._index_key(old, None, now)
+            case Membership():
+                self._record(old, None, now)
             case Organization():
                 self._organizations[place[0]].pop(place[1], None)
 
@@ -120,23 +128,29 @@ class Index:
         holding = self._holding(key)
         verdict = validity(key, holding.membership, holding.organization, now)
         code = Code.NOT_FOUND if verdict in _NOT_DEAD else Code(verdict.value)
-        known = self._deaths.get(key_id)
-        if known is not None and code is Code.NOT_FOUND:
-            code = known.code
-        self._remember(key_id, Death(code, now, key.namespace, key.spec.membership, key.status.hash))
+        self._remember(key_id, Death(code, now, key.namespace, key.spec.membership, key.status.hash), now)
 
-    def _remember_recorded(self, member: Membership) -> None:
+    def _record(self, old: Membership | None, new: Membership | None, now: datetime) -> None:
         """Learn from the record of a role change, which outlives the keys and this process."""
-        change = member.status.last_role_change
-        for ended in change.keys if change is not None else ():
-            known = self._deaths.get(ended.key_id)
-            if change is not None and (known is None or known.code is Code.NOT_FOUND):
-                digest = known.hash if known is not None else None
-                death = Death(Code.ROLE_CHANGED, change.at, member.namespace, member.name, digest)
-                self._remember(ended.key_id, death)
+        recorded = _recorded(new)
+        for key_id, death in _recorded(old).items():
+            if key_id not in recorded:
+                self._recorded.pop(key_id, None)
+                _, known = self._deaths.get(key_id, (now, None))
+                self._remember(key_id, replace(death, hash=known.hash if known is not None else None), now)
+        self._recorded |= recorded
 
-    def _remember(self, key_id: str, death: Death) -> None:
-        self._deaths[key_id] = death
+    def _remember(self, key_id: str, death: Death, now: datetime) -> None:
+        self._deaths[key_id] = (now, death)
         self._deaths.move_to_end(key_id)
         while len(self._deaths) > MOST_REMEMBERED:
             self._deaths.popitem(last=False)
+
+
+def _recorded(member: Membership | None) -> dict[str, Death]:
+    """The tokens that a Membership's latest role change ended."""
+    change = member.status.last_role_change if member is not None else None
+    if member is None or change is None:
+        return {}
+    death = Death(Code.ROLE_CHANGED, change.at, member.namespace, member.name, None)
+    return {ended.key_id: death for ended in change.keys}

@@ -31,7 +31,7 @@ def _utc_now() -> datetime:
 
 
 class StaleError(TenureError):
-    """The index may be older than it may be, so nothing can be said."""
+    """Nothing can be said now, such as where the index may be older than it may be."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,17 @@ class Verifier:
         self._restarts = {resource: asyncio.Event() for resource in KINDS}
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Keep the index filled and its freshness proved while the block runs."""
+    async def running(self) -> AsyncIterator[asyncio.Future[list[None]]]:
+        """Keep the index filled and its freshness proved while the block runs; what it gives ends only by a fault."""
         tasks = [asyncio.create_task(self._feed(resource), name=resource.plural) for resource in KINDS]
         tasks.append(asyncio.create_task(self._prove(), name="freshness"))
+        working = asyncio.gather(*tasks)
         try:
-            yield
+            yield working
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(working, *tasks, return_exceptions=True)
 
     def why_not_ready(self) -> str:
         """Why nothing can be said, for people; empty: it can."""
@@ -157,6 +158,11 @@ class Verifier:
         version = await self._cluster.version(resource)
         if reached >= 0 and not self._freshness.ask(resource.plural, version, asked_at, reached=reached):
             log.error("%s went back to version %d, as a restored etcd does; all is read anew", resource.plural, version)
-            self._index.replace(resource, [], self._now())
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Nothing of what is known is true any more, of whatever kind: one store holds them all."""
+        self._index = Index()
+        for resource in KINDS:
             self._freshness.forget(resource.plural)
             self._restarts[resource].set()

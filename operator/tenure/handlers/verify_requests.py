@@ -1,0 +1,181 @@
+"""What the verifier is asked: requests, read strictly; whatever can't be understood is refused and never repeated."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tenure.domain.roles import Capability, Level
+from tenure.domain.verification import Question
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_HEAD_BYTES = 32 * 1024
+BODY_SECONDS = 10.0
+"""How long a body may take to arrive."""
+
+BAD_REQUEST, TIMED_OUT, TOO_LARGE, HEAD_TOO_LARGE = 400, 408, 413, 431
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+_LEVELS = {level.label: level for level in (Level.VIEW, Level.FULL)}
+_PARAMETERS = ("organization", "capability", "level")
+_MOST_PARAMETERS = 20
+
+
+class VerifyBody(BaseModel):
+    """What `/v1/verify` is asked."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    token: str = Field(max_length=1024)
+    organization: str | None = Field(default=None, max_length=63)
+    capability: str | None = None
+    level: str = "View"
+
+    @property
+    def question(self) -> Question:
+        """What the token is to be good for.
+
+        Raises:
+            BadRequestError: the capability or the level is unknown.
+        """
+        return _question(self.organization, self.capability, self.level)
+
+
+class BadRequestError(Exception):
+    """The request can't be understood; the text says why, and never repeats it."""
+
+    def __init__(self, message: str, status: int = BAD_REQUEST) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass
+class Request:
+    """A request, as far as it matters."""
+
+    method: str
+    path: str
+    query: Mapping[str, Sequence[str]]
+    headers: Mapping[str, Sequence[str]]
+    source: str
+    body: bytes = b""
+
+    @property
+    def bearer(self) -> str | None:
+        """The bearer token; more than one is none."""
+        values = self.headers.get("authorization", ())
+        if len(values) != 1:
+            return None
+        scheme, _, token = values[0].partition(" ")
+        return token if scheme.lower() == "bearer" and token else None
+
+    @property
+    def presented(self) -> str | None:
+        """The key that is presented: in one header, once.
+
+        Raises:
+            BadRequestError: there is more than one.
+        """
+        keys = self.headers.get("x-api-key", ())
+        if keys and self.headers.get("authorization"):
+            raise BadRequestError("present one token: in Authorization or in X-Api-Key")
+        if len(keys) > 1:
+            raise BadRequestError("present one token")
+        return keys[0] if keys else self.bearer
+
+    @property
+    def question(self) -> Question:
+        """What the query asks for.
+
+        Raises:
+            BadRequestError: a parameter is unknown, stands there twice, or has no such value.
+        """
+        if self.query.keys() - set(_PARAMETERS):
+            raise BadRequestError(f"unknown parameter; known are {', '.join(_PARAMETERS)}")
+        if any(len(values) > 1 for values in self.query.values()):
+            raise BadRequestError("write each parameter once")
+        query = {name: values[0] for name, values in self.query.items()}
+        return _question(query.get("organization"), query.get("capability"), query.get("level", "View"))
+
+
+def read_head(scope: Scope) -> Request:
+    """The request without its body.
+
+    Raises:
+        BadRequestError: its head is too large, or holds a token where none belongs.
+    """
+    headers: dict[str, list[str]] = {}
+    size = len(scope["query_string"])
+    for name, value in scope["headers"]:
+        size += len(name) + len(value)
+        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    if size > MAX_HEAD_BYTES:
+        raise BadRequestError(f"headers and query are at most {MAX_HEAD_BYTES} bytes", HEAD_TOO_LARGE)
+    client = scope.get("client")
+    source = client[0] if client else "unknown"
+    return Request(scope["method"], scope["path"], _query(scope["query_string"]), headers, source)
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The request's body.
+
+    Raises:
+        BadRequestError: it is too large, too slow, or ends early.
+    """
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _body(receive)
+    except TimeoutError:
+        raise BadRequestError("the body took too long", TIMED_OUT) from None
+
+
+def parse_verify(body: bytes) -> VerifyBody:
+    """The body of `/v1/verify`.
+
+    Raises:
+        BadRequestError: it doesn't fit.
+    """
+    try:
+        return VerifyBody.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        field = path if path in VerifyBody.model_fields else "body"
+        raise BadRequestError(f"{field}: {first['msg'][:200]}") from None
+
+
+def _query(text: bytes) -> Mapping[str, Sequence[str]]:
+    try:
+        query = parse_qs(text.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        raise BadRequestError("too many parameters") from None
+    if any("tnr_" in part for name, values in query.items() for part in (name, *values)):
+        raise BadRequestError("a token never belongs into a URL; use a header")
+    return query
+
+
+async def _body(receive: Receive) -> bytes:
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequestError("the request ended early")
+        parts.append(bytes(message.get("body", b"")))
+        size += len(parts[-1])
+        if size > MAX_BODY_BYTES:
+            raise BadRequestError(f"at most {MAX_BODY_BYTES} bytes", TOO_LARGE)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _question(organization: str | None, capability: str | None, level: str) -> Question:
+    if capability is not None and capability not in set(Capability):
+        raise BadRequestError(f"capability: write {', '.join(Capability)}")
+    if level not in _LEVELS:
+        raise BadRequestError(f"level: write {' or '.join(_LEVELS)}")
+    return Question(organization, None if capability is None else Capability(capability), _LEVELS[level])

@@ -1,0 +1,89 @@
+"""What a token opens: every question against the table of roles, and what is said to be missing."""
+
+from itertools import product
+
+import pytest
+
+from support.builders import NOW, api_key, issued, membership, organization
+from tenure.domain.roles import CAPABILITIES, Access, Capability, Level, Role
+from tenure.domain.validity import Verdict
+from tenure.domain.verification import Code, Decision, Holding, Question, decide
+
+
+def held(role: str = "Member", access: str = "Full", kind: str = "User") -> Holding:
+    member, acme = membership(role=role, kind=kind), organization()
+    return Holding(issued(api_key(access=access), member, acme), member, acme)
+
+
+def decided(holding: Holding, question: Question) -> Decision:
+    decision = decide(holding, question, NOW)
+    assert decision is not None
+    return decision
+
+
+@pytest.mark.parametrize("role", Role, ids=lambda role: role.value)
+@pytest.mark.parametrize("access", Access, ids=lambda access: access.value)
+@pytest.mark.parametrize("capability", Capability, ids=lambda capability: capability.value)
+@pytest.mark.parametrize("level", [Level.VIEW, Level.FULL], ids=lambda level: level.label)
+def test_a_capability_opens_as_far_as_role_and_access_reach(
+    role: Role, access: Access, capability: Capability, level: Level
+) -> None:
+    most = min(CAPABILITIES[role][capability], Level.VIEW if access is Access.VIEW else Level.FULL)
+    decision = decided(held(role.value, access.value), Question("acme", capability, level))
+    assert decision.valid is (most >= level)
+    assert decision.missing == ("" if decision.valid else f"{capability.value}={level.label}")
+
+
+def test_level_none_is_no_way_in() -> None:
+    decision = decided(held("Viewer"), Question(capability=Capability.MEMBERS, level=Level.NONE))
+    assert (decision.code, decision.missing) == (Code.FORBIDDEN, "members=View")
+
+
+@pytest.mark.parametrize("capability", [None, Capability.COSTS, Capability.MEMBERS], ids=str)
+def test_of_another_organization_the_organization_is_missing_whatever_else_is_asked(
+    capability: Capability | None,
+) -> None:
+    decision = decided(held(), Question("globex", capability))
+    assert (decision.code, decision.missing) == (Code.FORBIDDEN, "organization")
+
+
+def test_without_a_question_a_key_that_works_is_valid() -> None:
+    decision = decided(held(), Question())
+    assert (decision.code, decision.role, decision.access) == (Code.VALID, Role.MEMBER, Access.FULL)
+    assert decision.levels == dict(CAPABILITIES[Role.MEMBER])
+
+
+def test_a_view_key_shows_no_level_above_view() -> None:
+    assert set(decided(held("Owner", "View"), Question()).levels.values()) == {Level.VIEW}
+
+
+def test_a_service_account_has_the_rights_of_its_live_role() -> None:
+    holding = held(kind="ServiceAccount")
+    viewer = membership(role="Viewer", kind="ServiceAccount", generation=2)
+    moved = Holding(holding.api_key, viewer, holding.organization)
+    assert decided(moved, Question(capability=Capability.COSTS)).valid
+    assert decided(moved, Question(capability=Capability.COSTS, level=Level.FULL)).missing == "costs=Full"
+
+
+@pytest.mark.parametrize("organization_name", [None, "acme", "globex"], ids=str)
+def test_a_key_that_does_not_work_says_why_and_not_what_is_missing(organization_name: str | None) -> None:
+    holding = held()
+    changed = Holding(holding.api_key, membership(role="Viewer", generation=2), holding.organization)
+    decision = decided(changed, Question(organization_name, Capability.MEMBERS))
+    assert (decision.code, decision.missing) == (Code.ROLE_CHANGED, "")
+
+
+def test_a_stamp_that_is_newer_than_the_membership_at_hand_is_not_decided() -> None:
+    member = membership(generation=2)
+    key = issued(api_key(), member, organization())
+    assert decide(Holding(key, membership(generation=1), organization()), Question(), NOW) is None
+
+
+def test_every_verdict_but_one_has_a_code_of_its_name() -> None:
+    names = {verdict.value for verdict in Verdict} - {Verdict.BEHIND.value}
+    assert names | {"Malformed", "Forbidden"} == {code.value for code in Code}
+
+
+def test_nothing_but_valid_is_valid() -> None:
+    for code, organization_name in product(Code, (None, "acme")):
+        assert Decision(code, held(), organization_name or "").valid is (code is Code.VALID)

@@ -1,0 +1,183 @@
+"""A verifier starts only where it can know, says what is missing, uses no other right, and stops at once."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from support.api import Api
+from support.eventually import eventually
+from support.manifests import api_key, member, organization
+from support.operator_process import OperatorProcess
+from support.proxy import Proxy
+from support.refused_start import USAGE, refused_start
+from support.rights import grant, rule, title
+from support.verified import authorized, wait_code
+from support.verifier_process import VerifierProcess
+from support.world import World
+from tenure.kube.preflight import CALLER_RIGHTS, DEFINITION_RIGHTS, VERIFIER_RIGHTS, Right
+from tenure_dev.build import find_or_build
+from tenure_dev.controlplane import ControlPlane, free_ports
+from tenure_dev.paths import CRDS
+from tenure_dev.verifier import command
+
+ALL = (*VERIFIER_RIGHTS, *CALLER_RIGHTS)
+NEEDED = [(right, verb) for right in ALL for verb in right.verbs]
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Give a control plane where for each needed right there is a user who lacks it alone."""
+    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("start"), crds=CRDS) as plane:
+        bodies = [body for lacking, verb in [(None, ""), *NEEDED] for body in all_but(lacking, verb)]
+        plane.kubectl("create", "--filename=-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies}))
+        yield plane
+
+
+@pytest.fixture
+def port() -> int:
+    return free_ports(1)[0]
+
+
+def user(lacking: Right | None, verb: str) -> str:
+    return f"without {title(lacking, verb)}" if lacking else "complete"
+
+
+def all_but(lacking: Right | None, verb: str) -> list[dict[str, Any]]:
+    """Grant everything but one verb of one right."""
+    rules = [rule(right, but=verb if right is lacking else "") for right in (*ALL, *DEFINITION_RIGHTS)]
+    return grant(user(lacking, verb), rules)
+
+
+@pytest.mark.parametrize(("lacking", "verb"), [pytest.param(*one, id=title(*one)) for one in NEEDED])
+def test_a_missing_right_is_named(plane: ControlPlane, port: int, tmp_path: Path, lacking: Right, verb: str) -> None:
+    with Proxy(plane, as_user=user(lacking, verb)) as proxy:
+        message = refused_start(proxy.kubeconfig(tmp_path / "config"), command=command(port))
+    assert message == (
+        f"tenure: missing rights: {title(lacking, verb)} in all namespaces; grant them to the identity that the "
+        "operator runs as"
+    )
+
+
+def test_it_works_with_exactly_these_rights_and_asks_for_nothing_else(
+    plane: ControlPlane, port: int, tmp_path: Path
+) -> None:
+    plane.kubectl("create", "namespace", "exact")
+    world = World(Api(plane, "exact"))
+    with OperatorProcess(plane.kubeconfig, tmp_path / "operator.log", "--no-webhooks"):
+        world.create(organization(), member("alice"), api_key("laptop", "alice"))
+        token = world.issue("laptop", within=30)["laptop"]
+    bearer = authorized(plane, "exact")
+    with Proxy(plane, as_user=user(None, "")) as proxy:
+        config = proxy.kubeconfig(tmp_path / "config")
+        with VerifierProcess(config, tmp_path / "verifier.log", port=port) as verifier:
+            assert verifier.verify(token, bearer=bearer)["member"] == "alice"
+            world.change_role("alice", "Viewer")
+            wait_code(verifier, token, "RoleChanged")
+        exchanges = list(proxy.exchanges)
+    assert [one.request.url for one in exchanges if one.status in {401, 403}] == []
+    paths = {one.request.path.strip("/") for one in exchanges}
+    kinds = {path.split("/")[3] for path in paths if path.startswith("apis/tenure.dev/")}
+    assert kinds == {"organizations", "memberships", "apikeys"}
+    assert [path for path in paths if "secrets" in path or path.startswith("api/")] == []
+
+
+REFUSED_OPTIONS = {
+    "a staleness that no watch can prove": (("--max-staleness", "5"), "--max-staleness"),
+    "no number": (("--max-staleness", "soon"), "--max-staleness"),
+    "no port": (("--verifier-port", "70000"), "--verifier-port"),
+    "an unknown option": (("--webhooks",), "--webhooks"),
+}
+
+
+@pytest.mark.parametrize(("options", "named"), REFUSED_OPTIONS.values(), ids=REFUSED_OPTIONS)
+def test_an_option_that_makes_no_sense_is_refused(
+    plane: ControlPlane, port: int, options: tuple[str, ...], named: str
+) -> None:
+    assert named in refused_start(plane.kubeconfig, *options, command=command(port), code=USAGE)
+
+
+def test_an_unknown_setting_is_named(plane: ControlPlane, port: int) -> None:
+    message = refused_start(plane.kubeconfig, command=command(port), env={"TENURE_MAX_STALENES": "20"})
+    assert message.startswith("tenure: unknown setting TENURE_MAX_STALENES; known are ")
+    assert "TENURE_MAX_STALENESS" in message
+
+
+def test_a_port_that_is_taken_is_named(plane: ControlPlane, port: int) -> None:
+    with socket.create_server(("127.0.0.1", port)):
+        message = refused_start(plane.kubeconfig, command=command(port))
+    assert message == f"tenure: --verifier-host and --verifier-port: 127.0.0.1:{port}: Address already in use"
+
+
+def test_one_half_of_a_certificate_is_refused(plane: ControlPlane, port: int) -> None:
+    message = refused_start(plane.kubeconfig, "--tls-cert-file=tls.crt", command=command(port))
+    assert "belong together" in message
+
+
+@pytest.mark.parametrize("written", [None, "no certificate"], ids=["no file", "no certificate"])
+def test_a_certificate_that_is_none_is_refused(
+    plane: ControlPlane, port: int, tmp_path: Path, written: str | None
+) -> None:
+    paths = [tmp_path / "tls.crt", tmp_path / "tls.key"]
+    for path in paths:
+        if written is not None:
+            path.write_text(written)
+    options = [f"--tls-cert-file={paths[0]}", f"--tls-key-file={paths[1]}"]
+    message = refused_start(plane.kubeconfig, *options, command=command(port))
+    assert message.startswith(f"tenure: --tls-cert-file and --tls-key-file: {paths[0]} and {paths[1]}: ")
+
+
+def test_without_the_definitions_it_does_not_start(plane: ControlPlane, port: int) -> None:
+    plane.kubectl("delete", "customresourcedefinition", "apikeys.tenure.dev")
+    try:
+        message = refused_start(plane.kubeconfig, command=command(port))
+        assert "CustomResourceDefinition apikeys.tenure.dev is missing" in message
+    finally:
+        plane.apply_crds(CRDS)
+
+
+def test_without_an_api_server_it_does_not_start(tmp_path: Path, plane: ControlPlane, port: int) -> None:
+    config = tmp_path / "config"
+    config.write_text(plane.kubeconfig.read_text().replace(plane.server, f"https://127.0.0.1:{free_ports(1)[0]}"))
+    assert "doesn't answer" in refused_start(config, command=command(port))
+
+
+def test_sigterm_ends_it_with_0_whoever_is_connected(plane: ControlPlane, port: int, tmp_path: Path) -> None:
+    with (
+        VerifierProcess(plane.kubeconfig, tmp_path / "verifier.log", port=port) as verifier,
+        requests.Session() as kept,
+    ):
+        assert kept.get(f"{verifier.url}/readyz", timeout=10).ok
+        with (
+            socket.create_connection(("127.0.0.1", port)) as silent,
+            socket.create_connection(("127.0.0.1", port)) as slow,
+        ):
+            slow.sendall(b"POST /v1/verify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            assert silent.fileno() >= 0
+            assert kept.get(f"{verifier.url}/readyz", timeout=10).ok
+            verifier.stop(within=5.0)
+    assert "stopped" in verifier.log
+    assert "Traceback" not in verifier.log
+
+
+def test_sigterm_ends_it_also_before_it_is_ready(plane: ControlPlane, port: int, tmp_path: Path) -> None:
+    verifier = VerifierProcess(plane.kubeconfig, tmp_path / "verifier.log", port=port)
+    plane.freeze_etcd()
+    try:
+        verifier.start(ready=False)
+        eventually(lambda: handles_signals(verifier.pid), within=30, describe="it takes signals")
+        verifier.stop(within=5.0)
+    finally:
+        plane.thaw_etcd()
+    assert not verifier.is_ready
+
+
+def handles_signals(pid: int) -> bool:
+    """Whether a process catches SIGTERM by now."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (mask,) = (line.split()[1] for line in lines if line.startswith("SigCgt:"))
+    return bool(int(mask, 16) >> (15 - 1) & 1)
