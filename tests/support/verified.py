@@ -1,0 +1,50 @@
+"""Keys that a verifier knows, and Kubernetes identities that may learn all about them."""
+
+from support.eventually import eventually
+from support.manifests import Body, api_key, member, organization
+from support.verifier_process import VerifierProcess
+from support.world import World
+from tenure.domain.tokens import Token
+from tenure_dev.controlplane import ControlPlane
+
+
+def known_key(world: World, verifier: VerifierProcess, role: str = "Member", **spec: str) -> Token:
+    """Have the key laptop issued for alice of acme, and wait until the verifier knows it."""
+    world.create(organization(), member("alice", role), api_key("laptop", "alice", **spec))
+    return known(world, verifier, "laptop")
+
+
+def known(world: World, verifier: VerifierProcess, name: str) -> Token:
+    """Wait until a key is issued and the verifier knows it."""
+    token = world.issue(name, within=30)[name]
+    wait_code(verifier, token, "Valid")
+    return token
+
+
+def wait_code(verifier: VerifierProcess, token: Token, code: str, *, within: float = 30.0) -> None:
+    """Wait until the token's own bearer is told a code."""
+    eventually(lambda: verifier.code(token) == code, within=within, describe=f"the answer is {code}")
+
+
+def service_token(plane: ControlPlane, namespace: str) -> str:
+    """A token of the namespace's default Kubernetes ServiceAccount."""
+    return plane.kubectl("create", "token", "default", f"--namespace={namespace}").stdout.strip()
+
+
+def let_verify(plane: ControlPlane, namespace: str) -> None:
+    """Let the namespace's default ServiceAccount learn all about its keys."""
+    rule = ["--verb=create", "--resource=organizations.tenure.dev/verify"]
+    plane.kubectl("create", "role", "verifies", *rule, f"--namespace={namespace}")
+    subject = f"--serviceaccount={namespace}:default"
+    plane.kubectl("create", "rolebinding", "verifies", "--role=verifies", subject, f"--namespace={namespace}")
+
+
+def authorized(plane: ControlPlane, namespace: str) -> str:
+    """A token whose bearer may learn all about the namespace's keys."""
+    let_verify(plane, namespace)
+    return service_token(plane, namespace)
+
+
+def without_at(details: Body) -> Body:
+    """What an authorized caller was told, without the moment of death."""
+    return {name: value for name, value in details.items() if name != "at"}

@@ -1,0 +1,203 @@
+"""An API server that asks the verifier about tokens: a key opens it under a name of its own, while it works."""
+
+import json
+from collections.abc import Iterator
+from subprocess import CompletedProcess
+from uuid import uuid4
+
+import pytest
+
+from support.api import Api
+from support.eventually import eventually
+from support.identity import CONTROLLER, VERIFIER, config_of
+from support.manifests import Body, api_key, service_account
+from support.operator_process import OperatorProcess
+from support.verified import known, known_key, service_token, wait_code
+from support.verifier_process import VerifierProcess
+from support.world import World
+from tenure.domain.tokens import ENTROPY_BYTES, Token
+from tenure_dev import kubeconfig
+from tenure_dev.build import find_or_build
+from tenure_dev.controlplane import ControlPlane, free_ports
+from tenure_dev.kubectl import Kubectl
+from tenure_dev.paths import CRDS
+
+UNAUTHORIZED = "You must be logged in to the server"
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_ports(1)[0]
+
+
+@pytest.fixture(scope="module")
+def plane(port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Give a control plane that asks a verifier about the tokens that it doesn't know."""
+    folder = tmp_path_factory.mktemp("plane")
+    config = kubeconfig.write(folder / "authenticator.kubeconfig", f"http://127.0.0.1:{port}/v1/tokenreview")
+    arguments = [
+        f"--authentication-token-webhook-config-file={config}",
+        "--authentication-token-webhook-version=v1",
+        "--authentication-token-webhook-cache-ttl=1s",
+    ]
+    with ControlPlane.start(find_or_build(), folder / "plane", crds=CRDS, apiserver_args=arguments) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def operator(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+    log = tmp_path_factory.mktemp("operator") / "operator.log"
+    with OperatorProcess(config_of(plane, CONTROLLER), log, "--no-webhooks") as operator:
+        yield operator
+
+
+@pytest.fixture(scope="module")
+def verifier(plane: ControlPlane, port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VerifierProcess]:
+    log = tmp_path_factory.mktemp("verifier") / "verifier.log"
+    with VerifierProcess(config_of(plane, VERIFIER), log, "--log-level", "debug", port=port) as verifier:
+        yield verifier
+
+
+def fresh(plane: ControlPlane) -> World:
+    name = f"test-{uuid4().hex[:10]}"
+    plane.kubectl("create", "namespace", name)
+    return World(Api(plane, name))
+
+
+@pytest.fixture
+def world(plane: ControlPlane, operator: OperatorProcess) -> World:
+    assert operator.running
+    return fresh(plane)
+
+
+def kubectl(plane: ControlPlane, token: Token, *args: str) -> CompletedProcess[str]:
+    """Run kubectl with nothing but a token."""
+    config = kubeconfig.write(plane.folder / "nobody.kubeconfig", plane.server, authority=plane.certificate_authority)
+    run = Kubectl(program=plane.binaries.kubectl, kubeconfig=config, home=plane.folder)
+    return run(*args, f"--token={token.reveal()}", check=False)
+
+
+def who(plane: ControlPlane, token: Token) -> Body:
+    """Who the API server says that a token is; empty: nobody."""
+    result = kubectl(plane, token, "auth", "whoami", "--output=json")
+    if result.returncode != 0:
+        assert UNAUTHORIZED in result.stderr, result.stderr
+        return {}
+    info: Body = json.loads(result.stdout)["status"]["userInfo"]
+    return info
+
+
+def wait_nobody(plane: ControlPlane, token: Token) -> None:
+    eventually(lambda: who(plane, token) == {}, within=30, describe="the API server answers 401")
+
+
+def test_a_key_opens_the_api_server_under_the_name_of_its_membership(
+    plane: ControlPlane, world: World, verifier: VerifierProcess
+) -> None:
+    token = known_key(world, verifier)
+    namespace = world.api.namespace
+    info = who(plane, token)
+    assert info["username"] == f"tenure:{namespace}:alice"
+    assert info["uid"] == world.member("alice")["metadata"]["uid"]
+    assert info["groups"] == [f"tenure:{namespace}", f"tenure:{namespace}:Member", "system:authenticated"]
+
+
+def test_a_role_change_ends_it_also_while_the_operator_is_stopped(
+    plane: ControlPlane, world: World, verifier: VerifierProcess, operator: OperatorProcess
+) -> None:
+    token = known_key(world, verifier)
+    assert who(plane, token)
+    operator.stop()
+    try:
+        world.change_role("alice", "Viewer")
+        wait_nobody(plane, token)
+    finally:
+        operator.start()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [{"expiresAt": "2026-01-01T00:00:00Z"}, {"suspended": True}, {"forRole": "Viewer"}],
+    ids=["expired", "suspended", "for another role"],
+)
+def test_a_key_that_does_not_work_gets_401(
+    plane: ControlPlane, world: World, verifier: VerifierProcess, end: Body
+) -> None:
+    token = known_key(world, verifier)
+    assert who(plane, token)
+    world.change_key("laptop", **end)
+    wait_nobody(plane, token)
+
+
+def test_what_nobody_issued_gets_401(plane: ControlPlane, verifier: VerifierProcess) -> None:
+    assert verifier.running
+    assert who(plane, Token.mint(bytes(range(ENTROPY_BYTES)))) == {}
+
+
+def test_a_binding_of_one_organization_is_no_binding_of_another(
+    plane: ControlPlane, world: World, verifier: VerifierProcess
+) -> None:
+    other = fresh(plane)
+    own, foreign = known_key(world, verifier), known_key(other, verifier)
+    here = f"--namespace={world.api.namespace}"
+    plane.kubectl("create", "role", "reads", "--verb=list", "--resource=organizations.tenure.dev", here)
+    group = f"--group=tenure:{world.api.namespace}:Member"
+    plane.kubectl("create", "rolebinding", "reads", "--role=reads", group, here)
+
+    listed = kubectl(plane, own, "get", "organizations.tenure.dev", "--output=name", here)
+    assert listed.stdout.strip() == "organization.tenure.dev/acme", listed.stderr
+    refused = kubectl(plane, foreign, "get", "organizations.tenure.dev", here)
+    assert "Forbidden" in refused.stderr
+    assert f'"tenure:{other.api.namespace}:alice"' in refused.stderr
+
+
+def test_a_service_accounts_group_follows_its_live_role(
+    plane: ControlPlane, world: World, verifier: VerifierProcess
+) -> None:
+    known_key(world, verifier)
+    world.create(service_account("ci"), api_key("pipeline", "ci"))
+    token = known(world, verifier, "pipeline")
+    assert f"tenure:{world.api.namespace}:Member" in who(plane, token)["groups"]
+    world.change_role("ci", "Viewer")
+    viewer = f"tenure:{world.api.namespace}:Viewer"
+    eventually(lambda: viewer in who(plane, token)["groups"], within=30, describe="it is a Viewer's")
+
+
+@pytest.mark.parametrize(
+    ("audiences", "accepted"),
+    [([], True), (["https://kubernetes.default.svc.cluster.local"], True), (["vault"], False)],
+    ids=["B-75 none", "B-75 the API server's", "B-75 another's"],
+)
+def test_a_key_is_for_the_api_servers_own_audience_only(
+    plane: ControlPlane, world: World, verifier: VerifierProcess, audiences: list[str], *, accepted: bool
+) -> None:
+    token = known_key(world, verifier)
+    review = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenReview",
+        "spec": {"token": token.reveal(), "audiences": audiences},
+    }
+    answer = plane.kubectl("create", "--filename=-", "--output=json", input=json.dumps(review))
+    assert (json.loads(answer.stdout)["status"].get("authenticated") is True) is accepted
+
+
+def test_a_kubernetes_token_is_not_ours_and_in_no_log(
+    plane: ControlPlane, world: World, verifier: VerifierProcess
+) -> None:
+    jwt = service_token(plane, world.api.namespace)
+    assert verifier.review({"token": jwt}).json()["status"] == {"authenticated": False}
+    assert verifier.authorize(jwt).status_code == 401
+    assert verifier.verify(jwt[:1024]) == {"valid": False}
+    assert jwt.rpartition(".")[2] not in verifier.log
+
+
+def test_while_nothing_verifies_nobody_comes_in(plane: ControlPlane, world: World, verifier: VerifierProcess) -> None:
+    token = known_key(world, verifier)
+    verifier.stop()
+    try:
+        wait_nobody(plane, token)
+    finally:
+        verifier.start()
+    wait_code(verifier, token, "Valid")
+    eventually(lambda: who(plane, token) != {}, within=30, describe="it is let in again")
+    assert token.reveal() not in verifier.log
