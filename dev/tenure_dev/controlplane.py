@@ -105,14 +105,17 @@ class ControlPlane:
         shutil.rmtree(self.folder / "etcd", ignore_errors=True)  # Of a former start.
         for process in self._all:
             process.log.unlink(missing_ok=True)
-        self._etcd.start()
-        # By name: where its port was lost to another control plane's etcd, that one would answer.
-        members = f"{self.etcd_endpoint}/v3/cluster/member/list"
-        self._await(self._etcd, lambda: self._ports.etcd_name in self._ask(members, "POST"))
+        self._start_etcd()
         self.start_apiserver()
         if crds is not None:
             self.apply_crds(crds)
         self.start_controller_manager()
+
+    def _start_etcd(self) -> None:
+        self._etcd.start()
+        # By name: where its port was lost to another control plane's etcd, that one would answer.
+        members = f"{self.etcd_endpoint}/v3/cluster/member/list"
+        self._await(self._etcd, lambda: self._ports.etcd_name in self._ask(members, "POST"))
 
     def start_apiserver(self) -> None:
         """Start the API server and wait until it is ready."""
@@ -147,6 +150,26 @@ class ControlPlane:
     def thaw_etcd(self) -> None:
         """Let the store go on after `freeze_etcd`."""
         self._etcd.send(signal.SIGCONT)
+
+    def save_etcd(self, copy: Path) -> None:
+        """Copy all that the store holds to a new folder; store and API server are started anew for it."""
+        self._exchange_etcd(lambda stored: shutil.copytree(stored, copy))
+
+    def restore_etcd(self, copy: Path) -> None:
+        """Let the store hold what it held when it was copied, as a restored backup does: resourceVersions go back."""
+
+        def replace(stored: Path) -> None:
+            shutil.rmtree(stored)
+            shutil.copytree(copy, stored)
+
+        self._exchange_etcd(replace)
+
+    def _exchange_etcd(self, act: Callable[[Path], object]) -> None:
+        self.stop_apiserver()
+        self._etcd.stop()
+        act(self.folder / "etcd")
+        self._start_etcd()
+        self.start_apiserver()
 
     def apply_crds(self, source: Path) -> None:
         """Apply CustomResourceDefinitions from a file or folder and wait until discovery shows them."""

@@ -8,7 +8,7 @@ import pytest
 from support.client import Client
 from support.judged import Judged
 from support.repository import KEYS, ORDERS, Address, Repository, ordered
-from support.sync import TOOLS, Kubectl
+from support.sync import EVERY_TOOL, Kubectl
 from support.world import PLURALS, World
 
 Body = dict[str, Any]
@@ -61,11 +61,11 @@ def test_applied_in_any_order_and_twice_nothing_differs(
     assert difference(repository, *mode) == ""
 
 
-@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("tool", EVERY_TOOL)
 def test_a_tool_settles_at_its_first_try_and_changes_nothing_at_the_next(
     repository: Repository, world: World, tool: str
 ) -> None:
-    sync = TOOLS[tool](repository)
+    sync = EVERY_TOOL[tool](repository)
     assert sync.settle() == 1
     tokens = settled(world)
     before = repository.versions()
@@ -74,11 +74,11 @@ def test_a_tool_settles_at_its_first_try_and_changes_nothing_at_the_next(
     assert settled(world) == tokens
 
 
-@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("tool", EVERY_TOOL)
 def test_a_tool_that_takes_over_from_kubectl_replaces_no_key(repository: Repository, world: World, tool: str) -> None:
     Kubectl(repository).settle()
     tokens = settled(world)
-    TOOLS[tool](repository).settle()
+    EVERY_TOOL[tool](repository).settle()
     assert settled(world) == tokens
 
 

@@ -1,7 +1,5 @@
 """An organization changes hands from Git: in two commits by every tool, in one by some."""
 
-from collections.abc import Callable
-
 import pytest
 
 from support.repository import KEYS, Repository
@@ -30,7 +28,7 @@ def remove(repository: Repository) -> None:
 
 
 DEPARTURES = {"demoted": demote, "removed": remove}
-NEVER = {("Argo CD client side", "removed"), ("Argo CD server side", "removed"), ("Flux", "demoted")}
+NEVER = {("Argo CD server side", "removed"), ("Flux", "demoted")}
 """Argo CD prunes before it applies, Flux asks whether everything passes before it applies anything."""
 
 
@@ -61,14 +59,10 @@ def test_one_commit_hands_over_or_is_refused_for_good(
         assert sync.settle() <= 2
         assert owners(repository) == ["anna"]
         return
-    refused: list[Callable[[], list[str]]] = [sync.sync] * TRIES
-    assert [LAST_OWNER in "".join(attempt()) for attempt in refused] == [True] * TRIES
+    assert [LAST_OWNER in "".join(sync.sync()) for _ in range(TRIES)] == [True] * TRIES
     assert owners(repository) == ["olga"]
 
 
 def owners(repository: Repository) -> list[str]:
     found = [body for (kind, _), body in repository.live().items() if kind == "Membership"]
-    going = "deletionTimestamp"
-    return [
-        body["metadata"]["name"] for body in found if body["spec"]["role"] == "Owner" and going not in body["metadata"]
-    ]
+    return [body["metadata"]["name"] for body in found if body["spec"]["role"] == "Owner"]

@@ -8,7 +8,7 @@ import pytest
 from support.api import Api
 from support.judged import Judged
 from support.repository import KEYS, Address, Repository
-from support.sync import TOOLS, Kubectl
+from support.sync import EVERY_TOOL, Flux, Kubectl
 from support.world import World
 
 Body = dict[str, Any]
@@ -33,8 +33,9 @@ def from_git(repository: Repository) -> dict[Address, Body]:
 SOURCES: dict[str, Callable[[Repository], dict[Address, Body]]] = {"export": exported, "Git": from_git}
 
 
-@pytest.mark.parametrize("tool", ["kubectl client side", "kubectl server side", "Flux"])
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(
+    ("source", "tool"), [("export", "kubectl client side"), ("export", "kubectl server side"), ("Git", "Flux")]
+)
 def test_an_organization_is_restored_into_an_empty_namespace(
     repository: Repository, world: World, judged: Judged, source: str, tool: str
 ) -> None:
@@ -53,7 +54,7 @@ def test_an_organization_is_restored_into_an_empty_namespace(
     judged.plane.kubectl("delete", "namespace", repository.namespace, "--timeout=30s")
     assert Api(judged.plane, repository.namespace).list("secrets") == []
     judged.plane.kubectl("create", "namespace", repository.namespace)
-    assert TOOLS[tool](restored).settle() == 1
+    assert EVERY_TOOL[tool](restored).settle() == 1
 
     new = world.issue(*KEYS, within=30)
     assert {token.reveal() for token in new.values()}.isdisjoint(token.reveal() for token in old.values())
@@ -67,7 +68,7 @@ def test_what_ended_before_the_export_is_issued_anew_after_it(
     repository: Repository, world: World, judged: Judged
 ) -> None:
     """A backup has no status, and so doesn't know: remove what ended from the repository."""
-    TOOLS["Flux"](repository).settle()
+    Flux(repository).settle()
     world.issue(*KEYS, within=30)
     acknowledged = {"tenure.dev/acknowledge-key-deletion": "Viewer: ci-deploy, laptop"}
     world.change_role("alice", "Viewer", annotations=acknowledged)

@@ -1,5 +1,6 @@
 """Which tool takes back what was set in a hurry: only Flux, and only what was set in kubectl's own name."""
 
+import json
 import shlex
 from collections.abc import Sequence
 
@@ -7,13 +8,12 @@ import pytest
 
 from support.judged import Judged
 from support.repository import KEYS, Repository
-from support.sync import INCIDENT, TOOLS
+from support.sync import EVERY_TOOL, INCIDENT, TOOLS
 from support.world import World
 from tenure_dev.paths import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "gitops.md"
 SUSPENSION = '{"spec": {"suspendedMembers": [{"name": "alice", "reason": "INC-4711"}]}}'
-APPLIED = '{{"apiVersion": "tenure.dev/v1alpha1", "kind": "{kind}", "metadata": {{"name": "{name}"}}, "spec": {spec}}}'
 MANAGERS = {
     "kubectl patch": ("patch", "--type=merge"),
     "kubectl patch --field-manager=incident": ("patch", "--type=merge", f"--field-manager={INCIDENT}"),
@@ -27,12 +27,20 @@ def patch(judged: Judged, repository: Repository, manager: str, target: Sequence
     judged.plane.kubectl(verb, *target, scope, *options, f"--patch={document}")
 
 
+def apply_as_incident(judged: Judged, repository: Repository) -> str:
+    """Apply a suspension, and nothing else, in a name of its own; return what kubectl says to that."""
+    body = {"apiVersion": "tenure.dev/v1alpha1", "kind": "Organization", "metadata": {"name": "acme"}}
+    document = json.dumps(body | json.loads(SUSPENSION))
+    options = ("--server-side", f"--field-manager={INCIDENT}", f"--namespace={repository.namespace}", "--filename=-")
+    return judged.plane.kubectl("apply", *options, input=document).stderr
+
+
 @pytest.mark.parametrize("manager", MANAGERS)
-@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("tool", EVERY_TOOL)
 def test_a_suspended_member_stays_suspended_or_not(
     repository: Repository, world: World, judged: Judged, tool: str, manager: str
 ) -> None:
-    sync = TOOLS[tool](repository)
+    sync = EVERY_TOOL[tool](repository)
     sync.settle()
     token = world.issue(*KEYS, within=30)["laptop"]
     patch(judged, repository, manager, ("organization", "acme"), SUSPENSION)
@@ -60,10 +68,7 @@ def test_an_entry_applied_by_itself_stays(repository: Repository, world: World, 
     sync = TOOLS[tool](repository)
     sync.settle()
     token = world.issue(*KEYS, within=30)["laptop"]
-    spec = '{"suspendedMembers": [{"name": "alice", "reason": "INC-4711"}]}'
-    document = APPLIED.format(kind="Organization", name="acme", spec=spec)
-    options = ("--server-side", f"--field-manager={INCIDENT}", f"--namespace={repository.namespace}", "--filename=-")
-    judged.plane.kubectl("apply", *options, input=document)
+    apply_as_incident(judged, repository)
     assert sync.settle() == 1
     assert world.verdict(token) == "Suspended"
 
@@ -84,6 +89,22 @@ def test_a_leaked_token_that_is_replaced_by_hand_stays_dead(
     repository.key("laptop")["spec"]["revision"] = 2
     assert sync.settle() == 1
     assert [world.verdict(each) for each in (token, new)] == ["NotFound", "Valid"]
+
+
+def test_whoever_suspends_in_kubectls_name_is_told_that_flux_undoes_it_and_how_to_keep_it(
+    repository: Repository, world: World, judged: Judged
+) -> None:
+    sync = TOOLS["Flux"](repository)
+    sync.settle()
+    token = world.issue(*KEYS, within=30)["laptop"]
+    scope = f"--namespace={repository.namespace}"
+    patched = judged.plane.kubectl("patch", "organization", "acme", scope, "--type=merge", f"--patch={SUSPENSION}")
+    assert "Warning: spec.suspendedMembers: Flux undoes this within minutes" in patched.stderr
+    assert "to keep it, set it by kubectl apply --server-side --field-manager=incident" in patched.stderr
+    assert "Flux" not in apply_as_incident(judged, repository)
+    for _ in range(2):
+        assert sync.settle() == 1
+        assert world.verdict(token) == "Suspended"
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -199,13 +199,15 @@ class Flux(Tool):
 
 SERVER_SIDE = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller")
 
-TOOLS: Mapping[str, Callable[[Repository], Tool]] = {
+EVERY_TOOL: Mapping[str, Callable[[Repository], Tool]] = {
     "kubectl client side": Kubectl,
     "kubectl server side": lambda repository: Kubectl(repository, "as written", "--server-side"),
     "Argo CD client side": ArgoCD,
     "Argo CD server side": lambda repository: ArgoCD(repository, "as written", *SERVER_SIDE),
     "Flux": Flux,
 }
+TOOLS = {name: EVERY_TOOL[name] for name in ("kubectl client side", "Argo CD server side", "Flux")}
+"""One of each, as our manifests have them apply."""
 
 
 def refusals(result: subprocess.CompletedProcess[str]) -> list[str]:

@@ -1,10 +1,11 @@
 """Keys that a verifier knows, and Kubernetes identities that may learn all about them."""
 
 from support.eventually import eventually
-from support.manifests import Body, api_key, member, organization
+from support.manifests import api_key, member, organization
 from support.verifier_process import VerifierProcess
 from support.world import World
-from tenure.domain.tokens import Token
+from tenure.domain import tokens
+from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure_dev.controlplane import ControlPlane
 
 
@@ -45,6 +46,8 @@ def authorized(plane: ControlPlane, namespace: str) -> str:
     return service_token(plane, namespace)
 
 
-def without_at(details: Body) -> Body:
-    """What an authorized caller was told, without the moment of death."""
-    return {name: value for name, value in details.items() if name != "at"}
+def forged(token: Token) -> Token:
+    """A token of the same public id with another secret: whoever knows an id can make one, the checksum is public."""
+    other = Token.mint(bytes(ENTROPY_BYTES)).reveal()
+    text = f"tnr_{token.key_id}_{other[17:49]}"
+    return Token(text + tokens._checksum(text))  # noqa: SLF001 - what a forger reads in the code

@@ -10,6 +10,7 @@ from tenure.admission.organizations import judge_organization
 from tenure.domain.admission.bounds import metadata_refusals
 from tenure.domain.admission.judgement import Judgement
 from tenure.domain.admission.request import AdmissionRequest, Change
+from tenure.domain.admission.reverts import reverted_warning
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import GROUP, VERSION
 
@@ -33,5 +34,5 @@ async def judge(context: Context, resource: type[Resource], request: AdmissionRe
             f"{asked.resource}.{asked.version}.{asked.group}/{request.sub_resource} isn't judged on this path"
         )
     change: Change[Any] = Change.of(request, resource)
-    judgement = Judgement().refuse(*metadata_refusals(change))
+    judgement = Judgement().refuse(*metadata_refusals(change)).warn(reverted_warning(change))
     return judgement.join(await _JUDGES[resource](context, change)) if change.matters else judgement

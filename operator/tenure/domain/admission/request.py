@@ -51,6 +51,12 @@ class ReviewedMetadata(Model):
     managed_fields: list[dict[str, Any]] | None = None
 
 
+class RequestOptions(Model):
+    """How the request was made."""
+
+    field_manager: str = ""
+
+
 class AdmissionRequest(Model):
     """The request of an AdmissionReview, `admission.k8s.io/v1`."""
 
@@ -63,6 +69,7 @@ class AdmissionRequest(Model):
     object: dict[str, Any] | None = None
     old_object: dict[str, Any] | None = None
     dry_run: bool = False
+    options: RequestOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,8 @@ class Change(Generic[R]):
     old_body: Mapping[str, Any]
     new_body: Mapping[str, Any]
     dry_run: bool = False
+    field_manager: str = ""
+    """In whose name fields are written; `kubectl patch` says `kubectl-patch` unless it is told otherwise."""
 
     @classmethod
     def of(cls, request: AdmissionRequest, resource: type[R]) -> Self:
@@ -102,6 +111,7 @@ class Change(Generic[R]):
             old_body=request.old_object or {},
             new_body=request.object or {},
             dry_run=request.dry_run,
+            field_manager=request.options.field_manager if request.options else "",
         )
 
     @property

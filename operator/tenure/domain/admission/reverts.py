@@ -1,0 +1,38 @@
+"""What a GitOps tool takes back: fields that somebody in a hurry sets, in kubectl's own name, on an object of Flux's.
+
+Flux makes the fields of every manager its own whose name begins with `kubectl`, and removes what of them Git doesn't
+have.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tenure.domain.admission.request import Change
+
+FLUX = "kustomize.toolkit.fluxcd.io/name"
+"""The label by which Flux claims an object."""
+
+_KUBECTL = "kubectl"
+
+_URGENT: Sequence[str] = ("suspended", "suspendedMembers", "revision", "expiresAt")
+"""Fields that are set by hand, and left out of Git."""
+
+
+def reverted_warning(change: Change[Any]) -> str | None:
+    """Say that what is set now won't stay; None: it will."""
+    labels = _part(_part(change.new_body, "metadata"), "labels")
+    if FLUX not in labels or not change.field_manager.startswith(_KUBECTL):
+        return None
+    before, after = _part(change.old_body, "spec"), _part(change.new_body, "spec")
+    fields = [field for field in _URGENT if after.get(field) and after.get(field) != before.get(field)]
+    if not fields:
+        return None
+    return (
+        f"spec.{', '.join(fields)}: Flux undoes this within minutes, as it does all that kubectl sets in its own name; "
+        "to keep it, set it by kubectl apply --server-side --field-manager=incident"
+    )
+
+
+def _part(body: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    found = body.get(field)
+    return found if isinstance(found, Mapping) else {}
