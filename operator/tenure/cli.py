@@ -13,6 +13,7 @@ from tenure.domain.admission.impact import compare
 from tenure.domain.durations import parse_duration
 from tenure.domain.installation import Installation, Limits
 from tenure.domain.resources.organization import WhenKeysExist
+from tenure.domain.revocation import parse_moment
 from tenure.errors import TenureError
 from tenure.generate import changed_files, generated_files
 from tenure.handlers.operator import run as run_operator
@@ -23,6 +24,9 @@ from tenure.impact.live import read_cluster
 from tenure.impact.report import REPORTS, OutputFormat
 from tenure.impact.trees import read_trees
 from tenure.logs import configure_logs
+from tenure.revocation.command import revoke as end_issued
+from tenure.revocation.report import OutputFormat as RevocationFormat
+from tenure.revocation.survey import Scope
 from tenure.settings import LogFormat, LogLevel, Settings, VerifierSettings, WebhookSettings, refuse_unknown_variables
 
 app = typer.Typer(
@@ -180,6 +184,31 @@ def impact(
     typer.echo(REPORTS[output](comparison), nl=False)
     if not comparison.passes:
         raise typer.Exit(2)
+
+
+@app.command()
+def revoke(
+    issued_before: options.IssuedBefore,
+    namespace: options.RevokedNamespaces = None,
+    membership: options.RevokedMember = "",
+    output: Annotated[
+        RevocationFormat, typer.Option("--output", "-o", help="How to print it.")
+    ] = RevocationFormat.TEXT,
+    *,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+) -> None:
+    """End every key that was issued before a moment, such as after a leak or a restore of etcd.
+
+    With the rights of the KUBECONFIG's user, who must be allowed to list, delete and revoke ApiKeys; also while Tenure
+    is stopped. It deletes the ApiKeys: one that Git holds comes back with a new token.
+
+    Exit code 0: no such key works any more. 1: not every one is ended; the table says which, and why. 2: every one is
+    ended, and there are others of which nobody can tell when they were issued; the table names them.
+    """
+    scope = Scope(parse_moment(issued_before), tuple(namespace or ()), membership)
+    if code := end_issued(scope, dry_run=dry_run, yes=yes, output=output):
+        raise typer.Exit(code)
 
 
 @app.command()

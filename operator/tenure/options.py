@@ -9,7 +9,10 @@ import typer
 
 from tenure.domain.durations import MEANING, parse_duration
 from tenure.domain.installation import Limits
+from tenure.domain.resources.base import NAME_LENGTH
 from tenure.domain.resources.organization import WhenKeysExist
+from tenure.domain.revocation import MEANING as MOMENT
+from tenure.domain.revocation import parse_moment
 from tenure.errors import StartRefusedError
 from tenure.settings import PREFIX, LogFormat, LogLevel
 
@@ -19,6 +22,7 @@ SHORTEST_CERTIFICATE_LIFE = timedelta(seconds=30)
 LONGEST_CERTIFICATE_LIFE = timedelta(days=3650)
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_OBJECT_NAME = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*")
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -89,6 +93,20 @@ def _check_life(text: str) -> str:
     if not SHORTEST_CERTIFICATE_LIFE <= life <= LONGEST_CERTIFICATE_LIFE:
         raise typer.BadParameter(f"{text!r} is not in the range from 30s to 87600h")
     return text
+
+
+def _check_moment(text: str) -> str:
+    try:
+        parse_moment(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
+
+
+def _check_member(name: str) -> str:
+    if name and (len(name) > NAME_LENGTH or _OBJECT_NAME.fullmatch(name) is None):
+        raise typer.BadParameter(f"{name!r} is no Membership's name: lower-case letters, digits, dashes and dots")
+    return name
 
 
 def system_namespace(given: str) -> str:
@@ -227,3 +245,17 @@ CertificateFile = Annotated[
     ),
 ]
 KeyFile = Annotated[Path | None, typer.Option("--tls-key-file", help="Its key.", envvar=variable("TLS_KEY_FILE"))]
+IssuedBefore = Annotated[
+    str, typer.Option(help=f"End keys that were issued before: {MOMENT}; 0s: all.", callback=_check_moment)
+]
+RevokedNamespaces = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--namespace", "-n", help="In this namespace only; repeat it for several. Left out: all.", callback=_check_names
+    ),
+]
+RevokedMember = Annotated[
+    str, typer.Option("--membership", help="Keys of this member only. Left out: everybody's.", callback=_check_member)
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say which keys would be ended.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask first; without a terminal it is needed.")]

@@ -3,6 +3,8 @@
 import base64
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -92,14 +94,14 @@ class Cluster:
         path = f"{object_path(type(old), old.namespace, old.name)}/status"
         return parse(type(old), await self.request("PATCH", path, body=body, content_type=_MERGE_PATCH))
 
-    async def delete(self, old: Resource) -> None:
-        """Delete an object, if it is still as it was read; one that is gone already is fine.
+    async def delete(self, old: Resource, *, any_version: bool = False) -> None:
+        """Delete an object, if it is still as it was read, or in any version; one that is gone already is fine.
 
         Raises:
             ConflictError: the object changed, or it is another one of the same name.
         """
-        preconditions = {"uid": old.metadata.uid, "resourceVersion": old.metadata.resource_version}
-        await self._delete(object_path(type(old), old.namespace, old.name), preconditions)
+        version = {} if any_version else {"resourceVersion": old.metadata.resource_version}
+        await self._delete(object_path(type(old), old.namespace, old.name), {"uid": old.metadata.uid, **version})
 
     async def create_secret(self, body: Mapping[str, Any]) -> SecretFacts:
         """Create a Secret.
@@ -172,6 +174,18 @@ class Cluster:
                     yield json.loads(line)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise UnavailableError(f"WATCH {path}: {error or 'nothing came in time'}") from error
+
+    async def clock(self) -> datetime:
+        """The API server's clock, in whole seconds: times of issue are by that clock, and the caller's may be wrong."""
+        what = "GET /version"
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        try:
+            async with self._session.get(self.connection.server + "/version", timeout=timeout) as answer:
+                return parsedate_to_datetime(answer.headers["Date"])  # An answer that refuses has it too.
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UnavailableError(f"{what}: {error or 'no answer in time'}") from error
+        except (KeyError, ValueError) as error:
+            raise UnavailableError(f"{what}: the answer has no date") from error
 
     async def read(self, path: str) -> dict[str, Any]:
         """Read any path, e.g. a CustomResourceDefinition's."""

@@ -197,7 +197,7 @@ async def _check_rights(cluster: Cluster, needed: Iterable[tuple[str, Right]]) -
     missing = []
     for namespace, right in needed:
         for verb in right.verbs:
-            if not await _is_allowed(cluster, namespace, right, verb):
+            if not await is_allowed(cluster, namespace, right, verb):
                 where = f"in namespace {namespace}" if namespace else "in all namespaces"
                 group = f".{right.group}" if right.group else ""
                 name = f" named {right.name}" if right.name else ""
@@ -208,7 +208,8 @@ async def _check_rights(cluster: Cluster, needed: Iterable[tuple[str, Right]]) -
         )
 
 
-async def _is_allowed(cluster: Cluster, namespace: str, right: Right, verb: str) -> bool:
+async def is_allowed(cluster: Cluster, namespace: str, right: Right, verb: str) -> bool:
+    """Whether this very process may do something; empty namespace: everywhere."""
     attributes = {
         "namespace": namespace,
         "group": right.group,

@@ -1,0 +1,90 @@
+"""Which keys were issued before a moment, and of which nobody can tell."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from tenure.domain import durations
+from tenure.domain.resources import ApiKey
+from tenure.domain.resources.base import format_time
+
+MEANING = "an instant with its zone such as 2027-02-22T08:30:00Z, or how long ago such as 2h"
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""How far the clocks of several API servers may lie apart without a doubt about anything."""
+
+_SECOND = timedelta(seconds=1)
+
+
+class Age(StrEnum):
+    """A key's token beside the moment."""
+
+    BEFORE = "Before"
+    """It was issued before, and no record says that it ended."""
+    NONE = "None"
+    """There is no such token: it ended, or was never issued, or was issued since."""
+    UNCLEAR = "Unclear"
+    """Nobody can tell."""
+
+
+@dataclass(frozen=True)
+class Cutoff:
+    """The moment before which keys were issued, by the API server's clock, in whole seconds as times of issue are."""
+
+    moment: datetime
+    now: datetime
+
+    @classmethod
+    def of(cls, given: datetime | timedelta, now: datetime) -> "Cutoff":
+        """The cutoff at an instant, or so long ago; `now` is the API server's clock, which tells whole seconds.
+
+        Rounded up to the next whole second: a key issued in that second may be ended although it is younger, and none
+        goes on that is older.
+
+        Raises:
+            ValueError: the moment is still to come.
+        """
+        end = now.replace(microsecond=0) + _SECOND
+        moment = end - given if isinstance(given, timedelta) else _rounded_up(given)
+        if moment > end:
+            raise ValueError(f"{format_time(moment)} is still to come: the API server's clock says {format_time(now)}")
+        return cls(moment, now)
+
+    def judge(self, api_key: ApiKey) -> tuple[Age, str]:
+        """A key's age, and where it is unclear the reason, which continues "it is unclear whether".
+
+        What has no Secret by its status has no token that works, ever again. A token is never older than its ApiKey.
+        """
+        status, stamp = api_key.status, api_key.status.issued
+        if api_key.metadata.deleting or api_key.metadata.creation_timestamp >= self.moment:
+            return Age.NONE, ""
+        if status.secret_uid is None:
+            if status.observed_generation == api_key.metadata.generation:
+                return Age.NONE, ""
+            return Age.UNCLEAR, "Tenure hasn't looked at it as it stands, and may have made a token for it"
+        if stamp is None:
+            return Age.UNCLEAR, "its status names a Secret and no time of issue"
+        if stamp.at > self.now + CLOCKS_DIFFER:
+            return Age.UNCLEAR, f"its time of issue, {format_time(stamp.at)}, is still to come"
+        return (Age.BEFORE if stamp.at < self.moment else Age.NONE), ""
+
+
+def parse_moment(text: str) -> datetime | timedelta:
+    """An instant, or how long ago.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if re.fullmatch(durations.PATTERN, text):
+        return durations.parse_duration(text)
+    try:
+        moment = datetime.fromisoformat(text.upper())
+        if moment.tzinfo is not None and "T" in text.upper():
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(f"{text!r} is no moment: write {MEANING}")
+
+
+def _rounded_up(moment: datetime) -> datetime:
+    return moment if moment.microsecond == 0 else moment.replace(microsecond=0) + _SECOND

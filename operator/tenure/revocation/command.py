@@ -1,0 +1,107 @@
+"""The command: look, ask, end, and say what became of each key."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+
+from tenure.kube.cluster import Cluster
+from tenure.kube.connection import connect
+from tenure.revocation.ending import Outcome, end_keys
+from tenure.revocation.errors import RevocationError
+from tenure.revocation.report import NOT_DONE, OutputFormat, Report, count, preview
+from tenure.revocation.survey import Scope, Survey, survey
+
+SHOWN_BEFORE_ASKING = 20
+
+
+def revoke(scope: Scope, *, dry_run: bool, yes: bool, output: OutputFormat) -> int:
+    """End the keys that are meant, and return the exit code.
+
+    Raises:
+        RevocationError: nothing was ended; the text says why.
+        StartRefusedError: there is no cluster to talk to.
+    """
+    may_ask = sys.stdin.isatty() and sys.stderr.isatty()
+    if not (dry_run or yes or may_ask):
+        raise RevocationError(
+            "no key is ended: there is no terminal to ask in; add --yes, or look first with --dry-run"
+        )
+    report = Report(asyncio.run(_look(scope)), dry_run)
+    _warn_of_empty_places(report.survey, scope)
+    if not dry_run and report.survey.keys:
+        if not yes and not _is_confirmed(report.survey):
+            typer.echo("no key is ended", err=True)
+            return NOT_DONE
+        asyncio.run(_end(report))
+    typer.echo(report.as_json() if output is OutputFormat.JSON else report.as_text(), nl=False)
+    if report.unfinished:
+        typer.echo(f"tenure: {count(len(report.unfinished))} not ended: {report.unfinished[0].error}", err=True)
+    return report.exit_code
+
+
+async def _look(scope: Scope) -> Survey:
+    async with Cluster(await connect()) as cluster:
+        return await survey(cluster, scope)
+
+
+async def _end(report: Report) -> None:
+    stop = asyncio.Event()
+    keys = report.survey.keys
+    async with Cluster(await connect()) as cluster:
+        with _stopped_by_signals(stop), _progress(len(keys), report.outcomes) as note:
+            await end_keys(cluster, keys, report.survey.cutoff, stop, note)
+
+
+@contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Let the first signal end it after the writes in flight; the second ends it at once."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def end() -> None:
+        stop.set()
+        for each in signals:
+            loop.remove_signal_handler(each)
+
+    for each in signals:
+        loop.add_signal_handler(each, end)
+    try:
+        yield
+    finally:
+        for each in signals:
+            loop.remove_signal_handler(each)
+
+
+@contextmanager
+def _progress(length: int, outcomes: list[Outcome]) -> Iterator[Callable[[Outcome], None]]:
+    """Collect outcomes, and show on a terminal how far it is."""
+    if not sys.stderr.isatty():
+        yield outcomes.append
+        return
+    with typer.progressbar(length=length, label="ending keys", show_pos=True, file=sys.stderr) as bar:
+
+        def note(outcome: Outcome) -> None:
+            outcomes.append(outcome)
+            bar.update(1)
+
+        yield note
+
+
+def _is_confirmed(found: Survey) -> bool:
+    typer.echo(preview(found.keys, SHOWN_BEFORE_ASKING), err=True, nl=False)
+    namespaces = len({key.namespace for key in found.keys})
+    where = f"in {namespaces} namespace{'s' * (namespaces != 1)}"
+    return typer.confirm(f"End {count(len(found.keys))} {where}?", err=True)
+
+
+def _warn_of_empty_places(found: Survey, scope: Scope) -> None:
+    """A mistyped name finds nothing, and nothing must not look like success."""
+    whose = f" of a member {scope.membership}" if scope.membership else ""
+    for place, number in found.looked_at.items():
+        if number == 0 and (place or whose):
+            where = f"namespace {place} has" if place else "there is"
+            typer.echo(f"tenure: {where} no ApiKey{whose}; is the name right?", err=True)

@@ -1,0 +1,149 @@
+"""What was ended, what wasn't and why, as a table for people or JSON for programs."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from tenure.domain.resources import ApiKey
+from tenure.domain.resources.base import format_time
+from tenure.revocation.ending import Fate, Outcome
+from tenure.revocation.survey import Survey
+
+DONE, NOT_DONE, UNCLEAR = 0, 1, 2
+"""Exit codes: every such key is ended; not every one; every one, and of some others nobody can tell."""
+
+
+class OutputFormat(StrEnum):
+    """How the outcome is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass
+class Report:
+    """What was found, and what became of it so far."""
+
+    survey: Survey
+    dry_run: bool
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """See `DONE` and its neighbours."""
+        if self.unfinished:
+            return NOT_DONE
+        return UNCLEAR if self.survey.unclear else DONE
+
+    @property
+    def unfinished(self) -> list[Outcome]:
+        """The keys that may go on."""
+        return [outcome for outcome in self.sorted_outcomes if outcome.fate in {Fate.FAILED, Fate.LEFT}]
+
+    @property
+    def sorted_outcomes(self) -> list[Outcome]:
+        """By namespace and name."""
+        return sorted(self.outcomes, key=lambda outcome: (outcome.key.namespace, outcome.key.name))
+
+    def as_text(self) -> str:
+        """A table and a sentence."""
+        results = {(outcome.key.namespace, outcome.key.name): _result(outcome) for outcome in self.outcomes}
+        rows = [
+            _row(key, results.get((key.namespace, key.name)) or f"would be ended{_return(key)}")
+            for key in self.survey.keys
+        ]
+        rows += [
+            (one.namespace, one.name, "-", one.member or "-", "-", f"unclear: {one.doubt}")
+            for one in self.survey.unclear
+        ]
+        table = _table([("NAMESPACE", "KEY", "KEY ID", "MEMBER", "ISSUED", "RESULT"), *rows]) if rows else ""
+        return f"{table}{self.summary}\n"
+
+    @property
+    def summary(self) -> str:
+        """How many keys, and what to do about the rest."""
+        before = f"issued before {format_time(self.survey.cutoff.moment)}"
+        if self.dry_run:
+            said = [f"{count(len(self.survey.keys))} {before} would be ended"]
+        else:
+            fates = Counter(outcome.fate for outcome in self.outcomes)
+            said = [f"{count(fates[Fate.ENDED])} {before} ended"]
+            said += [f"{fates[Fate.REISSUED]} had a new token already"] * bool(fates[Fate.REISSUED])
+            left = fates[Fate.FAILED] + fates[Fate.LEFT]
+            said += [f"{left} not ended: run it again"] * bool(left)
+        if self.survey.unclear:
+            said.append(
+                f"{len(self.survey.unclear)} unclear: look, and in doubt `kubectl delete apikey NAME -n NAMESPACE`"
+            )
+        return "; ".join(said)
+
+    def as_json(self) -> str:
+        """One object for programs."""
+        document = {
+            "issuedBefore": format_time(self.survey.cutoff.moment),
+            "dryRun": self.dry_run,
+            "keys": [_fields(outcome.key, outcome) for outcome in self.sorted_outcomes]
+            or [_fields(key, None) for key in self.survey.keys],
+            "unclear": [
+                {"namespace": one.namespace, "name": one.name, "membership": one.member, "doubt": one.doubt}
+                for one in self.survey.unclear
+            ],
+        }
+        return json.dumps(document, indent=2) + "\n"
+
+
+def count(number: int) -> str:
+    """A number of keys."""
+    return "1 key" if number == 1 else f"{number} keys"
+
+
+def preview(keys: Sequence[ApiKey], most: int) -> str:
+    """A table of the first keys, and how many more there are."""
+    rows = [_row(key, _return(key).removeprefix("; ")) for key in keys[:most]]
+    more = f"… and {len(keys) - most} more; --dry-run names them all\n" if len(keys) > most else ""
+    return _table([("NAMESPACE", "KEY", "KEY ID", "MEMBER", "ISSUED", ""), *rows]) + more
+
+
+def _row(key: ApiKey, result: str) -> tuple[str, ...]:
+    status = key.status
+    issued = "-" if status.issued is None else format_time(status.issued.at)
+    return key.namespace, key.name, status.key_id or "-", key.spec.membership, issued, result
+
+
+def _result(outcome: Outcome) -> str:
+    match outcome.fate:
+        case Fate.ENDED:
+            return f"ended{_return(outcome.key)}"
+        case Fate.REISSUED:
+            return "has a new token already"
+        case Fate.FAILED:
+            return f"not ended: {outcome.error}"
+        case Fate.LEFT:
+            return "not ended: not tried any more"
+
+
+def _return(key: ApiKey) -> str:
+    mark = key.metadata.gitops_mark
+    return f"; comes back from Git with a new token ({mark})" if mark else ""
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _fields(key: ApiKey, outcome: Outcome | None) -> Mapping[str, Any]:
+    return {
+        "namespace": key.namespace,
+        "name": key.name,
+        "keyId": key.status.key_id,
+        "membership": key.spec.membership,
+        "issuedAt": key.status.issued and format_time(key.status.issued.at),
+        "comesBackFromGit": key.metadata.gitops_mark is not None,
+        "result": None if outcome is None else outcome.fate.value,
+        "error": (outcome and outcome.error) or None,
+    }

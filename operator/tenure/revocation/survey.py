@@ -1,0 +1,131 @@
+"""Which keys are to be ended: looked at with the rights of whoever asks, before anything is changed."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from tenure.domain.admission.authority import REVOKE
+from tenure.domain.resources import ApiKey
+from tenure.domain.resources.base import GROUP
+from tenure.domain.revocation import Age, Cutoff
+from tenure.errors import ApiError, KindNotServedError, MalformedObjectError, UnauthorizedError, UnavailableError
+from tenure.kube.cluster import Cluster, parse
+from tenure.kube.preflight import Right, is_allowed
+from tenure.revocation.errors import RevocationError
+
+NEEDED = Right(GROUP, ApiKey.plural, ("list", "delete", REVOKE))
+"""With the virtual verb, a deletion is nobody's to judge, and so it passes with Tenure stopped."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which keys are meant.
+
+    Attributes:
+        issued_before: An instant, or how long ago.
+        namespaces: Where; empty: everywhere.
+        membership: Whose; empty: everybody's.
+    """
+
+    issued_before: datetime | timedelta
+    namespaces: Sequence[str] = ()
+    membership: str = ""
+
+    @property
+    def places(self) -> Sequence[str | None]:
+        """Where to look; None: in all namespaces at once."""
+        return self.namespaces or [None]
+
+
+@dataclass(frozen=True)
+class Unclear:
+    """A key of which nobody can tell when it was issued."""
+
+    namespace: str
+    name: str
+    member: str
+    doubt: str
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found."""
+
+    cutoff: Cutoff
+    keys: list[ApiKey] = field(default_factory=list)
+    """Those to be ended, by namespace and name."""
+
+    unclear: list[Unclear] = field(default_factory=list)
+    looked_at: dict[str, int] = field(default_factory=dict)
+    """How many ApiKeys there are, of whatever age, in each place that was looked at; empty name: everywhere."""
+
+
+async def survey(cluster: Cluster, scope: Scope) -> Survey:
+    """Look at all keys that are meant.
+
+    Raises:
+        RevocationError: a right is missing, the moment is still to come, or the cluster can't be asked.
+    """
+    server = cluster.connection.server
+    try:
+        for place in scope.places:
+            await _check_rights(cluster, place)
+        found = Survey(Cutoff.of(scope.issued_before, await cluster.clock()))
+        for place in scope.places:
+            await _look(cluster, place, scope.membership, found)
+    except ValueError as error:
+        raise RevocationError(f"--issued-before: {error}; write 0s for all keys") from error
+    except KindNotServedError as error:
+        raise RevocationError(
+            f"the cluster at {server} has no ApiKeys; is Tenure installed there? ({error})"
+        ) from error
+    except UnauthorizedError as error:
+        raise RevocationError(f"the API server at {server} refuses the credentials: {error}") from error
+    except UnavailableError as error:
+        raise RevocationError(f"no key is ended: the API server at {server} doesn't answer: {error}") from error
+    except ApiError as error:
+        raise RevocationError(f"no key is ended: {error}") from error
+    found.keys.sort(key=lambda key: (key.namespace, key.name))
+    found.unclear.sort(key=lambda key: (key.namespace, key.name))
+    return found
+
+
+async def _look(cluster: Cluster, place: str | None, membership: str, found: Survey) -> None:
+    count = 0
+    async for body in _bodies(cluster, place, membership):
+        count += 1
+        try:
+            api_key = parse(ApiKey, body)
+        except MalformedObjectError as error:
+            found.unclear.append(_malformed(body, str(error)))
+            continue
+        age, doubt = found.cutoff.judge(api_key)
+        if age is Age.BEFORE:
+            found.keys.append(api_key)
+        elif age is Age.UNCLEAR:
+            found.unclear.append(Unclear(api_key.namespace, api_key.name, api_key.spec.membership, doubt))
+    found.looked_at[place or ""] = count
+
+
+async def _bodies(cluster: Cluster, place: str | None, membership: str) -> AsyncIterator[Mapping[str, Any]]:
+    selector = f"spec.membership={membership}" if membership else ""
+    async for page, _ in cluster.pages(ApiKey, place, selector=selector):
+        for body in page:
+            yield body
+
+
+def _malformed(body: Mapping[str, Any], doubt: str) -> Unclear:
+    """One bad object hides no other."""
+    metadata, spec = body["metadata"], body.get("spec") or {}
+    return Unclear(metadata["namespace"], metadata["name"], str(spec.get("membership", "")), doubt)
+
+
+async def _check_rights(cluster: Cluster, place: str | None) -> None:
+    missing = [verb for verb in NEEDED.verbs if not await is_allowed(cluster, place or "", NEEDED, verb)]
+    if missing:
+        where = f"in namespace {place}" if place else "in all namespaces; name those where you may with --namespace"
+        raise RevocationError(
+            f"you may not {', '.join(missing)} {NEEDED.resource}.{GROUP} {where}. An Owner may, in the organization's "
+            "namespace (ClusterRole tenure-owner), and so may a cluster administrator. No key is ended"
+        )
