@@ -33,6 +33,11 @@ class ApiKeys:
         self._orphans: dict[Ref, set[str]] = {}
         self._gone = Recent[str]()
         context.ended = self._orphan
+        context.restored = self._forget_endings
+
+    def _forget_endings(self) -> None:
+        """Delete Secrets again that were seen to be gone: a restored etcd brings them back under their old uids."""
+        self._gone = Recent()
 
     def _orphan(self, key: Resource) -> None:
         """Have the Secret of an ApiKey that is gone deleted.

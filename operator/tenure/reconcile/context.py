@@ -26,7 +26,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _ignore(resource: Resource) -> None:
+def _ignore(*_: Resource) -> None:
     """Nobody asked to be told."""
 
 
@@ -41,6 +41,8 @@ class Context:
     now: Callable[[], datetime] = _utc_now
     ended: Callable[[Resource], None] = _ignore
     """Told of each object that is gone for good, as it was last seen."""
+    restored: Callable[[], None] = _ignore
+    """Told that etcd was restored from a backup: what was seen to be gone may be there again."""
 
     def __post_init__(self) -> None:
         self._memberships = SharedReads[Ref, Membership | None](self._read_membership)

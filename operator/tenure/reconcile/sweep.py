@@ -75,6 +75,7 @@ class Sweep:
             return
         log.warning("%s: resourceVersion went back from %d to %d; listed anew", resource.plural, before, version)
         self._context.mirror.forget_endings()
+        self._context.restored()
         for known in self._known(resource, place):
             self._context.mirror.remove(ref_of(known), known.metadata.uid)
 

@@ -38,8 +38,8 @@ def revoke(scope: Scope, *, dry_run: bool, yes: bool, output: OutputFormat) -> i
             return NOT_DONE
         asyncio.run(_end(report))
     typer.echo(report.as_json() if output is OutputFormat.JSON else report.as_text(), nl=False)
-    if report.unfinished:
-        typer.echo(f"tenure: {count(len(report.unfinished))} not ended: {report.unfinished[0].error}", err=True)
+    if report.complaint:
+        typer.echo(f"tenure: {report.complaint}", err=True)
     return report.exit_code
 
 
@@ -95,7 +95,9 @@ def _is_confirmed(found: Survey) -> bool:
     typer.echo(preview(found.keys, SHOWN_BEFORE_ASKING), err=True, nl=False)
     namespaces = len({key.namespace for key in found.keys})
     where = f"in {namespaces} namespace{'s' * (namespaces != 1)}"
-    return typer.confirm(f"End {count(len(found.keys))} {where}?", err=True)
+    # Not typer's own question, of which a part goes to standard output.
+    typer.echo(f"End {count(len(found.keys))} {where}? [y/N]: ", err=True, nl=False)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _warn_of_empty_places(found: Survey, scope: Scope) -> None:

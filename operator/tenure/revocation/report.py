@@ -44,6 +44,13 @@ class Report:
         return [outcome for outcome in self.sorted_outcomes if outcome.fate in {Fate.FAILED, Fate.LEFT}]
 
     @property
+    def complaint(self) -> str:
+        """Why not every key is ended, in one line; empty: every one is."""
+        errors = [outcome.error for outcome in self.unfinished if outcome.error]
+        why = errors[0] if errors else "interrupted; run it again"
+        return f"{count(len(self.unfinished))} not ended: {why}" if self.unfinished else ""
+
+    @property
     def sorted_outcomes(self) -> list[Outcome]:
         """By namespace and name."""
         return sorted(self.outcomes, key=lambda outcome: (outcome.key.namespace, outcome.key.name))

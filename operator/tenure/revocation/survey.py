@@ -1,5 +1,6 @@
 """Which keys are to be ended: looked at with the rights of whoever asks, before anything is changed."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +17,9 @@ from tenure.revocation.errors import RevocationError
 
 NEEDED = Right(GROUP, ApiKey.plural, ("list", "delete", REVOKE))
 """With the virtual verb, a deletion is nobody's to judge, and so it passes with Tenure stopped."""
+
+PATIENCE = 10
+LONGEST_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,7 @@ async def survey(cluster: Cluster, scope: Scope) -> Survey:
     """
     server = cluster.connection.server
     try:
-        for place in scope.places:
-            await _check_rights(cluster, place)
-        found = Survey(Cutoff.of(scope.issued_before, await cluster.clock()))
-        for place in scope.places:
-            await _look(cluster, place, scope.membership, found)
+        found = await _survey(cluster, scope)
     except ValueError as error:
         raise RevocationError(f"--issued-before: {error}; write 0s for all keys") from error
     except KindNotServedError as error:
@@ -89,6 +89,24 @@ async def survey(cluster: Cluster, scope: Scope) -> Survey:
     found.keys.sort(key=lambda key: (key.namespace, key.name))
     found.unclear.sort(key=lambda key: (key.namespace, key.name))
     return found
+
+
+async def _survey(cluster: Cluster, scope: Scope) -> Survey:
+    """Look, and look again for a while where the API server asks for time, as it does just after a start."""
+    for tries_left in reversed(range(PATIENCE)):
+        try:
+            for place in scope.places:
+                await _check_rights(cluster, place)
+            found = Survey(Cutoff.of(scope.issued_before, await cluster.clock()))
+            for place in scope.places:
+                await _look(cluster, place, scope.membership, found)
+        except UnavailableError as error:
+            if error.retry_after is None or not tries_left:
+                raise
+            await asyncio.sleep(min(error.retry_after, LONGEST_WAIT_SECONDS))
+        else:
+            return found
+    raise AssertionError("unreachable")
 
 
 async def _look(cluster: Cluster, place: str | None, membership: str, found: Survey) -> None:

@@ -1,0 +1,87 @@
+"""The export of docs/operations/backup-and-restore.md, applied to an empty cluster."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.api import Api
+from support.judged import Judged, judged_plane
+from support.manifests import api_key, marked, member, organization, service_account
+from support.world import World
+from tenure_dev.paths import CHECKOUT
+
+PAGE = CHECKOUT / "docs" / "operations" / "backup-and-restore.md"
+ACKNOWLEDGED = {"tenure.dev/acknowledge-key-deletion": "Viewer: ci, laptop"}
+KEYS = ("ci", "laptop", "robot")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Judged]:
+    """Give another, empty cluster with Tenure."""
+    with judged_plane(tmp_path / "elsewhere") as judged:
+        yield judged
+
+
+def line(beginning: str) -> list[str]:
+    """The words of a line of the page, as a shell splits them."""
+    (found,) = [text for text in PAGE.read_text().splitlines() if text.startswith(beginning)]
+    return shlex.split(found.partition(" > ")[0])
+
+
+def export(judged: Judged, namespace: str) -> str:
+    words = line("kubectl get organizations,memberships,apikeys")
+    return judged.plane.kubectl(*[namespace if word == "acme" else word for word in words[1:]]).stdout
+
+
+def apply(judged: Judged, exported: str) -> None:
+    judged.plane.kubectl("create", "namespace", "acme")
+    *words, file = line("kubectl apply -n acme -f")[1:]
+    assert file == "acme.yaml"
+    judged.plane.kubectl(*words, "-", input=exported)
+
+
+def test_an_export_makes_the_same_organization_with_new_tokens(world: World, judged: Judged, elsewhere: Judged) -> None:
+    world.create(organization(roleChanges={"whenKeysExist": "RequireAcknowledgement"}), member("olga", "Owner"))
+    world.create(member("alice"), service_account("deploy"))
+    world.create(
+        marked(api_key("ci", "alice", ttl="2160h"), labels={"a.io/team": "x"}, annotations={"a.io/n": '"1": {'})
+    )
+    world.create(api_key("laptop", "alice", access="View"), api_key("robot", "deploy"))
+    world.issue(*KEYS, within=30)
+    for key in ("ci", "laptop"):
+        world.change_key(key, forRole="Viewer")
+    world.change_role("alice", "Viewer", annotations=ACKNOWLEDGED)
+    world.wait_role_change("alice", 2, within=30)
+    old = world.issue(*KEYS, within=30)
+
+    apply(elsewhere, export(judged, world.api.namespace))
+
+    api = Api(elsewhere.plane, "acme")
+    restored = World(api)
+    new = restored.issue(*KEYS, within=30)
+    assert {body["metadata"]["name"] for body in api.list("secrets")} == set(KEYS)
+    assert {token.reveal() for token in new.values()}.isdisjoint(token.reveal() for token in old.values())
+    assert {restored.verdict(token) for token in new.values()} == {"Valid"}
+    assert {restored.verdict(token) for token in old.values()} == {"NotFound"}
+    for plural in ("organizations", "memberships", "apikeys"):
+        assert {body["metadata"]["name"]: body["spec"] for body in api.list(plural)} == {
+            body["metadata"]["name"]: body["spec"] for body in world.api.list(plural)
+        }
+    assert restored.key("ci")["metadata"]["labels"] == {"a.io/team": "x"}
+    assert restored.key("ci")["metadata"]["annotations"]["a.io/n"] == '"1": {'
+    check_acknowledgement(restored)
+    api.close()
+
+
+def check_acknowledgement(restored: World) -> None:
+    """The one that came along is spent, and the last Owner stays."""
+    restored.wait_counted(within=30)
+    denied = restored.api.plane.kubectl(
+        *("patch", "membership", "alice", "--namespace=acme", "--type=merge", '--patch={"spec":{"role":"Member"}}'),
+        check=False,
+    )
+    assert "was for an earlier change" in denied.stderr
+    denied = restored.api.plane.kubectl("delete", "membership", "olga", "--namespace=acme", check=False)
+    assert "is the only Owner" in denied.stderr
