@@ -38,6 +38,7 @@ down: setup ## Stop what `make up` started.
 	@$(BIN)/python -m tenure_dev down
 
 test: control-plane helm ## Run all tests; ARGS="tests/unit -k validity" chooses.
+	@dev/install-nginx
 	$(BIN)/pytest $(ARGS)
 
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind; needs Docker.

@@ -121,7 +121,7 @@ def test_two_tokens_are_one_too_many(verifier: VerifierProcess, token: Token) ->
     [
         ("GET", "/v1/verify", 405),
         ("PUT", "/v1/verify", 405),
-        ("POST", "/v1/authorize", 405),
+        ("POST", "/v1/authorize", 401),
         ("GET", "/", 404),
         ("GET", "/v2/verify", 404),
         ("DELETE", "/metrics", 405),

@@ -10,6 +10,7 @@ _CAPABILITY = {"type": "string", "enum": [capability.value for capability in Cap
 _LEVEL = {"type": "string", "enum": [level.label for level in (Level.VIEW, Level.FULL)], "default": "View"}
 _CODE = {"type": "string", "enum": [code.value for code in Code]}
 _TEXT = {"type": "string"}
+_TEXT_OR_NULL = {"type": ["string", "null"]}
 
 
 def openapi() -> dict[str, Any]:
@@ -20,6 +21,7 @@ def openapi() -> dict[str, Any]:
             "title": "Tenure's verifier",
             "version": __version__,
             "description": "Says what tokens are worth. Tokens are taken from headers and bodies, never from URLs.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
             "/v1/verify": {"post": _verify()},
@@ -35,14 +37,15 @@ def _verify() -> dict[str, Any]:
         "valid": {"type": "boolean"},
         "code": _CODE,
         "keyId": _TEXT,
-        "organization": _TEXT,
+        # Null: it is gone, or there is none.
+        "organization": _TEXT_OR_NULL,
         "namespace": _TEXT,
         "member": _TEXT,
-        "subject": _TEXT,
-        "role": {"type": "string", "enum": [role.value for role in Role]},
+        "subject": _TEXT_OR_NULL,
+        "role": {**_TEXT_OR_NULL, "enum": [*(role.value for role in Role), None]},
         "access": {"type": "string", "enum": ["Full", "View"]},
         "capabilities": {"type": "object", "additionalProperties": _TEXT},
-        "expiresAt": {"type": "string", "format": "date-time"},
+        "expiresAt": {**_TEXT_OR_NULL, "format": "date-time"},
         "at": {"type": "string", "format": "date-time", "description": "When the token died."},
     }
     asked = {"token": _TEXT, "organization": _TEXT, "capability": _CAPABILITY, "level": _LEVEL}

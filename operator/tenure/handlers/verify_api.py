@@ -35,6 +35,7 @@ FAILURES_PER_MINUTE = 600
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED, _TOO_MANY, _UNAVAILABLE = 401, 403, 404, 405, 429, 503
+_AUTHORIZE = "/v1/authorize"
 _WORKS = {Code.VALID, Code.FORBIDDEN}
 
 
@@ -70,7 +71,7 @@ class VerifyApi:
         )
         self._routes: Mapping[tuple[str, str], Callable[[Request], Awaitable[Reply]]] = {
             ("POST", "/v1/verify"): self._verify,
-            ("GET", "/v1/authorize"): self._authorize,
+            ("GET", _AUTHORIZE): self._authorize,
             ("POST", "/v1/tokenreview"): self._review,
             ("GET", "/livez"): self._live,
             ("GET", "/readyz"): self._ready,
@@ -102,11 +103,13 @@ class VerifyApi:
 
     async def _route(self, scope: Scope, receive: Receive) -> Reply:
         request = read_head(scope)
-        handler = self._routes.get((request.method, request.path))
+        # Envoy asks by the method of the request that it asks about.
+        method = "GET" if request.path == _AUTHORIZE else request.method
+        handler = self._routes.get((method, request.path))
         if handler is None:
             known = any(path == request.path for _, path in self._routes)
             raise BadRequestError("no such path", _NOT_ALLOWED if known else _NOT_FOUND)
-        if request.method == "POST":
+        if method == "POST":
             request.body = await read_body(receive)
         return await handler(request)
 

@@ -1,0 +1,119 @@
+"""Proxies that ask the verifier, configured as the documentation shows, with other addresses."""
+
+import os
+import re
+import shutil
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from tenure_dev.paths import CHECKOUT
+from tenure_dev.processes import Process
+
+PAGE = CHECKOUT / "docs" / "howto" / "behind-a-proxy.md"
+VERIFIER_ADDRESS = "tenure-verifier.tenure-system"
+
+_NGINX = """
+{user}
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{}}
+http {{
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/tenure.conf;
+}}
+"""
+
+_MANAGER = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+
+Gateway = Callable[[Path, int, int, int], Process]
+"""Takes a folder and the ports of the proxy, the verifier and the application."""
+
+
+def nginx(folder: Path, port: int, verifier: int, application: int) -> Process:
+    """Make an nginx, not yet started."""
+    text = _replaced(
+        _example("nginx"),
+        {
+            f"server {VERIFIER_ADDRESS}:80;": f"server 127.0.0.1:{verifier};",
+            "server application.example.com:80;": f"server 127.0.0.1:{application};",
+            "listen 8000;": f"listen 127.0.0.1:{port};",
+            "/var/log/nginx/access.log": f"{folder}/access.log",
+        },
+    )
+    # Started by root, workers would have another user, who may not read a test's folder.
+    user = "user root;" if os.geteuid() == 0 else ""
+    (folder / "tenure.conf").write_text(text)
+    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, user=user))
+    program = nginx_program()
+    assert program is not None
+    command = [program, "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", str(folder / "error.log")]
+    return Process("nginx", command, log=folder / "nginx.log")
+
+
+def nginx_program() -> str | None:
+    """Where nginx is; Debian's place for it is on no user's PATH."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+
+def envoy(folder: Path, port: int, verifier: int, application: int) -> Process:
+    """Make an Envoy, not yet started."""
+    manager = {
+        "@type": _MANAGER,
+        "stat_prefix": "test",
+        "route_config": {
+            "virtual_hosts": [
+                {
+                    "name": "all",
+                    "domains": ["*"],
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "application"}}],
+                }
+            ]
+        },
+        **yaml.safe_load(_example("yaml")),
+    }
+    listener = {
+        "name": "test",
+        "address": _address(port),
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+        ],
+    }
+    clusters = [_cluster("tenure", verifier), _cluster("application", application)]
+    path = folder / "envoy.yaml"
+    path.write_text(yaml.safe_dump({"static_resources": {"listeners": [listener], "clusters": clusters}}))
+    program = Path(sysconfig.get_path("scripts"), "envoy")
+    command = [str(program), "--config-path", str(path), "--concurrency", "1", "--disable-hot-restart"]
+    return Process("envoy", command, log=folder / "envoy.log")
+
+
+def _example(language: str) -> str:
+    """The first example of a language on the page."""
+    found = re.search(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def _replaced(text: str, places: dict[str, str]) -> str:
+    for old, new in places.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def _address(port: int) -> dict[str, object]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def _cluster(name: str, port: int) -> dict[str, object]:
+    endpoint = {"endpoint": {"address": _address(port)}}
+    assignment = {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}
+    return {"name": name, "type": "STATIC", "connect_timeout": "2s", "load_assignment": assignment}

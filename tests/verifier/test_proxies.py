@@ -1,0 +1,177 @@
+"""The proxies of docs/howto/behind-a-proxy.md, configured as the page says, between clients and an application."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from support.application import Application
+from support.eventually import eventually
+from support.gateways import Gateway, envoy, nginx, nginx_program
+from support.manifests import api_key, member, organization
+from support.raw_http import head, spoken, status
+from support.verified import forged, known, known_key
+from support.verifier_process import Body, VerifierProcess
+from support.world import World
+from tenure.domain.tokens import Token
+from tenure_dev.controlplane import free_ports
+from tenure_dev.processes import Process
+
+GATEWAYS: dict[str, Gateway] = {"nginx": nginx, "envoy": envoy}
+IDENTITY = ("namespace", "organization", "member", "subject", "role", "access", "key-id")
+
+
+@dataclass(frozen=True)
+class Site:
+    name: str
+    port: int
+    process: Process
+    folder: Path
+
+    def ask(
+        self, path: str = "/", method: str = "GET", body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        url = f"http://127.0.0.1:{self.port}{path}"
+        return requests.request(method, url, data=body or None, headers=headers, timeout=20)
+
+    def refusals(self, *own: int) -> set[int]:
+        """What a client gets where the verifier's answer is none of 200, 401 and 403."""
+        return {500} if self.name == "nginx" else {*own}
+
+
+@pytest.fixture(scope="module", params=GATEWAYS)
+def site(
+    request: pytest.FixtureRequest, verifier: VerifierProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    name = request.param
+    if name == "nginx" and nginx_program() is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("nginx is missing")
+        pytest.skip("nginx is missing; apt-get install nginx-light")
+    folder = tmp_path_factory.mktemp(name)
+    folder.chmod(0o755)
+    (port,) = free_ports(1)
+    with Application() as application:
+        process = GATEWAYS[name](folder, port, verifier.port, application.port)
+        process.start()
+        site = Site(name, port, process, folder)
+        try:
+            eventually(lambda: site.ask().status_code == 401, within=30, describe=f"{name} serves")
+            yield site
+        finally:
+            process.stop()
+
+
+@pytest.fixture
+def token(site: Site, world: World, verifier: VerifierProcess) -> Token:
+    assert site.process.running
+    return known_key(world, verifier)
+
+
+def bearer(token: Token) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token.reveal()}"}
+
+
+def identity(token: Token, world: World) -> Body:
+    values = (world.api.namespace, "acme", "alice", "alice@acme.io", "Member", "Full", token.key_id)
+    return {f"x-tenure-{name}": [value] for name, value in zip(IDENTITY, values, strict=True)}
+
+
+def told(answer: requests.Response) -> Body:
+    """What the application was told about the caller."""
+    assert answer.status_code == 200, answer.text
+    headers: Body = answer.json()["headers"]
+    assert not headers.keys() & {"authorization", "x-api-key"}, "the application needs no token"
+    return {name: value for name, value in headers.items() if name.replace("_", "-").startswith("x-tenure")}
+
+
+def test_a_key_passes_and_the_application_learns_whose_it_is(site: Site, world: World, token: Token) -> None:
+    assert told(site.ask(headers=bearer(token))) == identity(token, world)
+    assert told(site.ask(headers={"X-Api-Key": token.reveal()})) == identity(token, world)
+
+
+def test_what_a_client_says_of_itself_is_dropped(site: Site, world: World, token: Token) -> None:
+    lies = {f"X-Tenure-{name.title()}": "system:masters" for name in (*IDENTITY, "missing")}
+    assert told(site.ask(headers=bearer(token) | lies)) == identity(token, world)
+    lines = [
+        f"{name.replace('-', separator)}: root" for name in ("x-tenure-role", "X-TENURE-ROLE") for separator in "-_"
+    ]
+    answer = spoken(site.port, head("GET", "/", f"Authorization: Bearer {token.reveal()}", *lines))
+    assert (status(answer), b"root" in answer) == (200, False)
+
+
+def test_a_body_reaches_the_application_and_not_the_verifier(site: Site, token: Token) -> None:
+    for method in ("POST", "PUT"):
+        answer = site.ask("/things?page=2", method, b"x" * 500_000, headers=bearer(token))
+        assert answer.status_code == 200, answer.text
+        assert {name: answer.json()[name] for name in ("method", "path", "size")} == {
+            "method": method,
+            "path": "/things?page=2",
+            "size": 500_000,
+        }
+    assert site.ask("/things", "DELETE", headers=bearer(token)).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_without_a_key_that_works_it_is_401(site: Site, token: Token, method: str) -> None:
+    presented: list[dict[str, str]] = [
+        {},
+        bearer(forged(token)),
+        {"X-Api-Key": "hello"},
+        {"Authorization": "Basic YWxpY2U6eA=="},
+    ]
+    for headers in presented:
+        answer = site.ask(method=method, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_role_change_closes_it(site: Site, world: World, token: Token) -> None:
+    with requests.Session() as kept:
+        url, headers = f"http://127.0.0.1:{site.port}/", bearer(token)
+        assert kept.get(url, headers=headers, timeout=20).status_code == 200
+        world.change_role("alice", "Viewer")
+        eventually(lambda: kept.get(url, headers=headers, timeout=20).status_code == 401, within=30, describe="401")
+
+
+def test_what_is_missing_is_said(site: Site, world: World, verifier: VerifierProcess) -> None:
+    token = known_key(world, verifier, "Viewer")
+    answer = site.ask("/things", "PUT", b"x", headers=bearer(token))
+    assert (answer.status_code, answer.headers["X-Tenure-Missing"]) == (403, "clusters=Full")
+
+
+def test_a_key_of_another_organization_opens_nothing(site: Site, world: World, verifier: VerifierProcess) -> None:
+    world.create(organization("globex"), member("alice", organization="globex"), api_key("laptop", "alice"))
+    answer = site.ask(headers=bearer(known(world, verifier, "laptop")))
+    assert (answer.status_code, answer.headers["X-Tenure-Missing"]) == (403, "organization")
+
+
+def test_a_key_in_a_url_opens_nothing_and_is_in_no_log(site: Site, verifier: VerifierProcess, token: Token) -> None:
+    answer = site.ask(f"/?key={token.reveal()}")
+    assert answer.status_code == (400 if site.name == "nginx" else 401)
+    for text in (verifier.log, *(path.read_text() for path in site.folder.glob("*.log"))):
+        assert token.reveal() not in text
+
+
+def test_large_headers_open_nothing(site: Site) -> None:
+    for size, expected in ((7_000, {401}), (31_000, {400, 401, 431}), (100_000, {400, 431})):
+        answer = site.ask(headers={"Authorization": "Bearer " + "x" * size})
+        assert answer.status_code in expected, size
+
+
+def test_two_keys_open_nothing(site: Site, token: Token) -> None:
+    answer = site.ask(headers=bearer(token) | {"X-Api-Key": token.reveal()})
+    assert answer.status_code in site.refusals(400)
+
+
+def test_while_the_verifier_is_down_nothing_is_open(site: Site, verifier: VerifierProcess, token: Token) -> None:
+    verifier.stop()
+    try:
+        for headers in (bearer(token), {}):
+            assert site.ask(headers=headers).status_code in site.refusals(503)
+    finally:
+        verifier.start()
+    eventually(lambda: site.ask(headers=bearer(token)).status_code == 200, within=30, describe="it is open again")
