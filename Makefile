@@ -11,7 +11,7 @@ export UV_CACHE_DIR ?= $(CACHE)/uv/cache
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup control-plane helm demo up down test e2e-kind check generate bench clean
+.PHONY: help setup control-plane helm demo up down test e2e-kind check docs docs-serve generate bench clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,13 +44,20 @@ test: control-plane helm ## Run all tests; ARGS="tests/unit -k validity" chooses
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind; needs Docker.
 	@dev/e2e-kind
 
-check: setup ## Check format, lint, types, layers and generated files.
+check: setup ## Check format, lint, types, layers, generated files, and that the docs build.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 	$(BIN)/tenure generate --check
+	@$(MAKE) --no-print-directory docs
+
+docs: setup ## Build the documentation site; a warning, such as a dead link, is an error.
+	$(BIN)/sphinx-build --builder html --jobs auto --quiet --fail-on-warning --keep-going docs .cache/docs
+
+docs-serve: docs ## Build the documentation site and show it on http://127.0.0.1:8000.
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory .cache/docs 8000
 
 generate: helm ## Write anew what follows from the code: CRDs, reference pages, the chart's files.
 	$(BIN)/tenure generate

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from tenure import reference
+from tenure import commands, reference
 from tenure.charted import chart_data
 from tenure.domain.rbac import cluster_roles
 from tenure.domain.resources import KINDS
@@ -51,10 +51,12 @@ def generated_files() -> Mapping[Path, str]:
         for resource in KINDS
     }
     pages = {
+        "commands": commands.commands_page,
         "reasons": reference.reasons_page,
         "resources": reference.resources_page,
         "rights": reference.rights_page,
         "roles": reference.roles_page,
+        "settings": commands.settings_page,
     }
     manifests = {
         Path("manifests", "webhooks.yaml"): _WEBHOOKS_HEADER + _yaml(webhook_configuration()),
