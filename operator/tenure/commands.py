@@ -36,7 +36,7 @@ def settings_page() -> str:
         f"{_GENERATED}# Settings\n\n"
         "Each option of a process that runs in a cluster can also be set by an environment variable. The option\n"
         "counts before the variable. A process refuses to start with a variable that begins with `TENURE_` and that\n"
-        "it doesn't know, so a mistyped one doesn't go unnoticed. The chart has [its values](helm-values.md) instead.\n\n"
+        "it doesn't know, so a mistyped one shows. The chart has [its values](helm-values.md) instead.\n\n"
         "| Variable | Option | Meaning | Default | Read by |\n| --- | --- | --- | --- | --- |\n"
         f"{rows}"
     )
