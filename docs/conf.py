@@ -13,11 +13,22 @@ extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 nitpicky = True
+smartquotes = False  # It would make one dash of the two of an option.
 # Every heading of the three upper levels can be linked to, under the name that code hosts give it.
 myst_heading_anchors = 3
 
 html_theme = "pydata_sphinx_theme"
+html_theme_options = {
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": [],
+    "footer_end": [],
+}
+# Pages that are a section by themselves have no pages beside them.
+html_sidebars = {page: [] for page in ("get-started", "concepts", "security", "design")}
 html_title = f"Tenure {release}"
+html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
