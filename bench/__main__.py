@@ -17,6 +17,7 @@ from bench.operators import OPERATORS, Launcher
 from bench.report import keep, print_scenario, print_targets
 from bench.scenarios import Bench, Scenario, scenarios
 from bench.targets import targets
+from bench.wrk import wrk_missing
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.errors import ToolError
@@ -45,6 +46,11 @@ def main(
 ) -> None:
     """Measure Tenure beside a plain Kopf operator on one control plane; nothing here passes or fails."""
     chosen = [each for each in scenarios(quick=quick) if each.name in (scenario or _NAMES)]
+    if any(each.name == "verify" for each in chosen) and (reason := wrk_missing()):
+        progress.print(reason, markup=False)
+        if scenario != _NAMES:
+            raise typer.Exit(1)
+        chosen = [each for each in chosen if each.name != "verify"]
     with tempfile.TemporaryDirectory(prefix="tenure-bench-") as folder:
         try:
             with ControlPlane.start(find_or_build(), Path(folder), audit=True, crds=CRDS) as plane:

@@ -165,7 +165,38 @@ class Admission:
     within_25_ms: float | None
 
 
-Figures = Issuing | RoleChange | ColdStart | Background | Admission | Limit
+@dataclass(frozen=True)
+class Verifying:
+    """How fast one process answers, and what that takes."""
+
+    keys: int
+    """That it knows; 0 for a server that knows nothing."""
+    requests_per_second: float
+    p50_ms: float
+    """At half of that rate, as the next."""
+    p99_ms: float
+    half_per_second: float
+    """The rate at which that was."""
+    failures: int
+    """Answers that were not 200."""
+    memory: Memory
+    others_percent: float
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """What a decision takes without HTTP, and what its time gives away."""
+
+    keys: int
+    decision_us: float
+    """From a token's text to the decision, the median."""
+    welch_t: float
+    """Unknown id against wrong secret, over HTTP: beyond ±4.5 they can be told apart."""
+    requests: int
+    """Of each kind."""
+
+
+Figures = Verifying | Deciding | Issuing | RoleChange | ColdStart | Background | Admission | Limit
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,27 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.admission import WEBHOOKS
-from bench.figures import Admission, Background, Calls, ColdStart, Cpu, Issuing, Limit, Memory, Outcome, RoleChange
+from bench.figures import (
+    Admission,
+    Background,
+    Calls,
+    ColdStart,
+    Cpu,
+    Deciding,
+    Issuing,
+    Limit,
+    Memory,
+    Outcome,
+    RoleChange,
+    Verifying,
+)
 from bench.operators import BARE, OPERATORS
 from bench.targets import Target
+from bench.verify import EMPTY_SERVER
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
-_LABELS = {operator.name: operator.label for operator in (*OPERATORS, *WEBHOOKS, BARE)}
+_LABELS = {operator.name: operator.label for operator in (*OPERATORS, *WEBHOOKS, EMPTY_SERVER, BARE)}
 _PACKAGES = ("tenure", "kopf", "kubernetes", "aiohttp", "pydantic")
 
 _OTHERS = "other programs on the machine"
@@ -149,6 +163,29 @@ def _admission_cells(outcome: Outcome) -> Column:
     }
 
 
+def _verifying_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, Verifying)  # noqa: S101 - chosen by this very class
+    return {
+        "requests/s": f"{figures.requests_per_second:,.0f}",
+        "at half of that": f"{figures.half_per_second:,.0f}",
+        "p50": f"{figures.p50_ms:.2f} ms",
+        "p99": f"{figures.p99_ms:.2f} ms",
+        "answers but 200": f"{figures.failures:,}",
+        _OTHERS: f"{figures.others_percent:.0f} %",
+        **_memory_cells(figures.memory),
+    }
+
+
+def _deciding_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, Deciding)  # noqa: S101 - chosen by this very class
+    return {
+        "a decision": f"{figures.decision_us:.1f} µs",
+        f"unknown id or wrong secret, {figures.requests:,} of each": f"t = {figures.welch_t:+.2f}",
+    }
+
+
 def _known(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.1f} ms"
 
@@ -163,6 +200,8 @@ _KINDS: Sequence[tuple[type, Callable[[Outcome], Column], str]] = (
     (ColdStart, _cold_start_cells, ""),
     (Limit, _limit_cells, ""),
     (Admission, _admission_cells, ""),
+    (Verifying, _verifying_cells, ""),
+    (Deciding, _deciding_cells, ": without HTTP, and what the time of an answer gives away"),
     (Background, _background_cells, ": afterwards, with the sweep at its default pace"),
 )
 

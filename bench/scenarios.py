@@ -26,6 +26,7 @@ from bench.load import Created, create_at_once, create_steadily, write_as_an_ope
 from bench.observer import Observer, is_gone, is_ready
 from bench.operators import BARE, EMPTY, PLAIN, SHARED, SWEEPING, TENURE, Launcher, Mark, Operator, Run
 from bench.tenancy import Tenancy, change_role, tenancy
+from bench.verify import EMPTY_SERVER, decide, serve_empty, verify
 
 LONGEST_SECONDS = 180.0
 """How long a scenario's keys are waited for; what isn't done by then is reported as not done."""
@@ -87,6 +88,9 @@ def scenarios(*, quick: bool) -> Sequence[Scenario]:
         Scenario("role-change", f"role change of a member with {ended:,} keys", lambda b: _role_changes(b, ended)),
         Scenario(
             "admission", f"role changes, {PER_SECOND} a second, {judged:,} members", lambda b: _admissions(b, judged)
+        ),
+        Scenario(
+            "verify", f"tokens verified, {present:,} keys known", lambda b: _verifications(b, present, quick=quick)
         ),
         Scenario("cold-start", f"start with {present:,} issued keys present", lambda b: _cold_starts(b, present)),
     )
@@ -193,6 +197,22 @@ async def _admissions(bench: Bench, members: int) -> AsyncGenerator[Outcome]:
         async with contextlib.aclosing(judge(bench.api, bench.launcher, place, members // PER_SECOND)) as found:
             async for operator, figures in found:
                 yield Outcome("admission", operator.name, figures)
+
+
+async def _verifications(bench: Bench, keys: int, *, quick: bool) -> AsyncGenerator[Outcome]:
+    async with tenancy(bench.api, members=50) as place:
+        bench.tell(f"verify: Tenure issues {keys:,} keys")
+        async with bench.launcher.running(TENURE) as process:
+            async with Observer(bench.api, place.keys, is_ready) as ready:
+                await create_at_once(bench.api, place, keys)
+                await ready.require(keys, within=PREPARATION_SECONDS)
+            await process.settled(SETTLED_SECONDS)
+        bench.tell("verify: the verifier")
+        yield Outcome("verify", TENURE.name, await verify(bench.api, bench.launcher, place, keys, quick=quick))
+        bench.tell("verify: an empty handler")
+        yield Outcome("verify", EMPTY_SERVER.name, await serve_empty(bench.launcher, quick=quick))
+        bench.tell("verify: decisions and their time")
+        yield Outcome("verify", TENURE.name, await decide(bench.api, bench.launcher, place, keys, quick=quick))
 
 
 async def _cold_starts(bench: Bench, keys: int) -> AsyncGenerator[Outcome]:

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.admission import WARNS
-from bench.figures import Admission, ColdStart, Issuing, Outcome, RoleChange
+from bench.figures import Admission, ColdStart, Deciding, Issuing, Outcome, RoleChange, Verifying
 from bench.operators import PLAIN, TENURE
+from bench.verify import EMPTY_SERVER
 
 WRITES_PER_KEY = 2.0
 GETS_PER_KEY = 1.0
@@ -15,6 +16,10 @@ ROLE_CHANGE_SECONDS = 3.0
 COLD_START_SECONDS = 8.0
 COLD_START_MB = 200.0
 ADMISSION_P99_MS = 25.0
+OF_EMPTY_SERVER = 0.7
+DECISION_US = 20.0
+VERIFIER_MB = 200.0
+WELCH_T = 4.5
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,11 @@ def targets(outcomes: Sequence[Outcome]) -> Iterator[Target]:
                 yield from _of_issuing(outcome.scenario, figures, _plain(outcomes, outcome.scenario))
             case RoleChange() as figures:
                 yield _at_most(outcome.scenario, "last Secret gone, s", figures.secrets_seconds, ROLE_CHANGE_SECONDS)
+            case Verifying() as figures:
+                yield from _of_verifying(outcome.scenario, figures, _empty_server(outcomes))
+            case Deciding() as figures:
+                yield _at_most(outcome.scenario, "a decision, µs", figures.decision_us, DECISION_US)
+                yield _at_most(outcome.scenario, "unknown id or wrong secret, |t|", abs(figures.welch_t), WELCH_T)
             case ColdStart() as figures:
                 yield from _of_cold_start(outcome.scenario, figures)
 
@@ -62,6 +72,21 @@ def _of_cold_start(scenario: str, figures: ColdStart) -> Iterator[Target]:
     yield _at_most(scenario, "start until quiet, s", seconds, COLD_START_SECONDS)
     yield _at_most(scenario, "writes", figures.calls.writes, 0)
     yield _at_most(scenario, "resident memory, MB", figures.memory.peak, COLD_START_MB)
+
+
+def _of_verifying(scenario: str, figures: Verifying, empty: Verifying | None) -> Iterator[Target]:
+    if empty is not None:
+        share = figures.requests_per_second / empty.requests_per_second
+        wanted = f"≥ {OF_EMPTY_SERVER:g}"
+        yield Target(scenario, "requests/s, of an empty handler's", wanted, f"{share:.2f}", share >= OF_EMPTY_SERVER)
+    yield _at_most(scenario, "resident memory, MB", figures.memory.peak, VERIFIER_MB)
+
+
+def _empty_server(outcomes: Sequence[Outcome]) -> Verifying | None:
+    for outcome in outcomes:
+        if outcome.operator == EMPTY_SERVER.name and isinstance(outcome.figures, Verifying):
+            return outcome.figures
+    return None
 
 
 def _at_most(scenario: str, what: str, measured: float, most: float) -> Target:

@@ -1,6 +1,6 @@
 """Requests that make no sense are refused, never answered with 500 or with `valid`."""
 
-import socket
+import time
 from collections.abc import Callable
 
 import pytest
@@ -21,23 +21,6 @@ def token(world: World, verifier: VerifierProcess) -> Token:
     token = world.issue("laptop", within=30)["laptop"]
     eventually(lambda: verifier.code(token) == "Valid", within=30, describe="the verifier knows the key")
     return token
-
-
-HEADERS = {
-    "B-65 no Authorization": {},
-    "B-65 Bearer": {"Authorization": "Bearer"},
-    "B-65 Bearer and a space": {"Authorization": "Bearer "},
-    "B-65 Basic": {"Authorization": "Basic YWxpY2U6eA=="},
-    "B-71 CRLF is no header": {"Authorization": "Bearer a\tb"},
-    "B-71 log4j": {"X-Api-Key": "${jndi:ldap://example.com/a}"},
-    "B-71 SQL": {"X-Api-Key": "' OR 1=1 --"},
-    "B-71 long": {"X-Api-Key": "x" * 8000},
-}
-
-
-@pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
-def test_without_a_token_nothing_opens(verifier: VerifierProcess, headers: dict[str, str]) -> None:
-    assert verifier.authorize(None, headers).status_code == 401
 
 
 MANGLED: dict[str, Callable[[str], str]] = {
@@ -83,37 +66,9 @@ def test_a_body_that_makes_no_sense_is_refused(verifier: VerifierProcess, body: 
     assert "valid" not in answer.json()
 
 
-REVIEWS = {
-    "B-73 no token": {},
-    "B-73 a number": {"token": 5},
-    "B-73 spec is a text": "x",
-    "B-73 spec is null": None,
-}
-
-
-@pytest.mark.parametrize("spec", REVIEWS.values(), ids=REVIEWS)
-def test_a_review_without_a_token_is_refused(verifier: VerifierProcess, spec: object) -> None:
-    assert verifier.review(spec).status_code == 400
-
-
 @pytest.mark.parametrize("text", ["", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "x" * 60_000], ids=["empty", "a JWT", "60 kB"])
 def test_a_review_of_what_is_not_ours_authenticates_nobody(verifier: VerifierProcess, text: str) -> None:
     assert verifier.review({"token": text}).json()["status"] == {"authenticated": False}
-
-
-def test_a_token_in_a_url_is_refused_and_not_logged(verifier: VerifierProcess, token: Token) -> None:
-    answer = requests.get(f"{verifier.url}/v1/authorize?key={token.reveal()}", timeout=10)
-    assert (answer.status_code, "header" in answer.json()["error"]) == (400, True)
-    assert token.reveal() not in verifier.log
-
-
-def test_two_tokens_are_one_too_many(verifier: VerifierProcess, token: Token) -> None:
-    assert verifier.authorize(token, {"X-Api-Key": token.reveal()}).status_code == 400
-    raw = (
-        f"GET /v1/authorize HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token.reveal()}\r\n"
-        f"Authorization: Bearer {token.reveal()}\r\nConnection: close\r\n\r\n"
-    )
-    assert b" 401 " in spoken(verifier, raw.encode())
 
 
 @pytest.mark.parametrize(
@@ -131,7 +86,7 @@ def test_other_paths_and_methods(verifier: VerifierProcess, method: str, path: s
     assert requests.request(method, verifier.url + path, timeout=10).status_code == status
 
 
-def test_a_kept_connection_sees_a_revocation(world: World, verifier: VerifierProcess, token: Token) -> None:
+def test_b_78_a_kept_connection_sees_a_revocation(world: World, verifier: VerifierProcess, token: Token) -> None:
     with requests.Session() as session:
         headers = {"Authorization": f"Bearer {token.reveal()}"}
         assert session.get(f"{verifier.url}/v1/authorize", headers=headers, timeout=10).status_code == 200
@@ -143,6 +98,17 @@ def test_a_kept_connection_sees_a_revocation(world: World, verifier: VerifierPro
         eventually(refused, within=10, describe="the same connection is refused")
 
 
+def test_answers_on_a_kept_connection_wait_for_nothing(verifier: VerifierProcess) -> None:
+    """Head and body are two writes; where the second waits for the first one's receipt, that takes 40 ms each time."""
+    taken = []
+    with requests.Session() as session:
+        for _ in range(30):
+            began = time.perf_counter()
+            session.get(f"{verifier.url}/v1/authorize", timeout=10)
+            taken.append(time.perf_counter() - began)
+    assert min(taken[5:]) < 0.03
+
+
 def test_the_document_describes_what_is_served(verifier: VerifierProcess) -> None:
     document = requests.get(f"{verifier.url}/openapi.json", timeout=10).json()
     assert set(document["paths"]) == {"/v1/verify", "/v1/authorize", "/v1/tokenreview"}
@@ -150,13 +116,3 @@ def test_the_document_describes_what_is_served(verifier: VerifierProcess) -> Non
 
 def test_nothing_of_this_left_a_traceback(verifier: VerifierProcess) -> None:
     assert "Traceback" not in verifier.log
-
-
-def spoken(verifier: VerifierProcess, raw: bytes) -> bytes:
-    """Say something on a raw socket and return the answer."""
-    with socket.create_connection(("127.0.0.1", verifier.port), timeout=10) as connection:
-        connection.sendall(raw)
-        answer = b""
-        while part := connection.recv(65536):
-            answer += part
-        return answer

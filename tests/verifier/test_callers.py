@@ -64,7 +64,7 @@ def test_a_bearer_that_nobody_knows_learns_what_everybody_learns(
     assert (answer.status_code, answer.json()) == (200, {"valid": True, "code": "Valid"})
 
 
-def test_a_wrong_secret_tells_nothing_to_anybody(
+def test_b_69_a_wrong_secret_tells_nothing_to_anybody(
     control_plane: ControlPlane, world: World, verifier: VerifierProcess
 ) -> None:
     token = known_key(world, verifier)

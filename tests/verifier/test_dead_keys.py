@@ -6,6 +6,7 @@ from typing import Any
 
 import requests
 
+from support.eventually import eventually
 from support.identity import VERIFIER, config_of
 from support.manifests import api_key, member
 from support.operator_process import OperatorProcess
@@ -98,12 +99,16 @@ def test_uses_of_dead_keys_are_counted_and_logged_one_line_each_without_the_toke
     token = known_key(world, verifier)
     die(world)
     wait_code(verifier, token, "RoleChanged")
-    counted, logged = hits(verifier, token), len(answers(verifier, token))
+    counted = hits(verifier, token)
     assert counted >= 1
+    eventually(lambda: '"code": "RoleChanged"' in verifier.log, within=10, describe="the lines so far")
+    logged = len(answers(verifier, token))
     verifier.code(token)
     verifier.authorize(token)
     verifier.review({"token": token.reveal()})
     assert hits(verifier, token) == counted + 3
+    # A line is written right after its answer.
+    eventually(lambda: len(answers(verifier, token)) == logged + 3, within=10, describe="three lines")
     lines = answers(verifier, token)[logged:]
     assert [(line["key_id"], line["source"], line["code"]) for line in lines] == [
         (token.key_id, "127.0.0.1", "RoleChanged")

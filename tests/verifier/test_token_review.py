@@ -181,7 +181,7 @@ def test_a_key_is_for_the_api_servers_own_audience_only(
     assert (json.loads(answer.stdout)["status"].get("authenticated") is True) is accepted
 
 
-def test_a_kubernetes_token_is_not_ours_and_in_no_log(
+def test_b_74_a_kubernetes_token_is_not_ours_and_in_no_log(
     plane: ControlPlane, world: World, verifier: VerifierProcess
 ) -> None:
     jwt = service_token(plane, world.api.namespace)

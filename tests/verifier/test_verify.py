@@ -29,7 +29,7 @@ ENDINGS: dict[Code, Act] = {
 }
 
 
-@pytest.mark.parametrize("code", ENDINGS, ids=lambda code: code.value)
+@pytest.mark.parametrize("code", ENDINGS, ids=lambda code: f"B-70 {code.value}")
 def test_each_code_is_reached(world: World, verifier: VerifierProcess, code: Code) -> None:
     token = known_key(world, verifier)
     ENDINGS[code](world)
@@ -45,7 +45,7 @@ def test_a_token_that_is_replaced_is_dead_and_the_new_one_works(world: World, ve
     assert verifier.verify(old)["valid"] is False
 
 
-def test_a_key_that_is_being_deleted_does_not_work(world: World, verifier: VerifierProcess) -> None:
+def test_b_70_a_key_that_is_being_deleted_does_not_work(world: World, verifier: VerifierProcess) -> None:
     world.create(organization(), member("alice"), held(api_key("laptop", "alice")))
     token = known(world, verifier, "laptop")
     world.api.delete("apikeys", "laptop")
@@ -110,7 +110,7 @@ def test_a_service_accounts_key_follows_its_live_role(world: World, verifier: Ve
     assert verifier.code(token, capability="clusters", level="View") == "Valid"
 
 
-def test_another_organization_is_not_opened(world: World, verifier: VerifierProcess) -> None:
+def test_b_70_another_organization_is_not_opened(world: World, verifier: VerifierProcess) -> None:
     token = known_key(world, verifier)
     assert verifier.code(token, organization="acme") == "Valid"
     assert verifier.code(token, organization="globex") == "Forbidden"

@@ -98,5 +98,10 @@ CAPABILITIES: Mapping[Role, Mapping[Capability, Level]] = MappingProxyType(
 
 def capabilities(role: Role, access: Access = Access.FULL) -> dict[Capability, Level]:
     """What a holder of `role` may do with a key of `access`: `View` caps every level at View."""
-    most = Level.VIEW if access is Access.VIEW else Level.FULL
-    return {capability: min(level, most) for capability, level in CAPABILITIES[role].items()}
+    return {capability: level_of(role, access, capability) for capability in CAPABILITIES[role]}
+
+
+def level_of(role: Role, access: Access, capability: Capability) -> Level:
+    """How far one capability of `role` reaches for a key of `access`."""
+    level = CAPABILITIES[role][capability]
+    return min(level, Level.VIEW) if access is Access.VIEW else level

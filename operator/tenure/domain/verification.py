@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tenure.domain.resources import ApiKey, Membership, Organization
-from tenure.domain.roles import Access, Capability, Level, Role, capabilities
+from tenure.domain.roles import Access, Capability, Level, Role, capabilities, level_of
 from tenure.domain.validity import Verdict, validity
 
 
@@ -91,6 +91,13 @@ def _missing(decision: Decision, question: Question) -> str:
     if question.organization is not None and (organization is None or organization.name != question.organization):
         return "organization"
     asked, level = question.capability, max(question.level, Level.VIEW)
-    if asked is None or decision.levels.get(asked, Level.NONE) >= level:
+    if asked is None or _reach(decision, asked) >= level:
         return ""
     return f"{asked}={level.label}"
+
+
+def _reach(decision: Decision, asked: Capability) -> Level:
+    """How far one capability reaches, without working out the others."""
+    if decision.role is None or decision.access is None:
+        return Level.NONE
+    return level_of(decision.role, decision.access, asked)

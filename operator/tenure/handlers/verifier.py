@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import uvicorn
@@ -41,7 +42,7 @@ async def run_verifier(settings: VerifierSettings) -> None:
         ):
             return
         verifier = Verifier(cluster, max_staleness=settings.max_staleness)
-        server = uvicorn.Server(_configuration(settings, VerifyApi(verifier, Callers(cluster))))
+        server = uvicorn.Server(server_configuration(settings, VerifyApi(verifier, Callers(cluster))))
         with _listening(settings) as listening:
             async with verifier.running() as working:
                 announcing = asyncio.create_task(_announce(verifier, settings), name="announcement")
@@ -68,12 +69,16 @@ async def _serve(
 def _listening(settings: VerifierSettings) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+        listening = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         place = f"{settings.host}:{settings.port}"
         raise StartRefusedError(
             f"--verifier-host and --verifier-port: {place}: {os.strerror(error.errno or 0)}"
         ) from error
+    # Connections inherit it. asyncio sets it only where a socket names its protocol, and this one does not; without it,
+    # head and body of an answer are 40 ms apart on a kept connection.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 async def _announce(verifier: Verifier, settings: VerifierSettings) -> None:
@@ -82,10 +87,15 @@ async def _announce(verifier: Verifier, settings: VerifierSettings) -> None:
     log.info("%s: tokens are verified on port %d", READY, settings.port)
 
 
-def _configuration(settings: VerifierSettings, api: VerifyApi) -> uvicorn.Config:
+def server_configuration(settings: VerifierSettings, application: Callable[..., Awaitable[None]]) -> uvicorn.Config:
+    """How the application is served.
+
+    Raises:
+        StartRefusedError: there is no such certificate.
+    """
     certificate, key = settings.certificate or (None, None)
     configuration = uvicorn.Config(
-        api,
+        application,
         host=settings.host,
         port=settings.port,
         http=BoundedProtocol,

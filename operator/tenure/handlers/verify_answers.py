@@ -45,19 +45,19 @@ def _role_changed_at(answer: Answer) -> datetime | None:
     return change.at if change is not None and ended_it else None
 
 
-def identity_headers(answer: Answer) -> Sequence[tuple[str, str]]:
+def identity_headers(answer: Answer) -> Sequence[tuple[bytes, str]]:
     """Who a valid token's holder is, for whatever stands behind a proxy."""
     holding, decision = answer.decision.holding, answer.decision
     if holding is None or holding.membership is None or holding.organization is None:
         return ()
     return (
-        ("x-tenure-key-id", answer.key_id or ""),
-        ("x-tenure-namespace", holding.api_key.namespace),
-        ("x-tenure-organization", holding.organization.name),
-        ("x-tenure-member", holding.membership.name),
-        ("x-tenure-subject", holding.membership.spec.subject.name),
-        ("x-tenure-role", str(decision.role)),
-        ("x-tenure-access", str(decision.access)),
+        (b"x-tenure-key-id", answer.key_id or ""),
+        (b"x-tenure-namespace", holding.api_key.namespace),
+        (b"x-tenure-organization", holding.organization.name),
+        (b"x-tenure-member", holding.membership.name),
+        (b"x-tenure-subject", holding.membership.spec.subject.name),
+        (b"x-tenure-role", decision.role or ""),
+        (b"x-tenure-access", decision.access or ""),
     )
 
 

@@ -15,11 +15,13 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from tenure.domain.verification import Code, Question
 from tenure.handlers.openapi import openapi
 from tenure.handlers.verify_answers import details, identity_headers, token_review
+from tenure.handlers.verify_log import AnswerLog, Line
 from tenure.handlers.verify_requests import (
     BadRequestError,
     Receive,
     Request,
     Scope,
+    parse_question,
     parse_verify,
     read_body,
     read_head,
@@ -45,11 +47,11 @@ class Reply:
 
     status: int
     body: bytes = b""
-    headers: Sequence[tuple[str, str]] = ()
-    content_type: str = "application/json"
+    headers: Sequence[tuple[bytes, str]] = ()
+    content_type: bytes = b"application/json"
 
     @classmethod
-    def json(cls, status: int, document: Mapping[str, Any], *headers: tuple[str, str]) -> "Reply":
+    def json(cls, status: int, document: Mapping[str, Any], *headers: tuple[bytes, str]) -> "Reply":
         """A JSON answer."""
         return cls(status, json.dumps(document).encode(), headers)
 
@@ -64,6 +66,7 @@ class VerifyApi:
 
     def __post_init__(self) -> None:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._log = AnswerLog()
         self._limit = RateLimitItemPerMinute(FAILURES_PER_MINUTE)
         self._answers = Counter("tenure_verify_total", "Answers by code.", ["code"], registry=self.registry)
         self._dead_hits = Counter(
@@ -88,16 +91,19 @@ class VerifyApi:
         except BadRequestError as error:
             reply = Reply.json(error.status, {"error": str(error)})
         except StaleError as error:
-            reply = Reply.json(_UNAVAILABLE, {"error": f"not now: {error}"}, ("retry-after", "5"))
+            reply = Reply.json(_UNAVAILABLE, {"error": f"not now: {error}"}, (b"retry-after", "5"))
         except asyncio.CancelledError:
             # This process stops, and the request took too long; uvicorn would log a traceback.
             reply = Reply.json(_UNAVAILABLE, {"error": "not now: this verifier stops"})
         except Exception:
             log.exception("unexpected error")
             reply = Reply.json(_UNAVAILABLE, {"error": "unexpected error; the log says more"})
-        headers = [(b"content-type", reply.content_type.encode()), (b"cache-control", b"no-store")]
-        headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in reply.headers]
-        headers.append((b"content-length", str(len(reply.body)).encode()))
+        headers = [
+            (b"content-type", reply.content_type),
+            (b"cache-control", b"no-store"),
+            *((name, value.encode("latin-1", "replace")) for name, value in reply.headers),
+            (b"content-length", b"%d" % len(reply.body)),
+        ]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
 
@@ -124,17 +130,17 @@ class VerifyApi:
         return Reply.json(200, document)
 
     async def _authorize(self, request: Request) -> Reply:
-        question, token = request.question, request.presented
+        question, token = parse_question(request.query), request.presented
         if token is None:
-            return Reply.json(_UNAUTHORIZED, {"error": "no token"}, ("www-authenticate", "Bearer"))
+            return Reply.json(_UNAUTHORIZED, {"error": "no token"}, (b"www-authenticate", "Bearer"))
         answer = await self._decide(request, token, question)
         if answer.decision.valid:
             return Reply(200, headers=identity_headers(answer))
         if answer.decision.code is Code.FORBIDDEN:
             missing = answer.decision.missing
-            return Reply.json(_FORBIDDEN, {"code": "Forbidden", "missing": missing}, ("x-tenure-missing", missing))
+            return Reply.json(_FORBIDDEN, {"code": "Forbidden", "missing": missing}, (b"x-tenure-missing", missing))
         code = answer.decision.code.value if answer.proven else "Unauthorized"
-        return Reply.json(_UNAUTHORIZED, {"code": code}, ("www-authenticate", 'Bearer error="invalid_token"'))
+        return Reply.json(_UNAUTHORIZED, {"code": code}, (b"www-authenticate", 'Bearer error="invalid_token"'))
 
     async def _review(self, request: Request) -> Reply:
         try:
@@ -148,15 +154,15 @@ class VerifyApi:
         return Reply.json(200, token_review(await self._decide(request, token, Question())))
 
     async def _live(self, _: Request) -> Reply:
-        return Reply(200, b"ok\n", content_type="text/plain")
+        return Reply(200, b"ok\n", content_type=b"text/plain")
 
     async def _ready(self, _: Request) -> Reply:
         reason = self.verifier.why_not_ready()
-        return Reply(_UNAVAILABLE if reason else 200, f"{reason or 'ok'}\n".encode(), content_type="text/plain")
+        return Reply(_UNAVAILABLE if reason else 200, f"{reason or 'ok'}\n".encode(), content_type=b"text/plain")
 
     async def _metrics(self, _: Request) -> Reply:
         text = generate_latest(self.registry).decode()
-        return Reply(200, text.encode(), content_type="text/plain; version=0.0.4")
+        return Reply(200, text.encode(), content_type=b"text/plain; version=0.0.4")
 
     async def _openapi(self, _: Request) -> Reply:
         return Reply.json(200, openapi())
@@ -169,5 +175,5 @@ class VerifyApi:
             self._dead_hits.labels(key_id).inc()
         if code not in _WORKS and not await self._limiter.hit(self._limit, request.source):
             raise BadRequestError("too many failures from this address; try again in a minute", _TOO_MANY)
-        log.info("%s", code.value, extra={"key_id": key_id, "source": request.source, "code": code.value})
+        self._log.add(Line(code.value, key_id, request.source))
         return answer

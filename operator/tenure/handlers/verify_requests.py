@@ -1,6 +1,7 @@
 """What the verifier is asked: requests, read strictly; whatever can't be understood is refused and never repeated."""
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _LEVELS = {level.label: level for level in (Level.VIEW, Level.FULL)}
 _PARAMETERS = ("organization", "capability", "level")
 _MOST_PARAMETERS = 20
+_HEADERS = {b"authorization": "authorization", b"x-api-key": "x-api-key"}
+_KNOWN, _KNOWN_BYTES = 256, 256
+"""How many queries are remembered, and how long each is at most."""
 
 
 class VerifyBody(BaseModel):
@@ -60,7 +64,7 @@ class Request:
 
     method: str
     path: str
-    query: Mapping[str, Sequence[str]]
+    query: bytes
     headers: Mapping[str, Sequence[str]]
     source: str
     body: bytes = b""
@@ -88,20 +92,6 @@ class Request:
             raise BadRequestError("present one token")
         return keys[0] if keys else self.bearer
 
-    @property
-    def question(self) -> Question:
-        """What the query asks for.
-
-        Raises:
-            BadRequestError: a parameter is unknown, stands there twice, or has no such value.
-        """
-        if self.query.keys() - set(_PARAMETERS):
-            raise BadRequestError(f"unknown parameter; known are {', '.join(_PARAMETERS)}")
-        if any(len(values) > 1 for values in self.query.values()):
-            raise BadRequestError("write each parameter once")
-        query = {name: values[0] for name, values in self.query.items()}
-        return _question(query.get("organization"), query.get("capability"), query.get("level", "View"))
-
 
 def read_head(scope: Scope) -> Request:
     """The request without its body.
@@ -113,12 +103,24 @@ def read_head(scope: Scope) -> Request:
     size = len(scope["query_string"])
     for name, value in scope["headers"]:
         size += len(name) + len(value)
-        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        if name in _HEADERS:  # The server writes names in lower case.
+            headers.setdefault(_HEADERS[name], []).append(value.decode("latin-1"))
     if size > MAX_HEAD_BYTES:
         raise BadRequestError(f"headers and query are at most {MAX_HEAD_BYTES} bytes", HEAD_TOO_LARGE)
     client = scope.get("client")
     source = client[0] if client else "unknown"
-    return Request(scope["method"], scope["path"], _query(scope["query_string"]), headers, source)
+    if query := scope["query_string"]:
+        _parse_query(query)
+    return Request(scope["method"], scope["path"], query, headers, source)
+
+
+def parse_question(query: bytes) -> Question:
+    """What a query asks for.
+
+    Raises:
+        BadRequestError: a parameter is unknown, stands there twice, or has no such value.
+    """
+    return _known_question(query) if len(query) <= _KNOWN_BYTES else _read_question(query)
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -149,7 +151,25 @@ def parse_verify(body: bytes) -> VerifyBody:
         raise BadRequestError(f"{field}: {first['msg'][:200]}") from None
 
 
-def _query(text: bytes) -> Mapping[str, Sequence[str]]:
+def _read_question(text: bytes) -> Question:
+    query = _parse_query(text)
+    if query.keys() - set(_PARAMETERS):
+        raise BadRequestError(f"unknown parameter; known are {', '.join(_PARAMETERS)}")
+    if any(len(values) > 1 for values in query.values()):
+        raise BadRequestError("write each parameter once")
+    given = {name: values[0] for name, values in query.items()}
+    return _question(given.get("organization"), given.get("capability"), given.get("level", "View"))
+
+
+# A proxy asks the same again and again. What is refused is not remembered, and so no token that stands in a URL.
+_known_question = functools.lru_cache(_KNOWN)(_read_question)
+
+
+def _parse_query(text: bytes) -> Mapping[str, Sequence[str]]:
+    return _known_query(text) if len(text) <= _KNOWN_BYTES else _read_query(text)
+
+
+def _read_query(text: bytes) -> Mapping[str, Sequence[str]]:
     try:
         query = parse_qs(text.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
     except ValueError:
@@ -157,6 +177,9 @@ def _query(text: bytes) -> Mapping[str, Sequence[str]]:
     if any("tnr_" in part for name, values in query.items() for part in (name, *values)):
         raise BadRequestError("a token never belongs into a URL; use a header")
     return query
+
+
+_known_query = functools.lru_cache(_KNOWN)(_read_query)
 
 
 async def _body(receive: Receive) -> bytes:

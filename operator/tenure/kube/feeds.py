@@ -53,10 +53,12 @@ class _RelistError(Exception):
 async def follow(
     cluster: Cluster, resource: type[Resource], restart: asyncio.Event, *, watch_seconds: int
 ) -> AsyncGenerator[News]:
-    """Tell everything about a kind, for ever: a broken watch goes on where it broke, or everything is listed anew.
+    """Tell everything about a kind, for ever: a watch that ends goes on where it ended, one that breaks does not.
 
-    `restart` asks for the latter; it is cleared once that has been done. A watch lasts for `watch_seconds`: near its
-    end the API server tells how far it has come, also where nothing happens.
+    While nobody watched, the store may have been restored and have grown past the version at which the watch broke;
+    going on from there would never tell what the restore took back. So everything is listed anew then, and when
+    `restart` asks for it. A watch lasts for `watch_seconds`: near its end the API server tells how far it has come,
+    also where nothing happens.
     """
     version, pause = "", _SHORTEST_PAUSE_SECONDS
     while True:
@@ -65,6 +67,8 @@ async def follow(
                 restart.clear()
                 asked_at = asyncio.get_running_loop().time()
                 bodies, version = await _list(cluster, resource)
+                if restart.is_set():  # Asked for meanwhile: this list may be of the time before.
+                    continue
                 yield Listed(bodies, int(version), asked_at)
             async for news in _watch(cluster, resource, version, restart, watch_seconds):
                 version, pause = str(news.version), _SHORTEST_PAUSE_SECONDS
@@ -73,6 +77,7 @@ async def follow(
             version = ""
         except TenureError as error:
             log.warning("%s: %s; tried again in %.1f s", resource.plural, error, pause)
+            version = ""
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 

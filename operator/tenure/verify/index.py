@@ -21,6 +21,9 @@ MOST_REMEMBERED = 100_000
 _NOT_DEAD = {Verdict.VALID, Verdict.SUSPENDED, Verdict.BEHIND, Verdict.PENDING}
 
 
+_NEVER = (datetime.min.replace(tzinfo=UTC), None)
+
+
 @dataclass(frozen=True)
 class Death:
     """How a token died that no ApiKey holds any more."""
@@ -40,7 +43,8 @@ class Index:
 
     def __init__(self) -> None:
         self._objects: dict[type[Resource], dict[tuple[str, str], Resource]] = defaultdict(dict)
-        self._organizations: defaultdict[str, dict[str, Organization]] = defaultdict(dict)
+        self._organizations: dict[str, dict[str, Organization]] = {}
+        self._in_force: dict[str, Organization] = {}
         self._by_key_id: dict[str, ApiKey] = {}
         self._recorded: dict[str, Death] = {}
         self._deaths: OrderedDict[str, tuple[datetime, Death]] = OrderedDict()
@@ -69,23 +73,22 @@ class Index:
         else:
             self._put(resource, place, new, now)
 
-    def find(self, key_id: str) -> Holding | None:
+    def key(self, key_id: str) -> ApiKey | None:
         """The key of a public id."""
-        key = self._by_key_id.get(key_id)
-        return None if key is None else self._holding(key)
+        return self._by_key_id.get(key_id)
 
     def death(self, key_id: str, now: datetime) -> Death | None:
         """How a token died: for a day after that was seen, and for as long as its Membership has the record."""
-        seen, death = self._deaths.get(key_id, (datetime.min.replace(tzinfo=UTC), None))
+        seen, death = self._deaths.get(key_id, _NEVER)
         recorded = self._recorded.get(key_id)
         if recorded is not None:
             return replace(recorded, hash=death.hash if death is not None else None)
         return death if now - seen < REMEMBERED else None
 
-    def _holding(self, key: ApiKey) -> Holding:
+    def holding(self, key: ApiKey) -> Holding:
         """A key with its member, and with the Organization in force unless the member names another one."""
         member = self._get(Membership, key.namespace, key.spec.membership)
-        organization = oldest(list(self._organizations.get(key.namespace, {}).values()))
+        organization = self._in_force.get(key.namespace)
         if member is not None and organization is not None and organization.name != member.spec.organization:
             organization = None
         return Holding(key, member, organization)
@@ -102,7 +105,7 @@ class Index:
             case Membership():
                 self._record(old if isinstance(old, Membership) else None, new, now)
             case Organization():
-                self._organizations[place[0]][place[1]] = new
+                self._organize(place, new)
 
     def _remove(self, resource: type[Resource], place: tuple[str, str], now: datetime) -> None:
         old = self._objects[resource].pop(place, None)
@@ -112,7 +115,17 @@ class Index:
             case Membership():
                 self._record(old, None, now)
             case Organization():
-                self._organizations[place[0]].pop(place[1], None)
+                self._organize(place, None)
+
+    def _organize(self, place: tuple[str, str], new: Organization | None) -> None:
+        """Find out which Organization is in force in a namespace now."""
+        namespace, name = place
+        here = {one: body for one, body in self._organizations.pop(namespace, {}).items() if one != name}
+        if new is not None:
+            here[name] = new
+        self._in_force.pop(namespace, None)
+        if (first := oldest(list(here.values()))) is not None:
+            self._organizations[namespace], self._in_force[namespace] = here, first
 
     def _index_key(self, old: ApiKey | None, new: ApiKey | None, now: datetime) -> None:
         old_id = old.status.key_id if old is not None else None
@@ -125,7 +138,7 @@ class Index:
             self._by_key_id[new_id] = new
 
     def _remember_seen(self, key: ApiKey, key_id: str, now: datetime) -> None:
-        holding = self._holding(key)
+        holding = self.holding(key)
         verdict = validity(key, holding.membership, holding.organization, now)
         code = Code.NOT_FOUND if verdict in _NOT_DEAD else Code(verdict.value)
         self._remember(key_id, Death(code, now, key.namespace, key.spec.membership, key.status.hash), now)
@@ -143,7 +156,7 @@ class Index:
     def _remember(self, key_id: str, death: Death, now: datetime) -> None:
         self._deaths[key_id] = (now, death)
         self._deaths.move_to_end(key_id)
-        while len(self._deaths) > MOST_REMEMBERED:
+        while len(self._deaths) > MOST_REMEMBERED or now - next(iter(self._deaths.values()))[0] >= REMEMBERED:
             self._deaths.popitem(last=False)
 
 

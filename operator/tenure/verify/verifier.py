@@ -55,8 +55,27 @@ class Answer:
 
     @property
     def is_dead(self) -> bool:
-        """Whether it was a key once: someone still uses what was ended."""
-        return self.namespace is not None and self.decision.code not in _ALIVE
+        """Whether it was a key once: someone still uses what was ended. A wrong secret is nobody's use."""
+        credible = self.proven or (self.death is not None and self.death.hash is None)
+        return credible and self.namespace is not None and self.decision.code not in _ALIVE
+
+
+def look_up(index: Index, text: str, question: Question, now: datetime) -> Answer | Holding:
+    """Decide a token by what is known; a key is given back where its Membership has to be read afresh first."""
+    try:
+        token = Token(text)
+    except MalformedTokenError:
+        return Answer(Decision(Code.MALFORMED), proven=False)
+    # The same steps for an unknown id, a dead one and a wrong secret: the time taken must not tell them apart.
+    key, death = index.key(token.key_id), index.death(token.key_id, now)
+    stored = key.status.hash if key is not None else death.hash if death is not None else None
+    proven = hmac.compare_digest((stored or _DUMMY).encode(), token.hash.encode())
+    if key is None or not proven:
+        code = death.code if death is not None else Code.NOT_FOUND
+        return Answer(Decision(code), death, proven, token.key_id)
+    holding = index.holding(key)
+    decision = decide(holding, question, now)
+    return holding if decision is None else Answer(decision, key_id=token.key_id)
 
 
 class Verifier:
@@ -101,25 +120,12 @@ class Verifier:
         """
         if reason := self.why_not_ready():
             raise StaleError(reason)
-        try:
-            token = Token(text)
-        except MalformedTokenError:
-            return Answer(Decision(Code.MALFORMED), proven=False)
-        holding, now = self._index.find(token.key_id), self._now()
-        stored = holding.api_key.status.hash if holding is not None else None
-        if holding is None or not hmac.compare_digest((stored or _DUMMY).encode(), token.hash.encode()):
-            return self._unknown(token, now)
-        decision = decide(holding, question, now)
-        if decision is None:
-            decision = decide(await self._afresh(holding), question, self._now())
-        return Answer(decision or Decision(Code.PENDING, holding), key_id=token.key_id)
-
-    def _unknown(self, token: Token, now: datetime) -> Answer:
-        """What is remembered of a token that no ApiKey holds."""
-        death = self._index.death(token.key_id, now)
-        stored = death.hash if death is not None and death.hash is not None else _DUMMY
-        proven = hmac.compare_digest(stored.encode(), token.hash.encode())
-        return Answer(Decision(death.code if death is not None else Code.NOT_FOUND), death, proven, token.key_id)
+        answer = look_up(self._index, text, question, self._now())
+        if isinstance(answer, Answer):
+            return answer
+        holding = await self._afresh(answer)
+        decision = decide(holding, question, self._now())
+        return Answer(decision or Decision(Code.PENDING, holding), key_id=answer.api_key.status.key_id)
 
     async def _afresh(self, holding: Holding) -> Holding:
         """The same with the Membership as it is: the index is behind the key's stamp."""
@@ -129,13 +135,17 @@ class Verifier:
         except ObjectNotFoundError:
             return replace(holding, membership=None)
         except TenureError as error:
-            raise StaleError(f"Membership {key.spec.membership} couldn't be read: {error}") from error
+            # The answer goes to whoever asks, who may not know the member's name.
+            log.warning("Membership %s/%s can't be read now: %s", key.namespace, key.spec.membership, error)
+            raise StaleError("the key's Membership couldn't be read") from error
         return replace(holding, membership=member)
 
     async def _feed(self, resource: type[Resource]) -> None:
         async for news in follow(self._cluster, resource, self._restarts[resource], watch_seconds=self._watch_seconds):
             match news:
                 case Listed(bodies, version, asked_at):
+                    if version < self._freshness.reached(resource.plural):
+                        self._begin_anew(resource, version)
                     self._index.replace(resource, bodies, self._now())
                     self._freshness.begin(resource.plural, version, asked_at)
                 case Changed(body, deleted, version):
@@ -147,6 +157,11 @@ class Verifier:
     async def _prove(self) -> None:
         while True:
             await asyncio.sleep(self._max_staleness / _PROOFS_PER_STALENESS)
+            age = self._freshness.age(asyncio.get_running_loop().time())
+            if self._max_staleness < age < float("inf"):
+                # Whatever happened to the store meanwhile: a watch that goes on from an old version may not tell.
+                log.warning("nothing was proved for %.0f s; all is read anew", age)
+                self._read_anew()
             for resource in KINDS:
                 try:
                     await self._prove_one(resource)
@@ -157,12 +172,15 @@ class Verifier:
         reached, asked_at = self._freshness.reached(resource.plural), asyncio.get_running_loop().time()
         version = await self._cluster.version(resource)
         if reached >= 0 and not self._freshness.ask(resource.plural, version, asked_at, reached=reached):
-            log.error("%s went back to version %d, as a restored etcd does; all is read anew", resource.plural, version)
-            self._begin_anew()
+            self._begin_anew(resource, version)
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, seen: type[Resource], version: int) -> None:
         """Nothing of what is known is true any more, of whatever kind: one store holds them all."""
+        log.error("%s went back to version %d, as a restored etcd does; all is read anew", seen.plural, version)
         self._index = Index()
+        self._read_anew()
+
+    def _read_anew(self) -> None:
         for resource in KINDS:
             self._freshness.forget(resource.plural)
             self._restarts[resource].set()

@@ -8,7 +8,7 @@ import pytest
 from support.builders import NOW, api_key, issued, membership, organization, token_of
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import format_time
-from tenure.domain.verification import Code
+from tenure.domain.verification import Code, Holding
 from tenure.verify import index as index_module
 from tenure.verify.index import Index
 
@@ -27,6 +27,11 @@ def filled(*resources: Resource) -> Index:
     for resource in resources or (organization(), membership(), KEY):
         index.change(type(resource), body(resource), deleted=False, now=NOW)
     return index
+
+
+def find(index: Index, key_id: str) -> Holding | None:
+    key = index.key(key_id)
+    return None if key is None else index.holding(key)
 
 
 def deleted(index: Index, resource: Resource) -> None:
@@ -48,16 +53,16 @@ def after_role_change(*key_ids: str, generation: int = 2) -> Membership:
 
 
 def test_a_key_is_found_by_its_public_id_with_all_that_it_rests_on() -> None:
-    holding = filled().find(TOKEN.key_id)
+    holding = find(filled(), TOKEN.key_id)
     assert holding is not None
     assert (holding.api_key, holding.membership, holding.organization) == (KEY, membership(), organization())
-    assert filled().find("another") is None
+    assert find(filled(), "another") is None
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_the_order_in_which_kinds_are_told_does_not_matter(order: tuple[int, ...]) -> None:
     everything = (organization(), membership(), KEY)
-    holding = filled(*(everything[number] for number in order)).find(TOKEN.key_id)
+    holding = find(filled(*(everything[number] for number in order)), TOKEN.key_id)
     assert holding is not None
     assert (holding.membership, holding.organization) == (membership(), organization())
 
@@ -68,13 +73,13 @@ def test_a_key_that_was_never_issued_has_no_public_id() -> None:
 
 def test_a_namespace_has_one_organization_in_force_and_a_member_of_another_one_has_none() -> None:
     younger = organization("globex", created=NOW)
-    holding = filled(organization(), younger, membership(organization="globex"), KEY).find(TOKEN.key_id)
+    holding = find(filled(organization(), younger, membership(organization="globex"), KEY), TOKEN.key_id)
     assert holding is not None
     assert holding.organization is None
 
 
 def test_the_same_names_in_another_namespace_are_other_objects() -> None:
-    holding = filled(organization(namespace="globex"), membership(namespace="globex"), KEY).find(TOKEN.key_id)
+    holding = find(filled(organization(namespace="globex"), membership(namespace="globex"), KEY), TOKEN.key_id)
     assert holding is not None
     assert (holding.membership, holding.organization) == (None, None)
 
@@ -83,7 +88,7 @@ def test_a_list_takes_away_what_is_not_in_it() -> None:
     index = filled()
     index.replace(ApiKey, [], NOW)
     index.replace(Membership, [body(membership())], NOW)
-    assert index.find(TOKEN.key_id) is None
+    assert find(index, TOKEN.key_id) is None
     assert len(index) == 0
 
 
@@ -92,7 +97,7 @@ def test_an_object_that_does_not_fit_the_schema_counts_as_gone() -> None:
     broken = body(membership())
     broken["spec"]["role"] = "Emperor"
     index.change(Membership, broken, deleted=False, now=NOW)
-    holding = index.find(TOKEN.key_id)
+    holding = find(index, TOKEN.key_id)
     assert holding is not None
     assert holding.membership is None
 
@@ -101,8 +106,8 @@ def test_a_new_token_takes_the_place_of_the_old_one() -> None:
     index = filled()
     renewed = issued(api_key(), membership(), organization(), key_id="A" * 12, hash="sha256:other")
     index.change(ApiKey, body(renewed), deleted=False, now=NOW)
-    assert index.find(TOKEN.key_id) is None
-    assert index.find("A" * 12) is not None
+    assert find(index, TOKEN.key_id) is None
+    assert find(index, "A" * 12) is not None
     death = index.death(TOKEN.key_id, NOW)
     assert death is not None
     assert (death.code, death.hash) == (Code.NOT_FOUND, TOKEN.hash)
@@ -187,6 +192,19 @@ def test_what_is_remembered_is_bounded_and_the_oldest_goes_first(monkeypatch: py
 def test_an_organization_that_is_deleted_is_in_force_no_more() -> None:
     index = filled()
     index.change(Organization, body(organization()), deleted=True, now=NOW)
-    holding = index.find(TOKEN.key_id)
+    holding = find(index, TOKEN.key_id)
+    assert holding is not None
+    assert holding.organization is None
+
+
+def test_when_the_organization_in_force_goes_the_next_one_is() -> None:
+    younger = organization("globex", created=NOW)
+    index = filled(younger, organization(), membership(organization="globex"), KEY)
+    deleted(index, organization())
+    holding = find(index, TOKEN.key_id)
+    assert holding is not None
+    assert holding.organization == younger
+    deleted(index, younger)
+    holding = find(index, TOKEN.key_id)
     assert holding is not None
     assert holding.organization is None
