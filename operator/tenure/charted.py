@@ -14,6 +14,7 @@ from tenure.kube.preflight import (
     CALLER_RIGHTS,
     CLUSTER_RIGHTS,
     DEFINITION_RIGHTS,
+    ELECTION_RIGHTS,
     REGISTRATION_RIGHTS,
     RIGHTS,
     SYSTEM_RIGHTS,
@@ -41,7 +42,11 @@ def chart_data() -> Mapping[Path, Mapping[str, Any]]:
 def _rules() -> Mapping[str, Any]:
     """What each half needs: in the cluster, in each namespace that it serves, and in Tenure's own."""
     return {
-        "controller": {"cluster": _as_rules(DEFINITION_RIGHTS), "namespaces": _as_rules(RIGHTS)},
+        "controller": {
+            "cluster": _as_rules(DEFINITION_RIGHTS),
+            "namespaces": _as_rules(RIGHTS),
+            "system": _as_rules(ELECTION_RIGHTS),
+        },
         "webhook": {
             "cluster": _as_rules((*DEFINITION_RIGHTS, *CLUSTER_RIGHTS, *REGISTRATION_RIGHTS)),
             "namespaces": _as_rules(ADMISSION_RIGHTS),

@@ -27,7 +27,15 @@ from tenure.logs import configure_logs
 from tenure.revocation.command import revoke as end_issued
 from tenure.revocation.report import OutputFormat as RevocationFormat
 from tenure.revocation.survey import Scope
-from tenure.settings import LogFormat, LogLevel, Settings, VerifierSettings, WebhookSettings, refuse_unknown_variables
+from tenure.settings import (
+    ElectionSettings,
+    LogFormat,
+    LogLevel,
+    Settings,
+    VerifierSettings,
+    WebhookSettings,
+    refuse_unknown_variables,
+)
 
 app = typer.Typer(
     help="Organizations, memberships and API keys as Kubernetes resources.",
@@ -47,6 +55,8 @@ def run(
     when_keys_exist: options.KeysExist = WhenKeysExist.WARN,
     limits: options.LimitsText = "",
     *,
+    leader_election: options.LeaderElection = False,
+    lease_duration: options.LeaseDuration = 15,
     webhooks: options.Webhooks = True,
     webhook_host: options.WebhookHost = "",
     webhook_port: options.WebhookPort = 9443,
@@ -73,12 +83,14 @@ def run(
         certificate_life=parse_duration(certificate_life),
         certificate=options.certificate_files(tls_cert_file, tls_key_file),
     )
+    election = ElectionSettings(options.system_namespace(system_namespace), lease_duration)
     settings = Settings(
         namespaces=tuple(namespace or ()),
         resync_seconds=resync,
         health_port=health_port,
         installation=Installation(username_prefix, when_keys_exist, Limits.parse(limits)),
         webhook=webhook if webhooks else None,
+        election=election if leader_election else None,
         log_format=log_format,
         log_level=log_level,
     )

@@ -13,6 +13,10 @@ class WatchEndedError(TenureError):
     """The process can't see what happens in the cluster any more, and must be started again."""
 
 
+class LeadershipLostError(TenureError):
+    """Another replica reconciles, or may do so soon, so the process must end."""
+
+
 class MalformedTokenError(TenureError):
     """A text isn't a token: wrong shape or wrong checksum. The text itself is never repeated."""
 

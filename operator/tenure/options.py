@@ -64,6 +64,8 @@ RUN_VARIABLES = (
     variable("RESYNC"),
     variable("WEBHOOKS"),
     variable("HEALTH_PORT"),
+    variable("LEADER_ELECTION"),
+    variable("LEASE_DURATION"),
 )
 
 
@@ -196,6 +198,23 @@ Format = Annotated[
 ]
 Level = Annotated[
     LogLevel, typer.Option("--log-level", help="Which log lines are written.", envvar=variable("LOG_LEVEL"))
+]
+LeaderElection = Annotated[
+    bool,
+    typer.Option(
+        "--leader-election/--no-leader-election",
+        help="Reconcile only while this replica holds the Lease in Tenure's own namespace; for several replicas.",
+        envvar=variable("LEADER_ELECTION"),
+    ),
+]
+LeaseDuration = Annotated[
+    int,
+    typer.Option(
+        help="Seconds after which another replica takes over from one that doesn't renew the Lease any more.",
+        min=3,
+        max=3600,
+        envvar=variable("LEASE_DURATION"),
+    ),
 ]
 Webhooks = Annotated[
     bool,

@@ -12,6 +12,7 @@ from tenure.kube.preflight import (
     AUTHORITY_RIGHTS,
     CALLER_RIGHTS,
     CLUSTER_RIGHTS,
+    ELECTION_RIGHTS,
     REGISTRATION_RIGHTS,
     RIGHTS,
     SYSTEM_RIGHTS,
@@ -66,6 +67,8 @@ def rights_page() -> str:
         f"{_rights(RIGHTS)}\n"
         f"In the cluster: `get` on the CustomResourceDefinitions {names}.\n\n"
         "Secrets are never listed or watched: whoever can list them holds a master key.\n\n"
+        "With `--leader-election`, in Tenure's own namespace:\n\n"
+        f"{_rights(ELECTION_RIGHTS)}\n"
         "## Where it judges requests too\n\n"
         "In each namespace that it serves:\n\n"
         f"{_rights(ADMISSION_RIGHTS)}\n"

@@ -54,6 +54,19 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True)
+class ElectionSettings:
+    """How one of several replicas is elected.
+
+    Attributes:
+        system_namespace: Where the Lease is.
+        lease_seconds: How long the Lease lasts after it was renewed.
+    """
+
+    system_namespace: str = "tenure-system"
+    lease_seconds: int = 15
+
+
+@dataclass(frozen=True)
 class VerifierSettings:
     """How tokens are verified.
 
@@ -80,6 +93,7 @@ class Settings:
         health_port: The port of /livez and /readyz; 0: none.
         installation: What holds for all organizations.
         webhook: How reviews are served in the operator's process; None: they aren't.
+        election: How the replica that reconciles is elected; None: there is only one.
         log_format: How log lines are written.
         log_level: Which log lines are written.
     """
@@ -89,6 +103,7 @@ class Settings:
     health_port: int = 0
     installation: Installation = DEFAULTS
     webhook: WebhookSettings | None = None
+    election: ElectionSettings | None = None
     log_format: LogFormat = LogFormat.TEXT
     log_level: LogLevel = LogLevel.INFO
 

@@ -29,7 +29,7 @@ VARIANTS = {
     "no webhooks": ("--set=webhook.enabled=false",),
     "no verifier": ("--set=verifier.enabled=false",),
     "a verifier with a certificate": ("--set=verifier.tlsSecret=certificate",),
-    "one replica": ("--set=webhook.replicas=1",),
+    "one replica": ("--set=webhook.replicas=1", "--set=controller.replicas=1"),
     "no definitions": ("--set=crds.enabled=false",),
     "limits": ("--set=organizationLimits.maxTTL=720h", "--set=organizationLimits.requireExpiry=true"),
     "by digest": (f"--set=image.digest=sha256:{'0' * 64}",),

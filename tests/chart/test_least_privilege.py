@@ -37,7 +37,7 @@ Right = tuple[str, str, str]
 # The watches of an operator that runs are still open, and the audit log has what is complete.
 _RUNNING = 30
 
-_ARGUMENTS = ("--no-webhooks", "--resync", "2")
+_ARGUMENTS = ("--no-webhooks", "--resync", "2", "--leader-election")
 
 EVERYBODYS = {("authorization.k8s.io", "selfsubjectaccessreviews", "create")}
 """What Kubernetes lets every authenticated client do."""

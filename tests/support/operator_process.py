@@ -72,6 +72,10 @@ class OperatorProcess:
         code = self._process.stop(grace=within)
         assert code == 0, f"SIGTERM ended the operator with {code} instead of 0:\n{self._process.tail(30)}"
 
+    def terminate(self) -> None:
+        """Send SIGTERM, and don't wait."""
+        self._process.send(signal.SIGTERM)
+
     def kill(self) -> None:
         """Kill it with SIGKILL, as a crash or the loss of its machine would; may be called from any thread."""
         self._process.kill()

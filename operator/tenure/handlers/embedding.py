@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import kopf
 
-from tenure.errors import WatchEndedError
+from tenure.errors import LeadershipLostError, WatchEndedError
 from tenure.handlers.storage import NoDiffBase, NoProgress
 from tenure.kube.connection import Connection
 
@@ -108,7 +108,7 @@ def run_to_end(main: Callable[[], Awaitable[None]]) -> None:
 async def _run_to_end(main: Callable[[], Awaitable[None]]) -> None:
     try:
         await main()
-    except WatchEndedError as error:
+    except (WatchEndedError, LeadershipLostError) as error:
         sys.stderr.write(f"tenure: {error}\n")
         code = 1
     else:

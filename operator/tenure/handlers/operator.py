@@ -13,6 +13,7 @@ from tenure.domain.resources.base import GROUP, VERSION
 from tenure.errors import MalformedObjectError
 from tenure.handlers.embedding import READY, done_before, result_before, run_kopf, run_to_end, take_signals
 from tenure.handlers.health import health
+from tenure.handlers.leadership import Leadership
 from tenure.handlers.webhook import Webhook, find_registration
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
@@ -30,24 +31,25 @@ async def run_operator(settings: Settings) -> None:
     Raises:
         StartRefusedError: the cluster can't be reached, or lacks a CRD or a right.
         WatchEndedError: a watch ended for good; start again.
+        LeadershipLostError: another replica reconciles, or may do so soon; start again.
     """
     stop = asyncio.Event()
     take_signals(stop.set)
     connection = await connect()
     async with Cluster(connection) as cluster:
         controller = Controller(
-            Context(cluster, installation=settings.installation),
+            Context(cluster, installation=settings.installation, standing_by=settings.election is not None),
             namespaces=settings.namespaces,
             resync_seconds=settings.resync_seconds,
         )
-        if await done_before(stop, check_cluster(cluster, settings.namespaces)) and await done_before(
-            stop, controller.look_around()
-        ):
+        leadership = Leadership(cluster, settings.election)
+        if await done_before(stop, _prepare(cluster, settings, leadership, controller)):
             registry = _registry(controller)
             async with (
-                health(settings.health_port, controller.why_not_ready),
+                health(settings.health_port, controller.why_not_ready, leadership.describe),
                 controller.running(),
                 _admission(cluster, settings, registry, stop) as server,
+                leadership.running(connection, controller, stop),
             ):
                 log.info("%s: watching %s", READY, ", ".join(settings.namespaces) or "all namespaces")
                 await run_kopf(
@@ -59,6 +61,13 @@ async def run_operator(settings: Settings) -> None:
                     admission_server=server,
                 )
     log.info("stopped")
+
+
+async def _prepare(cluster: Cluster, settings: Settings, leadership: Leadership, controller: Controller) -> None:
+    """Check rights, and list everything once."""
+    await check_cluster(cluster, settings.namespaces)
+    await leadership.check()
+    await controller.look_around()
 
 
 @contextlib.asynccontextmanager

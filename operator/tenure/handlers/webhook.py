@@ -12,7 +12,7 @@ from yarl import URL
 from tenure.admission.context import Context
 from tenure.domain.installation import DEFAULTS
 from tenure.domain.resources import KINDS
-from tenure.errors import ForbiddenError, ObjectNotFoundError, StartRefusedError
+from tenure.errors import ForbiddenError, StartRefusedError
 from tenure.handlers.embedding import READY, done_before, result_before, run_kopf, run_to_end, take_signals
 from tenure.handlers.listener import Listener
 from tenure.handlers.reviews import register
@@ -89,14 +89,8 @@ class Webhook:
                 f"{', '.join(sorted(unknown))}); apply manifests/webhooks.yaml"
             )
         keeper = _keeper(cluster, webhook, registration)
-        try:
-            await try_leases(cluster, webhook.system_namespace)
-            await keeper.look()
-        except ObjectNotFoundError as error:
-            raise StartRefusedError(
-                f"namespace {webhook.system_namespace} doesn't exist, where Tenure keeps its authority and its leases; "
-                f"create it, or name another one with --system-namespace ({error})"
-            ) from error
+        await try_leases(cluster, webhook.system_namespace)
+        await keeper.look()
         context = Context(
             cluster,
             installation=settings.installation,

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from tenure.errors import ObjectNotFoundError
-from tenure.kube.cluster import Cluster
+from tenure.errors import ObjectNotFoundError, StartRefusedError
+from tenure.kube.cluster import TIMEOUT_SECONDS, Cluster
 
 _VERSION = "coordination.k8s.io/v1"
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 HELD_VERSION = "tenure.dev/held-version"
 """Annotation: the resourceVersion of the object that the holder may change."""
 
@@ -23,6 +24,8 @@ class Lease:
     held_version: str
     acquired: datetime
     seconds: int
+    renewed: datetime | None = None
+    transitions: int = 0
     resource_version: str = ""
     """Empty: it doesn't exist yet."""
 
@@ -37,6 +40,8 @@ class Lease:
             held_version=(metadata.get("annotations") or {}).get(HELD_VERSION, ""),
             acquired=datetime.fromisoformat(spec.get("acquireTime") or "1970-01-01T00:00:00Z"),
             seconds=int(spec.get("leaseDurationSeconds") or 0),
+            renewed=datetime.fromisoformat(renewed) if (renewed := spec.get("renewTime")) else None,
+            transitions=int(spec.get("leaseTransitions") or 0),
             resource_version=metadata["resourceVersion"],
         )
 
@@ -50,47 +55,57 @@ class Lease:
             "name": self.name,
             "namespace": self.namespace,
             "labels": {"app.kubernetes.io/managed-by": "tenure"},
-            "annotations": {HELD_VERSION: self.held_version},
+            **({"annotations": {HELD_VERSION: self.held_version}} if self.held_version else {}),
         }
         if self.resource_version:
             metadata["resourceVersion"] = self.resource_version
         spec = {
             "holderIdentity": self.holder,
-            "acquireTime": self.acquired.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "acquireTime": self.acquired.strftime(_TIME),
             "leaseDurationSeconds": self.seconds,
+            "leaseTransitions": self.transitions,
         }
+        if self.renewed is not None:
+            spec["renewTime"] = self.renewed.strftime(_TIME)
         return {"apiVersion": _VERSION, "kind": "Lease", "metadata": metadata, "spec": spec}
 
 
-async def read_lease(cluster: Cluster, namespace: str, name: str) -> Lease | None:
-    """Read a Lease consistently; None where there is none."""
+async def read_lease(cluster: Cluster, namespace: str, name: str, *, seconds: float = TIMEOUT_SECONDS) -> Lease | None:
+    """Read a Lease consistently, within so many seconds; None where there is none."""
     try:
-        return Lease.from_body(await cluster.request("GET", _path(namespace, name)))
+        return Lease.from_body(await cluster.request("GET", _path(namespace, name), seconds=seconds))
     except ObjectNotFoundError:
         return None
 
 
-async def write_lease(cluster: Cluster, lease: Lease) -> None:
-    """Create a Lease, or replace it if it is still as it was read.
+async def write_lease(cluster: Cluster, lease: Lease, *, seconds: float = TIMEOUT_SECONDS) -> Lease:
+    """Create a Lease, or replace it if it is still as it was read, within so many seconds; returns what is stored.
 
     Raises:
         AlreadyExistsError: somebody else created it.
         ConflictError: somebody else changed it.
     """
     if lease.resource_version:
-        await cluster.request("PUT", _path(lease.namespace, lease.name), body=lease.to_body())
+        method, path = "PUT", _path(lease.namespace, lease.name)
     else:
-        await cluster.request("POST", _path(lease.namespace), body=lease.to_body())
+        method, path = "POST", _path(lease.namespace)
+    return Lease.from_body(await cluster.request(method, path, body=lease.to_body(), seconds=seconds))
 
 
 async def try_leases(cluster: Cluster, namespace: str) -> None:
     """Create a Lease as a dry-run: nothing is stored.
 
     Raises:
-        ObjectNotFoundError: the namespace doesn't exist.
+        StartRefusedError: the namespace doesn't exist.
     """
     body = {"apiVersion": _VERSION, "kind": "Lease", "metadata": {"name": "tenure-trial", "namespace": namespace}}
-    await cluster.request("POST", _path(namespace), params={"dryRun": "All"}, body=body)
+    try:
+        await cluster.request("POST", _path(namespace), params={"dryRun": "All"}, body=body)
+    except ObjectNotFoundError as error:
+        raise StartRefusedError(
+            f"namespace {namespace} doesn't exist, where Tenure keeps its authority and its leases; create it, or name "
+            f"another one with --system-namespace ({error})"
+        ) from error
 
 
 def _path(namespace: str, name: str = "") -> str:

@@ -16,7 +16,7 @@ from tenure.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from tenure.kube import authorities, webhooks
+from tenure.kube import authorities, election, webhooks
 from tenure.kube.cluster import Cluster
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -57,6 +57,13 @@ RIGHTS: tuple[Right, ...] = (
     Right("events.k8s.io", "events", ("create",)),
 )
 """What the controller needs. Secrets are never listed or watched: whoever can list them holds a master key."""
+
+
+ELECTION_RIGHTS: tuple[Right, ...] = (
+    Right("coordination.k8s.io", "leases", ("create",)),
+    Right("coordination.k8s.io", "leases", ("get", "update"), name=election.NAME),
+)
+"""What electing one of several replicas needs in Tenure's own namespace."""
 
 
 ADMISSION_RIGHTS: tuple[Right, ...] = (
@@ -117,6 +124,15 @@ async def check_verifier(cluster: Cluster) -> None:
         StartRefusedError: a right is missing.
     """
     await _check_rights(cluster, [("", right) for right in (*VERIFIER_RIGHTS, *CALLER_RIGHTS)])
+
+
+async def check_election(cluster: Cluster, system_namespace: str) -> None:
+    """Refuse to start where the rights to elect a replica are missing.
+
+    Raises:
+        StartRefusedError: a right is missing.
+    """
+    await _check_rights(cluster, [(system_namespace, right) for right in ELECTION_RIGHTS])
 
 
 async def check_admission(

@@ -44,7 +44,7 @@ class ApiKeys:
 
         The garbage collector does the same unless somebody deleted with `--cascade=orphan`.
         """
-        if not isinstance(key, ApiKey):
+        if not isinstance(key, ApiKey) or self._context.standing_by:
             return
         ref, secret_uid = Ref(ApiKey, key.namespace, key.name), key.status.secret_uid
         if secret_uid is not None and secret_uid not in self._gone:

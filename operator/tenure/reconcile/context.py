@@ -41,6 +41,8 @@ class Context:
     now: Callable[[], datetime] = _utc_now
     ended: Callable[[Resource], None] = _ignore
     """Told of each object that is gone for good, as it was last seen."""
+    standing_by: bool = False
+    """Whether another replica does the work: what is learnt is remembered, and nobody is queued."""
     restored: Callable[[], None] = _ignore
     """Told that etcd was restored from a backup: what was seen to be gone may be there again."""
 
@@ -58,6 +60,8 @@ class Context:
 
     def spread(self, change: Change, *, itself: bool) -> None:
         """Queue all whom a change concerns."""
+        if self.standing_by:
+            return
         if itself:
             self.queue.add(change.ref)
         for effect in effects(change, self.mirror, self.installation):

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from tenure.reconcile.apikeys import ApiKeys
 from tenure.reconcile.context import Context, log
 from tenure.reconcile.delivery import ObstructedError
 from tenure.reconcile.memberships import Memberships
-from tenure.reconcile.mirror import Ref
+from tenure.reconcile.mirror import Ref, ref_of
 from tenure.reconcile.organizations import Organizations
 from tenure.reconcile.queue import Item
 from tenure.reconcile.sweep import Sweep
@@ -44,6 +44,9 @@ class Controller:
         self._sweep = Sweep(context, namespaces)
         self._resync_seconds = resync_seconds
         self._listed_at = float("-inf")
+        self._workers: list[asyncio.Task[None]] = []
+        self._leads = asyncio.Event()
+        self._may_work: Callable[[], bool] = lambda: True
 
     def why_not_ready(self) -> str:
         """Why it can't be relied on, for people; empty: it can."""
@@ -66,21 +69,37 @@ class Controller:
         await self._sweep.fill()
         self._listed_at = asyncio.get_running_loop().time()
 
+    def lead(self, may_work: Callable[[], bool]) -> None:
+        """Stand by no longer: look at everything, and begin work as long as `may_work` says so."""
+        self._may_work = may_work
+        self._context.standing_by = False
+        self._leads.set()
+        for known in self._context.mirror.all():
+            self._context.queue.add(ref_of(known))
+
     def begin_stopping(self) -> None:
         """Begin no more work; the work in hand goes on."""
         self._context.queue.begin_draining()
 
+    async def finish(self) -> None:
+        """Begin no more work, and wait for the work in hand, for three seconds at most."""
+        await self._context.queue.drain(_GRACE_SECONDS)
+
+    def abandon(self) -> None:
+        """Begin no more work, and leave the work in hand as it is: somebody else goes on with it."""
+        self._context.queue.begin_draining()
+        for worker in self._workers:
+            worker.cancel()
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Reconcile while the block runs; on leaving, the work in hand is finished first, for three seconds at most."""
-        tasks = [
-            *self._context.queue.start(self._work, workers=WORKERS),
-            asyncio.create_task(self._resync(), name="sweep"),
-        ]
+        """Reconcile while the block runs, or stand by; on leaving, the work in hand is finished first."""
+        self._workers = self._context.queue.start(self._work, workers=WORKERS)
+        tasks = [*self._workers, asyncio.create_task(self._resync(), name="sweep")]
         try:
             yield
         finally:
-            await self._context.queue.drain(_GRACE_SECONDS)
+            await self.finish()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -92,6 +111,8 @@ class Controller:
         self._context.ended(parse(ref.resource, body))
 
     async def _work(self, item: Item) -> None:
+        if not self._may_work():
+            return  # The Lease ran out while the process was held up, and is given up at once.
         try:
             await self._reconcilers[item.ref.resource].reconcile(item)
         except ConflictError as error:
@@ -123,5 +144,9 @@ class Controller:
                 log.warning("sweep: %s; tried again in %.0f s", error, self._resync_seconds / 2)
             except Exception:  # noqa: BLE001 - a defect in one sweep must not end all sweeping; it is logged whole
                 log.exception("sweep: unexpected error; tried again in %.0f s", self._resync_seconds / 2)
-            # An object that appears after the list is looked at in the next round: half the time each.
-            await self._sweep.check(self._resync_seconds / 2)
+            if self._context.standing_by:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._leads.wait(), self._resync_seconds / 2)
+            else:
+                # An object that appears after the list is looked at in the next round: half the time each.
+                await self._sweep.check(self._resync_seconds / 2)

@@ -1,0 +1,193 @@
+"""The election of the replica that reconciles: a Lease, taken by compare-and-swap and kept by renewing it.
+
+As in client-go, no clock of another machine counts: a Lease is over once it hasn't been seen to change for as long as
+it lasts, by the monotonic clock of whoever waits for it.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from tenure.errors import AlreadyExistsError, ConflictError, LeadershipLostError, ObjectNotFoundError, TenureError
+from tenure.kube.cluster import Cluster
+from tenure.kube.leases import Lease, read_lease, write_lease
+
+log = logging.getLogger("tenure.election")
+
+NAME = "tenure-controller"
+"""The Lease's name."""
+
+_RELEASE_ATTEMPTS = 3
+_RELEASE_SECONDS = 1.0
+_CHANGED = (ConflictError, AlreadyExistsError, ObjectNotFoundError)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long what takes, in seconds.
+
+    Attributes:
+        lease: How long the Lease lasts after it was renewed.
+    """
+
+    lease: int = 15
+
+    @property
+    def deadline(self) -> float:
+        """How long the holder goes on without renewing it: it ends well before another replica may begin."""
+        return self.lease * 2 / 3
+
+    @property
+    def renewal(self) -> float:
+        """How long the holder waits before it renews it."""
+        return self.lease * 2 / 15
+
+    @property
+    def look(self) -> float:
+        """How long others wait before they look again, and everybody before trying again what failed."""
+        return min(self.lease / 15, 1.0)
+
+
+class Election:
+    """A replica's part in the election; all methods belong to the event loop's thread."""
+
+    def __init__(self, cluster: Cluster, namespace: str, identity: str, timing: Timing) -> None:
+        self._cluster = cluster
+        self._identity = identity
+        self._timing = timing
+        self._blank = Lease(namespace, NAME, "", "", datetime.now(UTC), timing.lease)
+        self._loop = asyncio.get_running_loop()
+        self._seen = self._blank
+        self._seen_at = float("-inf")
+        self._held = self._blank
+        self._renewed_at = float("-inf")
+        self._trouble = ""
+
+    def holds(self) -> bool:
+        """Whether this replica leads, by its own clock, whatever it may have slept through."""
+        return self._loop.time() < self._renewed_at + self._timing.deadline
+
+    def describe(self) -> str:
+        """Who leads, for people."""
+        if self.holds():
+            return f"leader: {self._identity} (this replica)"
+        return f"leader: {self._seen.holder or 'none'}"
+
+    async def acquire(self) -> None:
+        """Wait until this replica leads, whatever goes wrong meanwhile."""
+        while not self.holds():
+            try:
+                await self._try_acquire()
+            except _CHANGED:
+                log.debug("%s: somebody else was quicker", self._where)
+            except TenureError as error:
+                self._warn(f"waits, and can't look who leads: {error}")
+            else:
+                self._trouble = ""
+            if not self.holds():
+                await asyncio.sleep(self._timing.look)
+        log.info("leads: %s holds %s", self._identity, self._where)
+
+    async def keep(self) -> None:
+        """Renew the Lease for ever.
+
+        Raises:
+            LeadershipLostError: somebody else holds it, or it couldn't be renewed in time.
+        """
+        pause = self._timing.renewal
+        while True:
+            await asyncio.sleep(min(pause, max(self._left, 0.0)))
+            if not self.holds():
+                raise LeadershipLostError(
+                    f"leadership lost, so the process ends: {self._where} couldn't be renewed for "
+                    f"{self._timing.deadline:.0f} s ({self._trouble or 'the process was held up'})"
+                )
+            try:
+                await self._renew()
+            except LeadershipLostError:
+                self._renewed_at = float("-inf")
+                raise
+            except TenureError as error:
+                self._warn(f"leads, and can't renew {self._where}: {error}")
+                pause = self._timing.look
+            else:
+                pause, self._trouble = self._timing.renewal, ""
+
+    async def release(self) -> None:
+        """Let go of the Lease, if this replica holds it, so that another one needn't wait."""
+        self._renewed_at = float("-inf")
+        try:
+            for _ in range(_RELEASE_ATTEMPTS):
+                if await self._try_release():
+                    return
+        except TenureError as error:
+            log.warning("%s isn't released, and ends by itself in %d s: %s", self._where, self._timing.lease, error)
+
+    @property
+    def _where(self) -> str:
+        return f"Lease {self._blank.namespace}/{self._blank.name}"
+
+    @property
+    def _left(self) -> float:
+        return self._renewed_at + self._timing.deadline - self._loop.time()
+
+    async def _try_acquire(self) -> None:
+        lease = await self._read(self._timing.deadline / 2)
+        self._observe(lease)
+        # One that was deleted is still its holder's, who creates it again.
+        held = (self._seen if lease is None else lease).holder not in {"", self._identity}
+        if not held or self._loop.time() >= self._seen_at + self._seen.seconds:
+            await self._claim(lease or self._blank, self._timing.deadline / 2)
+
+    def _observe(self, lease: Lease | None) -> None:
+        """Remember when the Lease was first seen as it is: only what its holder writes counts."""
+        if lease is None:
+            return
+        known, self._seen = self._seen, lease
+        if (known.holder, known.acquired, known.renewed) != (lease.holder, lease.acquired, lease.renewed):
+            self._seen_at = self._loop.time()
+        if lease.holder not in {known.holder, "", self._identity}:
+            log.info("waits: %s leads (%s)", lease.holder, self._where)
+
+    async def _renew(self) -> None:
+        try:
+            await self._claim(self._held, self._left)
+        except _CHANGED:
+            lease = await self._read(self._left)
+            if lease is not None and lease.holder not in {"", self._identity}:
+                self._seen = lease
+                raise LeadershipLostError(
+                    f"leadership lost, so the process ends: {lease.holder} holds {self._where}"
+                ) from None
+            await self._claim(lease or self._blank, self._left)
+
+    async def _claim(self, lease: Lease, seconds: float) -> None:
+        """Store that this replica holds the Lease, if it is still as it was read; it counts from before the request."""
+        began, now = self._loop.time(), datetime.now(UTC)
+        claim = replace(lease, holder=self._identity, seconds=self._timing.lease, renewed=now)
+        if lease.holder != self._identity:
+            claim = replace(claim, acquired=now, transitions=lease.transitions + bool(lease.resource_version))
+        self._held = self._seen = await write_lease(self._cluster, claim, seconds=max(seconds, 0.1))
+        self._renewed_at = began
+
+    async def _read(self, seconds: float) -> Lease | None:
+        return await read_lease(self._cluster, self._blank.namespace, NAME, seconds=max(seconds, 0.1))
+
+    async def _try_release(self) -> bool:
+        """Whether nothing is left to release."""
+        lease = await self._read(_RELEASE_SECONDS)
+        if lease is None or lease.holder != self._identity:
+            return True
+        try:
+            await write_lease(self._cluster, replace(lease, holder=""), seconds=_RELEASE_SECONDS)
+        except _CHANGED:
+            return False
+        log.info("released: %s", self._where)
+        return True
+
+    def _warn(self, trouble: str) -> None:
+        """Say once what is wrong, until it is something else."""
+        if trouble != self._trouble:
+            log.warning("%s", trouble)
+        self._trouble = trouble

@@ -1,0 +1,91 @@
+"""Replicas of the operator that elect one among them, and the Lease that they elect it by."""
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from support.eventually import eventually
+from support.identity import CONTROLLER, config_of
+from support.operator_process import OperatorProcess
+from tenure.kube.election import NAME
+from tenure.kube.leases import Lease
+from tenure_dev.chart import NAMESPACE
+from tenure_dev.controlplane import ControlPlane
+
+LEASE_SECONDS = 3
+"""As short as it may be, so that a test takes seconds."""
+
+_WHERE = ("lease", NAME, f"--namespace={NAMESPACE}")
+
+
+class Replicas:
+    """Two replicas for one namespace, `first` and `second`; neither runs yet."""
+
+    def __init__(
+        self, plane: ControlPlane, namespace: str, folder: Path, *, lease_seconds: int = LEASE_SECONDS
+    ) -> None:
+        self.plane = plane
+        self._folder = folder
+        self._arguments = (
+            *("--namespace", namespace, "--resync", "1", "--no-webhooks"),
+            *("--leader-election", "--system-namespace", NAMESPACE, "--lease-duration", str(lease_seconds)),
+        )
+        self.first, self.second = self.replica("first"), self.replica("second")
+
+    def replica(self, name: str, config: Path | None = None, *args: str) -> OperatorProcess:
+        """A replica that isn't started, with its log in a file of this name."""
+        config = config or config_of(self.plane, CONTROLLER)
+        return OperatorProcess(config, self._folder / f"{name}.log", *self._arguments, *args)
+
+    def start(self) -> None:
+        """Start both; the first one leads."""
+        self.first.start()
+        wait_leads(self.first)
+        self.second.start()
+        eventually(lambda: "waits: " in self.second.log, describe="the second replica waits")
+
+    def stop(self) -> None:
+        """Stop those that run."""
+        for replica in (self.first, self.second):
+            if replica.running:
+                replica.resume()
+                replica.stop()
+
+
+def wait_leads(replica: OperatorProcess, *, within: float = 30.0) -> None:
+    """Wait until a replica says that it leads."""
+    eventually(lambda: "leads: " in replica.log, within=within, describe="the replica leads")
+
+
+def wait_lost(replica: OperatorProcess, *, within: float = 15.0) -> str:
+    """Wait until a replica has ended since it doesn't lead any more, and return what it said."""
+    eventually(lambda: not replica.running, within=within, describe="the replica has ended")
+    assert replica.exit_code == 1
+    (said,) = [line for line in replica.log.splitlines() if line.startswith("tenure: leadership lost")]
+    assert "Traceback" not in replica.log
+    return said
+
+
+def stored_lease(plane: ControlPlane) -> dict[str, Any] | None:
+    """The Lease's spec as it is stored; None: there is no Lease."""
+    output = plane.kubectl("get", *_WHERE, "--ignore-not-found", "--output=json").stdout
+    spec: dict[str, Any] | None = json.loads(output)["spec"] if output.strip() else None
+    return spec
+
+
+def delete_lease(plane: ControlPlane) -> None:
+    """Delete the Lease."""
+    plane.kubectl("delete", *_WHERE, "--ignore-not-found")
+
+
+def hold_lease(plane: ControlPlane, holder: str, renewed: datetime) -> None:
+    """Store that somebody holds the Lease, and says to have renewed it then."""
+    lease = Lease(NAMESPACE, NAME, holder, "", datetime.now(UTC), LEASE_SECONDS, renewed)
+    plane.kubectl("create", "--filename=-", input=json.dumps(lease.to_body()))
+
+
+def seconds_since(moment: float) -> float:
+    """How long ago a moment of the monotonic clock is."""
+    return time.monotonic() - moment
