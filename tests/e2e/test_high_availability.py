@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from support.api import Api, ApiRefusedError
 from support.audit import Audit
 from support.churn import Churn, Witness, check_settled
 from support.eventually import eventually
@@ -18,6 +19,7 @@ from support.manifests import api_key, member, organization
 from support.proxy import Proxy
 from support.refused_start import refused_start
 from support.replicas import (
+    LEADS,
     LEASE_SECONDS,
     Replicas,
     delete_lease,
@@ -29,13 +31,24 @@ from support.replicas import (
 )
 from support.sweeps import lists_through, wait_sweeps
 from support.world import World
-from tenure_dev.cluster import RunningCluster
+from tenure_dev import webhooks
+from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane, free_ports
+from tenure_dev.paths import CRDS
 
 STEPS = 60
 PROMISED_AFTER_KILL = 20.0
 PROMISED_AFTER_SIGTERM = 2.0
 MANY = [f"key-{number}" for number in range(30)]
+
+
+@pytest.fixture(scope="module")
+def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Give a control plane whose API server may be stopped: it refuses everybody for a moment once it starts again."""
+    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("own-plane"), crds=CRDS) as plane:
+        plane.kubectl("create", "namespace", "acme")
+        plane.kubectl("create", "namespace", "judged")
+        yield plane
 
 
 @pytest.fixture
@@ -100,7 +113,7 @@ def test_another_replica_issues_keys_after_a_stop(world: World, pair: Replicas) 
     world.issue("after")
     assert seconds_since(stopped) <= PROMISED_AFTER_SIGTERM
     pair.first.stop()
-    assert "leads: " in pair.second.log
+    assert LEADS in pair.second.log
 
 
 def test_a_leader_frozen_under_churn_changes_nothing_afterwards(
@@ -166,27 +179,50 @@ def test_a_late_write_fails(world: World, replicas: Replicas, tmp_path: Path) ->
     assert world.verdict(token) == "Valid"
 
 
-def test_an_api_server_that_is_away_for_longer_than_the_lease(
-    world: World, control_plane: ControlPlane, pair: Replicas
-) -> None:
-    if isinstance(control_plane, RunningCluster):
-        pytest.skip("this cluster's API server can't be stopped")
-    world.create(organization(), member("alice"), api_key("before", "alice"))
-    tokens = world.issue("before")
-    control_plane.stop_apiserver()
+def test_an_api_server_that_is_away_for_longer_than_the_lease(own_plane: ControlPlane, tmp_path: Path) -> None:
+    world, pair = World(Api(own_plane, "acme")), Replicas(own_plane, "acme", tmp_path)
     try:
+        pair.start()
+        world.create(organization(), member("alice"), api_key("before", "alice"))
+        tokens = world.issue("before")
+        own_plane.stop_apiserver()
         said = wait_lost(pair.first)
+        assert f"couldn't be renewed for {LEASE_SECONDS * 2 / 3:.0f} s" in said
         assert pair.second.running
-        assert "leads: " not in pair.second.log
+        assert LEADS not in pair.second.log
+
+        own_plane.start_apiserver()
+        wait_leads(pair.second)
+        world.create(api_key("after", "alice"))
+        world.issue("after", within=30)
+        assert world.issue("before") == tokens
+        pair.first.start()
+        eventually(lambda: "waits: " in pair.first.log, describe="who was the leader waits")
     finally:
-        control_plane.start_apiserver()
-    assert f"couldn't be renewed for {LEASE_SECONDS * 2 / 3:.0f} s" in said
-    wait_leads(pair.second)
-    world.create(api_key("after", "alice"))
-    world.issue("after", within=30)
-    assert world.issue("before") == tokens
-    pair.first.start()
-    eventually(lambda: "waits: " in pair.first.log, describe="who was the leader waits")
+        world.api.close()
+        pair.stop()
+
+
+def test_a_replica_that_waits_judges_changes(own_plane: ControlPlane, tmp_path: Path) -> None:
+    delete_lease(own_plane)
+    world, pair = World(Api(own_plane, "judged")), Replicas(own_plane, "judged", tmp_path)
+    ports = (*free_ports(1), webhooks.install(own_plane))  # Changes are sent to the second one.
+    pair.first, pair.second = (
+        pair.replica(
+            f"judge-{port}", own_plane.kubeconfig, "--webhooks", "--webhook-host=127.0.0.1", f"--webhook-port={port}"
+        )
+        for port in ports
+    )
+    try:
+        pair.start()
+        eventually(lambda: webhooks.READY_LINE in pair.second.log, within=30, describe="requests are judged")
+        world.create(organization(), member("olga", "Owner"))
+        with pytest.raises(ApiRefusedError, match="is the only Owner"):
+            world.change_role("olga", "Member")
+        assert LEADS not in pair.second.log
+    finally:
+        world.api.close()
+        pair.stop()
 
 
 def test_a_deleted_lease_is_still_its_holders(world: World, pair: Replicas) -> None:
@@ -198,7 +234,7 @@ def test_a_deleted_lease_is_still_its_holders(world: World, pair: Replicas) -> N
     world.create(organization(), member("alice"), api_key("laptop", "alice"))
     world.issue("laptop")
     assert pair.first.running
-    assert "leads: " not in pair.second.log
+    assert LEADS not in pair.second.log
 
 
 def test_a_leader_ends_when_another_one_holds_the_lease(replicas: Replicas) -> None:

@@ -17,6 +17,9 @@ from tenure_dev.controlplane import ControlPlane
 LEASE_SECONDS = 3
 """As short as it may be, so that a test takes seconds."""
 
+LEADS = ": leads: "
+"""What a replica logs once it leads."""
+
 _WHERE = ("lease", NAME, f"--namespace={NAMESPACE}")
 
 
@@ -56,7 +59,7 @@ class Replicas:
 
 def wait_leads(replica: OperatorProcess, *, within: float = 30.0) -> None:
     """Wait until a replica says that it leads."""
-    eventually(lambda: "leads: " in replica.log, within=within, describe="the replica leads")
+    eventually(lambda: LEADS in replica.log, within=within, describe="the replica leads")
 
 
 def wait_lost(replica: OperatorProcess, *, within: float = 15.0) -> str:
