@@ -1,0 +1,41 @@
+"""The documentation site is whole by itself: what it shows is in it, and a dead link fails its build."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tenure_dev.paths import CHECKOUT
+
+_FETCHED = re.compile(
+    r"""<(?:script|img|iframe|source)\b[^>]*\ssrc=["']?(?:https?:)?//|<link\b[^>]*href=["']?(?:https?:)?//"""
+)
+_IMPORTED = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//""")
+
+
+def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sphinx", "-b", "html", "--quiet", "--fail-on-warning", str(source), str(target)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_it_fetches_nothing(tmp_path: Path) -> None:
+    result = build(CHECKOUT / "docs", tmp_path)
+    assert result.returncode == 0, result.stderr
+    pages, sheets = list(tmp_path.rglob("*.html")), list(tmp_path.rglob("*.css"))
+    assert len(pages) > 25
+    assert [page.name for page in pages if _FETCHED.search(page.read_text())] == []
+    assert [sheet.name for sheet in sheets if _IMPORTED.search(sheet.read_text())] == []
+
+
+def test_a_dead_link_and_a_page_out_of_the_navigation_fail_the_build(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(CHECKOUT / "docs", checkout / "docs")
+    shutil.copy(CHECKOUT / "pyproject.toml", checkout)
+    with (checkout / "docs" / "concepts.md").open("a") as page:
+        page.write("\n[somewhere](install.md#no-such-heading)\n")
+    (checkout / "docs" / "lost.md").write_text("# Lost\n")
+    result = build(checkout / "docs", tmp_path / "site")
+    assert result.returncode != 0
+    assert "local id not found in doc 'install': 'no-such-heading'" in result.stderr
+    assert "lost.md: WARNING: document isn't included in any toctree" in result.stderr
