@@ -53,8 +53,9 @@ check: setup ## Check format, lint, types, layers, generated files, and that the
 	$(BIN)/tenure generate --check
 	@$(MAKE) --no-print-directory docs
 
+# Read anew each time: what Sphinx remembers of an unchanged page are not its dead links.
 docs: setup ## Build the documentation site; a warning, such as a dead link, is an error.
-	$(BIN)/sphinx-build --builder html --jobs auto --quiet --fail-on-warning --keep-going docs .cache/docs
+	$(BIN)/sphinx-build --builder html --fresh-env --jobs auto --quiet --fail-on-warning --keep-going docs .cache/docs
 
 docs-serve: docs ## Build the documentation site and show it on http://127.0.0.1:8000.
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory .cache/docs 8000
