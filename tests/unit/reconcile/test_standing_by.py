@@ -1,0 +1,35 @@
+"""A replica that waits remembers what it learns, and lets nothing pile up."""
+
+from typing import cast
+
+import pytest
+
+from support.builders import api_key, issued, membership, organization
+from tenure.domain.resources import ApiKey
+from tenure.kube.cluster import Cluster
+from tenure.reconcile.context import Context
+from tenure.reconcile.controller import Controller
+
+pytestmark = pytest.mark.asyncio(loop_scope="function")
+
+NOBODY = cast("Cluster", None)
+"""Nothing is asked of a cluster here."""
+
+
+async def test_what_is_learnt_is_remembered_and_nobody_is_queued() -> None:
+    context = Context(NOBODY, standing_by=True)
+    controller = Controller(context, namespaces=(), resync_seconds=300.0)
+    context.take_in(membership())
+    context.take_in(key := issued(api_key(), membership(), organization()))
+    controller.observe(ApiKey, "DELETED", {"kind": "ApiKey", **key.model_dump(by_alias=True, mode="json")})
+    assert [type(known).kind for known in context.mirror.all()] == ["Membership"]
+    assert len(context.queue) == 0
+
+
+async def test_whoever_takes_over_looks_at_everything() -> None:
+    context = Context(NOBODY, standing_by=True)
+    controller = Controller(context, namespaces=(), resync_seconds=300.0)
+    context.take_in(membership())
+    context.take_in(api_key())
+    controller.lead(lambda: True)
+    assert len(context.queue) == len(context.mirror.all()) == 2
