@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 from tenure_dev.paths import CHECKOUT
 
 _FETCHED = re.compile(
@@ -39,3 +41,12 @@ def test_a_dead_link_and_a_page_out_of_the_navigation_fail_the_build(tmp_path: P
     assert result.returncode != 0
     assert "local id not found in doc 'install': 'no-such-heading'" in result.stderr
     assert "lost.md: WARNING: document isn't included in any toctree" in result.stderr
+
+
+def test_every_deployment_that_a_page_names_is_installed() -> None:
+    pages = "".join(page.read_text() for page in (CHECKOUT / "docs").rglob("*.md"))
+    named = set(re.findall(r"deploy(?:ment)?s?[/ ](tenure-[a-z]+)", pages))
+    manifests = yaml.safe_load_all((CHECKOUT / "manifests" / "install.yaml").read_text())
+    installed = {body["metadata"]["name"] for body in manifests if body and body["kind"] == "Deployment"}
+    assert named
+    assert named <= installed
