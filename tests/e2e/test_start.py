@@ -115,7 +115,7 @@ def test_credentials_that_the_server_does_not_know(control_plane: ControlPlane, 
 def test_definitions_that_are_missing_or_older_than_the_code(plane: ControlPlane, tmp_path: Path) -> None:
     message = refused_start(plane.kubeconfig)
     assert "CustomResourceDefinition organizations.tenure.dev is missing" in message
-    assert "kubectl apply -f crds/" in message
+    assert "kubectl apply --server-side -f crds/" in message
 
     fields = {"organizations": "suspended", "memberships": "role", "apikeys": "revision"}
     for plural, field in fields.items():
@@ -124,7 +124,7 @@ def test_definitions_that_are_missing_or_older_than_the_code(plane: ControlPlane
         message = refused_start(plane.kubeconfig)
         assert f"CustomResourceDefinition {plural}.tenure.dev is older than this version" in message
         assert f"spec.{field}" in message
-        assert "kubectl apply -f crds/" in message
+        assert "kubectl apply --server-side -f crds/" in message
         apply(plane, definition(plural))
 
     with OperatorProcess(plane.kubeconfig, tmp_path / "operator.log") as operator:
@@ -143,6 +143,22 @@ def edited(plane: ControlPlane, folder: Path, field: str, value: object) -> Path
     path = folder / "config"
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def test_older_definitions_of_a_helm_release_name_helms_command(plane: ControlPlane) -> None:
+    for plural in ("organizations", "memberships"):
+        apply(plane, definition(plural))
+    older = definition("apikeys", without="revision")
+    marks = {"meta.helm.sh/release-name": "keys", "meta.helm.sh/release-namespace": "tenure-system"}
+    older["metadata"]["annotations"] = marks
+    apply(plane, older)
+    message = refused_start(plane.kubeconfig)
+    assert "CustomResourceDefinition apikeys.tenure.dev is older than this version of Tenure" in message
+    assert message.endswith(
+        "Helm installed it, so: helm upgrade keys helm/tenure --namespace tenure-system --reset-then-reuse-values "
+        "--set crds.enabled=true"
+    )
+    apply(plane, definition("apikeys"))
 
 
 def definition(plural: str, *, without: str | None = None) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import ssl
+import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +79,28 @@ async def load(
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+@contextlib.contextmanager
+def load_beside(plane: ControlPlane, make: Callable[[int], Patch], *, rate: int) -> Iterator[Answers]:
+    """The same from a thread of its own, for a block that waits for processes."""
+    began, done = threading.Event(), threading.Event()
+    given: list[Answers] = []
+
+    async def ask() -> None:
+        async with load(plane, make, rate=rate) as answers:
+            given.append(answers)
+            began.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(ask(),), name="load", daemon=True)
+    thread.start()
+    began.wait()
+    try:
+        yield given[0]
+    finally:
+        done.set()
+        thread.join()
 
 
 async def _keep_asking(

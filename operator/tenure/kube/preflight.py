@@ -20,6 +20,7 @@ from tenure.kube import authorities, election, webhooks
 from tenure.kube.cluster import Cluster
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_APPLY = "apply them with: kubectl apply --server-side -f crds/"
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
@@ -183,11 +184,10 @@ async def check_definitions(cluster: Cluster) -> None:
 
 async def _check_definition(cluster: Cluster, plural: str, wanted: Mapping[str, Any]) -> None:
     name = f"{plural}.{GROUP}"
-    apply = "apply them with: kubectl apply -f crds/"
     try:
         served = await cluster.read(f"{_CRDS}/{name}")
     except ObjectNotFoundError as error:
-        raise StartRefusedError(f"CustomResourceDefinition {name} is missing; {apply}") from error
+        raise StartRefusedError(f"CustomResourceDefinition {name} is missing; {_APPLY}") from error
     except ForbiddenError as error:
         raise StartRefusedError(
             f"missing right: get customresourcedefinitions.apiextensions.k8s.io named {name}; grant it to the "
@@ -197,8 +197,21 @@ async def _check_definition(cluster: Cluster, plural: str, wanted: Mapping[str, 
     if missing:
         raise StartRefusedError(
             f"CustomResourceDefinition {name} is older than this version of Tenure: it lacks {missing[0]}"
-            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}; {apply}"
+            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}; {_remedy(served)}"
         )
+
+
+def _remedy(served: Mapping[str, Any]) -> str:
+    """The command that brings a definition up to date: Helm's, where a release holds it."""
+    annotations = served["metadata"].get("annotations") or {}
+    release = annotations.get("meta.helm.sh/release-name")
+    if release is None:
+        return _APPLY
+    namespace = annotations.get("meta.helm.sh/release-namespace", "tenure-system")
+    return (
+        f"Helm installed it, so: helm upgrade {release} helm/tenure --namespace {namespace} "
+        "--reset-then-reuse-values --set crds.enabled=true"
+    )
 
 
 def _schema(definition: Mapping[str, Any]) -> Mapping[str, Any]:

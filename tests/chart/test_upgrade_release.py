@@ -1,0 +1,190 @@
+"""An upgrade of the release from the version before, under load, and back: no key is lost, none issued anew."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support import manifests, people
+from support.audit import Audit
+from support.client import Client, fresh_namespace
+from support.eventually import eventually
+from support.figures import show
+from support.load import Patch, load_beside
+from support.release import Site, Version, present, previous
+from support.service_network import ServiceNetwork
+from support.world import World
+from tenure.domain.resources.base import API_VERSION
+from tenure_dev.build import find_or_build
+from tenure_dev.chart import CHART
+from tenure_dev.controlplane import ControlPlane
+
+KEYS, MEMBERS, CHANGING = 200, 10, 10
+RATE = 20
+PATIENCE = 120.0
+FORBIDDEN_ROLE = "Analyst"
+NEWER_FIELD = "fieldOfANewerVersion"
+
+Issued = Mapping[str, tuple[str, str, str, str]]
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Version:
+    return previous(tmp_path_factory.mktemp("previous"))
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Version:
+    """Give the present version, with a field in the keys' status that the one before doesn't know."""
+    chart = tmp_path / "chart"
+    shutil.copytree(CHART, chart)
+    path = chart / "files" / "crds" / "apikeys.yaml"
+    definition = yaml.safe_load(path.read_text())
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["properties"]["status"]["properties"][NEWER_FIELD] = {"type": "string", "description": "of a newer version"}
+    path.write_text(yaml.safe_dump(definition))
+    return present(chart)
+
+
+@pytest.fixture
+def versions(old: Version, new: Version) -> tuple[Version, Version]:
+    return old, new
+
+
+@pytest.fixture
+def site(old: Version, tmp_path: Path) -> Iterator[Site]:
+    """Give a cluster on which the version before was installed and runs."""
+    with ExitStack() as stack:
+        services = stack.enter_context(ServiceNetwork())
+        folder = tmp_path / "plane"
+        plane = stack.enter_context(
+            ControlPlane.start(find_or_build(), folder, audit=True, apiserver_args=services.apiserver_args)
+        )
+        site = Site(plane, services, tmp_path, stack)
+        site.helm("install", "tenure", str(old.chart), "--create-namespace")
+        plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/apikeys.tenure.dev")
+        site.replace_all(old)
+        yield site
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[Client]:
+    """Give an organization with 200 issued keys, members who change, and an outsider whom only webhooks keep away."""
+    with fresh_namespace(site.plane, "acme") as client:
+        subjects = [people.subject(person.user) for person in (people.OUTSIDER, people.LIMITED_GITOPS)]
+        people.bind(site.plane, "acme", "grants", subjects[1:], people.granting(people.LIMITED_GITOPS.grants))
+        people.bind(site.plane, "acme", "writes", subjects, people.plain())
+        people.wait_permitted(client, people.OUTSIDER.user, "patch", "memberships")
+        items = [manifests.organization()]
+        items += [manifests.member(f"member-{number}") for number in range(MEMBERS)]
+        items += [manifests.member(f"changing-{number}") for number in range(CHANGING)]
+        items += [manifests.api_key(f"key-{number}", f"member-{number % MEMBERS}") for number in range(KEYS)]
+        document = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        site.plane.kubectl("create", "--filename=-", "--namespace=acme", input=document, timeout=180)
+        World(client).wait_valid_keys(KEYS, within=PATIENCE)
+        yield client
+
+
+def issued(client: Client) -> Issued:
+    """Key id, hash, time of issue and Secret of each key."""
+    return {
+        body["metadata"]["name"]: (
+            body["status"]["keyId"],
+            body["status"]["hash"],
+            body["status"]["issued"]["at"],
+            body["status"]["secretUID"],
+        )
+        for body in client.list("apikeys")
+    }
+
+
+def secrets(client: Client) -> dict[str, tuple[str, str]]:
+    found = client.list("secrets")
+    return {body["metadata"]["name"]: (body["metadata"]["uid"], body["data"]["token"]) for body in found}
+
+
+def forbidden(number: int) -> Patch:
+    return change(number, FORBIDDEN_ROLE, people.OUTSIDER)
+
+
+def permitted(number: int) -> Patch:
+    return change(number, "Viewer" if number // CHANGING % 2 else "Member", people.LIMITED_GITOPS)
+
+
+def change(number: int, role: str, person: people.Person) -> Patch:
+    path = f"/apis/{API_VERSION}/namespaces/acme/memberships/changing-{number % CHANGING}"
+    return Patch(path, {"spec": {"role": role}}, {"Impersonate-User": person.user})
+
+
+def authorities(plane: ControlPlane) -> set[str]:
+    body = json.loads(plane.kubectl("get", "validatingwebhookconfiguration", "tenure", "-o=json").stdout)
+    return {webhook["clientConfig"].get("caBundle", "") for webhook in body["webhooks"]}
+
+
+def write_newer_field(client: Client) -> None:
+    """Write what a newer version would write."""
+    for number in range(KEYS):
+        client.patch("apikeys", f"key-{number}", {"status": {NEWER_FIELD: "kept"}}, "status")
+
+
+def roll_back(site: Site, old: Version, way: str) -> None:
+    if way == "helm rollback":
+        site.helm("rollback", "tenure", "1")
+    else:
+        site.helm("upgrade", "tenure", str(old.chart), "--set=crds.enabled=false")
+
+
+@pytest.mark.parametrize("way", ["helm rollback", "the chart before, without its definitions"])
+def test_no_key_is_lost_or_issued_anew_and_no_write_goes_unjudged(
+    site: Site, client: Client, versions: tuple[Version, Version], way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = versions
+    audit = Audit(site.plane.audit_log or Path())
+    before, tokens, trusted = issued(client), secrets(client), authorities(site.plane)
+    assert (len(before), len(tokens)) == (KEYS, KEYS)
+
+    with (
+        load_beside(site.plane, forbidden, rate=RATE) as refused,
+        load_beside(site.plane, permitted, rate=RATE) as passed,
+    ):
+        site.helm("upgrade", "tenure", str(new.chart))
+        assert authorities(site.plane) == trusted, "an upgrade took the authority away"
+        site.replace_all(new)
+        write_newer_field(client)
+        upgraded = issued(client), secrets(client)
+        roll_back(site, old, way)
+        assert authorities(site.plane) == trusted, "a rollback took the authority away"
+        site.replace_all(old)
+
+    show(capsys, f"{way}: {dict(refused.codes)} for an outsider, {dict(passed.codes)} for somebody entitled")
+    assert upgraded == (before, tokens)
+    World(client).wait_valid_keys(KEYS, within=PATIENCE)
+    assert (issued(client), secrets(client)) == (before, tokens)
+    written = [entry for entry in audit.writes(user=people.OUTSIDER.user, resource="memberships") if entry.code < 300]
+    assert written == []
+    assert FORBIDDEN_ROLE not in {body["spec"]["role"] for body in client.list("memberships")}
+    # 500: a replica's connections ended with it. 403 and 429: definitions changed, and the API server can't list for a
+    # moment. What can't be judged is refused, and GitOps tools try again.
+    assert set(refused.codes) <= {403, 429, 500}, refused.errors
+    assert set(passed.codes) <= {200, 403, 429, 500}, passed.errors
+    assert refused.codes[403] > refused.codes.total() / 2, refused.errors
+    assert passed.codes[200] > passed.codes.total() / 2, passed.errors
+    check_old_code_works_on(site, client, keeps=way != "helm rollback")
+
+
+def check_old_code_works_on(site: Site, client: Client, *, keeps: bool) -> None:
+    """The old code writes a status, verifies tokens, and keeps what it doesn't know as long as the schema does."""
+    world = World(client)
+    world.change_key("key-0", suspended=True)
+    status: dict[str, Any] = world.wait_reason("key-0", "Suspended", within=PATIENCE)["status"]
+    assert (status.get(NEWER_FIELD) == "kept") is keeps
+    token = world.token("key-1")
+    assert token is not None
+    assert site.verifier is not None
+    verifier = site.verifier
+    eventually(lambda: verifier.code(token) == "Valid", within=PATIENCE, describe="the token is verified")

@@ -1,0 +1,140 @@
+"""Two versions of the chart and the code, and a cluster on which one takes the other's place."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from support.operator_process import OperatorProcess
+from support.service_network import ServiceNetwork
+from support.verifier_process import VerifierProcess
+from support.webhook_process import WebhookProcess
+from tenure_dev import kubeconfig
+from tenure_dev.chart import CHART, NAMESPACE
+from tenure_dev.controlplane import ControlPlane, free_ports
+from tenure_dev.paths import CHECKOUT
+from tenure_dev.tools import Tools
+
+PREVIOUS = "45aea96047d5e167ef284c2daa4e97bebafefb7e"
+"""The version before, as long as none is released."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A chart, and the program that its image would hold."""
+
+    name: str
+    chart: Path
+    program: tuple[str, ...]
+
+
+def present(chart: Path = CHART) -> Version:
+    """What is checked out."""
+    return Version("present", chart, (sys.executable, "-m", "tenure"))
+
+
+def previous(folder: Path) -> Version:
+    """The version before, built from Git into an environment of its own; skips where the clone has no history."""
+    git = ["git", "-C", str(CHECKOUT)]
+    if subprocess.run([*git, "cat-file", "-e", f"{PREVIOUS}^{{commit}}"], capture_output=True, check=False).returncode:
+        pytest.skip(f"this clone has no commit {PREVIOUS[:12]}: it is shallow; run `git fetch --unshallow`")
+    source, environment = folder / "source", folder / "environment"
+    paths = ["operator", "helm", "pyproject.toml", "uv.lock", "README.md", "LICENSE"]
+    archive = subprocess.run([*git, "archive", PREVIOUS, *paths], capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=BytesIO(archive)) as tar:
+        tar.extractall(source, filter="data")
+    uv = os.environ.get("UV") or shutil.which("uv")
+    assert uv, "uv is neither on PATH nor named by UV; run the tests by `make test`"
+    settings = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(environment)}
+    command = [uv, "sync", "--locked", "--no-dev", "--no-editable", "--quiet"]
+    built = subprocess.run(command, cwd=source, env=settings, capture_output=True, text=True, check=False, timeout=600)
+    assert built.returncode == 0, built.stderr
+    return Version("previous", source / "helm" / "tenure", (str(environment / "bin" / "tenure"),))
+
+
+@dataclass
+class Site:
+    """A cluster with a release of the chart; what the kubelet would run, run as the chart's ServiceAccounts."""
+
+    plane: ControlPlane
+    services: ServiceNetwork
+    folder: Path
+    stack: ExitStack
+    ports: list[int] = field(default_factory=lambda: free_ports(2))
+    """Of the two webhook replicas."""
+
+    operator: OperatorProcess | None = None
+    webhooks: list[WebhookProcess | None] = field(default_factory=lambda: [None, None])
+    verifier: VerifierProcess | None = None
+
+    def helm(self, *args: str) -> str:
+        """Run Helm against the cluster."""
+        environment = {"HOME": str(self.folder), "KUBECONFIG": str(self.plane.kubeconfig)}
+        command = [str(Tools.find_or_build().helm), *args, "--namespace", NAMESPACE]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    def replace_operator(self, version: Version) -> None:
+        """Stop the operator and start the one of a version: the chart's strategy is Recreate."""
+        if self.operator is not None:
+            self.operator.stop(within=15)
+        command = self._command(version, "controller", "--health-port=0")
+        log = self.folder / f"operator-{version.name}.log"
+        self.operator = OperatorProcess(self._config("controller"), log, command=command)
+        self.stack.enter_context(self.operator)
+
+    def replace_webhook(self, number: int, version: Version) -> None:
+        """Take a replica out of the Service, stop it, start the one of a version, and put that in once it is ready."""
+        port, old = self.ports[number], self.webhooks[number]
+        if old is not None:
+            self.services.backends.remove(port)
+            old.stop(within=15)
+        command = self._command(version, "webhook", "--webhook-host=127.0.0.1", f"--webhook-port={port}")
+        log = self.folder / f"webhook-{number}-{version.name}.log"
+        new = WebhookProcess(self._config("webhook"), log, port, command=command)
+        self.webhooks[number] = new
+        self.stack.enter_context(new)
+        self.services.backends.append(port)
+
+    def replace_verifier(self, version: Version) -> None:
+        """Stop the verifier and start the one of a version."""
+        if self.verifier is not None:
+            self.verifier.stop(within=15)
+        (port,) = free_ports(1)
+        command = self._command(version, "verifier", "--verifier-host=127.0.0.1", f"--verifier-port={port}")
+        log = self.folder / f"verifier-{version.name}.log"
+        self.verifier = VerifierProcess(self._config("verifier"), log, port=port, command=command)
+        self.stack.enter_context(self.verifier)
+
+    def replace_all(self, version: Version) -> None:
+        """One after the other."""
+        self.replace_operator(version)
+        self.replace_webhook(0, version)
+        self.replace_webhook(1, version)
+        self.replace_verifier(version)
+
+    def _command(self, version: Version, component: str, *instead: str) -> Sequence[str]:
+        """What the Deployment's container runs, with what depends on the machine replaced."""
+        path = "-o=jsonpath={range .spec.template.spec.containers[0].args[*]}{@}{'\\n'}{end}"
+        shown = self.plane.kubectl("get", "deployment", f"tenure-{component}", f"--namespace={NAMESPACE}", path).stdout
+        replaced = {argument.partition("=")[0] for argument in instead}
+        arguments = [argument for argument in shown.splitlines() if argument.partition("=")[0] not in replaced]
+        return (*version.program, *arguments, *instead)
+
+    def _config(self, component: str) -> Path:
+        """The kubeconfig of the ServiceAccount that the release made."""
+        path = self.folder / f"{component}.kubeconfig"
+        if not path.exists():
+            command = ("create", "token", f"tenure-{component}", f"--namespace={NAMESPACE}", "--duration=12h")
+            token = self.plane.kubectl(*command).stdout.strip()
+            kubeconfig.write(path, self.plane.server, authority=self.plane.certificate_authority, token=token)
+        return path
