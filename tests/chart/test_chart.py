@@ -38,6 +38,8 @@ VARIANTS = {
 TYPOS = {
     "webhook.replica=3": "replica",
     "webhook.replicas=0": "/webhook/replicas",
+    "controller.replicas=0": "/controller/replicas",
+    "controller.leaseSeconds=1": "/controller/leaseSeconds",
     "organizationDefaults.whenKeysExist=Maybe": "whenKeysExist",
     "organizationLimits.maxTTL=30d": "maxTTL",
     "certificates.mode=self": "/certificates/mode",
@@ -139,6 +141,42 @@ def test_namespaces_that_are_served_bound_rights_and_webhooks() -> None:
     assert {resource for rule in everywhere for resource in rule["resources"]} == {"customresourcedefinitions"}
     places = {role["metadata"]["namespace"] for role in of_kind(found, "Role")}
     assert places == {"a", "b", NAMESPACE}
+
+
+def test_the_replicas_of_the_operator_elect_one_where_tenure_lives() -> None:
+    found = bodies("--set=controller.replicas=3", "--set=controller.leaseSeconds=30", "--set=namespaces={a,b}")
+    (deployment,) = [one for one in of_kind(found, "Deployment") if one["metadata"]["name"] == "tenure-controller"]
+    assert deployment["spec"]["replicas"] == 3
+    assert deployment["spec"]["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+    }
+    pod = deployment["spec"]["template"]["spec"]
+    assert {"--leader-election", "--lease-duration=30", f"--system-namespace={NAMESPACE}"} <= {
+        *pod["containers"][0]["args"]
+    }
+    (spread,) = pod["topologySpreadConstraints"]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert spread["labelSelector"]["matchLabels"].items() <= labels.items()
+    roles = [role for role in of_kind(found, "Role") if role["metadata"]["name"].startswith("tenure-controller")]
+    places = {
+        role["metadata"]["namespace"] for role in roles for rule in role["rules"] if "leases" in rule["resources"]
+    }
+    assert places == {NAMESPACE}
+
+
+@pytest.mark.parametrize(
+    ("args", "budgets"),
+    [
+        ((), {"tenure-controller", "tenure-webhook"}),
+        (("--set=controller.replicas=1",), {"tenure-webhook"}),
+        (("--set=controller.podDisruptionBudget.enabled=false",), {"tenure-webhook"}),
+    ],
+)
+def test_disruptions_leave_one_replica_where_there_are_two(args: tuple[str, ...], budgets: set[str]) -> None:
+    found = of_kind(bodies("--set=verifier.enabled=false", *args), "PodDisruptionBudget")
+    assert {body["metadata"]["name"] for body in found} == budgets
+    assert all(body["spec"]["minAvailable"] == 1 for body in found)
 
 
 def test_a_release_is_installed_upgraded_and_uninstalled_and_keeps_the_definitions(plane: ControlPlane) -> None:

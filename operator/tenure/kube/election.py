@@ -79,7 +79,7 @@ class Election:
         while not self.holds():
             try:
                 await self._try_acquire()
-            except _CHANGED:
+            except (ConflictError, AlreadyExistsError):
                 log.debug("%s: somebody else was quicker", self._where)
             except TenureError as error:
                 self._warn(f"waits, and can't look who leads: {error}")
