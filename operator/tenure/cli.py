@@ -11,7 +11,7 @@ import typer
 from tenure import __version__, options
 from tenure.domain.admission.impact import compare
 from tenure.domain.durations import parse_duration
-from tenure.domain.installation import Installation, Limits
+from tenure.domain.installation import Installation, KubernetesAccess, Limits
 from tenure.domain.resources.organization import WhenKeysExist
 from tenure.domain.revocation import parse_moment
 from tenure.errors import TenureError
@@ -54,6 +54,7 @@ def run(
     username_prefix: options.UsernamePrefix = "",
     when_keys_exist: options.KeysExist = WhenKeysExist.WARN,
     limits: options.LimitsText = "",
+    kubernetes_access: options.Access = KubernetesAccess.NONE,
     *,
     leader_election: options.LeaderElection = False,
     lease_duration: options.LeaseDuration = 15,
@@ -88,7 +89,7 @@ def run(
         namespaces=tuple(namespace or ()),
         resync_seconds=resync,
         health_port=health_port,
-        installation=Installation(username_prefix, when_keys_exist, Limits.parse(limits)),
+        installation=Installation(username_prefix, when_keys_exist, Limits.parse(limits), kubernetes_access),
         webhook=webhook if webhooks else None,
         election=election if leader_election else None,
         log_format=log_format,

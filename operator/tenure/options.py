@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tenure.domain.durations import MEANING, parse_duration
-from tenure.domain.installation import Limits
+from tenure.domain.installation import KubernetesAccess, Limits
 from tenure.domain.resources.base import NAME_LENGTH
 from tenure.domain.resources.organization import WhenKeysExist
 from tenure.domain.revocation import MEANING as MOMENT
@@ -64,6 +64,7 @@ RUN_VARIABLES = (
     variable("RESYNC"),
     variable("WEBHOOKS"),
     variable("HEALTH_PORT"),
+    variable("KUBERNETES_ACCESS"),
     variable("LEADER_ELECTION"),
     variable("LEASE_DURATION"),
 )
@@ -168,6 +169,15 @@ KeysExist = Annotated[
         "--when-keys-exist",
         help="What a role change that ends working keys meets, in organizations that don't say it themselves.",
         envvar=variable("WHEN_KEYS_EXIST"),
+    ),
+]
+Access = Annotated[
+    KubernetesAccess,
+    typer.Option(
+        "--kubernetes-access",
+        help="What members are given in their namespace: nothing, the ClusterRole of their role, or besides that the "
+        "Secrets of their own keys, to read.",
+        envvar=variable("KUBERNETES_ACCESS"),
     ),
 ]
 LimitsText = Annotated[

@@ -12,9 +12,12 @@ from tenure.kube.preflight import (
     AUTHORITY_RIGHTS,
     CALLER_RIGHTS,
     CLUSTER_RIGHTS,
+    CLUSTER_ROLE_RIGHTS,
     ELECTION_RIGHTS,
+    OWN_KEYS_RIGHTS,
     REGISTRATION_RIGHTS,
     RIGHTS,
+    ROLE_BINDING_RIGHTS,
     SYSTEM_RIGHTS,
     TRUST_RIGHTS,
     VERIFIER_RIGHTS,
@@ -69,6 +72,10 @@ def rights_page() -> str:
         "Secrets are never listed or watched: whoever can list them holds a master key.\n\n"
         "With `--leader-election`, in Tenure's own namespace:\n\n"
         f"{_rights(ELECTION_RIGHTS)}\n"
+        "With `--kubernetes-access=Roles`, the ClusterRoles in the cluster:\n\n"
+        f"{_rights((*ROLE_BINDING_RIGHTS, *CLUSTER_ROLE_RIGHTS))}\n"
+        "With `--kubernetes-access=RolesAndKeys` besides:\n\n"
+        f"{_rights(OWN_KEYS_RIGHTS)}\n"
         "## Where it judges requests too\n\n"
         "In each namespace that it serves:\n\n"
         f"{_rights(ADMISSION_RIGHTS)}\n"

@@ -26,7 +26,7 @@ from tenure_dev import verifier, webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import render
 from tenure_dev.controlplane import ControlPlane, free_ports
-from tenure_dev.paths import CRDS
+from tenure_dev.paths import CHECKOUT, CRDS
 
 ACCOUNTS = (CONTROLLER, WEBHOOK, VERIFIER)
 GOLDEN = Path(__file__).with_name("rights.golden.yaml")
@@ -37,7 +37,7 @@ Right = tuple[str, str, str]
 # The watches of an operator that runs are still open, and the audit log has what is complete.
 _RUNNING = 30
 
-_ARGUMENTS = ("--no-webhooks", "--resync", "2", "--leader-election")
+_ARGUMENTS = ("--no-webhooks", "--resync", "2", "--leader-election", "--kubernetes-access=RolesAndKeys")
 
 EVERYBODYS = {("authorization.k8s.io", "selfsubjectaccessreviews", "create")}
 """What Kubernetes lets every authenticated client do."""
@@ -49,8 +49,12 @@ USED_ELSEWHERE = {
     VERIFIER: {("tenure.dev", "memberships", "get")},
 }
 
-ASKED_BY_THE_API_SERVER = {("tenure.dev", "apikeys", "revoke")}
-"""A virtual verb: no request has it, and the webhooks' configuration asks for it when ApiKeys are deleted."""
+ASKED_BY_THE_API_SERVER = {
+    ("tenure.dev", "apikeys", "revoke"),
+    ("rbac.authorization.k8s.io", "clusterroles", "bind"),
+}
+"""Virtual verbs: no request has them. The webhooks' configuration asks for the first when ApiKeys are deleted, RBAC
+itself for the second when RoleBindings are written."""
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +71,7 @@ def used(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[
     folder = tmp_path_factory.mktemp("logs")
     port = webhooks.install(plane)
     store_old_authority(plane)
+    plane.kubectl("apply", "--server-side", f"--filename={CHECKOUT / 'manifests' / 'roles.yaml'}")
     name = f"test-{uuid4().hex[:10]}"
     plane.kubectl("create", "namespace", name)
     audit = Audit(plane.audit_log)
@@ -84,6 +89,9 @@ def used(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 def live(world: World, verifier_url: str) -> None:
     """Issue keys, change roles, take owners away, delete: everything that needs a right."""
+    for name in ("tenure-viewer", "tenure-keys-otto"):
+        world.api.create("rolebindings", manifests.role_binding(name))
+    world.api.create("roles", manifests.role("tenure-keys-otto"))
     world.organization(roleChanges={"whenKeysExist": "RequireAcknowledgement"}, keys={"maxPerMember": 5})
     world.create(
         manifests.member("olga", "Owner"),
@@ -101,6 +109,10 @@ def live(world: World, verifier_url: str) -> None:
     with pytest.raises(ApiRefusedError, match="is the only Owner"):
         world.change_role("olga", "Member")
     drop_unknown_secret(world)
+    world.create(manifests.api_key("held", "otto"))
+    world.issue("held")
+    world.wait_reason("acme", "BindingConflict", plural="organizations", type_="RolesBound")
+    leave_own_keys(world)
     world.create(manifests.api_key("orphan", "olga"))
     world.issue("orphan")
     world.api.delete("organizations", "acme")
@@ -127,6 +139,15 @@ def drop_unknown_secret(world: World) -> None:
     reference = {"apiVersion": key["apiVersion"], "kind": "ApiKey", "name": "next", "uid": key["metadata"]["uid"]}
     world.create(manifests.secret("next", ownerReferences=[{**reference, "controller": True}]))
     world.wait_gone("secrets", "next")
+
+
+def leave_own_keys(world: World) -> None:
+    """Have a member go whose Role and RoleBinding no garbage collector takes along."""
+    world.create(manifests.member("leaver"), manifests.api_key("left", "leaver"))
+    world.issue("left")
+    eventually(lambda: world.api.get("rolebindings", "tenure-keys-leaver"), describe="leaver reads their key")
+    world.api.delete("memberships", "leaver", propagationPolicy="Orphan")
+    eventually(lambda: world.api.get("rolebindings", "tenure-keys-leaver") is None, describe="their RoleBinding goes")
 
 
 def store_old_authority(plane: ControlPlane) -> None:

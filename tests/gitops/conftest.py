@@ -8,13 +8,12 @@ from uuid import uuid4
 import pytest
 
 from support.api import Api
-from support.arrangements import ACME, ALICE, LAPTOP, namespaces_for_states, reach, title
+from support.arrangements import ACME, ALICE, LAPTOP, REACHED, namespaces_for_states, reach, title
 from support.identity import CONTROLLER, config_of
 from support.judged import Judged, judged_plane
 from support.operator_process import OperatorProcess
 from support.repository import Repository, samples
 from support.world import World
-from tenure.domain.reasons import STATES
 from tenure_dev.controlplane import ControlPlane
 
 Body = dict[str, Any]
@@ -26,7 +25,7 @@ def states(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("states")
     with namespaces_for_states(control_plane, folder) as names:
         found = {}
-        for state in STATES:
+        for state in REACHED:
             api = Api(control_plane, names[title(state)])
             found[title(state)] = reach(World(api), state)
             api.close()

@@ -15,6 +15,8 @@ PATHS: Mapping[str, str] = {
     "secrets": "/api/v1",
     "events": "/apis/events.k8s.io/v1",
     "namespaces": "/api/v1",
+    "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
+    "roles": "/apis/rbac.authorization.k8s.io/v1",
 }
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -89,6 +91,10 @@ class Api:
         """Delete an object, with DeleteOptions."""
         body = {"kind": "DeleteOptions", **options}
         return self._call("DELETE", self._path(plural, name), json=body, params=params or {})
+
+    def review(self, path: str, body: Mapping[str, Any]) -> Body:
+        """Post a review, which creates nothing, and return its answer."""
+        return self._call("POST", path, json=dict(body))
 
     def _path(self, plural: str, name: str = "") -> str:
         return f"{PATHS[plural]}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")

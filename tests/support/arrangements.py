@@ -8,11 +8,12 @@ from uuid import uuid4
 
 from support.eventually import eventually
 from support.identity import CONTROLLER, config_of
-from support.manifests import api_key, held, member, organization, secret
+from support.manifests import api_key, held, member, organization, role_binding, secret
 from support.operator_process import OperatorProcess
 from support.world import Body, World
 from tenure.domain.reasons import STATES, State
 from tenure_dev.controlplane import ControlPlane
+from tenure_dev.paths import CHECKOUT
 
 PAST = "2026-01-01T00:00:00Z"
 SUBJECTS = {
@@ -83,6 +84,15 @@ def owner_lost(world: World) -> None:
     world.change_role("alice", "Member")
 
 
+def foreign_binding(world: World) -> None:
+    world.api.create("rolebindings", role_binding("tenure-viewer"))
+    world.create(ACME, ALICE)
+
+
+def title(state: State) -> str:
+    return f"{state.kind} {state.type}={state.status} {state.reason}"
+
+
 ARRANGEMENTS: Mapping[str, Arrange] = {
     "ApiKey Ready=True Issued": applied(ACME, ALICE, LAPTOP),
     "ApiKey Ready=False MembershipNotFound": applied(ACME, LAPTOP),
@@ -118,21 +128,28 @@ ARRANGEMENTS: Mapping[str, Arrange] = {
     "Organization HasOwner=True Owned": applied(ACME, member("alice", "Owner")),
     "Organization HasOwner=False AwaitingFirstOwner": applied(ACME, ALICE),
     "Organization HasOwner=False NoOwner": owner_lost,
+    "Organization RolesBound=True Bound": applied(ACME, ALICE),
+    "Organization RolesBound=False BindingConflict": foreign_binding,
 }
+NOT_ARRANGED = {
+    "Organization RolesBound=False BindingForbidden",
+    "Organization RolesBound=False ClusterRoleMissing",
+}
+"""States of a whole cluster: tests/e2e/test_kubernetes_access.py reaches them."""
 
-
-def title(state: State) -> str:
-    return f"{state.kind} {state.type}={state.status} {state.reason}"
+REACHED = [state for state in STATES if title(state) not in NOT_ARRANGED]
 
 
 @contextmanager
 def namespaces_for_states(plane: ControlPlane, folder: Path) -> Iterator[Mapping[str, str]]:
     """Give a namespace for each state, all served by one operator."""
-    names = {title(state): f"test-{uuid4().hex[:10]}" for state in STATES}
+    names = {title(state): f"test-{uuid4().hex[:10]}" for state in REACHED}
     items = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names.values()]
     plane.kubectl("create", "--filename=-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
     served = [f"--namespace={name}" for name in names.values()]
-    with OperatorProcess(config_of(plane, CONTROLLER), folder / "operator.log", *served):
+    plane.kubectl("apply", "--server-side", f"--filename={CHECKOUT / 'manifests' / 'roles.yaml'}")
+    options = (*served, "--kubernetes-access=Roles")
+    with OperatorProcess(config_of(plane, CONTROLLER), folder / "operator.log", *options):
         yield names
     plane.kubectl("delete", "namespace", *names.values(), "--wait=false")
 

@@ -51,6 +51,8 @@ SEEN: dict[str, Seen] = {
     "Organization HasOwner=True Owned": READY,
     "Organization HasOwner=False AwaitingFirstOwner": READY,
     "Organization HasOwner=False NoOwner": OWNERLESS,
+    "Organization RolesBound=True Bound": READY,
+    "Organization RolesBound=False BindingConflict": READY,
     "ApiKey new": WAITS,
     "Membership new": WAITS,
     "Organization new": WAITS,

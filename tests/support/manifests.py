@@ -4,6 +4,7 @@ from typing import Any
 
 from tenure.domain.resources.base import API_VERSION
 
+RBAC = "rbac.authorization.k8s.io"
 Body = dict[str, Any]
 
 DOMAIN = "acme.io"
@@ -37,6 +38,17 @@ def secret(name: str, text: str = "somebody else's", **metadata: Any) -> Body:
     """A Secret's manifest, such as somebody else's under a key's name."""
     metadata = {"name": name, **metadata}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"token": text}}
+
+
+def role(name: str) -> Body:
+    """A Role's manifest, which gives nothing."""
+    return {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"name": name}, "rules": []}
+
+
+def role_binding(name: str) -> Body:
+    """A RoleBinding's manifest, such as somebody else's under a name of ours."""
+    reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "view"}
+    return {"apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", "metadata": {"name": name}, "roleRef": reference}
 
 
 def held(body: Body) -> Body:

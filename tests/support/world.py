@@ -64,9 +64,11 @@ class World:
         conditions = body["status"].get("conditions", [])
         return next((condition["reason"] for condition in conditions if condition["type"] == type_), None)
 
-    def wait_reason(self, name: str, reason: str, *, plural: str = "apikeys", within: float = 10.0) -> Body:
-        """Wait until an object's Ready condition has this reason, and return the object."""
-        _wait(lambda: self.reason(plural, name), reason, f"{plural}/{name}", within)
+    def wait_reason(
+        self, name: str, reason: str, *, plural: str = "apikeys", within: float = 10.0, type_: str = "Ready"
+    ) -> Body:
+        """Wait until a condition of an object, Ready unless said otherwise, has this reason; return the object."""
+        _wait(lambda: self.reason(plural, name, type_), reason, f"{plural}/{name}", within)
         body = self.api.get(plural, name)
         assert body is not None
         return body

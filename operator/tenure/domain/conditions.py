@@ -18,6 +18,12 @@ def ready_reason(conditions: Sequence[Condition]) -> str | None:
     return None if ready is None else ready.reason
 
 
+def is_ready(conditions: Sequence[Condition]) -> bool:
+    """Whether the Ready condition holds."""
+    ready = find_condition(conditions, ConditionType.READY)
+    return ready is not None and ready.status is ConditionStatus.TRUE
+
+
 def renew_condition(
     old: Sequence[Condition],
     type_: ConditionType,

@@ -1,6 +1,7 @@
 """What holds for all organizations of an installation: defaults, and limits that no organization can loosen."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Self, TypeVar
 
 from tenure.domain.durations import parse_duration
@@ -17,6 +18,19 @@ from tenure.domain.resources.organization import (
 T = TypeVar("T")
 
 _STRICTNESS = (WhenKeysExist.WARN, WhenKeysExist.REQUIRE_ACKNOWLEDGEMENT, WhenKeysExist.DENY)
+
+
+class KubernetesAccess(StrEnum):
+    """What members are given in Kubernetes."""
+
+    NONE = "None"
+    """Nothing."""
+
+    ROLES = "Roles"
+    """People, and keys by a token review, hold the ClusterRole of their role in their organization's namespace."""
+
+    ROLES_AND_KEYS = "RolesAndKeys"
+    """People may besides read the Secrets of their own keys."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +76,13 @@ class Installation:
         username_prefix: What the identity provider puts before a person's name in Kubernetes.
         when_keys_exist: What holds for organizations that don't say it themselves.
         limits: Bounds for every organization.
+        kubernetes_access: What members are given in Kubernetes.
     """
 
     username_prefix: str = ""
     when_keys_exist: WhenKeysExist = WhenKeysExist.WARN
     limits: Limits = field(default_factory=Limits)
+    kubernetes_access: KubernetesAccess = KubernetesAccess.NONE
 
     def username(self, person: str) -> str:
         """The name by which Kubernetes knows a person."""

@@ -12,6 +12,7 @@ class ConditionType(StrEnum):
     READY = "Ready"
     STALLED = "Stalled"
     HAS_OWNER = "HasOwner"
+    ROLES_BOUND = "RolesBound"
 
 
 class Reason(StrEnum):
@@ -19,6 +20,10 @@ class Reason(StrEnum):
 
     ACTIVE = "Active"
     AWAITING_FIRST_OWNER = "AwaitingFirstOwner"
+    BINDING_CONFLICT = "BindingConflict"
+    BINDING_FORBIDDEN = "BindingForbidden"
+    BOUND = "Bound"
+    CLUSTER_ROLE_MISSING = "ClusterRoleMissing"
     DELETING = "Deleting"
     DUPLICATE_SUBJECT = "DuplicateSubject"
     EXPIRED = "Expired"
@@ -51,7 +56,7 @@ class State:
     stalled: bool = False
 
 
-_READY, _HAS_OWNER = ConditionType.READY, ConditionType.HAS_OWNER
+_READY, _HAS_OWNER, _ROLES_BOUND = ConditionType.READY, ConditionType.HAS_OWNER, ConditionType.ROLES_BOUND
 _TRUE, _FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
 
 STATES: tuple[State, ...] = (
@@ -144,6 +149,28 @@ STATES: tuple[State, ...] = (
     State("Organization", _HAS_OWNER, _TRUE, Reason.OWNED, "Somebody owns it."),
     State("Organization", _HAS_OWNER, _FALSE, Reason.AWAITING_FIRST_OWNER, "Nobody has owned it yet."),
     State("Organization", _HAS_OWNER, _FALSE, Reason.NO_OWNER, "It lost its last owner."),
+    State("Organization", _ROLES_BOUND, _TRUE, Reason.BOUND, "Members hold their roles in Kubernetes too."),
+    State(
+        "Organization",
+        _ROLES_BOUND,
+        _FALSE,
+        Reason.CLUSTER_ROLE_MISSING,
+        "A ClusterRole of the four roles isn't installed; keys work all the same.",
+    ),
+    State(
+        "Organization",
+        _ROLES_BOUND,
+        _FALSE,
+        Reason.BINDING_FORBIDDEN,
+        "Tenure lacks the right to bind roles; keys work all the same.",
+    ),
+    State(
+        "Organization",
+        _ROLES_BOUND,
+        _FALSE,
+        Reason.BINDING_CONFLICT,
+        "A Role or RoleBinding of that name isn't Tenure's; it is left alone.",
+    ),
 )
 
 STALLED: frozenset[Reason] = frozenset(state.reason for state in STATES if state.stalled)

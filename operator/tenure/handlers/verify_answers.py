@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from tenure.domain.bindings import group
 from tenure.domain.resources.base import format_time
 from tenure.domain.verification import Code
 from tenure.verify.verifier import Answer
@@ -70,7 +71,7 @@ def token_review(answer: Answer) -> dict[str, Any]:
     status: dict[str, Any] = {"authenticated": False}
     if decision.valid and holding is not None and holding.membership is not None:
         namespace, member = holding.api_key.namespace, holding.membership
-        groups = [f"{USER_PREFIX}{namespace}", f"{USER_PREFIX}{namespace}:{decision.role}"]
+        groups = [group(namespace), group(namespace, decision.role)]
         user = {"username": f"{USER_PREFIX}{namespace}:{member.name}", "uid": member.metadata.uid, "groups": groups}
         status = {"authenticated": True, "user": user}
     return {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}

@@ -30,7 +30,7 @@ EVENT_TIMEOUT_SECONDS = 2.0
 R = TypeVar("R", bound=Resource)
 
 _JSON = "application/json"
-_MERGE_PATCH = "application/merge-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 
@@ -92,7 +92,7 @@ class Cluster:
             "status": status.model_dump(by_alias=True, mode="json"),
         }
         path = f"{object_path(type(old), old.namespace, old.name)}/status"
-        return parse(type(old), await self.request("PATCH", path, body=body, content_type=_MERGE_PATCH))
+        return parse(type(old), await self.request("PATCH", path, body=body, content_type=MERGE_PATCH))
 
     async def delete(self, old: Resource, *, any_version: bool = False) -> None:
         """Delete an object, if it is still as it was read, or in any version; one that is gone already is fine.
@@ -101,7 +101,7 @@ class Cluster:
             ConflictError: the object changed, or it is another one of the same name.
         """
         version = {} if any_version else {"resourceVersion": old.metadata.resource_version}
-        await self._delete(object_path(type(old), old.namespace, old.name), {"uid": old.metadata.uid, **version})
+        await self.delete_path(object_path(type(old), old.namespace, old.name), {"uid": old.metadata.uid, **version})
 
     async def create_secret(self, body: Mapping[str, Any]) -> SecretFacts:
         """Create a Secret.
@@ -130,7 +130,7 @@ class Cluster:
         Raises:
             ConflictError: another Secret has the name now.
         """
-        await self._delete(secret_path(namespace, name), {"uid": uid})
+        await self.delete_path(secret_path(namespace, name), {"uid": uid})
 
     async def create_event(self, body: Mapping[str, Any]) -> None:
         """Record an Event; one of the same name is the same Event, recorded before."""
@@ -195,7 +195,12 @@ class Cluster:
         """Post a review, which creates nothing, and return its answer."""
         return await self.request("POST", path, body=body)
 
-    async def _delete(self, path: str, preconditions: Mapping[str, str]) -> None:
+    async def delete_path(self, path: str, preconditions: Mapping[str, str]) -> None:
+        """Delete what is at a path; what is gone already is fine.
+
+        Raises:
+            ConflictError: a precondition doesn't hold.
+        """
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenure.domain.admission.authority import REVOKE
+from tenure.domain.bindings import RBAC_GROUP
+from tenure.domain.rbac import cluster_role_name
 from tenure.domain.resources import KINDS, Membership
 from tenure.domain.resources.base import GROUP, VERSION
+from tenure.domain.roles import Role
 from tenure.domain.schema import custom_resource_definition, requirements
 from tenure.errors import (
     ForbiddenError,
@@ -65,6 +68,21 @@ ELECTION_RIGHTS: tuple[Right, ...] = (
     Right("coordination.k8s.io", "leases", ("get", "update"), name=election.NAME),
 )
 """What electing one of several replicas needs in Tenure's own namespace."""
+
+
+ROLE_BINDING_RIGHTS: tuple[Right, ...] = (
+    Right(RBAC_GROUP, "rolebindings", ("get", "list", "create", "patch", "delete")),
+)
+"""What the controller needs besides to bind people to their roles. It starts without them, and says so in a
+condition."""
+
+CLUSTER_ROLE_RIGHTS: tuple[Right, ...] = tuple(
+    Right(RBAC_GROUP, "clusterroles", ("get", "bind"), name=cluster_role_name(role)) for role in Role
+)
+"""What it needs for that in the cluster: to find exactly the four ClusterRoles, and to bind them."""
+
+OWN_KEYS_RIGHTS: tuple[Right, ...] = (Right(RBAC_GROUP, "roles", ("get", "list", "create", "patch", "delete")),)
+"""What the controller needs besides to let people read the Secrets of their own keys."""
 
 
 ADMISSION_RIGHTS: tuple[Right, ...] = (

@@ -129,6 +129,7 @@ class ApiKeys:
 
     async def _issue(self, seen: ApiKeyObservation, ref: Ref) -> None:
         """Put a token into the key's Secret, then its stamp into the status."""
+        await self._context.before_issue(seen.api_key)
         try:
             delivered = await deliver(self._context.cluster, seen)
         except ObstructedError as error:

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from tenure.domain.bindings import BindingState
 from tenure.domain.installation import Installation
-from tenure.domain.resources import Membership, Organization, Resource
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.errors import ObjectNotFoundError
 from tenure.kube.cluster import Cluster
 from tenure.reconcile.effects import effects
@@ -26,8 +27,16 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _ignore(*_: Resource) -> None:
+def _ignore(*_: object) -> None:
     """Nobody asked to be told."""
+
+
+async def _ready(_: ApiKey) -> None:
+    """Nothing has to be done first."""
+
+
+def _unknown(_: str) -> None:
+    """Nobody knows."""
 
 
 @dataclass
@@ -46,6 +55,13 @@ class Context:
     restored: Callable[[], None] = _ignore
     """Told that etcd was restored from a backup: what was seen to be gone may be there again."""
 
+    changed: Callable[[Change], None] = _ignore
+    """Told of each change, unless another replica does the work."""
+    before_issue: Callable[[ApiKey], Awaitable[None]] = _ready
+    """Awaited before a token gets a Secret's name."""
+    binding_state: Callable[[str], BindingState | None] = _unknown
+    """What is known of the members' access to Kubernetes in a namespace."""
+
     def __post_init__(self) -> None:
         self._memberships = SharedReads[Ref, Membership | None](self._read_membership)
         self._organizations = SharedReads[Ref, Organization | None](self._read_organization)
@@ -62,6 +78,7 @@ class Context:
         """Queue all whom a change concerns."""
         if self.standing_by:
             return
+        self.changed(change)
         if itself:
             self.queue.add(change.ref)
         for effect in effects(change, self.mirror, self.installation):

@@ -3,25 +3,24 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.errors import (
-    ApiError,
     ConflictError,
-    NamespaceTerminatingError,
     TenureError,
 )
 from tenure.kube.cluster import parse
 from tenure.reconcile.apikeys import ApiKeys
+from tenure.reconcile.bindings import WORKERS as BINDING_WORKERS
+from tenure.reconcile.bindings import Bindings
 from tenure.reconcile.context import Context, log
-from tenure.reconcile.delivery import ObstructedError
 from tenure.reconcile.memberships import Memberships
 from tenure.reconcile.mirror import Ref, ref_of
 from tenure.reconcile.organizations import Organizations
 from tenure.reconcile.queue import Item
 from tenure.reconcile.sweep import Sweep
+from tenure.reconcile.work import Work
 
 WORKERS = 64
 """More workers than connections: those that wait for a shared read or a connection cost nothing, and the more of one
@@ -41,9 +40,11 @@ class Controller:
             Membership: Memberships(context),
             Organization: Organizations(context),
         }
+        self._bindings = Bindings(context, namespaces)
         self._sweep = Sweep(context, namespaces)
         self._resync_seconds = resync_seconds
         self._listed_at = float("-inf")
+        self._queues = (context.queue, self._bindings.queue)
         self._workers: list[asyncio.Task[None]] = []
         self._leads = asyncio.Event()
         self._may_work: Callable[[], bool] = lambda: True
@@ -67,6 +68,7 @@ class Controller:
     async def look_around(self) -> None:
         """List everything once, before the first plan is made."""
         await self._sweep.fill()
+        await self._bindings.fill()
         self._listed_at = asyncio.get_running_loop().time()
 
     def lead(self, may_work: Callable[[], bool]) -> None:
@@ -76,25 +78,32 @@ class Controller:
         self._leads.set()
         for known in self._context.mirror.all():
             self._context.queue.add(ref_of(known))
+        self._bindings.check_all()
 
     def begin_stopping(self) -> None:
         """Begin no more work; the work in hand goes on."""
-        self._context.queue.begin_draining()
+        for queue in self._queues:
+            queue.begin_draining()
 
     async def finish(self) -> None:
         """Begin no more work, and wait for the work in hand, for three seconds at most."""
-        await self._context.queue.drain(_GRACE_SECONDS)
+        await asyncio.gather(*(queue.drain(_GRACE_SECONDS) for queue in self._queues))
 
     def abandon(self) -> None:
         """Begin no more work, and leave the work in hand as it is: somebody else goes on with it."""
-        self._context.queue.begin_draining()
+        self.begin_stopping()
         for worker in self._workers:
             worker.cancel()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Reconcile while the block runs, or stand by; on leaving, the work in hand is finished first."""
-        self._workers = self._context.queue.start(self._work, workers=WORKERS)
+        self._workers = [
+            *self._context.queue.start(Work(self._context.queue, self._reconcile, self._is_entitled), workers=WORKERS),
+            *self._bindings.queue.start(
+                Work(self._bindings.queue, self._bindings.reconcile, self._is_entitled), workers=BINDING_WORKERS
+            ),
+        ]
         tasks = [*self._workers, asyncio.create_task(self._resync(), name="sweep")]
         try:
             yield
@@ -110,29 +119,16 @@ class Controller:
             self._context.spread(change, itself=True)
         self._context.ended(parse(ref.resource, body))
 
-    async def _work(self, item: Item) -> None:
-        if not self._may_work():
-            return  # The Lease ran out while the process was held up, and is given up at once.
+    def _is_entitled(self) -> bool:
+        return self._may_work()
+
+    async def _reconcile(self, item: Item) -> None:
         try:
             await self._reconcilers[item.ref.resource].reconcile(item)
-        except ConflictError as error:
-            log.debug("%s: changed meanwhile, read again: %s", item.ref, error)
-            # Whatever was half done, e.g. a Secret deleted and the status not written, shows in the Secret.
-            self._context.queue.back_off(replace(item, checked=True))
+        except ConflictError:
             with contextlib.suppress(TenureError):
                 await self._context.refresh(item.ref)
-        except (ObstructedError, NamespaceTerminatingError) as error:
-            log.info("%s: waits: %s", item.ref, error)
-            self._context.queue.back_off(item, at_least=1.0)
-        except TenureError as error:
-            retry_after = error.retry_after if isinstance(error, ApiError) else None
-            delay = self._context.queue.back_off(item, at_least=retry_after or 0.0)
-            log.warning("%s: %s; tried again in %.1f s", item.ref, error, delay)
-        except Exception:  # noqa: BLE001 - one object's defect must not stop the others; it is logged whole
-            delay = self._context.queue.back_off(item, at_least=1.0)
-            log.exception("%s: unexpected error; tried again in %.1f s", item.ref, delay)
-        else:
-            self._context.queue.succeed(item.ref)
+            raise
 
     async def _resync(self) -> None:
         # What was deleted between the first list and the start of the watches, no watch tells.

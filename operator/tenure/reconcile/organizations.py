@@ -40,6 +40,7 @@ class Organizations:
             ],
             now=self._context.now(),
             installation=self._context.installation,
+            bindings=self._context.binding_state(namespace),
         )
         for action in plan_organization(seen).actions:
             if isinstance(action, UpdateStatus):

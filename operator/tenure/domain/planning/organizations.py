@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from tenure.domain.bindings import BindingState
 from tenure.domain.conditions import find_condition, readiness, renew_condition
-from tenure.domain.installation import DEFAULTS, Installation
+from tenure.domain.installation import DEFAULTS, Installation, KubernetesAccess
 from tenure.domain.planning.actions import Plan, UpdateStatus
 from tenure.domain.reasons import ConditionType, Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
@@ -39,6 +40,8 @@ class OrganizationObservation:
 
     now: datetime
     installation: Installation = DEFAULTS
+    bindings: BindingState | None = None
+    """What of the members' access to Kubernetes is known; None: nothing yet."""
 
 
 def plan_organization(seen: OrganizationObservation) -> Plan:
@@ -123,7 +126,28 @@ def _conditions(seen: OrganizationObservation, owners: Sequence[str]) -> list[Co
             now=seen.now,
         ),
         has_owner,
+        *_binding(seen),
     ]
+
+
+def _binding(seen: OrganizationObservation) -> list[Condition]:
+    """The condition on the members' access to Kubernetes, where they are given any."""
+    if seen.installation.kubernetes_access is KubernetesAccess.NONE:
+        return []
+    old = seen.organization.status.conditions
+    if seen.bindings is None:
+        known = find_condition(old, ConditionType.ROLES_BOUND)
+        return [] if known is None else [known]
+    condition = renew_condition(
+        old,
+        ConditionType.ROLES_BOUND,
+        holds=seen.bindings.reason is Reason.BOUND,
+        reason=seen.bindings.reason,
+        message=seen.bindings.message,
+        generation=seen.organization.metadata.generation,
+        now=seen.now,
+    )
+    return [condition]
 
 
 def _ownership(old: Sequence[Condition], owners: Sequence[str]) -> tuple[Reason, str]:

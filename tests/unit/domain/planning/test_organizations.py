@@ -20,10 +20,12 @@ from support.builders import (
     organization,
     with_status,
 )
+from tenure.domain.bindings import BindingState
 from tenure.domain.conditions import find_condition
+from tenure.domain.installation import DEFAULTS, Installation, KubernetesAccess
 from tenure.domain.planning.actions import UpdateStatus
 from tenure.domain.planning.organizations import OrganizationObservation, oldest, plan_organization
-from tenure.domain.reasons import STATES, ConditionType
+from tenure.domain.reasons import STATES, ConditionType, Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.organization import OrganizationStatus
 
@@ -73,6 +75,14 @@ TABLE = {
     "a younger one, suspended": (_seen(SUSPENDED, in_force=OLDER), "NamespaceTaken", None),
 }
 
+BINDING_REASONS = (
+    Reason.BOUND,
+    Reason.BINDING_CONFLICT,
+    Reason.BINDING_FORBIDDEN,
+    Reason.CLUSTER_ROLE_MISSING,
+)
+GIVING = Installation(kubernetes_access=KubernetesAccess.ROLES)
+
 every_row = pytest.mark.parametrize(
     ("seen", "ready", "owner"), [pytest.param(*row, id=name) for name, row in TABLE.items()]
 )
@@ -98,7 +108,26 @@ def test_a_settled_organization_is_left_alone(seen: OrganizationObservation, rea
 def test_every_reason_of_the_table_of_states_is_reached() -> None:
     states = {(state.type.value, state.reason.value) for state in STATES if state.kind == "Organization"}
     reached = {("Ready", row[1]) for row in TABLE.values()} | {("HasOwner", row[2]) for row in TABLE.values() if row[2]}
-    assert reached == states
+    assert reached | {("RolesBound", reason.value) for reason in BINDING_REASONS} == states
+
+
+@pytest.mark.parametrize("reason", BINDING_REASONS)
+def test_the_condition_on_access_says_what_is_known(reason: Reason) -> None:
+    bound = replace(_seen(), installation=GIVING, bindings=BindingState(reason, "why"))
+    found = find_condition(_status(bound).conditions, ConditionType.ROLES_BOUND)
+    assert found is not None
+    assert (found.reason, found.message, found.status.value) == (reason, "why", str(reason is Reason.BOUND))
+
+
+def test_what_is_not_known_yet_stays_as_it_was_and_what_is_not_given_is_not_spoken_of() -> None:
+    bound = replace(_seen(), installation=GIVING, bindings=BindingState())
+    before = _status(bound)
+    unknown = replace(bound, organization=with_status(bound.organization, before), bindings=None)
+    assert plan_organization(unknown).actions == ()
+    assert (
+        find_condition(_status(replace(unknown, installation=DEFAULTS)).conditions, ConditionType.ROLES_BOUND) is None
+    )
+    assert find_condition(_status(replace(_seen(), installation=GIVING)).conditions, ConditionType.ROLES_BOUND) is None
 
 
 def test_one_that_lost_its_last_owner_never_awaits_its_first_again() -> None:

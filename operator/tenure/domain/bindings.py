@@ -1,0 +1,202 @@
+"""What members may do in Kubernetes: RoleBindings of the four roles, and a Role for each person's own keys.
+
+Objects of `rbac.authorization.k8s.io` are told from others' by their controller: an Organization or a Membership.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+from tenure.domain.installation import Installation
+from tenure.domain.rbac import cluster_role_name
+from tenure.domain.reasons import Reason
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.domain.resources.base import API_VERSION, GROUP
+from tenure.domain.roles import Role
+
+RBAC_GROUP = "rbac.authorization.k8s.io"
+RBAC_VERSION = f"{RBAC_GROUP}/v1"
+LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "tenure"}
+"""Labels by which our own Roles and RoleBindings are listed; they prove nothing."""
+
+
+class BoundKind(StrEnum):
+    """The kinds of objects that give access."""
+
+    ROLE = "Role"
+    ROLE_BINDING = "RoleBinding"
+
+    @property
+    def plural(self) -> str:
+        """The resource's name in paths and rights."""
+        return f"{self.value.lower()}s"
+
+
+@dataclass(frozen=True)
+class BindingState:
+    """Whether an organization's members hold in Kubernetes what they should, or what is in the way."""
+
+    reason: Reason = Reason.BOUND
+    message: str = "members hold their roles in this namespace"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a Role or RoleBinding is."""
+
+    kind: BoundKind
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A Role or RoleBinding as it should be.
+
+    Attributes:
+        content: What may change in place: a Role's `rules`, a RoleBinding's `subjects`.
+        role: The role that a RoleBinding binds, as `roleRef`; None for a Role.
+    """
+
+    address: Address
+    owner: Resource
+    content: Mapping[str, Any]
+    role: Mapping[str, str] | None = None
+
+    def to_body(self) -> dict[str, Any]:
+        """The object as a body to create."""
+        reference = {
+            "apiVersion": API_VERSION,
+            "kind": self.owner.kind,
+            "name": self.owner.name,
+            "uid": self.owner.metadata.uid,
+            "controller": True,
+        }
+        return {
+            "apiVersion": RBAC_VERSION,
+            "kind": self.address.kind.value,
+            "metadata": {
+                "name": self.address.name,
+                "namespace": self.address.namespace,
+                "labels": dict(LABELS),
+                "ownerReferences": [reference],
+            },
+            **self.content,
+            **({} if self.role is None else {"roleRef": dict(self.role)}),
+        }
+
+
+@dataclass(frozen=True)
+class Held:
+    """A Role or RoleBinding as it was last read.
+
+    Attributes:
+        owner: kind and uid of the object of ours that controls it; None: it isn't ours.
+        text: Its content, as `content_text` writes it.
+        names: The Secrets that it opens.
+    """
+
+    uid: str
+    resource_version: str
+    owner: tuple[str, str] | None
+    text: str
+    names: frozenset[str]
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Self:
+        """Read what matters off an object as the API server sent it."""
+        metadata = body["metadata"]
+        owners = (
+            (reference["kind"], reference["uid"])
+            for reference in metadata.get("ownerReferences") or ()
+            if reference.get("controller") and reference.get("apiVersion", "").startswith(f"{GROUP}/")
+        )
+        rules, subjects = body.get("rules") or [], body.get("subjects") or []
+        return cls(
+            uid=metadata["uid"],
+            resource_version=metadata["resourceVersion"],
+            owner=next(owners, None),
+            text=content_text({"rules": rules} if "roleRef" not in body else {"subjects": subjects}),
+            names=frozenset(name for rule in rules for name in rule.get("resourceNames") or ()),
+        )
+
+    def is_owned_by(self, resource: Resource) -> bool:
+        """Whether it is this very object's, proved by uid."""
+        return self.owner == (resource.kind, resource.metadata.uid)
+
+
+def content_text(content: Mapping[str, Any]) -> str:
+    """A Role's rules or a RoleBinding's subjects as one line; equal contents give equal lines."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def group(namespace: str, role: Role | None = None) -> str:
+    """The group of an organization's keys, or of those under one role, as a token review names them."""
+    return f"tenure:{namespace}" + ("" if role is None else f":{role.value}")
+
+
+def role_addresses(namespace: str) -> list[Address]:
+    """Where the RoleBindings of the four roles are."""
+    return [Address(BoundKind.ROLE_BINDING, namespace, cluster_role_name(role)) for role in Role]
+
+
+def role_bindings(
+    organization: Organization, members: Iterable[Membership], installation: Installation
+) -> list[Wanted]:
+    """The RoleBindings of the four roles; `members` have effect: neither deleted nor displaced by a namesake.
+
+    A suspended member is in none.
+    """
+    people = [member for member in members if member.is_person and not organization.suspends(member.name)]
+    return [
+        Wanted(
+            address,
+            organization,
+            {"subjects": [_group(organization.namespace, role), *_users(people, role, installation)]},
+            _role_reference("ClusterRole", cluster_role_name(role)),
+        )
+        for address, role in zip(role_addresses(organization.namespace), Role, strict=True)
+    ]
+
+
+def own_key_addresses(namespace: str, membership: str) -> list[Address]:
+    """Where the Role and the RoleBinding of a member's own keys are."""
+    return [Address(kind, namespace, f"tenure-keys-{membership}") for kind in BoundKind]
+
+
+def own_keys(membership: Membership, keys: Sequence[ApiKey], installation: Installation) -> list[Wanted]:
+    """The Role and the RoleBinding by which a person reads the Secrets of these keys."""
+    role, binding = own_key_addresses(membership.namespace, membership.name)
+    names = sorted(key.name for key in keys)
+    rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": names, "verbs": ["get"]}
+    return [
+        Wanted(role, membership, {"rules": [rule] if names else []}),
+        Wanted(
+            binding,
+            membership,
+            {"subjects": [_user(installation.username(membership.spec.subject.name))]},
+            _role_reference("Role", role.name),
+        ),
+    ]
+
+
+def _users(people: Sequence[Membership], role: Role, installation: Installation) -> list[dict[str, str]]:
+    names = {installation.username(member.spec.subject.name) for member in people if member.spec.role is role}
+    return [_user(name) for name in sorted(names)]
+
+
+def _user(name: str) -> dict[str, str]:
+    return {"apiGroup": RBAC_GROUP, "kind": "User", "name": name}
+
+
+def _group(namespace: str, role: Role) -> dict[str, str]:
+    return {"apiGroup": RBAC_GROUP, "kind": "Group", "name": group(namespace, role)}
+
+
+def _role_reference(kind: str, name: str) -> dict[str, str]:
+    return {"apiGroup": RBAC_GROUP, "kind": kind, "name": name}

@@ -1,0 +1,41 @@
+"""One attempt at one object, and what its failure means: when it is tried again, and what is logged."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from tenure.errors import ApiError, ConflictError, NamespaceTerminatingError, TenureError
+from tenure.reconcile.context import log
+from tenure.reconcile.delivery import ObstructedError
+from tenure.reconcile.queue import Item, WorkQueue
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a queue's workers do with an item; no failure reaches the queue."""
+
+    queue: WorkQueue
+    reconcile: Callable[[Item], Awaitable[None]]
+    is_entitled: Callable[[], bool]
+
+    async def __call__(self, item: Item) -> None:
+        """Reconcile an object, and try again later where that fails."""
+        if not self.is_entitled():
+            return  # The Lease ran out while the process was held up, and is given up at once.
+        try:
+            await self.reconcile(item)
+        except ConflictError as error:
+            log.debug("%s: changed meanwhile, read again: %s", item.ref, error)
+            # Whatever was half done, e.g. a Secret deleted and the status not written, shows in the Secret.
+            self.queue.back_off(replace(item, checked=True))
+        except (ObstructedError, NamespaceTerminatingError) as error:
+            log.info("%s: waits: %s", item.ref, error)
+            self.queue.back_off(item, at_least=1.0)
+        except TenureError as error:
+            retry_after = error.retry_after if isinstance(error, ApiError) else None
+            delay = self.queue.back_off(item, at_least=retry_after or 0.0)
+            log.warning("%s: %s; tried again in %.1f s", item.ref, error, delay)
+        except Exception:  # noqa: BLE001 - one object's defect must not stop the others; it is logged whole
+            delay = self.queue.back_off(item, at_least=1.0)
+            log.exception("%s: unexpected error; tried again in %.1f s", item.ref, delay)
+        else:
+            self.queue.succeed(item.ref)

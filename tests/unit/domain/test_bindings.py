@@ -1,0 +1,105 @@
+"""What members hold in Kubernetes: whose role, whose Secrets, and whose objects they are."""
+
+import pytest
+
+from support.builders import api_key, membership, organization
+from tenure.domain.bindings import (
+    BoundKind,
+    Held,
+    Wanted,
+    content_text,
+    group,
+    own_key_addresses,
+    own_keys,
+    role_addresses,
+    role_bindings,
+)
+from tenure.domain.installation import Installation
+from tenure.domain.resources import Membership, Organization
+from tenure.domain.roles import Role
+
+ACME = organization()
+INSTALLATION = Installation(username_prefix="oidc:")
+
+
+def names(wanted: Wanted) -> list[str]:
+    return [subject["name"] for subject in wanted.content["subjects"]]
+
+
+def bound(org: Organization, *members: Membership) -> dict[Role, list[str]]:
+    return dict(zip(Role, map(names, role_bindings(org, members, INSTALLATION)), strict=True))
+
+
+def test_every_role_has_its_group_and_its_people_in_order() -> None:
+    members = [membership("zoe"), membership("alice"), membership("olga", role="Owner")]
+    held = bound(ACME, *members)
+    assert held[Role.OWNER] == ["tenure:acme:Owner", "oidc:olga@acme.io"]
+    assert held[Role.MEMBER] == ["tenure:acme:Member", "oidc:alice@acme.io", "oidc:zoe@acme.io"]
+    assert held[Role.VIEWER] == ["tenure:acme:Viewer"]
+    assert list(reversed(members)) != members
+    assert bound(ACME, *reversed(members)) == held
+
+
+def test_a_role_binding_binds_the_cluster_role_of_its_name() -> None:
+    for wanted, address in zip(role_bindings(ACME, [], INSTALLATION), role_addresses("acme"), strict=True):
+        body = wanted.to_body()
+        assert wanted.address == address
+        assert body["roleRef"] == {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": body["metadata"]["name"],
+        }
+
+
+def test_a_suspended_member_and_everybody_of_a_suspended_organization_are_in_none() -> None:
+    alice, bob = membership("alice"), membership("bob")
+    partly = organization(suspended_members=["alice"])
+    assert bound(partly, alice, bob)[Role.MEMBER] == ["tenure:acme:Member", "oidc:bob@acme.io"]
+    assert bound(organization(suspended=True), alice, bob)[Role.MEMBER] == ["tenure:acme:Member"]
+
+
+def test_a_service_account_is_no_person() -> None:
+    robot = membership("ci", kind="ServiceAccount")
+    assert bound(ACME, robot)[Role.MEMBER] == ["tenure:acme:Member"]
+
+
+def test_own_keys_are_named_one_by_one_and_none_is_no_rule() -> None:
+    role, binding = own_keys(membership("alice"), [api_key("b"), api_key("a")], INSTALLATION)
+    assert role.content == {
+        "rules": [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["a", "b"], "verbs": ["get"]}]
+    }
+    assert names(binding) == ["oidc:alice@acme.io"]
+    assert [role.address, binding.address] == own_key_addresses("acme", "alice")
+    none, _ = own_keys(membership("alice"), [], INSTALLATION)
+    assert none.content == {"rules": []}
+
+
+@pytest.mark.parametrize("index", [0, 1], ids=["Role", "RoleBinding"])
+def test_what_was_written_is_read_as_what_is_wanted(index: int) -> None:
+    wanted = own_keys(membership("alice"), [api_key("laptop")], INSTALLATION)[index]
+    body = wanted.to_body()
+    body["metadata"] |= {"uid": "u-1", "resourceVersion": "7"}
+    held = Held.from_body(body)
+    assert held.text == content_text(wanted.content)
+    assert held.is_owned_by(wanted.owner)
+    assert held.names == (frozenset({"laptop"}) if wanted.address.kind is BoundKind.ROLE else frozenset())
+
+
+def test_a_label_proves_nothing_and_neither_does_a_reference_that_controls_nothing() -> None:
+    wanted = role_bindings(ACME, [], INSTALLATION)[0]
+    body = wanted.to_body()
+    body["metadata"] |= {"uid": "u-1", "resourceVersion": "7"}
+    body["metadata"]["ownerReferences"][0]["controller"] = False
+    assert Held.from_body(body).owner is None
+
+
+def test_an_organization_of_the_same_name_owns_nothing_of_its_predecessor() -> None:
+    body = role_bindings(ACME, [], INSTALLATION)[0].to_body()
+    body["metadata"] |= {"uid": "u-1", "resourceVersion": "7"}
+    assert Held.from_body(body).is_owned_by(ACME)
+    assert not Held.from_body(body).is_owned_by(organization(uid="another"))
+
+
+def test_groups_of_two_organizations_never_match() -> None:
+    assert group("acme") == "tenure:acme"
+    assert group("acme", Role.OWNER) != group("globex", Role.OWNER)
