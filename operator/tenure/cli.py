@@ -101,6 +101,7 @@ def run(
 @app.command()
 def webhook(
     namespace: options.Namespaces = None,
+    health_port: options.HealthPort = 0,
     username_prefix: options.UsernamePrefix = "",
     when_keys_exist: options.KeysExist = WhenKeysExist.WARN,
     limits: options.LimitsText = "",
@@ -122,6 +123,7 @@ def webhook(
     configure_logs(log_format, log_level)
     settings = Settings(
         namespaces=tuple(namespace or ()),
+        health_port=health_port,
         installation=Installation(username_prefix, when_keys_exist, Limits.parse(limits)),
         log_format=log_format,
         log_level=log_level,
@@ -145,6 +147,7 @@ def verifier(
     verifier_host: options.VerifierHost = "0.0.0.0",  # noqa: S104 - in a container, others are to reach it
     verifier_port: options.VerifierPort = 8080,
     max_staleness: options.MaxStaleness = 30.0,
+    health_port: options.HealthPort = 0,
     tls_cert_file: options.CertificateFile = None,
     tls_key_file: options.KeyFile = None,
     log_format: options.Format = LogFormat.TEXT,
@@ -154,7 +157,7 @@ def verifier(
     refuse_unknown_variables(options.VERIFIER_VARIABLES)
     configure_logs(log_format, log_level)
     certificate = options.certificate_files(tls_cert_file, tls_key_file)
-    run_verifier(VerifierSettings(verifier_host, verifier_port, max_staleness, certificate))
+    run_verifier(VerifierSettings(verifier_host, verifier_port, max_staleness, certificate, health_port))
 
 
 @app.command()

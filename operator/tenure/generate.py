@@ -52,6 +52,7 @@ def generated_files() -> Mapping[Path, str]:
     }
     pages = {
         "commands": commands.commands_page,
+        "metrics": reference.metrics_page,
         "reasons": reference.reasons_page,
         "resources": reference.resources_page,
         "rights": reference.rights_page,

@@ -5,6 +5,7 @@ import sys
 
 from pythonjsonlogger.json import JsonFormatter
 
+from tenure.logcontext import current_fields
 from tenure.settings import LogFormat, LogLevel
 
 _TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -14,6 +15,7 @@ _NOISY = ("kopf", "aiohttp", "asyncio")
 def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
     """Send the log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_add_fields)
     if log_format is LogFormat.JSON:
         handler.setFormatter(
             JsonFormatter(
@@ -29,3 +31,8 @@ def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
     if level is not LogLevel.DEBUG:
         for name in _NOISY:
             logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _add_fields(record: logging.LogRecord) -> bool:
+    record.__dict__.update(current_fields())
+    return True

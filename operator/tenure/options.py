@@ -32,7 +32,16 @@ def variable(name: str) -> str:
 
 
 COMMON_VARIABLES = tuple(
-    variable(name) for name in ("NAMESPACES", "USERNAME_PREFIX", "WHEN_KEYS_EXIST", "LIMITS", "LOG_FORMAT", "LOG_LEVEL")
+    variable(name)
+    for name in (
+        "NAMESPACES",
+        "USERNAME_PREFIX",
+        "WHEN_KEYS_EXIST",
+        "LIMITS",
+        "LOG_FORMAT",
+        "LOG_LEVEL",
+        "HEALTH_PORT",
+    )
 )
 WEBHOOK_VARIABLES = tuple(
     variable(name)
@@ -52,6 +61,7 @@ VERIFIER_VARIABLES = tuple(
         "VERIFIER_HOST",
         "VERIFIER_PORT",
         "MAX_STALENESS",
+        "HEALTH_PORT",
         "TLS_CERT_FILE",
         "TLS_KEY_FILE",
         "LOG_FORMAT",
@@ -63,7 +73,6 @@ RUN_VARIABLES = (
     *WEBHOOK_VARIABLES,
     variable("RESYNC"),
     variable("WEBHOOKS"),
-    variable("HEALTH_PORT"),
     variable("KUBERNETES_ACCESS"),
     variable("LEADER_ELECTION"),
     variable("LEASE_DURATION"),
@@ -153,7 +162,10 @@ Resync = Annotated[
 HealthPort = Annotated[
     int,
     typer.Option(
-        help="The port of /livez and /readyz. Left out: none.", min=0, max=65535, envvar=variable("HEALTH_PORT")
+        help="The port of /livez, /readyz and /metrics, in plain HTTP. Left out: none.",
+        min=0,
+        max=65535,
+        envvar=variable("HEALTH_PORT"),
     ),
 ]
 UsernamePrefix = Annotated[

@@ -75,12 +75,14 @@ class VerifierSettings:
         port: The port.
         max_staleness: Seconds that what is known may be old at most.
         certificate: Files that hold a serving certificate and its key; None: plain HTTP.
+        health_port: The port of /livez, /readyz and /metrics; 0: none.
     """
 
     host: str = "0.0.0.0"  # noqa: S104 - in a container, others are to reach it
     port: int = 8080
     max_staleness: float = 30.0
     certificate: tuple[Path, Path] | None = None
+    health_port: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Settings:
     Attributes:
         namespaces: Namespaces to serve; empty: all.
         resync_seconds: How often everything is listed and compared.
-        health_port: The port of /livez and /readyz; 0: none.
+        health_port: The port of /livez, /readyz and /metrics; 0: none.
         installation: What holds for all organizations.
         webhook: How reviews are served in the operator's process; None: they aren't.
         election: How the replica that reconciles is elected; None: there is only one.

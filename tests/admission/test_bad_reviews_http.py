@@ -52,7 +52,6 @@ PLACES = {
     "B-57 DELETE": method("DELETE"),
     "B-57 HEAD": method("HEAD"),
     "B-57 OPTIONS": method("OPTIONS"),
-    "B-57 PUT to readyz": method("PUT", "/readyz"),
     "B-57 no content type": typed({}),
     "B-57 text/plain": typed({"Content-Type": "text/plain"}),
     "B-57 YAML": typed({"Content-Type": "application/yaml"}),

@@ -57,11 +57,11 @@ def test_it_is_alive_at_once_and_ready_after_the_self_test(plane: ControlPlane, 
     change = HELD_TEST.format(file=str(file))
     process = WebhookProcess(plane.kubeconfig, tmp_path / "log", port, command=altered(port, change))
     with process.start(ready=False):
-        eventually(lambda: probe(port, "livez") == OK, within=30, describe="it is alive")
-        assert probe(port, "readyz") == UNTESTED
+        eventually(lambda: process.ask("livez") == OK, within=30, describe="it is alive")
+        eventually(lambda: process.ask("readyz") == UNTESTED, within=30, describe="it says why it isn't ready")
         file.touch()
-        eventually(lambda: probe(port, "readyz") == OK, within=30, describe="it is ready")
-        assert probe(port, "livez") == OK
+        eventually(lambda: process.ask("readyz") == OK, within=30, describe="it is ready")
+        assert process.ask("livez") == OK
         assert "the self-test failed" not in process.log
 
 
@@ -86,8 +86,10 @@ for kind in KINDS:
 from tenure.handlers import webhook
 
 class Listener(webhook.Listener):
-    def __init__(self, host, port, context, paths, why_not_ready):
-        super().__init__(host, port, context, [path for path in paths if path != {plural!r}], why_not_ready)
+    def __init__(self, host, port, context, kinds, meter):
+        kinds = dict(kinds)
+        del kinds[{plural!r}]
+        super().__init__(host, port, context, kinds, meter)
 
 webhook.Listener = Listener
 """,
@@ -128,10 +130,10 @@ def test_a_path_that_does_not_judge_keeps_it_from_being_ready(
     process = WebhookProcess(plane.kubeconfig, tmp_path / "log", port, command=altered_command)
     with process.start(ready=False):
         eventually(lambda: f"not ready: the self-test failed: {flaw}" in process.log, within=30, describe="it says why")
-        code, text = probe(port, "readyz")
+        code, text = process.ask("readyz")
         assert code == 503
         assert flaw in text
-        assert probe(port, "livez") == OK
+        assert process.ask("livez") == OK
         assert not process.is_ready
 
 
@@ -142,7 +144,7 @@ def test_it_becomes_ready_whatever_address_it_listens_on(
     arguments = [host if part == "127.0.0.1" else part for part in command(port)]
     reached = host if host in {"127.0.0.2", "::1"} else "127.0.0.1"
     with WebhookProcess(plane.kubeconfig, tmp_path / "log", port, command=arguments):
-        assert probe(port, "readyz", reached) == OK
+        assert probe(port, "memberships", reached)[0] == 405
 
 
 def test_sigterm_ends_it_within_five_seconds_while_it_serves(plane: ControlPlane, port: int, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from support.authority import secret, wait_judged
 from support.client import denial, fresh_namespace
 from support.eventually import eventually
 from support.operator_process import OperatorProcess
-from support.probes import OK, probe
+from support.probes import OK
 from support.proxy import Proxy
 from support.refused_start import refused_start
 from support.rights import grant, rule, title
@@ -156,7 +156,7 @@ def test_with_the_configuration_the_operator_serves_both_halves(plane: ControlPl
         OperatorProcess(plane.kubeconfig, tmp_path / "operator.log", *arguments) as operator,
         fresh_namespace(plane) as client,
     ):
-        eventually(lambda: probe(port, "readyz") == OK, within=30, describe="it is ready to judge")
+        eventually(lambda: operator.ask("readyz") == OK, within=30, describe="it is ready to judge")
         wait_judged(plane)
         world = World(client)
         world.create(manifests.organization(), manifests.member("olga", "Owner"), manifests.api_key("laptop", "olga"))

@@ -274,16 +274,11 @@ def test_a_leader_that_may_not_renew_any_more_ends(replicas: Replicas, tmp_path:
 
 
 def test_both_replicas_are_ready_and_say_who_leads(replicas: Replicas) -> None:
-    ports = free_ports(2)
-    replicas.first, replicas.second = (
-        replicas.replica(f"replica-{port}", None, f"--health-port={port}") for port in ports
-    )
     replicas.start()
     holder = (stored_lease(replicas.plane) or {})["holderIdentity"]
     for path in ("readyz", "livez"):
-        leading, waiting = (requests.get(f"http://127.0.0.1:{port}/{path}", timeout=5) for port in ports)
-        assert (leading.status_code, leading.text) == (200, f"ok\nleader: {holder} (this replica)\n")
-        assert (waiting.status_code, waiting.text) == (200, f"ok\nleader: {holder}\n")
+        assert replicas.first.ask(path) == (200, f"ok\nleader: {holder} (this replica)\n")
+        assert replicas.second.ask(path) == (200, f"ok\nleader: {holder}\n")
 
 
 def test_a_missing_right_is_named(control_plane: ControlPlane, namespace: str) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import requests
+
 from support.eventually import eventually
 from tenure_dev import operator
+from tenure_dev.controlplane import free_ports
 from tenure_dev.processes import Process
 
 
@@ -23,12 +26,17 @@ class OperatorProcess:
         *args: str,
         command: Sequence[str] = operator.COMMAND,
         env: Mapping[str, str] | None = None,
+        health_port: int | None = None,
     ) -> None:
         # No setting of the developer's own reaches it.
         inherited = operator.environment(kubeconfig).items()
         environment = {name: value for name, value in inherited if not name.startswith("TENURE_")} | dict(env or {})
         self.log_path = log
-        self._process = Process("tenure", [*command, *args], log=log, env=environment)
+        self.health_port = free_ports(1)[0] if health_port is None else health_port
+        """Where it answers `/livez`, `/readyz` and `/metrics`; 0: nowhere, as an older version may want it."""
+        health = [f"--health-port={self.health_port}"] if self.health_port else []
+        arguments = [*command, *health, *args]
+        self._process = Process("tenure", arguments, log=log, env=environment)
         self._seen = 0
 
     def start(self, *, ready: bool = True, within: float = 30.0) -> Self:
@@ -48,6 +56,14 @@ class OperatorProcess:
     def log(self) -> str:
         """Everything that it has written, over all starts."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def ask(self, path: str) -> tuple[int, str]:
+        """The status and the text that it answers at `livez`, `readyz` or `metrics`; 0 while it doesn't listen."""
+        try:
+            answer = requests.get(f"http://127.0.0.1:{self.health_port}/{path}", timeout=10)
+        except requests.ConnectionError:
+            return 0, ""
+        return answer.status_code, answer.text
 
     @property
     def is_ready(self) -> bool:

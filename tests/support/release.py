@@ -87,9 +87,9 @@ class Site:
         """Stop the operator and start the one of a version: the chart's strategy is Recreate."""
         if self.operator is not None:
             self.operator.stop(within=15)
-        command = self._command(version, "controller", "--health-port=0")
+        command = self._command(version, "controller")
         log = self.folder / f"operator-{version.name}.log"
-        self.operator = OperatorProcess(self._config("controller"), log, command=command)
+        self.operator = OperatorProcess(self._config("controller"), log, command=command, health_port=0)
         self.stack.enter_context(self.operator)
 
     def replace_webhook(self, number: int, version: Version) -> None:
@@ -100,7 +100,7 @@ class Site:
             old.stop(within=15)
         command = self._command(version, "webhook", "--webhook-host=127.0.0.1", f"--webhook-port={port}")
         log = self.folder / f"webhook-{number}-{version.name}.log"
-        new = WebhookProcess(self._config("webhook"), log, port, command=command)
+        new = WebhookProcess(self._config("webhook"), log, port, command=command, health_port=0)
         self.webhooks[number] = new
         self.stack.enter_context(new)
         self.services.backends.append(port)
@@ -112,7 +112,7 @@ class Site:
         (port,) = free_ports(1)
         command = self._command(version, "verifier", "--verifier-host=127.0.0.1", f"--verifier-port={port}")
         log = self.folder / f"verifier-{version.name}.log"
-        self.verifier = VerifierProcess(self._config("verifier"), log, port=port, command=command)
+        self.verifier = VerifierProcess(self._config("verifier"), log, port=port, command=command, health_port=0)
         self.stack.enter_context(self.verifier)
 
     def replace_all(self, version: Version) -> None:
@@ -127,6 +127,7 @@ class Site:
         path = "-o=jsonpath={range .spec.template.spec.containers[0].args[*]}{@}{'\\n'}{end}"
         shown = self.plane.kubectl("get", "deployment", f"tenure-{component}", f"--namespace={NAMESPACE}", path).stdout
         replaced = {argument.partition("=")[0] for argument in instead}
+        replaced.add("--health-port")  # One for all pods in the chart, and here all share a machine.
         arguments = [argument for argument in shown.splitlines() if argument.partition("=")[0] not in replaced]
         return (*version.program, *arguments, *instead)
 

@@ -29,10 +29,13 @@ class VerifierProcess(OperatorProcess):
         port: int = 0,
         command: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
+        health_port: int | None = None,
     ) -> None:
         self.port = port or free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
-        super().__init__(kubeconfig, log, *args, command=command or verifier.command(self.port), env=env)
+        super().__init__(
+            kubeconfig, log, *args, command=command or verifier.command(self.port), env=env, health_port=health_port
+        )
 
     def verify(self, token: Token | str, bearer: str = "", **asked: str) -> Body:
         """Ask `/v1/verify` about a token."""
@@ -65,5 +68,5 @@ class VerifierProcess(OperatorProcess):
 
     def readiness(self) -> tuple[int, str]:
         """What `/readyz` says."""
-        answer = requests.get(f"{self.url}/readyz", timeout=_SECONDS)
-        return answer.status_code, answer.text.strip()
+        code, text = self.ask("readyz")
+        return code, text.strip()

@@ -20,5 +20,8 @@ class WebhookProcess(OperatorProcess):
         *args: str,
         command: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
+        health_port: int | None = None,
     ) -> None:
-        super().__init__(kubeconfig, log, *args, command=command or webhooks.command(port), env=env)
+        super().__init__(
+            kubeconfig, log, *args, command=command or webhooks.command(port), env=env, health_port=health_port
+        )

@@ -79,7 +79,8 @@ def test_a_review_of_what_is_not_ours_authenticates_nobody(verifier: VerifierPro
         ("POST", "/v1/authorize", 401),
         ("GET", "/", 404),
         ("GET", "/v2/verify", 404),
-        ("DELETE", "/metrics", 405),
+        ("GET", "/metrics", 404),
+        ("DELETE", "/openapi.json", 405),
     ],
 )
 def test_other_paths_and_methods(verifier: VerifierProcess, method: str, path: str, status: int) -> None:

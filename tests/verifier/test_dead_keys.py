@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from support.eventually import eventually
 from support.identity import VERIFIER, config_of
 from support.manifests import api_key, member
@@ -27,7 +25,7 @@ def die(world: World) -> str:
 def hits(verifier: VerifierProcess, token: Token) -> float:
     """How often the verifier says that a dead key was used."""
     wanted = f'tenure_dead_key_hits_total{{key_id="{token.key_id}"}} '
-    lines = requests.get(f"{verifier.url}/metrics", timeout=10).text.splitlines()
+    lines = verifier.ask("metrics")[1].splitlines()
     return sum(float(line.removeprefix(wanted)) for line in lines if line.startswith(wanted))
 
 

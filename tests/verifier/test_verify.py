@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-import requests
 
 from support.eventually import eventually
 from support.manifests import api_key, held, member, organization, service_account
@@ -70,7 +69,7 @@ def test_a_token_that_is_to_be_replaced_is_dead_before_the_new_one_is_there(
 
 def test_what_is_malformed_is_counted_as_such(verifier: VerifierProcess) -> None:
     verifier.verify("tnr_")
-    assert 'tenure_verify_total{code="Malformed"}' in requests.get(f"{verifier.url}/metrics", timeout=10).text
+    assert 'tenure_verify_total{code="Malformed"}' in verifier.ask("metrics")[1]
 
 
 @pytest.mark.parametrize("role", Role, ids=lambda role: role.value)

@@ -1,38 +1,97 @@
-"""Whether the operator lives and works, over HTTP, for whoever restarts it."""
+"""Whether a process lives and works, and what it measures, over HTTP, for whoever watches over it."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from tenure.errors import StartRefusedError
+from tenure.handlers.measuring import CONTENT_TYPE, Measurements
+from tenure.metrics.catalogue import READY
+from tenure.metrics.model import Component, Reading
+
+Question = Callable[[], str]
+"""Asks why something isn't so, for people; empty: it is."""
+
+
+def _fine() -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A component as those see it who watch over it."""
+
+    component: Component
+    why_not_ready: Question
+    why_not_alive: Question = _fine
+    """Why a restart would help."""
+
+
+@dataclass
+class Health:
+    """The answers for a process of one component or more."""
+
+    measurements: Measurements
+    parts: list[Part] = field(default_factory=list)
+    starting: bool = True
+    """Whether parts may still be missing."""
+    leader: Callable[[], str] = _fine
+    """Who leads, for a second line; empty: nobody is elected."""
+
+    def __post_init__(self) -> None:
+        self.measurements.read_from(self._read)
+
+    def why_not_ready(self) -> str:
+        """Why the process can't be relied on, for people; empty: it can."""
+        if self.starting:
+            return "it is starting"
+        return "; ".join(filter(None, (part.why_not_ready() for part in self.parts)))
+
+    def why_not_alive(self) -> str:
+        """Why the process should be started again, for people; empty: it should not."""
+        return "; ".join(filter(None, (part.why_not_alive() for part in self.parts)))
+
+    async def _read(self) -> list[Reading]:
+        return [Reading(READY, not part.why_not_ready(), (part.component,)) for part in self.parts]
+
 
 @contextlib.asynccontextmanager
-async def health(port: int, why_not_ready: Callable[[], str], leader: Callable[[], str]) -> AsyncIterator[None]:
-    """Serve `/livez` and `/readyz` on a port while the block runs; port 0: nothing is served.
+async def serving(port: int, health: Health) -> AsyncIterator[None]:
+    """Serve `/livez`, `/readyz` and `/metrics` on a port while the block runs; port 0: nothing is served.
 
-    `leader` says who leads, for a second line; empty: nobody is elected.
+    Raises:
+        StartRefusedError: the port can't be listened on.
     """
     if not port:
         yield
         return
 
-    def answer(verdict: str, status: int) -> web.Response:
-        return web.Response(text="".join(f"{line}\n" for line in (verdict, leader()) if line), status=status)
+    def answer(flaw: str) -> web.Response:
+        lines = filter(None, (flaw or "ok", health.leader()))
+        return web.Response(text="".join(f"{line}\n" for line in lines), status=503 if flaw else 200)
 
     async def live(_: web.Request) -> web.Response:
-        return answer("ok", 200)
+        return answer(health.why_not_alive())
 
     async def ready(_: web.Request) -> web.Response:
-        reason = why_not_ready()
-        return answer(reason or "ok", 503 if reason else 200)
+        return answer(health.why_not_ready())
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=await health.measurements.text(), headers={"Content-Type": CONTENT_TYPE})
 
     app = web.Application()
     app.router.add_get("/livez", live)
     app.router.add_get("/readyz", ready)
+    app.router.add_get("/metrics", metrics)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
     try:
-        await web.TCPSite(runner, port=port).start()
+        try:
+            await web.TCPSite(runner, port=port).start()
+        except OSError as error:
+            raise StartRefusedError(f"--health-port {port}: {error.strerror}") from error
         yield
     finally:
         await runner.cleanup()

@@ -5,7 +5,7 @@ import json
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import kopf
@@ -15,7 +15,10 @@ from pydantic import ValidationError
 from tenure.domain.admission.judgement import Judgement
 from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.resources.base import GROUP, VERSION
-from tenure.handlers.reviews import HEARING, Hearing, deny_unexpected
+from tenure.handlers.reviews import HEARING, Hearing
+from tenure.logcontext import log_fields, object_fields
+from tenure.metrics.catalogue import ADMISSION, ADMISSION_DURATION
+from tenure.metrics.model import Meter, Verdict
 
 log = logging.getLogger("tenure.admission")
 
@@ -30,24 +33,20 @@ IDLE_SECONDS = 120.0
 _RETRY_SECONDS = 1
 
 _API_VERSION = "admission.k8s.io/v1"
-_UNJUDGED = Judgement().refuse("the review reached no judge")
-"""Kopf admits what no handler looked at."""
 
 
 class Listener:
-    """Serves reviews on one path a kind, and tells whether it is ready.
+    """Serves reviews on one path a kind; `kinds` names the kind of each.
 
     Kopf calls it with the function that runs its handlers.
     """
 
-    def __init__(
-        self, host: str, port: int, context: ssl.SSLContext, paths: Collection[str], why_not_ready: Callable[[], str]
-    ) -> None:
+    def __init__(self, host: str, port: int, context: ssl.SSLContext, kinds: Mapping[str, str], meter: Meter) -> None:
         self.address = (host, port)
         """Where it listens; once it does, with the port that was chosen."""
         self._context = context
-        self._paths = frozenset(paths)
-        self._why_not_ready = why_not_ready
+        self._kinds = kinds
+        self._meter = meter
         self._serve: kopf.WebhookFn | None = None
         self.started = asyncio.Event()
 
@@ -55,8 +54,6 @@ class Listener:
         """Listen until cancelled."""
         self._serve = fn
         app = web.Application(client_max_size=MAX_BODY_BYTES)
-        app.router.add_get("/livez", self._live)
-        app.router.add_get("/readyz", self._ready)
         app.router.add_post("/{path}", self._review)
         runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=IDLE_SECONDS
@@ -74,38 +71,42 @@ class Listener:
         finally:
             await runner.cleanup()
 
-    async def _live(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
-
-    async def _ready(self, _: web.Request) -> web.Response:
-        reason = self._why_not_ready()
-        return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
-
     async def _review(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
-        if path not in self._paths:
+        if path not in self._kinds:
             raise web.HTTPNotFound(text=f"no reviews are served on /{path}\n")
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="a review is application/json\n")
-        hearing, begun = Hearing(_parse(await _receive(request))), time.perf_counter()
-        answer = await self._answer(path, hearing)
-        milliseconds = (time.perf_counter() - begun) * 1000
-        log.debug("%s %s judged in %.1f ms", hearing.request.operation, path, milliseconds)
-        return web.json_response(answer)
-
-    async def _answer(self, path: str, hearing: Hearing) -> Mapping[str, Any]:
+        hearing, began = Hearing(_parse(await _receive(request))), time.perf_counter()
         if self._serve is None:
             raise web.HTTPServiceUnavailable(text="not ready\n")
-        token = HEARING.set(hearing)
-        try:
-            await self._serve(_stub(path, hearing.request), webhook=path)  # type: ignore[arg-type]
-        except Exception as error:  # noqa: BLE001 - logged with its traceback there
-            hearing.judgement = deny_unexpected(hearing.request, error)
-        finally:
-            HEARING.reset(token)
-        judgement = hearing.judgement or _UNJUDGED
-        _log(path, hearing.request, judgement)
-        return _review_of(hearing.request, judgement)
+        with log_fields(**_fields(self._kinds[path], hearing.request)):
+            await _hear(path, hearing, self._serve)
+            self._record(path, hearing, time.perf_counter() - began)
+        return web.json_response(_review_of(hearing.request, hearing.judgement))
+
+    def _record(self, path: str, hearing: Hearing, seconds: float) -> None:
+        """Count a judgement, and log it: never the object, which may hold anything."""
+        request, judgement, verdict = hearing.request, hearing.judgement, _verdict(hearing)
+        kind, operation, dry_run = self._kinds[path], request.operation.value, str(request.dry_run).lower()
+        self._meter.count(ADMISSION, kind, operation, verdict.value, dry_run)
+        self._meter.observe(ADMISSION_DURATION, seconds, kind, operation)
+        log.info(
+            "%s",
+            " ".join(_line(path, request, judgement).split()),
+            extra={"verdict": verdict.value, "dry_run": request.dry_run, "duration_seconds": round(seconds, 6)},
+        )
+
+
+async def _hear(path: str, hearing: Hearing, serve: kopf.WebhookFn) -> None:
+    """Have Kopf's handler judge."""
+    token = HEARING.set(hearing)
+    try:
+        await serve(_stub(path, hearing.request), webhook=path)  # type: ignore[arg-type]
+    except Exception as error:  # noqa: BLE001 - logged with its traceback there
+        hearing.fail_unexpectedly(error)
+    finally:
+        HEARING.reset(token)
 
 
 async def _receive(request: web.Request) -> bytes:
@@ -158,14 +159,36 @@ def _stub(path: str, request: AdmissionRequest) -> dict[str, Any]:
     }
 
 
-def _log(path: str, request: AdmissionRequest, judgement: Judgement) -> None:
-    if judgement.allowed:
-        return
+def _fields(kind: str, request: AdmissionRequest) -> Mapping[str, Any]:
+    """What log lines say of the request that they are about."""
+    metadata = _metadata(request)
+    return {
+        "request_id": request.uid,
+        "operation": request.operation.value,
+        "user": request.user_info.username,
+        "object": {**object_fields(kind, request.namespace, metadata.get("name")), "uid": metadata.get("uid")},
+        "generation": metadata.get("generation"),
+    }
+
+
+def _metadata(request: AdmissionRequest) -> Mapping[str, Any]:
     metadata = (request.object or request.old_object or {}).get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    level = logging.DEBUG if request.dry_run else logging.INFO
-    what = f"{request.operation} {path} {request.namespace}/{name} by {request.user_info.username}"
-    log.log(level, "denied %s", " ".join(f"{what}: {judgement.message}".split()))
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _verdict(hearing: Hearing) -> Verdict:
+    if hearing.failed:
+        return Verdict.FAILED
+    if hearing.judgement.allowed:
+        return Verdict.ALLOWED
+    return Verdict.REFUSED if hearing.judgement.refusals else Verdict.BUSY
+
+
+def _line(path: str, request: AdmissionRequest, judgement: Judgement) -> str:
+    name = f"{request.namespace}/{_metadata(request).get('name')}"
+    dry_run = " (dry-run)" if request.dry_run else ""
+    what = f"{request.operation} {path} {name} by {request.user_info.username}{dry_run}"
+    return f"allowed {what}" if judgement.allowed else f"denied {what}: {judgement.message}"
 
 
 def _review_of(request: AdmissionRequest, judgement: Judgement) -> Mapping[str, Any]:

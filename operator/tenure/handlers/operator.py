@@ -12,12 +12,14 @@ from tenure.domain.resources import KINDS, Resource
 from tenure.domain.resources.base import GROUP, VERSION
 from tenure.errors import MalformedObjectError
 from tenure.handlers.embedding import READY, done_before, result_before, run_kopf, run_to_end, take_signals
-from tenure.handlers.health import health
+from tenure.handlers.health import Health, Part, serving
 from tenure.handlers.leadership import Leadership
+from tenure.handlers.measuring import Measurements
 from tenure.handlers.webhook import Webhook, find_registration
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
 from tenure.kube.preflight import check_cluster
+from tenure.metrics.model import Component
 from tenure.reconcile.context import Context
 from tenure.reconcile.controller import Controller
 from tenure.settings import Settings
@@ -35,22 +37,32 @@ async def run_operator(settings: Settings) -> None:
     """
     stop = asyncio.Event()
     take_signals(stop.set)
+    measurements = Measurements(Component.CONTROLLER)
+    health = Health(measurements)
     connection = await connect()
-    async with Cluster(connection) as cluster:
+    async with Cluster(connection, measurements) as cluster, serving(settings.health_port, health):
         controller = Controller(
-            Context(cluster, installation=settings.installation, standing_by=settings.election is not None),
+            Context(
+                cluster,
+                installation=settings.installation,
+                standing_by=settings.election is not None,
+                meter=measurements,
+            ),
             namespaces=settings.namespaces,
             resync_seconds=settings.resync_seconds,
         )
         leadership = Leadership(cluster, settings.election)
+        health.leader = leadership.describe
+        measurements.read_from(controller.measure)
+        health.parts.append(Part(Component.CONTROLLER, controller.why_not_ready, controller.why_not_alive))
         if await done_before(stop, _prepare(cluster, settings, leadership, controller)):
             registry = _registry(controller)
             async with (
-                health(settings.health_port, controller.why_not_ready, leadership.describe),
                 controller.running(),
-                _admission(cluster, settings, registry, stop) as server,
+                _admission(cluster, settings, registry, health, stop) as server,
                 leadership.running(connection, controller, stop),
             ):
+                health.starting = False
                 log.info("%s: watching %s", READY, ", ".join(settings.namespaces) or "all namespaces")
                 await run_kopf(
                     registry,
@@ -72,23 +84,25 @@ async def _prepare(cluster: Cluster, settings: Settings, leadership: Leadership,
 
 @contextlib.asynccontextmanager
 async def _admission(
-    cluster: Cluster, settings: Settings, registry: kopf.OperatorRegistry, stop: asyncio.Event
+    cluster: Cluster, settings: Settings, registry: kopf.OperatorRegistry, health: Health, stop: asyncio.Event
 ) -> AsyncIterator[kopf.WebhookServerProtocol | None]:
     """Serve webhooks too, unless they aren't wanted or aren't installed."""
-    webhook = await result_before(stop, _webhook(cluster, settings))
+    webhook = await result_before(stop, _webhook(cluster, settings, health.measurements))
     if webhook is None:
         yield None
         return
     webhook.register(registry)
+    webhook.watched_by(health)
     async with webhook.running():
         yield webhook.listener
 
 
-async def _webhook(cluster: Cluster, settings: Settings) -> Webhook | None:
+async def _webhook(cluster: Cluster, settings: Settings, measurements: Measurements) -> Webhook | None:
     """The webhooks, where they are wanted and installed."""
     if settings.webhook is None or await find_registration(cluster) is None:
         return None
-    return await Webhook.prepare(cluster, settings, settings.webhook)
+    measurements.include(Component.WEBHOOK)
+    return await Webhook.prepare(cluster, settings, settings.webhook, measurements)
 
 
 def _registry(controller: Controller) -> kopf.OperatorRegistry:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -26,10 +26,26 @@ JUDGED_WITHIN_SECONDS = 4.0
 
 @dataclass
 class Hearing:
-    """A request, and the judgement on it once there is one."""
+    """A request, and the judgement on it: Kopf admits what no handler looked at, so it is refused until one does."""
 
     request: AdmissionRequest
-    judgement: Judgement | None = None
+    judgement: Judgement = field(default_factory=lambda: Judgement().refuse("the review reached no judge"))
+    failed: bool = True
+    """Whether it is refused because it wasn't judged."""
+
+    def close(self, judgement: Judgement) -> None:
+        """Answer with a judgement."""
+        self.judgement, self.failed = judgement, False
+
+    def fail(self, sentence: str) -> None:
+        """Refuse, since it can't be judged."""
+        self.judgement, self.failed = Judgement().refuse(sentence), True
+
+    def fail_unexpectedly(self, error: Exception) -> None:
+        """Log an exception, and refuse with a sentence that repeats nothing of it."""
+        incident = uuid4().hex[:8]
+        log.error("incident %s: request %s is denied", incident, self.request.uid, exc_info=error)
+        self.fail(f"an unexpected error in Tenure, so this is refused; its log says more about incident {incident}")
 
 
 HEARING: ContextVar[Hearing] = ContextVar("hearing")
@@ -53,35 +69,26 @@ def register(registry: kopf.OperatorRegistry, context: Context) -> None:
 def _judge(context: Context, resource: type[Resource]) -> Callable[..., Awaitable[None]]:
     async def judge_review(**_: Any) -> None:
         # Nothing is raised: Kopf would log each refusal as its own error, and answer with the first error only.
-        hearing = HEARING.get()
-        hearing.judgement = await _safely(context, resource, hearing.request)
+        await _hear(context, resource, HEARING.get())
 
     return judge_review
 
 
-async def _safely(context: Context, resource: type[Resource], request: AdmissionRequest) -> Judgement:
-    """Judge; whatever goes wrong denies, and nothing of an unexpected error reaches the requester."""
+async def _hear(context: Context, resource: type[Resource], hearing: Hearing) -> None:
+    """Judge; whatever goes wrong refuses, and nothing of an unexpected error reaches the requester."""
+    request = hearing.request
     try:
         async with asyncio.timeout(JUDGED_WITHIN_SECONDS):
-            return await judge(context, resource, request)
+            hearing.close(await judge(context, resource, request))
     except TimeoutError:
-        return Judgement().refuse("the API server didn't answer Tenure's questions in time; try again")
+        hearing.fail("the API server didn't answer Tenure's questions in time; try again")
     except MalformedObjectError as error:
-        return Judgement().refuse(f"an object that this rests on can't be understood: {error}")
+        hearing.fail(f"an object that this rests on can't be understood: {error}")
     except TenureError as error:
         log.warning("request %s is denied, since it can't be judged: %s", request.uid, error)
-        return Judgement().refuse(f"Tenure couldn't read what this rests on, so it is refused; try again ({error})")
+        hearing.fail(f"Tenure couldn't read what this rests on, so it is refused; try again ({error})")
     except ValueError as error:
         log.warning("request %s is denied: %s", request.uid, error)
-        return Judgement().refuse("the object in the review can't be understood")
+        hearing.fail("the object in the review can't be understood")
     except Exception as error:  # noqa: BLE001 - logged with its traceback there
-        return deny_unexpected(request, error)
-
-
-def deny_unexpected(request: AdmissionRequest, error: Exception) -> Judgement:
-    """Log an exception, and deny with a sentence that repeats nothing of it."""
-    incident = uuid4().hex[:8]
-    log.error("incident %s: request %s is denied", incident, request.uid, exc_info=error)
-    return Judgement().refuse(
-        f"an unexpected error in Tenure, so this is refused; its log says more about incident {incident}"
-    )
+        hearing.fail_unexpectedly(error)

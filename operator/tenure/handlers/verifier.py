@@ -11,11 +11,14 @@ import uvicorn
 
 from tenure.errors import StartRefusedError
 from tenure.handlers.embedding import READY, done_before, take_signals
+from tenure.handlers.health import Health, Part, serving
+from tenure.handlers.measuring import Measurements
 from tenure.handlers.verify_api import VerifyApi
 from tenure.handlers.verify_protocol import BoundedProtocol
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
 from tenure.kube.preflight import check_definitions, check_verifier
+from tenure.metrics.model import Component
 from tenure.settings import VerifierSettings
 from tenure.verify.callers import Callers
 from tenure.verify.verifier import Verifier
@@ -35,16 +38,24 @@ async def run_verifier(settings: VerifierSettings) -> None:
     """
     stop = asyncio.Event()
     take_signals(stop.set)
+    measurements = Measurements(Component.VERIFIER)
+    health = Health(measurements)
     connection = await connect()
-    async with Cluster(connection, connections=_CONNECTIONS) as cluster:
+    async with (
+        Cluster(connection, measurements, connections=_CONNECTIONS) as cluster,
+        serving(settings.health_port, health),
+    ):
         if not await done_before(stop, check_definitions(cluster)) or not await done_before(
             stop, check_verifier(cluster)
         ):
             return
         verifier = Verifier(cluster, max_staleness=settings.max_staleness)
-        server = uvicorn.Server(server_configuration(settings, VerifyApi(verifier, Callers(cluster))))
+        health.parts.append(Part(Component.VERIFIER, verifier.why_not_ready))
+        measurements.read_from(verifier.measure)
+        server = uvicorn.Server(server_configuration(settings, VerifyApi(verifier, Callers(cluster), measurements)))
         with _listening(settings) as listening:
             async with verifier.running() as working:
+                health.starting = False
                 announcing = asyncio.create_task(_announce(verifier, settings), name="announcement")
                 await _serve(server, listening, working, stop)
                 announcing.cancel()

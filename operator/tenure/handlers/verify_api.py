@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
-from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from tenure.domain.verification import Code, Question
 from tenure.handlers.openapi import openapi
@@ -26,6 +26,15 @@ from tenure.handlers.verify_requests import (
     read_body,
     read_head,
 )
+from tenure.metrics.catalogue import (
+    DEAD_KEY_HITS,
+    MOST_KEY_IDS,
+    OTHER,
+    VERIFY,
+    VERIFY_DURATION,
+    VERIFY_UNAVAILABLE,
+)
+from tenure.metrics.model import Meter
 from tenure.verify.callers import Callers
 from tenure.verify.verifier import Answer, StaleError, Verifier
 
@@ -62,23 +71,17 @@ class VerifyApi:
 
     verifier: Verifier
     callers: Callers
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    meter: Meter = field(default_factory=Meter)
 
     def __post_init__(self) -> None:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
         self._log = AnswerLog()
         self._limit = RateLimitItemPerMinute(FAILURES_PER_MINUTE)
-        self._answers = Counter("tenure_verify_total", "Answers by code.", ["code"], registry=self.registry)
-        self._dead_hits = Counter(
-            "tenure_dead_key_hits_total", "Uses of tokens that died, by public id.", ["key_id"], registry=self.registry
-        )
+        self._dead_ids: set[str] = set()
         self._routes: Mapping[tuple[str, str], Callable[[Request], Awaitable[Reply]]] = {
             ("POST", "/v1/verify"): self._verify,
             ("GET", _AUTHORIZE): self._authorize,
             ("POST", "/v1/tokenreview"): self._review,
-            ("GET", "/livez"): self._live,
-            ("GET", "/readyz"): self._ready,
-            ("GET", "/metrics"): self._metrics,
             ("GET", "/openapi.json"): self._openapi,
         }
 
@@ -153,27 +156,28 @@ class VerifyApi:
             raise BadRequestError("it is no TokenReview of authentication.k8s.io/v1")
         return Reply.json(200, token_review(await self._decide(request, token, Question())))
 
-    async def _live(self, _: Request) -> Reply:
-        return Reply(200, b"ok\n", content_type=b"text/plain")
-
-    async def _ready(self, _: Request) -> Reply:
-        reason = self.verifier.why_not_ready()
-        return Reply(_UNAVAILABLE if reason else 200, f"{reason or 'ok'}\n".encode(), content_type=b"text/plain")
-
-    async def _metrics(self, _: Request) -> Reply:
-        text = generate_latest(self.registry).decode()
-        return Reply(200, text.encode(), content_type=b"text/plain; version=0.0.4")
-
     async def _openapi(self, _: Request) -> Reply:
         return Reply.json(200, openapi())
 
     async def _decide(self, request: Request, token: str, question: Question) -> Answer:
-        answer = await self.verifier.verify(token, question)
+        began = time.perf_counter()
+        try:
+            answer = await self.verifier.verify(token, question)
+        except StaleError:
+            self.meter.count(VERIFY_UNAVAILABLE)
+            raise
         code, key_id = answer.decision.code, answer.key_id
-        self._answers.labels(code.value).inc()
+        self.meter.observe(VERIFY_DURATION, time.perf_counter() - began)
+        self.meter.count(VERIFY, code.value)
         if key_id and answer.is_dead:
-            self._dead_hits.labels(key_id).inc()
+            self.meter.count(DEAD_KEY_HITS, self._bounded(key_id))
         if code not in _WORKS and not await self._limiter.hit(self._limit, request.source):
             raise BadRequestError("too many failures from this address; try again in a minute", _TOO_MANY)
         self._log.add(Line(code.value, key_id, request.source))
         return answer
+
+    def _bounded(self, key_id: str) -> str:
+        """The id itself, as long as not too many are told apart."""
+        if len(self._dead_ids) < MOST_KEY_IDS:
+            self._dead_ids.add(key_id)
+        return key_id if key_id in self._dead_ids else OTHER

@@ -14,7 +14,9 @@ from tenure.domain.installation import DEFAULTS
 from tenure.domain.resources import KINDS
 from tenure.errors import ForbiddenError, StartRefusedError
 from tenure.handlers.embedding import READY, done_before, result_before, run_kopf, run_to_end, take_signals
+from tenure.handlers.health import Health, Part, serving
 from tenure.handlers.listener import Listener
+from tenure.handlers.measuring import Measurements
 from tenure.handlers.reviews import register
 from tenure.handlers.selftest import find_leak
 from tenure.kube.cluster import Cluster
@@ -22,6 +24,8 @@ from tenure.kube.connection import connect
 from tenure.kube.leases import try_leases
 from tenure.kube.preflight import check_admission, check_definitions
 from tenure.kube.webhooks import Registration, read_registration
+from tenure.metrics.catalogue import CERTIFICATE_EXPIRY
+from tenure.metrics.model import Component, Meter, Reading
 from tenure.settings import Settings, WebhookSettings
 from tenure.tls.keeper import GivenFiles, Keeper, OwnAuthority, keep
 
@@ -50,7 +54,7 @@ async def find_registration(cluster: Cluster) -> Registration | None:
 class Webhook:
     """Everything that serves reviews."""
 
-    def __init__(self, context: Context, keeper: Keeper, settings: WebhookSettings) -> None:
+    def __init__(self, context: Context, keeper: Keeper, settings: WebhookSettings, meter: Meter) -> None:
         self._context = context
         self._keeper = keeper
         self._paths = tuple(f"/{resource.plural}" for resource in KINDS)
@@ -61,12 +65,12 @@ class Webhook:
             settings.host,
             settings.port,
             keeper.context,
-            [path.lstrip("/") for path in self._paths],
-            lambda: self._flaw,
+            {resource.plural: resource.kind for resource in KINDS},
+            meter,
         )
 
     @classmethod
-    async def prepare(cls, cluster: Cluster, settings: Settings, webhook: WebhookSettings) -> Self:
+    async def prepare(cls, cluster: Cluster, settings: Settings, webhook: WebhookSettings, meter: Meter) -> Self:
         """Check rights, and have a certificate that the API server trusts.
 
         Raises:
@@ -97,11 +101,20 @@ class Webhook:
             system_namespace=webhook.system_namespace,
             request_seconds=webhook.request_seconds,
         )
-        return cls(context, keeper, webhook)
+        return cls(context, keeper, webhook, meter)
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
         """Register Kopf's admission handlers."""
         register(registry, self._context)
+
+    def watched_by(self, health: Health) -> None:
+        """Have somebody watch over it from now on."""
+        health.parts.append(Part(Component.WEBHOOK, lambda: self._flaw))
+        health.measurements.read_from(self._measure)
+
+    async def _measure(self) -> list[Reading]:
+        ends = self._keeper.ends
+        return [] if ends is None else [Reading(CERTIFICATE_EXPIRY, ends.timestamp())]
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -152,15 +165,19 @@ async def run_webhook(settings: Settings, webhook_settings: WebhookSettings) -> 
     """
     stop = asyncio.Event()
     take_signals(stop.set)
+    measurements = Measurements(Component.WEBHOOK)
+    health = Health(measurements)
     connection = await connect()
-    async with Cluster(connection) as cluster:
+    async with Cluster(connection, measurements) as cluster, serving(settings.health_port, health):
         if not await done_before(stop, check_definitions(cluster)):
             return
-        webhook = await result_before(stop, Webhook.prepare(cluster, settings, webhook_settings))
+        webhook = await result_before(stop, Webhook.prepare(cluster, settings, webhook_settings, measurements))
         if webhook is None:
             return
         registry = kopf.OperatorRegistry()
         webhook.register(registry)
+        webhook.watched_by(health)
+        health.starting = False
         async with webhook.running():
             await run_kopf(registry, connection, settings.namespaces, stop, admission_server=webhook.listener)
     log.info("stopped")

@@ -18,6 +18,8 @@ from tenure.domain.secret import SecretFacts
 from tenure.errors import AlreadyExistsError, ApiError, MalformedObjectError, ObjectNotFoundError, UnavailableError
 from tenure.kube.answers import parse_answer
 from tenure.kube.connection import Connection
+from tenure.metrics.catalogue import API_REQUESTS, NO_ANSWER
+from tenure.metrics.model import Meter
 
 FIELD_MANAGER = "tenure"
 CONNECTIONS = 16
@@ -37,8 +39,9 @@ APPLY_PATCH = "application/apply-patch+yaml"
 class Cluster:
     """An API server, as far as Tenure uses it; an asynchronous context manager that closes its connections."""
 
-    def __init__(self, connection: Connection, *, connections: int = CONNECTIONS) -> None:
+    def __init__(self, connection: Connection, meter: Meter | None = None, *, connections: int = CONNECTIONS) -> None:
         self.connection = connection
+        self._meter = meter or Meter()
         self._session = connection.session(connections=connections)
 
     async def __aenter__(self) -> Self:
@@ -238,9 +241,13 @@ class Cluster:
                 headers={**await self.connection.headers(), "Accept": _JSON, "Content-Type": content_type},
                 timeout=aiohttp.ClientTimeout(total=seconds),
             ) as answer:
-                return parse_answer(what, answer.status, await answer.read(), answer.headers.get("Retry-After"))
+                code, text = answer.status, await answer.read()
+                retry_after = answer.headers.get("Retry-After")
         except (aiohttp.ClientError, TimeoutError) as error:
+            self._meter.count(API_REQUESTS, method, NO_ANSWER)
             raise UnavailableError(f"{what}: {error or 'no answer in time'}") from error
+        self._meter.count(API_REQUESTS, method, str(code))
+        return parse_answer(what, code, text, retry_after)
 
 
 def _without_values(error: ApiError, values: Iterable[str]) -> ApiError:

@@ -1,5 +1,6 @@
 """Reconcile ApiKeys: carry out their plans, each write idempotent and guarded."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from tenure.domain.conditions import ready_reason
@@ -17,12 +18,24 @@ from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.validity import Verdict, validity
 from tenure.errors import ConflictError, ObjectNotFoundError
+from tenure.metrics.catalogue import KEYS_ENDED, KEYS_ISSUED
+from tenure.metrics.model import End
 from tenure.reconcile.context import Context, log
 from tenure.reconcile.delivery import Delivery, ObstructedError, confirm, deliver
 from tenure.reconcile.mirror import Ref
 from tenure.reconcile.queue import Item
 from tenure.reconcile.recent import Recent
 from tenure.reconcile.recorder import record
+
+_ENDS: Mapping[Verdict, End] = {
+    Verdict.ROLE_CHANGED: End.ROLE_CHANGED,
+    Verdict.ROLE_MISMATCH: End.ROLE_MISMATCH,
+    Verdict.EXPIRED: End.EXPIRED,
+    Verdict.MEMBERSHIP_GONE: End.MEMBERSHIP_GONE,
+    Verdict.ORGANIZATION_GONE: End.ORGANIZATION_GONE,
+    Verdict.NOT_FOUND: End.DELETED,
+}
+"""Every other verdict comes before another token."""
 
 
 class ApiKeys:
@@ -32,6 +45,7 @@ class ApiKeys:
         self._context = context
         self._orphans: dict[Ref, set[str]] = {}
         self._gone = Recent[str]()
+        self._ended = Recent[str]()
         context.ended = self._orphan
         context.restored = self._forget_endings
 
@@ -114,7 +128,10 @@ class ApiKeys:
                     if uid != key.status.secret_uid:
                         await confirm(context.cluster, key)
                     await self._delete_secret(ref, uid)
+                    if uid == key.status.secret_uid:
+                        self._count_end(uid, _why_ended(seen))
                 case IssueToken():
+                    self._count_end(key.status.secret_uid, End.REPLACED)  # Its Secret went by somebody else's hand.
                     await self._issue(seen, ref)
                 case UpdateStatus(ApiKeyStatus() as status):
                     await self._update(key, status)
@@ -150,6 +167,7 @@ class ApiKeys:
         except (ConflictError, ObjectNotFoundError):
             await self._take_back(ref, seen.api_key, delivered)
             raise
+        self._context.meter.count(KEYS_ISSUED)
         log.info("%s: issued %s under the role %s", ref, status.key_id, delivered.stamp.role)
 
     async def _take_back(self, ref: Ref, key: ApiKey, delivered: Delivery) -> None:
@@ -174,9 +192,20 @@ class ApiKeys:
             log.debug("%s: the Secret with uid %s is gone, and another one has its name", ref, uid)
         self._gone.add(uid)
 
+    def _count_end(self, secret_uid: str | None, end: End) -> None:
+        """Count the end of a token, once; None: there was none."""
+        if secret_uid is not None and secret_uid not in self._ended:
+            self._ended.add(secret_uid)
+            self._context.meter.count(KEYS_ENDED, end.value)
+
     async def _delete_orphans(self, ref: Ref) -> None:
         """Delete the Secrets of ApiKeys of this name that are gone."""
         for secret_uid in sorted(self._orphans.get(ref, ())):
             await self._delete_secret(ref, secret_uid)
+            self._count_end(secret_uid, End.DELETED)
             self._orphans[ref].discard(secret_uid)
         self._orphans.pop(ref, None)
+
+
+def _why_ended(seen: ApiKeyObservation) -> End:
+    return _ENDS.get(validity(seen.api_key, seen.membership, seen.organization, seen.now), End.REPLACED)

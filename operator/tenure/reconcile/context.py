@@ -13,10 +13,12 @@ from tenure.domain.installation import Installation
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.errors import ObjectNotFoundError
 from tenure.kube.cluster import Cluster
+from tenure.metrics.model import Meter
 from tenure.reconcile.effects import effects
 from tenure.reconcile.mirror import Change, Mirror, Ref
 from tenure.reconcile.queue import Purpose, WorkQueue
 from tenure.reconcile.reads import SharedReads
+from tenure.reconcile.watches import Watches
 
 R = TypeVar("R", bound=Resource)
 
@@ -47,6 +49,8 @@ class Context:
     installation: Installation = field(default_factory=Installation)
     mirror: Mirror = field(default_factory=Mirror)
     queue: WorkQueue = field(default_factory=WorkQueue)
+    watches: Watches = field(default_factory=Watches)
+    meter: Meter = field(default_factory=Meter)
     now: Callable[[], datetime] = _utc_now
     ended: Callable[[Resource], None] = _ignore
     """Told of each object that is gone for good, as it was last seen."""
@@ -66,10 +70,16 @@ class Context:
         self._memberships = SharedReads[Ref, Membership | None](self._read_membership)
         self._organizations = SharedReads[Ref, Organization | None](self._read_organization)
 
-    def take_in(self, resource: Resource, *, ours: bool = False) -> None:
-        """Learn an object's state; `ours` where our own write led to it, so that it needn't be looked at again."""
-        change = self.mirror.put(resource, asyncio.get_running_loop().time())
+    def take_in(self, resource: Resource, *, ours: bool = False, told: bool = False) -> None:
+        """Learn an object's state; `ours` where our own write led to it, so that it needn't be looked at again.
+
+        `told`: the watch showed it.
+        """
+        now = asyncio.get_running_loop().time()
+        change = self.mirror.put(resource, now)
         if change is not None:
+            if not told:
+                self.watches.expect(change.ref, int(resource.metadata.resource_version), now)
             self.spread(change, itself=not ours)
             if change.old is not None and change.old.metadata.uid != resource.metadata.uid:
                 self.ended(change.old)

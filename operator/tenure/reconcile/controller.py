@@ -5,12 +5,14 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 from tenure.errors import (
     ConflictError,
     TenureError,
 )
 from tenure.kube.cluster import parse
+from tenure.metrics.catalogue import LEADER
+from tenure.metrics.model import Queue, Reading
 from tenure.reconcile.apikeys import ApiKeys
 from tenure.reconcile.bindings import WORKERS as BINDING_WORKERS
 from tenure.reconcile.bindings import Bindings
@@ -19,6 +21,7 @@ from tenure.reconcile.memberships import Memberships
 from tenure.reconcile.mirror import Ref, ref_of
 from tenure.reconcile.organizations import Organizations
 from tenure.reconcile.queue import Item
+from tenure.reconcile.survey import survey_objects, survey_work
 from tenure.reconcile.sweep import Sweep
 from tenure.reconcile.work import Work
 
@@ -28,6 +31,9 @@ member's keys wait together, the fewer reads they need."""
 
 _GRACE_SECONDS = 3.0
 _WATCHES_STARTED_SECONDS = 10.0
+_LAGS_PER_RESYNC = 10
+_SHORTEST_LAG_SECONDS = 10.0
+_SHORTEST_DEAD_SECONDS = 30.0
 
 
 class Controller:
@@ -43,7 +49,6 @@ class Controller:
         self._bindings = Bindings(context, namespaces)
         self._sweep = Sweep(context, namespaces)
         self._resync_seconds = resync_seconds
-        self._listed_at = float("-inf")
         self._queues = (context.queue, self._bindings.queue)
         self._workers: list[asyncio.Task[None]] = []
         self._leads = asyncio.Event()
@@ -51,25 +56,53 @@ class Controller:
 
     def why_not_ready(self) -> str:
         """Why it can't be relied on, for people; empty: it can."""
-        age = asyncio.get_running_loop().time() - self._listed_at
-        if age <= 2 * self._resync_seconds + _WATCHES_STARTED_SECONDS:
-            return ""
-        return "nothing has been listed yet" if age == float("inf") else f"nothing could be listed for {age:.0f} s"
+        if any(kind not in self._sweep.listed_at for kind in KINDS):
+            return "nothing has been listed yet"
+        now = asyncio.get_running_loop().time()
+        age = now - min(self._sweep.listed_at.values())
+        if age > 2 * self._resync_seconds + _WATCHES_STARTED_SECONDS:
+            return f"nothing could be listed for {age:.0f} s"
+        most = max(self._resync_seconds / _LAGS_PER_RESYNC, _SHORTEST_LAG_SECONDS)
+        return self._describe_lag(dict.fromkeys(KINDS, now), most)
+
+    def why_not_alive(self) -> str:
+        """Why it should be started again, for people; empty: it should not.
+
+        A watch that is still silent when a list shows that the API server answers: new connections may help.
+        """
+        return self._describe_lag(self._sweep.listed_at, max(self._resync_seconds, _SHORTEST_DEAD_SECONDS))
+
+    def _describe_lag(self, now: Mapping[type[Resource], float], most: float) -> str:
+        """Which watches hadn't told, at a moment, what was known for longer than so many seconds."""
+        lags = {kind: self._context.watches.lag(kind, at) for kind, at in now.items()}
+        return "; ".join(
+            f"the watch of {kind.plural} hasn't told what has been known for {lag:.0f} s"
+            for kind, lag in lags.items()
+            if lag > most
+        )
+
+    async def measure(self) -> list[Reading]:
+        """What its gauges show; objects are told of by the replica only that reconciles."""
+        queues = {Queue.OBJECTS: self._context.queue, Queue.BINDINGS: self._bindings.queue}
+        work = survey_work(self._context, queues, self._sweep.listed_at)
+        leads = not self._context.standing_by
+        objects = await survey_objects(self._context) if leads else []
+        return [Reading(LEADER, leads), *work, *objects]
 
     def observe(self, resource: type[Resource], event: str | None, body: Mapping[str, Any]) -> None:
         """Take in what a watch says of an object: `event` is ADDED, MODIFIED, DELETED, or None from a list."""
         metadata = body["metadata"]
         ref = Ref(resource, metadata["namespace"], metadata["name"])
+        self._context.watches.tell(ref, int(metadata["resourceVersion"]), asyncio.get_running_loop().time())
         if event == "DELETED":
             self._observe_deletion(ref, body)
         elif not self._context.mirror.holds(ref, metadata):
-            self._context.take_in(parse(resource, body))
+            self._context.take_in(parse(resource, body), told=True)
 
     async def look_around(self) -> None:
         """List everything once, before the first plan is made."""
         await self._sweep.fill()
         await self._bindings.fill()
-        self._listed_at = asyncio.get_running_loop().time()
 
     def lead(self, may_work: Callable[[], bool]) -> None:
         """Stand by no longer: look at everything, and begin work as long as `may_work` says so."""
@@ -98,10 +131,12 @@ class Controller:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Reconcile while the block runs, or stand by; on leaving, the work in hand is finished first."""
+        objects, bindings, entitled = self._context.queue, self._bindings.queue, self._is_entitled
         self._workers = [
-            *self._context.queue.start(Work(self._context.queue, self._reconcile, self._is_entitled), workers=WORKERS),
-            *self._bindings.queue.start(
-                Work(self._bindings.queue, self._bindings.reconcile, self._is_entitled), workers=BINDING_WORKERS
+            *objects.start(Work(self._context, objects, Queue.OBJECTS, self._reconcile, entitled), workers=WORKERS),
+            *bindings.start(
+                Work(self._context, bindings, Queue.BINDINGS, self._bindings.reconcile, entitled),
+                workers=BINDING_WORKERS,
             ),
         ]
         tasks = [*self._workers, asyncio.create_task(self._resync(), name="sweep")]

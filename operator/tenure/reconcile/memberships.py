@@ -3,6 +3,7 @@
 from tenure.domain.planning.actions import EmitEvent, Regarding, UpdateStatus
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
 from tenure.domain.resources import ApiKey, Membership
+from tenure.metrics.catalogue import ROLE_CHANGES
 from tenure.reconcile.context import Context, log
 from tenure.reconcile.mirror import Ref
 from tenure.reconcile.queue import Item
@@ -52,3 +53,9 @@ class Memberships:
                 case UpdateStatus(status):
                     updated = await self._context.cluster.update_status(membership, status)
                     self._context.take_in(updated, ours=True)
+                    self._count(membership, updated)
+
+    def _count(self, before: Membership, after: Membership) -> None:
+        known, change = before.status.last_role_change, after.status.last_role_change
+        if change is not None and (known is None or known.generation != change.generation):
+            self._context.meter.count(ROLE_CHANGES, change.from_role.value, change.to_role.value)

@@ -51,7 +51,8 @@ class WorkQueue:
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Queue[Ref] = asyncio.Queue()
         self._since: dict[Ref, float] = {}
-        self._active: set[Ref] = set()
+        self._waiting: dict[Ref, float] = {}
+        self._active: dict[Ref, float] = {}
         self._timers: dict[tuple[Ref, Purpose], asyncio.TimerHandle] = {}
         self._settling: dict[Ref, float] = {}
         self._failures: dict[Ref, int] = {}
@@ -64,6 +65,8 @@ class WorkQueue:
         waits = ref in self._since
         self._since[ref] = self._loop.time()
         self._cancel(ref, Purpose.SETTLE)
+        if not waits:
+            self._waiting[ref] = self._since[ref]
         if not waits and ref not in self._active:
             self._ready.put_nowait(ref)
 
@@ -138,6 +141,17 @@ class WorkQueue:
     def __len__(self) -> int:
         return len(self._since)
 
+    @property
+    def oldest_seconds(self) -> float:
+        """For how long the object that has waited longest waits, or is worked on; 0: there is none."""
+        now = self._loop.time()
+        return now - min([*self._waiting.values(), *self._active.values()], default=now)
+
+    @property
+    def retrying(self) -> int:
+        """How many objects' latest work didn't succeed."""
+        return len(self._failures)
+
     async def _work(self, work: Callable[[Item], Awaitable[None]]) -> None:
         while True:
             ref = await self._ready.get()
@@ -145,12 +159,12 @@ class WorkQueue:
                 return
             item = Item(ref, self._since.pop(ref), ref in self._checks)
             self._checks.discard(ref)
-            self._active.add(ref)
+            self._active[ref] = self._waiting.pop(ref)
             self._idle.clear()
             try:
                 await work(item)
             finally:
-                self._active.discard(ref)
+                del self._active[ref]
                 if ref in self._since:
                     self._ready.put_nowait(ref)
                 if not self._active:

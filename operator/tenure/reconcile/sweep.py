@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import Any
 
 from tenure.domain.resources import KINDS, Resource
@@ -21,6 +20,8 @@ class Sweep:
         self._context = context
         self._places: Sequence[str | None] = namespaces or (None,)
         self._versions: dict[tuple[type[Resource], str | None], int] = {}
+        self.listed_at: dict[type[Resource], float] = {}
+        """When each kind was last listed whole, on the loop's clock."""
 
     async def fill(self) -> None:
         """Bring the mirror up to date, and forget what isn't listed any more.
@@ -28,12 +29,16 @@ class Sweep:
         Raises:
             TenureError: the first of the lists that failed; all were tried.
         """
-        errors = []
-        for resource, place in product(KINDS, self._places):
-            try:
-                await self._fill(resource, place)
-            except TenureError as error:  # The others needn't wait for this one.
-                errors.append(error)
+        errors: list[TenureError] = []
+        for resource in KINDS:
+            began, failed = asyncio.get_running_loop().time(), len(errors)
+            for place in self._places:
+                try:
+                    await self._fill(resource, place)
+                except TenureError as error:  # The others needn't wait for this one.
+                    errors.append(error)
+            if len(errors) == failed:
+                self.listed_at[resource] = began
         if errors:
             raise errors[0]
 
@@ -78,6 +83,7 @@ class Sweep:
         self._context.restored()
         for known in self._known(resource, place):
             self._context.mirror.remove(ref_of(known), known.metadata.uid)
+            self._context.watches.forget(ref_of(known))
 
     def _known(self, resource: type[Resource], place: str | None) -> list[Resource]:
         return [
@@ -98,6 +104,7 @@ class Sweep:
                 continue
             change = self._context.mirror.remove(ref, metadata.uid)
             if change is not None:
+                self._context.watches.forget(ref)
                 self._context.spread(change, itself=True)
                 self._context.ended(known)
 
@@ -115,3 +122,4 @@ class Sweep:
         known = self._context.mirror.get(ref.resource, ref.namespace, ref.name)
         if known is not None and int(metadata["resourceVersion"]) < int(known.metadata.resource_version) <= version:
             self._context.mirror.remove(ref, known.metadata.uid)
+            self._context.watches.forget(ref)

@@ -36,6 +36,10 @@ class Keeper(Protocol):
     def pause(self) -> float:
         """Seconds until it should look again."""
 
+    @property
+    def ends(self) -> datetime | None:
+        """When the certificate that is served expires; None: there is none yet."""
+
 
 def server_context() -> ssl.SSLContext:
     """A TLS context for a listener, still without a certificate."""
@@ -85,6 +89,11 @@ class OwnAuthority:
     def pause(self) -> float:
         """Seconds until it should look again."""
         return min(self.life / _LOOKS_PER_LIFE, _LONGEST_PAUSE).total_seconds()
+
+    @property
+    def ends(self) -> datetime | None:
+        """When the certificate that is served expires; None: there is none yet."""
+        return None if self._pair is None else self._pair.ends
 
     @property
     def _settling(self) -> timedelta:
@@ -162,6 +171,11 @@ class GivenFiles:
     def pause(self) -> float:
         """Seconds until it should look again."""
         return _FILES_PAUSE_SECONDS
+
+    @property
+    def ends(self) -> datetime | None:
+        """When the certificate that is served expires; None: there is none yet."""
+        return None if self._loaded is None else self._loaded.ends
 
     async def look(self) -> bool:
         """Load the files, if they changed."""

@@ -29,6 +29,10 @@ class Freshness:
         self._proven[feed] = at
         self._waiting[feed].clear()
 
+    def proven(self, feed: str) -> float:
+        """The moment up to which all that happened to a feed is proved to be known; minus infinity for none."""
+        return self._proven[feed]
+
     def reached(self, feed: str) -> int:
         """The version up to which a feed has told all; -1 before its first list."""
         return self._reached[feed]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hmac
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from tenure.domain.verification import Code, Decision, Holding, Question, decide
 from tenure.errors import MalformedTokenError, ObjectNotFoundError, TenureError
 from tenure.kube.cluster import Cluster
 from tenure.kube.feeds import Changed, Listed, follow
+from tenure.metrics.catalogue import VERIFIER_KEYS, VERIFIER_PROOF
+from tenure.metrics.model import Reading
 from tenure.verify.freshness import Freshness
 from tenure.verify.index import Death, Index
 
@@ -111,6 +114,15 @@ class Verifier:
         if age == float("inf"):
             return "the first list isn't complete yet"
         return f"what is known was last proved {age:.0f} s ago, and may be {self._max_staleness:.0f} s old at most"
+
+    async def measure(self) -> list[Reading]:
+        """What its gauges show."""
+        offset = time.time() - asyncio.get_running_loop().time()
+        proofs = ((kind, self._freshness.proven(kind.plural)) for kind in KINDS)
+        return [
+            Reading(VERIFIER_KEYS, len(self._index)),
+            *(Reading(VERIFIER_PROOF, max(at + offset, 0.0), (kind.kind,)) for kind, at in proofs),
+        ]
 
     async def verify(self, text: str, question: Question) -> Answer:
         """Decide a token.

@@ -15,6 +15,7 @@ from tenure.domain.admission.judgement import Judgement
 from tenure.handlers import listener as module
 from tenure.handlers.listener import Listener
 from tenure.handlers.reviews import HEARING
+from tenure.metrics.model import Meter
 from tenure.tls.authority import Authority
 from tenure.tls.keeper import load_pair, server_context
 
@@ -33,7 +34,7 @@ async def listening(handler: Handler) -> AsyncIterator[Listener]:
     """Give a listener on a free port."""
     context = server_context()
     load_pair(context, AUTHORITY.sign([HOST], datetime.now(UTC), LIFE))
-    listener = Listener(HOST, 0, context, ["memberships"], lambda: "")
+    listener = Listener(HOST, 0, context, {"memberships": "Membership"}, Meter())
     serving = listener(handler)  # type: ignore[arg-type]
     await anext(serving)
     try:
@@ -60,12 +61,12 @@ async def fails(_: Any, **__: Any) -> Mapping[str, Any]:
 
 
 async def lets_in(_: Any, **__: Any) -> Mapping[str, Any]:
-    HEARING.get().judgement = Judgement()
+    HEARING.get().close(Judgement())
     return {}
 
 
 async def is_busy(_: Any, **__: Any) -> Mapping[str, Any]:
-    HEARING.get().judgement = Judgement(busy="try again", warnings=("look",)).note(to="Viewer")
+    HEARING.get().close(Judgement(busy="try again", warnings=("look",)).note(to="Viewer"))
     return {}
 
 

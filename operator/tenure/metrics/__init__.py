@@ -1,0 +1,1 @@
+"""What Tenure measures of itself."""
