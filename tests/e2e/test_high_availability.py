@@ -26,6 +26,7 @@ from support.replicas import (
     hold_lease,
     seconds_since,
     stored_lease,
+    usurp_lease,
     wait_leads,
     wait_lost,
 )
@@ -240,8 +241,7 @@ def test_a_deleted_lease_is_still_its_holders(world: World, pair: Replicas) -> N
 def test_a_leader_ends_when_another_one_holds_the_lease(replicas: Replicas) -> None:
     replicas.first.start()
     wait_leads(replicas.first)
-    delete_lease(replicas.plane)
-    hold_lease(replicas.plane, "usurper", datetime.now(UTC))
+    usurp_lease(replicas.plane, "usurper")
     assert "usurper holds Lease tenure-system/tenure-controller" in wait_lost(replicas.first)
 
 

@@ -89,6 +89,11 @@ def hold_lease(plane: ControlPlane, holder: str, renewed: datetime) -> None:
     plane.kubectl("create", "--filename=-", input=json.dumps(lease.to_body()))
 
 
+def usurp_lease(plane: ControlPlane, holder: str) -> None:
+    """Let somebody else hold the Lease, in one write between two renewals of its holder."""
+    plane.kubectl("patch", *_WHERE, "--type=merge", "--patch", json.dumps({"spec": {"holderIdentity": holder}}))
+
+
 def seconds_since(moment: float) -> float:
     """How long ago a moment of the monotonic clock is."""
     return time.monotonic() - moment
