@@ -314,3 +314,19 @@ def versions(world: World) -> dict[str, str]:
         for plural in ("roles", "rolebindings")
         for body in world.api.list(plural)
     }
+
+
+def test_a_forged_binding_of_ours_is_replaced(world: World, start: Start) -> None:
+    """One that names the Organization as its owner, but binds another role: nobody of ours gets into it."""
+    (acme,) = world.create(organization())
+    owner = {"apiVersion": acme["apiVersion"], "kind": "Organization", "name": "acme", "uid": acme["metadata"]["uid"]}
+    forged = role_binding("tenure-member")
+    forged["metadata"]["ownerReferences"] = [{**owner, "controller": True}]
+    world.api.create("rolebindings", forged)
+    start()
+    world.create(member("alice"))
+    wait_role(world, "alice", Role.MEMBER)
+    found = world.api.get("rolebindings", "tenure-member")
+    assert found is not None
+    assert found["roleRef"]["name"] == "tenure-member"
+    wait_condition(world, "Bound")

@@ -97,6 +97,7 @@ class Held:
 
     Attributes:
         owner: kind and uid of the object of ours that controls it; None: it isn't ours.
+        role: What a RoleBinding binds, as kind and name; None for a Role.
         text: Its content, as `content_text` writes it.
         names: The Secrets that it opens.
     """
@@ -104,6 +105,7 @@ class Held:
     uid: str
     resource_version: str
     owner: tuple[str, str] | None
+    role: tuple[str, str] | None
     text: str
     names: frozenset[str]
 
@@ -116,18 +118,20 @@ class Held:
             for reference in metadata.get("ownerReferences") or ()
             if reference.get("controller") and reference.get("apiVersion", "").startswith(f"{GROUP}/")
         )
-        rules, subjects = body.get("rules") or [], body.get("subjects") or []
+        rules, subjects, role = body.get("rules") or [], body.get("subjects") or [], body.get("roleRef")
         return cls(
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
             owner=next(owners, None),
-            text=content_text({"rules": rules} if "roleRef" not in body else {"subjects": subjects}),
+            role=None if role is None else (role["kind"], role["name"]),
+            text=content_text({"rules": rules} if role is None else {"subjects": subjects}),
             names=frozenset(name for rule in rules for name in rule.get("resourceNames") or ()),
         )
 
-    def is_owned_by(self, resource: Resource) -> bool:
-        """Whether it is this very object's, proved by uid."""
-        return self.owner == (resource.kind, resource.metadata.uid)
+    def serves(self, wanted: Wanted) -> bool:
+        """Whether it is this very owner's, proved by uid, and binds this very role: both stay for good."""
+        role = None if wanted.role is None else (wanted.role["kind"], wanted.role["name"])
+        return self.owner == (wanted.owner.kind, wanted.owner.metadata.uid) and self.role == role
 
 
 def content_text(content: Mapping[str, Any]) -> str:

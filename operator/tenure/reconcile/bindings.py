@@ -3,6 +3,7 @@
 What somebody loses goes at once; what somebody gains waits until a burst of changes is over.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -70,6 +71,8 @@ class Bindings:
         self._known = Known()
         self._problems: dict[str, dict[Ref, BindingState]] = {}
         self._told: dict[str, BindingState] = {}
+        self._is_listed = False
+        self._listing = asyncio.Lock()
         self.queue = WorkQueue()
         if self._access is not KubernetesAccess.NONE:
             context.changed = self._spread
@@ -91,11 +94,13 @@ class Bindings:
             log.warning("what members may do in Kubernetes can't be listed: %s", error)
         else:
             self._take_in(listed)
+        self._is_listed = True
         if not self._context.standing_by:
             self.check_all()
 
     async def reconcile(self, item: Item) -> None:
         """Bring the objects that an item stands for to what they should be."""
+        await asyncio.sleep(0)  # A sweep asks for everybody at once, and what needs no write would hold up the keys.
         try:
             if item.ref.resource is Organization:
                 await self._reconcile_roles(item.ref.namespace)
@@ -111,6 +116,11 @@ class Bindings:
             self._known.drop(address)
         for address, held in listed.items():
             self._known.put(address, held)
+
+    def lead(self) -> None:
+        """Begin work: what was listed while another replica wrote is listed again before it is relied on."""
+        self._is_listed = False
+        self.check_all()
 
     def check_all(self) -> None:
         """Look at all who should have something, and at what belongs to nobody any more."""
@@ -189,8 +199,8 @@ class Bindings:
         cluster, address = self._context.cluster, wanted.address
         held = self._known.objects.get(address)
         try:
-            if held is not None and not held.is_owned_by(wanted.owner):
-                await self._remove([address])  # Of a former object of the same name.
+            if held is not None and not held.serves(wanted):
+                await self._remove([address])  # Of a former owner of the same name.
                 held = None
             if held is None:
                 await self._refuse_missing(wanted)
@@ -238,6 +248,9 @@ class Bindings:
 
     async def _cede(self, key: ApiKey) -> None:
         """Close a Secret's name to its former holder before a new token gets the name."""
+        async with self._listing:
+            if not self._is_listed:
+                await self.fill()
         for address in [*self._known.readers.get((key.namespace, key.name), ())]:
             holder = address.name.removeprefix("tenure-keys-")
             if holder != key.spec.membership:

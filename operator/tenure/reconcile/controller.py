@@ -111,7 +111,7 @@ class Controller:
         self._leads.set()
         for known in self._context.mirror.all():
             self._context.queue.add(ref_of(known))
-        self._bindings.check_all()
+        self._bindings.lead()
 
     def begin_stopping(self) -> None:
         """Begin no more work; the work in hand goes on."""

@@ -81,7 +81,7 @@ def test_what_was_written_is_read_as_what_is_wanted(index: int) -> None:
     body["metadata"] |= {"uid": "u-1", "resourceVersion": "7"}
     held = Held.from_body(body)
     assert held.text == content_text(wanted.content)
-    assert held.is_owned_by(wanted.owner)
+    assert held.serves(wanted)
     assert held.names == (frozenset({"laptop"}) if wanted.address.kind is BoundKind.ROLE else frozenset())
 
 
@@ -93,11 +93,19 @@ def test_a_label_proves_nothing_and_neither_does_a_reference_that_controls_nothi
     assert Held.from_body(body).owner is None
 
 
-def test_an_organization_of_the_same_name_owns_nothing_of_its_predecessor() -> None:
+def test_what_a_predecessor_of_the_same_name_has_is_not_taken_for_ones_own() -> None:
     body = role_bindings(ACME, [], INSTALLATION)[0].to_body()
     body["metadata"] |= {"uid": "u-1", "resourceVersion": "7"}
-    assert Held.from_body(body).is_owned_by(ACME)
-    assert not Held.from_body(body).is_owned_by(organization(uid="another"))
+    assert Held.from_body(body).serves(role_bindings(ACME, [], INSTALLATION)[0])
+    assert not Held.from_body(body).serves(role_bindings(organization(uid="another"), [], INSTALLATION)[0])
+
+
+def test_a_binding_of_another_role_is_not_taken_for_ones_own() -> None:
+    owners, *_ = role_bindings(ACME, [], INSTALLATION)
+    body = owners.to_body()
+    body["metadata"] |= {"uid": "u-1", "resourceVersion": "7"}
+    body["roleRef"]["name"] = "cluster-admin"
+    assert not Held.from_body(body).serves(owners)
 
 
 def test_groups_of_two_organizations_never_match() -> None:
