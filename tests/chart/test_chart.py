@@ -9,6 +9,8 @@ from uuid import uuid4
 import pytest
 import yaml
 
+from tenure.domain.rbac import cluster_role_name
+from tenure.domain.roles import Role
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import CHART, NAMESPACE, changed_files, render
 from tenure_dev.controlplane import ControlPlane
@@ -138,9 +140,39 @@ def test_namespaces_that_are_served_bound_rights_and_webhooks() -> None:
         if role["metadata"]["name"] == "tenure-controller"
         for rule in role["rules"]
     ]
-    assert {resource for rule in everywhere for resource in rule["resources"]} == {"customresourcedefinitions"}
+    assert {resource for rule in everywhere for resource in rule["resources"]} == {
+        "customresourcedefinitions",
+        "clusterroles",
+    }
     places = {role["metadata"]["namespace"] for role in of_kind(found, "Role")}
     assert places == {"a", "b", NAMESPACE}
+
+
+@pytest.mark.parametrize(
+    ("access", "granted"),
+    [
+        ("None", set()),
+        ("Roles", {"rolebindings", "clusterroles"}),
+        ("RolesAndKeys", {"rolebindings", "clusterroles", "roles"}),
+    ],
+)
+@pytest.mark.parametrize("served", [(), ("--set=namespaces={acme}",)], ids=["all namespaces", "one"])
+def test_what_members_are_given_decides_what_the_operator_may_do(
+    access: str, granted: set[str], served: tuple[str, ...]
+) -> None:
+    found = bodies(f"--set=kubernetesAccess={access}", *served)
+    (operator,) = [body for body in of_kind(found, "Deployment") if body["metadata"]["name"] == "tenure-controller"]
+    assert f"--kubernetes-access={access}" in operator["spec"]["template"]["spec"]["containers"][0]["args"]
+    rules = [
+        rule
+        for role in [*of_kind(found, "ClusterRole"), *of_kind(found, "Role")]
+        if role["metadata"]["name"] == "tenure-controller"
+        for rule in role["rules"]
+        if "rbac.authorization.k8s.io" in rule["apiGroups"]
+    ]
+    assert {resource for rule in rules for resource in rule["resources"]} == granted
+    named = [name for rule in rules if "clusterroles" in rule["resources"] for name in rule["resourceNames"]]
+    assert named == ([] if access == "None" else [cluster_role_name(role) for role in Role])
 
 
 def test_the_replicas_of_the_operator_elect_one_where_tenure_lives() -> None:

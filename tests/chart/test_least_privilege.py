@@ -146,6 +146,9 @@ def leave_own_keys(world: World) -> None:
     world.create(manifests.member("leaver"), manifests.api_key("left", "leaver"))
     world.issue("left")
     eventually(lambda: world.api.get("rolebindings", "tenure-keys-leaver"), describe="leaver reads their key")
+    world.create(manifests.api_key("left-too", "leaver"))
+    world.issue("left-too")
+    eventually(lambda: "left-too" in str(world.api.get("roles", "tenure-keys-leaver")), describe="and the next one")
     world.api.delete("memberships", "leaver", propagationPolicy="Orphan")
     eventually(lambda: world.api.get("rolebindings", "tenure-keys-leaver") is None, describe="their RoleBinding goes")
 

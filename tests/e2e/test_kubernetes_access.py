@@ -124,6 +124,25 @@ def test_every_capability_is_as_the_table_says_for_people_and_for_keys(world: Wo
                     assert allowed is wanted, (role, capability, level, who)
 
 
+def test_kubectl_answers_as_the_page_says(world: World, start: Start, control_plane: ControlPlane) -> None:
+    start()
+    world.create(organization(), member("alice"), member("bob", "Owner"), api_key("laptop", "alice"))
+    world.issue("laptop", within=20)
+    wait_role(world, "bob", Role.OWNER)
+    wait_reads(world, "alice", "laptop")
+
+    def kubectl(person: str, *args: str) -> str:
+        options = (f"--namespace={world.api.namespace}", f"--as={user(person)}")
+        result = control_plane.kubectl(*args, *options, check=False)
+        return (result.stdout or result.stderr).strip()
+
+    question = ("auth", "can-i", "update", "organizations.tenure.dev/acme", "--subresource=billing")
+    assert [kubectl(person, *question) for person in ("alice", "bob")] == ["no", "yes"]
+    secret = ("get", "secret", "laptop", "--output=name")
+    assert kubectl("alice", *secret) == "secret/laptop"
+    assert "(Forbidden)" in kubectl("bob", *secret)
+
+
 def test_owners_grant_every_role_and_others_none(world: World, start: Start) -> None:
     start()
     world.create(organization(), *(member(name, role.value) for name, role in PEOPLE.items()))
