@@ -35,7 +35,8 @@ def stand_in(folder: Path, *args: str, **env: str) -> OperatorProcess:
 def test_is_ready_once_it_says_so_and_again_at_each_start(tmp_path: Path) -> None:
     operator = stand_in(tmp_path, "--namespace=acme")
     with operator:
-        assert f"serving {tmp_path}/kubeconfig --namespace=acme" in operator.log
+        (served,) = [line for line in operator.log.splitlines() if line.startswith(f"serving {tmp_path}/kubeconfig ")]
+        assert served.endswith(" --namespace=acme")
     assert (operator.running, operator.exit_code) == (False, 0)
     assert operator.is_ready
 
