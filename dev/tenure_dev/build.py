@@ -13,7 +13,7 @@ from typing import TextIO
 
 from tenure_dev.binaries import CONTROL_PLANE, Binaries, find
 from tenure_dev.errors import ToolError
-from tenure_dev.gomodule import BUILD_FLAGS, GoModule
+from tenure_dev.gomodule import GoModule
 from tenure_dev.processes import dies_with_parent
 from tenure_dev.progress import Report, report
 from tenure_dev.toolchain import Toolchain, find_toolchain
@@ -76,7 +76,7 @@ class _Build:
     def __init__(self, module: GoModule, toolchain: Toolchain, log: TextIO, progress: Report) -> None:
         self._module = module
         self._toolchain = toolchain
-        self._flags = [*BUILD_FLAGS, "-ldflags", module.link_flags]
+        self._flags = module.build_flags
         self._log = log
         self._progress = progress
         self._downloads = 0

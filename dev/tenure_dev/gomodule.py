@@ -36,6 +36,9 @@ class GoModule:
     core_minutes: int
     """What compiling everything takes one core of a current server; only the announcement depends on it."""
 
+    tags: str = ""
+    """Build tags, such as those that leave out what isn't needed."""
+
     stamps_version: bool = False
     """Whether the programs are told the version of `named_after`, as Kubernetes' own build does."""
 
@@ -50,6 +53,11 @@ class GoModule:
         return tuple(map(int, self._find(r"^go (\d+(?:\.\d+)*)$", "a `go` line").split(".")))
 
     @property
+    def build_flags(self) -> tuple[str, ...]:
+        """The flags of `go build`."""
+        return (*BUILD_FLAGS, *(("-tags", self.tags) if self.tags else ()), "-ldflags", self.link_flags)
+
+    @property
     def link_flags(self) -> str:
         """The linker's flags: no debug information, and the version that the programs report."""
         if not self.stamps_version:
@@ -62,7 +70,7 @@ class GoModule:
     def folder(self) -> Path:
         """Where in the cache the programs of exactly these pins lie once they are built."""
         files = sorted(path for path in self.source.rglob("*") if path.name in {"go.mod", "go.sum", "main.go"})
-        parts = [*(path.read_text() for path in files), *BUILD_FLAGS, self.link_flags]
+        parts = [*(path.read_text() for path in files), *BUILD_FLAGS, self.link_flags, *filter(None, [self.tags])]
         parts += [*self.programs.values(), platform.system(), platform.machine()]
         digest = sha256("\0".join(parts).encode()).hexdigest()[:8]
         return cache_folder() / self.store / f"{self.version}-{digest}"

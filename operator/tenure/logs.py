@@ -9,6 +9,8 @@ from tenure.logcontext import current_fields
 from tenure.settings import LogFormat, LogLevel
 
 _TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_OURS = "tenure"
+_STANDARD = vars(logging.makeLogRecord({})).keys()
 _NOISY = ("kopf", "aiohttp", "asyncio")
 
 
@@ -34,5 +36,9 @@ def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
 
 
 def _add_fields(record: logging.LogRecord) -> bool:
+    """Say what a line is about; what libraries attach to theirs, such as Kopf its settings, is no JSON."""
+    if record.name.partition(".")[0] != _OURS:
+        for name in record.__dict__.keys() - _STANDARD:
+            del record.__dict__[name]
     record.__dict__.update(current_fields())
     return True

@@ -24,7 +24,7 @@ from tenure.kube.connection import connect
 from tenure.kube.leases import try_leases
 from tenure.kube.preflight import check_admission, check_definitions
 from tenure.kube.webhooks import Registration, read_registration
-from tenure.metrics.catalogue import CERTIFICATE_EXPIRY
+from tenure.metrics.catalogue import CERTIFICATE_EXPIRY, CERTIFICATE_RENEWAL
 from tenure.metrics.model import Component, Meter, Reading
 from tenure.settings import Settings, WebhookSettings
 from tenure.tls.keeper import GivenFiles, Keeper, OwnAuthority, keep
@@ -113,8 +113,13 @@ class Webhook:
         health.measurements.read_from(self._measure)
 
     async def _measure(self) -> list[Reading]:
-        ends = self._keeper.ends
-        return [] if ends is None else [Reading(CERTIFICATE_EXPIRY, ends.timestamp())]
+        served = self._keeper.served
+        if served is None:
+            return []
+        return [
+            Reading(CERTIFICATE_EXPIRY, served.ends.timestamp()),
+            Reading(CERTIFICATE_RENEWAL, served.renewal.timestamp()),
+        ]
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -175,6 +175,12 @@ CERTIFICATE_EXPIRY = Metric(
     "When the certificate expires that reviews are served with.",
     _WEBHOOK,
 )
+CERTIFICATE_RENEWAL = Metric(
+    "tenure_webhook_certificate_renewal_timestamp_seconds",
+    _GAUGE,
+    "When that certificate should be replaced: after two thirds of its life.",
+    _WEBHOOK,
+)
 
 VERIFY = Metric(
     "tenure_verify_total", _COUNTER, "Answers on tokens, by code.", _VERIFIER, (Label("code", tuple(Code)),)

@@ -37,8 +37,8 @@ class Keeper(Protocol):
         """Seconds until it should look again."""
 
     @property
-    def ends(self) -> datetime | None:
-        """When the certificate that is served expires; None: there is none yet."""
+    def served(self) -> KeyPair | None:
+        """The certificate that is served; None: there is none yet."""
 
 
 def server_context() -> ssl.SSLContext:
@@ -91,9 +91,9 @@ class OwnAuthority:
         return min(self.life / _LOOKS_PER_LIFE, _LONGEST_PAUSE).total_seconds()
 
     @property
-    def ends(self) -> datetime | None:
-        """When the certificate that is served expires; None: there is none yet."""
-        return None if self._pair is None else self._pair.ends
+    def served(self) -> KeyPair | None:
+        """The certificate that is served; None: there is none yet."""
+        return self._pair
 
     @property
     def _settling(self) -> timedelta:
@@ -173,9 +173,9 @@ class GivenFiles:
         return _FILES_PAUSE_SECONDS
 
     @property
-    def ends(self) -> datetime | None:
-        """When the certificate that is served expires; None: there is none yet."""
-        return None if self._loaded is None else self._loaded.ends
+    def served(self) -> KeyPair | None:
+        """The certificate that is served; None: there is none yet."""
+        return self._loaded
 
     async def look(self) -> bool:
         """Load the files, if they changed."""

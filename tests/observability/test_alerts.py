@@ -1,0 +1,209 @@
+"""Each alert fires when it should and not otherwise, by Prometheus' own tool, and has a runbook."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support.rules import play, promtool, rules, write_rules
+from tenure_dev.paths import CHECKOUT
+
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Case:
+    """Series, a value a minute, and the labels with which the alert then fires; none: it doesn't."""
+
+    series: Mapping[str, str]
+    at: str
+    firing: Sequence[Mapping[str, str]] = ()
+
+
+CRITICAL, WARNING = {"severity": "critical"}, {"severity": "warning"}
+ACME = 'organization_namespace="acme", organization="acme"'
+ACME_LABELS = {"organization_namespace": "acme", "organization": "acme"}
+REFUSED = 'tenure_admission_total{kind="Membership", operation="DELETE", verdict="refused", dry_run="%s", pod="w"}'
+FAILED = 'tenure_admission_total{kind="ApiKey", operation="CREATE", verdict="failed", dry_run="false", pod="w"}'
+REJECTED = (
+    'apiserver_admission_webhook_rejection_count{name="%s", error_type="%s", operation="UPDATE", type="validating"}'
+)
+OPEN = 'apiserver_admission_webhook_fail_open_count{name="%s", type="validating"}'
+OURS, OTHERS = "memberships.tenure.dev", "pods.example.com"
+RECONCILED = 'tenure_reconcile_duration_seconds_count{queue="objects", kind="ApiKey", outcome="%s"}'
+HITS = 'tenure_dead_key_hits_total{key_id="%s", pod="%s"}'
+EXPIRES = "tenure_webhook_certificate_expiry_timestamp_seconds{}"
+RENEWED = "tenure_webhook_certificate_renewal_timestamp_seconds{}"
+
+CASES: Mapping[str, Mapping[str, Case]] = {
+    "TenureNoLeader": {
+        "nothing is scraped": Case({}, "3m", [CRITICAL]),
+        "all wait": Case({'tenure_leader{pod="a"}': "0x10", 'tenure_leader{pod="b"}': "0x10"}, "5m", [CRITICAL]),
+        "it went": Case({'tenure_leader{pod="a"}': "1x5 stale"}, "9m", [CRITICAL]),
+        "one leads": Case({'tenure_leader{pod="a"}': "0x10", 'tenure_leader{pod="b"}': "1x10"}, "10m"),
+        "another takes over": Case({'tenure_leader{pod="a"}': "1x4 0x5", 'tenure_leader{pod="b"}': "0x5 1x5"}, "10m"),
+    },
+    "TenureNotReady": {
+        "for long": Case(
+            {
+                'tenure_ready{component="webhook", pod="a"}': "0x20",
+                'tenure_ready{component="webhook", pod="b"}': "1x20",
+            },
+            "15m",
+            [{**WARNING, "component": "webhook"}],
+        ),
+        "at a start": Case({'tenure_ready{component="controller"}': "0x5 1x20"}, "15m"),
+        "a verifier, which has an alert of its own": Case({'tenure_ready{component="verifier"}': "0x20"}, "15m"),
+    },
+    "TenureWatchDead": {
+        "it is dead": Case(
+            {'tenure_watch_lag_seconds{kind="Membership"}': "0+60x10"}, "6m", [{**CRITICAL, "kind": "Membership"}]
+        ),
+        "it is slow": Case({'tenure_watch_lag_seconds{kind="Membership"}': "5 20 3 60 0 100 0"}, "6m"),
+    },
+    "TenureQueueStuck": {
+        "for long": Case(
+            {'tenure_queue_oldest_seconds{queue="objects"}': "0+60x20"}, "15m", [{**WARNING, "queue": "objects"}]
+        ),
+        "a burst": Case({'tenure_queue_oldest_seconds{queue="objects"}': "0 60 120 180 0x10"}, "15m"),
+    },
+    "TenureReconcileFailing": {
+        "again and again": Case(
+            {RECONCILED % "failed": "0+1x60"}, "50m", [{**WARNING, "queue": "objects", "kind": "ApiKey"}]
+        ),
+        "once": Case({RECONCILED % "failed": "0x10 5x60"}, "50m"),
+        "conflicts and users' troubles": Case(
+            {RECONCILED % "failed": "0x60", RECONCILED % "conflict": "0+9x60", RECONCILED % "waits": "0+9x60"}, "50m"
+        ),
+    },
+    "TenureApiServerFailing": {
+        "no answers": Case(
+            {
+                'tenure_api_requests_total{method="GET", code="200"}': "0+60x30",
+                'tenure_api_requests_total{method="GET", code="0"}': "0+6x30",
+                'tenure_api_requests_total{method="PATCH", code="503"}': "0+6x30",
+            },
+            "20m",
+            [WARNING],
+        ),
+        "users' errors and conflicts": Case(
+            {
+                'tenure_api_requests_total{method="GET", code="200"}': "0+60x30",
+                'tenure_api_requests_total{method="GET", code="404"}': "0+60x30",
+                'tenure_api_requests_total{method="PATCH", code="409"}': "0+60x30",
+                'tenure_api_requests_total{method="PATCH", code="503"}': "0+1x30",
+            },
+            "20m",
+        ),
+    },
+    "TenureKeyExpiring": {
+        "soon": Case(
+            {f'tenure_key_expiry_timestamp_seconds{{{ACME}, key="ci", pod="a"}}': f"{6 * DAY}x90"},
+            "70m",
+            [{**WARNING, **ACME_LABELS, "key": "ci"}],
+        ),
+        "late": Case({f'tenure_key_expiry_timestamp_seconds{{{ACME}, key="ci"}}': f"{8 * DAY}x90"}, "70m"),
+        "replaced in time": Case(
+            {
+                f'tenure_key_expiry_timestamp_seconds{{{ACME}, key="ci"}}': f"{6 * DAY}x30 stale",
+                f'tenure_key_expiry_timestamp_seconds{{{ACME}, key="next"}}': f"_x30 {90 * DAY}x60",
+            },
+            "70m",
+        ),
+    },
+    "TenureOrganizationWithoutOwner": {
+        "for long": Case({f"tenure_organization_owners{{{ACME}}}": "1 0x30"}, "20m", [{**WARNING, **ACME_LABELS}]),
+        "new": Case({f"tenure_organization_owners{{{ACME}}}": "0x10 1x20"}, "20m"),
+    },
+    "TenureDeleteRefused": {
+        "a change": Case({REFUSED % "false": "0x5 1x30"}, "10m", [{**WARNING, "kind": "Membership"}]),
+        "a dry-run": Case({REFUSED % "false": "0x35", REFUSED % "true": "0x5 1x30"}, "10m"),
+        "long ago": Case({REFUSED % "false": "0x5 1x30"}, "30m"),
+        "deletes that pass": Case({REFUSED.replace("refused", "allowed") % "false": "0+1x30"}, "10m"),
+    },
+    "TenureAdmissionFailing": {
+        "for some time": Case({FAILED: "0+1x30"}, "15m", [{**WARNING, "kind": "ApiKey"}]),
+        "refused by the rules": Case({FAILED.replace("failed", "refused"): "0+1x30"}, "15m"),
+    },
+    "TenureWebhookDown": {
+        "the first call that fails": Case(
+            {REJECTED % (OURS, "calling_webhook_error"): "_x5 1x10"}, "7m", [{**CRITICAL, "name": OURS}]
+        ),
+        "once more": Case(
+            {REJECTED % (OURS, "calling_webhook_error"): "3x20 4x5"}, "22m", [{**CRITICAL, "name": OURS}]
+        ),
+        "it was mended": Case({REJECTED % (OURS, "calling_webhook_error"): "_x5 1x30"}, "20m"),
+        "refusals by the rules": Case({REJECTED % (OURS, "no_error"): "0+1x30"}, "10m"),
+        "another webhook": Case({REJECTED % (OTHERS, "calling_webhook_error"): "0+1x30"}, "10m"),
+    },
+    "TenureWebhookFailsOpen": {
+        "the first that passes": Case({OPEN % OURS: "_x5 1x10"}, "7m", [{**CRITICAL, "name": OURS}]),
+        "more": Case({OPEN % OURS: "1x90 2x5"}, "92m", [{**CRITICAL, "name": OURS}]),
+        "another webhook": Case({OPEN % OTHERS: "0+1x30"}, "20m"),
+    },
+    "TenureCertificateExpiring": {
+        "it isn't renewed": Case({EXPIRES: "6000x200", RENEWED: "4000x200"}, "90m", [CRITICAL]),
+        "it is due": Case({EXPIRES: "6000x200", RENEWED: "4000x200"}, "70m"),
+        "it was renewed": Case({EXPIRES: "6000x70 12000x100", RENEWED: "4000x70 8000x100"}, "90m"),
+    },
+    "TenureVerifierStale": {
+        "one of two": Case(
+            {
+                'tenure_ready{component="verifier", pod="a"}': "1x20",
+                'tenure_ready{component="verifier", pod="b"}': "0x20",
+            },
+            "5m",
+            [CRITICAL],
+        ),
+        "none is there": Case({'tenure_ready{component="webhook"}': "1x20"}, "5m", [CRITICAL]),
+        "all prove": Case({'tenure_ready{component="verifier"}': "1x20"}, "5m"),
+        "for a moment": Case({'tenure_ready{component="verifier"}': "1x5 0 1x20"}, "8m"),
+    },
+    "TenureDeadKeyUsed": {
+        "the first use": Case({HITS % ("abc", "a"): "_x20 1x10"}, "22m", [{**WARNING, "key_id": "abc"}]),
+        "one more": Case({HITS % ("abc", "a"): "1x30 2x10"}, "32m", [{**WARNING, "key_id": "abc"}]),
+        "two verifiers": Case(
+            {HITS % ("abc", "a"): "1x30 2x10", HITS % ("abc", "b"): "_x30 1x10"},
+            "32m",
+            [{**WARNING, "key_id": "abc"}],
+        ),
+        "long ago": Case({HITS % ("abc", "a"): "_x5 1x60"}, "40m"),
+        "a verifier starts anew": Case({HITS % ("abc", "a"): "5x30 stale"}, "35m"),
+    },
+}
+PLAYED = [
+    pytest.param(alert, case, id=f"{alert}: {name}") for alert, cases in CASES.items() for name, case in cases.items()
+]
+
+
+def test_the_rules_are_as_prometheus_wants_them(tmp_path: Path) -> None:
+    assert f"{len(CASES)} rules found" in promtool(
+        "check", "rules", "--lint=all", "--lint-fatal", write_rules(tmp_path)
+    )
+
+
+@pytest.mark.parametrize(("alert", "case"), PLAYED)
+def test_an_alert_fires_when_it_should(tmp_path: Path, alert: str, case: Case) -> None:
+    play(tmp_path, case.series, alert, case.at, case.firing)
+
+
+def test_each_alert_is_shown_to_fire_and_to_be_quiet() -> None:
+    assert CASES.keys() == {rule["alert"] for rule in rules()}
+    for alert, cases in CASES.items():
+        assert {bool(case.firing) for case in cases.values()} == {True, False}, alert
+
+
+@pytest.mark.parametrize("alert", CASES)
+def test_an_alert_has_a_runbook_that_says_what_it_means_how_to_see_it_and_what_to_do(alert: str) -> None:
+    (rule,) = (rule for rule in rules() if rule["alert"] == alert)
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert {"summary", "description"} <= rule["annotations"].keys()
+    text = (CHECKOUT / rule["annotations"]["runbook_url"]).read_text()
+    title, *sections = (line for line in text.splitlines() if line.startswith(("# Tenure", "## ")))
+    assert (title, sections) == (f"# {alert}", ["## How to see it", "## What to do"])
+
+
+def test_no_runbook_is_for_an_alert_that_is_gone() -> None:
+    pages = {path.stem for path in (CHECKOUT / "docs" / "runbooks").glob("Tenure*.md")}
+    assert pages == CASES.keys()

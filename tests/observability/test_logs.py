@@ -1,0 +1,164 @@
+"""Log lines in JSON say what they are about: object, generation, request; and hold no secret."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from support import manifests
+from support.api import Api, ApiRefusedError
+from support.eventually import eventually
+from support.operator_process import OperatorProcess
+from support.webhook_process import WebhookProcess
+from support.world import World
+from tenure_dev import webhooks
+from tenure_dev.build import find_or_build
+from tenure_dev.controlplane import ControlPlane
+from tenure_dev.paths import CRDS
+
+JSON = "--log-format=json"
+CANARY = "canary-4711"
+
+Line = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="module")
+def plane(folder: Path) -> Iterator[ControlPlane]:
+    with ControlPlane.start(find_or_build(), folder, crds=CRDS) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def webhook(plane: ControlPlane, folder: Path) -> Iterator[WebhookProcess]:
+    port = webhooks.install(plane)
+    with WebhookProcess(plane.kubeconfig, folder / "webhook.log", port, JSON) as webhook:
+        yield webhook
+
+
+@pytest.fixture(scope="module")
+def operator(plane: ControlPlane, webhook: WebhookProcess, folder: Path) -> Iterator[OperatorProcess]:
+    assert webhook.running
+    log = folder / "operator.log"
+    with OperatorProcess(plane.kubeconfig, log, "--no-webhooks", JSON, "--log-level=debug") as operator:
+        yield operator
+
+
+@pytest.fixture
+def world(plane: ControlPlane, operator: OperatorProcess) -> Iterator[World]:
+    assert operator.running
+    name = f"test-{uuid4().hex[:10]}"
+    plane.kubectl("create", "namespace", name)
+    api = Api(plane, name)
+    yield World(api)
+    api.close()
+
+
+def lines_of(process: OperatorProcess) -> list[Line]:
+    return [json.loads(line) for line in process.log.splitlines()]
+
+
+def judged(webhook: WebhookProcess, namespace: str) -> list[Line]:
+    """The one line of each request in a namespace."""
+    return [
+        line for line in lines_of(webhook) if "verdict" in line and line.get("object", {}).get("namespace") == namespace
+    ]
+
+
+def test_each_judged_request_has_one_line_that_says_all_but_the_object(world: World, webhook: WebhookProcess) -> None:
+    owner = manifests.marked(manifests.member("olga", "Owner"), annotations={"example.com/note": CANARY})
+    stored = world.create(manifests.organization(), owner)[1]
+    with pytest.raises(ApiRefusedError):
+        world.api.delete("memberships", "olga", dryRun=["All"])
+    with pytest.raises(ApiRefusedError):
+        world.api.delete("memberships", "olga")
+    eventually(lambda: len(judged(webhook, world.api.namespace)) >= 4, within=10, describe="all are logged")
+
+    said = judged(webhook, world.api.namespace)
+    seen = [(one["operation"], one["object"]["kind"], one["verdict"], one["dry_run"]) for one in said]
+    # A write conflict with the operator's own status makes the API server ask once more.
+    assert list(dict.fromkeys(seen)) == [
+        ("CREATE", "Organization", "allowed", False),
+        ("CREATE", "Membership", "allowed", False),
+        ("DELETE", "Membership", "refused", True),
+        ("DELETE", "Membership", "refused", False),
+    ]
+    last = said[-1]
+    assert last["object"] == {
+        "kind": "Membership",
+        "namespace": world.api.namespace,
+        "name": "olga",
+        "uid": stored["metadata"]["uid"],
+    }
+    assert last["generation"] == 1
+    assert last["user"]
+    assert len(last["request_id"]) == 36
+    assert len({one["request_id"] for one in said}) == len(said)
+    assert 0 < last["duration_seconds"] < 5
+    assert "is the only Owner" in last["message"]
+    assert CANARY not in webhook.log
+
+
+def test_lines_of_a_reconciliation_name_the_object_and_its_generation(world: World, operator: OperatorProcess) -> None:
+    world.create(manifests.organization(), manifests.member("alice"), manifests.api_key("laptop", "alice"))
+    token = world.issue("laptop", within=30)["laptop"]
+    namespace = world.api.namespace
+
+    def lines() -> list[Line]:
+        return [line for line in lines_of(operator) if line.get("object", {}).get("namespace") == namespace]
+
+    def issued() -> list[Line]:
+        return [line for line in lines() if "issued" in line["message"]]
+
+    eventually(issued, within=10, describe="it is logged")
+    (line,) = issued()
+    assert line["object"] == {"kind": "ApiKey", "namespace": namespace, "name": "laptop"}
+    assert line["generation"] == 1
+    assert {"time", "level", "logger"} <= line.keys()
+    assert token.key_id in line["message"]
+    assert token.reveal() not in operator.log
+
+    world.change_role("alice", "Viewer")
+    world.wait_role_change("alice", 2, within=30)
+
+    def changed() -> list[Line]:
+        of_member = [line for line in lines() if line["object"]["kind"] == "Membership"]
+        return [line for line in of_member if line["generation"] == 2]
+
+    eventually(changed, within=10, describe="the change is logged with its generation")
+
+
+def test_every_line_is_json(operator: OperatorProcess, webhook: WebhookProcess) -> None:
+    assert all(isinstance(line, dict) for process in (operator, webhook) for line in lines_of(process))
+
+
+def test_an_occurrence_is_one_event_of_the_modern_api_however_often_it_is_seen(
+    world: World, operator: OperatorProcess
+) -> None:
+    world.create(manifests.organization(), manifests.member("alice"), manifests.api_key("laptop", "alice"))
+    world.issue("laptop", within=30)
+    world.change_role("alice", "Viewer")
+    world.wait_gone("apikeys", "laptop", within=30)
+    eventually(lambda: len(world.events("RoleChanged")) == 2, within=10, describe="member and organization are told")
+    before = {event["metadata"]["uid"] for event in world.events("RoleChanged")}
+
+    operator.kill()
+    operator.start()
+    world.change_role("alice", "Analyst")
+    world.wait_role_change("alice", 3, within=30)
+    eventually(lambda: len(world.events("RoleChanged")) == 4, within=10, describe="the next change is told")
+    events = world.events("RoleChanged")
+    assert before < {event["metadata"]["uid"] for event in events}
+    for event in events:
+        assert event["eventTime"]  # Only the modern API has it.
+        assert event["reportingController"] == "tenure.dev/controller"
+        assert event["action"] == "Reconcile"
+        assert "deprecatedCount" not in event
+        assert event["regarding"]["namespace"] == world.api.namespace

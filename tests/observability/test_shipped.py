@@ -1,0 +1,103 @@
+"""What the chart tells Prometheus and Grafana fits the table of metrics, and what isn't installed has no alert."""
+
+import json
+
+import pytest
+
+from support.rules import DASHBOARD, OF_THE_API_SERVER, expressions, groupings, of_kind, rules, selectors, shipped
+from tenure.metrics.catalogue import METRICS
+from tenure.metrics.model import MetricType
+
+TABLE = {metric.name: frozenset(metric.label_names) for metric in METRICS}
+HISTOGRAMS = [metric.name for metric in METRICS if metric.type is MetricType.HISTOGRAM]
+SERIES = (
+    {metric.name: TABLE[metric.name] for metric in METRICS if metric.type is not MetricType.HISTOGRAM}
+    | {f"{name}_{part}": TABLE[name] for name in HISTOGRAMS for part in ("count", "sum")}
+    | {f"{name}_bucket": TABLE[name] | {"le"} for name in HISTOGRAMS}
+)
+EXPRESSIONS = [pytest.param(expression, id=where) for where, expression in expressions()]
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_every_metric_in_rules_and_dashboard_is_in_the_table_with_these_labels(expression: str) -> None:
+    known = SERIES | OF_THE_API_SERVER
+    read = selectors(expression)
+    assert read
+    assert {one.metric for one in read} <= known.keys()
+    for one in read:
+        assert one.labels <= known[one.metric], one
+    assert groupings(expression) <= frozenset[str]().union(*(known[one.metric] for one in read))
+
+
+def test_the_dashboard_shows_most_of_the_table() -> None:
+    shown = {one.metric for _, expression in expressions() for one in selectors(expression)}
+    of_series = {name.removesuffix("_count").removesuffix("_bucket") for name in shown}
+    unseen = TABLE.keys() - of_series
+    # For queries by hand: what runs, which labels an organization has, how many members there are.
+    assert unseen == {
+        "tenure_build_info",
+        "tenure_memberships",
+        "tenure_organization_info",
+        "tenure_verifier_keys",
+        "tenure_watch_news_timestamp_seconds",
+    }
+
+
+def test_the_dashboard_is_shipped_as_it_is_with_the_label_that_sidecars_look_for() -> None:
+    found = of_kind("ConfigMap", "tenure-dashboard")
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(found["data"]["tenure.json"]) == json.loads(DASHBOARD.read_text())
+
+
+def test_panels_have_ids_of_their_own_and_lie_beside_each_other() -> None:
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells = [
+        (x, y)
+        for panel in panels
+        for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+        for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+    ]
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) < 24
+
+
+def test_prometheus_finds_every_pod_also_an_unready_one() -> None:
+    service, monitor = of_kind("Service", "tenure-metrics"), of_kind("ServiceMonitor", "tenure")
+    assert service["spec"]["publishNotReadyAddresses"] is True
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["endpoints"]
+    (port,) = service["spec"]["ports"]
+    assert (endpoint["port"], endpoint["path"]) == (port["name"], "/metrics")
+    deployments = [body for body in shipped() if body["kind"] == "Deployment"]
+    assert len(deployments) == 3
+    for deployment in deployments:
+        template = deployment["spec"]["template"]
+        assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+        (container,) = template["spec"]["containers"]
+        assert {"name": port["targetPort"], "containerPort": 8081} in container["ports"]
+        assert "--health-port=8081" in container["args"]
+        for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+            assert container[probe]["httpGet"]["port"] == port["targetPort"]
+        policy = of_kind("NetworkPolicy", deployment["metadata"]["name"])
+        (ingress,) = policy["spec"]["ingress"]
+        assert {"protocol": "TCP", "port": 8081} in ingress["ports"]
+
+
+@pytest.mark.parametrize(("component", "gone"), [("webhook", "TenureWebhookDown"), ("verifier", "TenureVerifierStale")])
+def test_what_is_not_installed_has_no_alert(component: str, gone: str) -> None:
+    left = {rule["alert"] for rule in rules(f"--set={component}.enabled=false")}
+    assert gone not in left
+    assert "TenureNoLeader" in left
+
+
+def test_the_runbooks_address_can_be_given() -> None:
+    found = rules("--set=metrics.rules.runbookUrl=https://example.com/runbooks/%s.html")
+    assert {f"https://example.com/runbooks/{rule['alert']}.html" for rule in found} == {
+        rule["annotations"]["runbook_url"] for rule in found
+    }
+
+
+def test_nothing_of_it_is_there_unless_it_is_wanted() -> None:
+    kinds = {(body["kind"], body["metadata"]["name"]) for body in shipped("--set=metrics.serviceMonitor.enabled=false")}
+    assert ("ServiceMonitor", "tenure") not in kinds
