@@ -31,42 +31,16 @@ def variable(name: str) -> str:
     return f"{PREFIX}{name}"
 
 
-COMMON_VARIABLES = tuple(
-    variable(name)
-    for name in (
-        "NAMESPACES",
-        "USERNAME_PREFIX",
-        "WHEN_KEYS_EXIST",
-        "LIMITS",
-        "LOG_FORMAT",
-        "LOG_LEVEL",
-        "HEALTH_PORT",
-    )
+def _variables(names: str) -> tuple[str, ...]:
+    return tuple(map(variable, names.split()))
+
+
+COMMON_VARIABLES = _variables("NAMESPACES USERNAME_PREFIX WHEN_KEYS_EXIST LIMITS LOG_FORMAT LOG_LEVEL HEALTH_PORT")
+WEBHOOK_VARIABLES = _variables(
+    "WEBHOOK_HOST WEBHOOK_PORT SYSTEM_NAMESPACE REQUEST_TIMEOUT CERTIFICATE_LIFE TLS_CERT_FILE TLS_KEY_FILE"
 )
-WEBHOOK_VARIABLES = tuple(
-    variable(name)
-    for name in (
-        "WEBHOOK_HOST",
-        "WEBHOOK_PORT",
-        "SYSTEM_NAMESPACE",
-        "REQUEST_TIMEOUT",
-        "CERTIFICATE_LIFE",
-        "TLS_CERT_FILE",
-        "TLS_KEY_FILE",
-    )
-)
-VERIFIER_VARIABLES = tuple(
-    variable(name)
-    for name in (
-        "VERIFIER_HOST",
-        "VERIFIER_PORT",
-        "MAX_STALENESS",
-        "HEALTH_PORT",
-        "TLS_CERT_FILE",
-        "TLS_KEY_FILE",
-        "LOG_FORMAT",
-        "LOG_LEVEL",
-    )
+VERIFIER_VARIABLES = _variables(
+    "VERIFIER_HOST VERIFIER_PORT MAX_STALENESS HEALTH_PORT TLS_CERT_FILE TLS_KEY_FILE LOG_FORMAT LOG_LEVEL"
 )
 RUN_VARIABLES = (
     *COMMON_VARIABLES,

@@ -41,20 +41,9 @@ async def run_operator(settings: Settings) -> None:
     health = Health(measurements)
     connection = await connect()
     async with Cluster(connection, measurements) as cluster, serving(settings.health_port, health):
-        controller = Controller(
-            Context(
-                cluster,
-                installation=settings.installation,
-                standing_by=settings.election is not None,
-                meter=measurements,
-            ),
-            namespaces=settings.namespaces,
-            resync_seconds=settings.resync_seconds,
-        )
+        controller = _controller(cluster, settings, health)
         leadership = Leadership(cluster, settings.election)
         health.leader = leadership.describe
-        measurements.read_from(controller.measure)
-        health.parts.append(Part(Component.CONTROLLER, controller.why_not_ready, controller.why_not_alive))
         if await done_before(stop, _prepare(cluster, settings, leadership, controller)):
             registry = _registry(controller)
             async with (
@@ -73,6 +62,20 @@ async def run_operator(settings: Settings) -> None:
                     admission_server=server,
                 )
     log.info("stopped")
+
+
+def _controller(cluster: Cluster, settings: Settings, health: Health) -> Controller:
+    """The controller, measured and watched over."""
+    context = Context(
+        cluster,
+        installation=settings.installation,
+        standing_by=settings.election is not None,
+        meter=health.measurements,
+    )
+    controller = Controller(context, namespaces=settings.namespaces, resync_seconds=settings.resync_seconds)
+    health.measurements.read_from(controller.measure)
+    health.parts.append(Part(Component.CONTROLLER, controller.why_not_ready, controller.why_not_alive))
+    return controller
 
 
 async def _prepare(cluster: Cluster, settings: Settings, leadership: Leadership, controller: Controller) -> None:
