@@ -13,9 +13,11 @@ from uuid import uuid4
 import pytest
 import requests
 
+from support.api import Api
 from support.audit import Audit, Entry
 from support.identity import CONTROLLER, install_identities
 from support.kubectl import NamespacedKubectl
+from support.world import World
 from tenure_dev.build import find_or_build
 from tenure_dev.cluster import RunningCluster
 from tenure_dev.controlplane import ControlPlane
@@ -81,3 +83,11 @@ def audit(control_plane: ControlPlane) -> Audit:
     if control_plane.audit_log is None:
         pytest.skip("this cluster writes no audit log")
     return Audit(control_plane.audit_log)
+
+
+@pytest.fixture
+def world(control_plane: ControlPlane, namespace: str) -> Iterator[World]:
+    """Give the test's namespace, still empty."""
+    api = Api(control_plane, namespace)
+    yield World(api)
+    api.close()

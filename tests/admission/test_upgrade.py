@@ -12,17 +12,16 @@ from support.audit import Audit
 from support.authority import wait_judged
 from support.client import Client, fresh_namespace
 from support.figures import show
-from support.load import Answers, Patch, load
+from support.load import Answers, load
+from support.role_changes import FORBIDDEN_ROLE, RoleChanges
 from support.webhook_process import WebhookProcess
-from tenure.domain.resources.base import API_VERSION
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CRDS
 from tenure_dev.webhooks import install
 
 MEMBERS, RATE, ROUNDS = 20, 25, 4
-FORBIDDEN_ROLE = "Analyst"
-"""The one that only the outsider gives."""
+CHANGES = RoleChanges("member", MEMBERS)
 
 
 @pytest.fixture
@@ -52,19 +51,6 @@ def client(plane: ControlPlane, port: int, tmp_path: Path) -> Iterator[Client]:
         yield client
 
 
-def forbidden(number: int) -> Patch:
-    return change(number, FORBIDDEN_ROLE, people.OUTSIDER)
-
-
-def permitted(number: int) -> Patch:
-    return change(number, "Viewer" if number // MEMBERS % 2 else "Member", people.LIMITED_GITOPS)
-
-
-def change(number: int, role: str, person: people.Person) -> Patch:
-    path = f"/apis/{API_VERSION}/namespaces/acme/memberships/member-{number % MEMBERS}"
-    return Patch(path, {"spec": {"role": role}}, {"Impersonate-User": person.user})
-
-
 async def upgrade(replicas: Sequence[WebhookProcess]) -> None:
     """Replace one replica after the other by a new one; the last one crashes."""
     for number in range(ROUNDS):
@@ -83,7 +69,10 @@ async def test_no_write_is_stored_that_nobody_judged(
     with ExitStack() as stack:
         logs = [tmp_path / f"replica-{number}.log" for number in range(2)]
         replicas = [stack.enter_context(WebhookProcess(plane.kubeconfig, log, port)) for log in logs]
-        async with load(plane, forbidden, rate=RATE) as refused, load(plane, permitted, rate=RATE) as passed:
+        async with (
+            load(plane, CHANGES.forbidden, rate=RATE) as refused,
+            load(plane, CHANGES.permitted, rate=RATE) as passed,
+        ):
             await upgrade(replicas)
 
     show(capsys, f"while replicas were replaced: {tell(refused)} of an outsider, {tell(passed)} of somebody entitled")

@@ -15,11 +15,11 @@ from support.audit import Audit
 from support.client import Client, fresh_namespace
 from support.eventually import eventually
 from support.figures import show
-from support.load import Patch, load_beside
+from support.load import load_beside
 from support.release import Site, Version, present, previous
+from support.role_changes import FORBIDDEN_ROLE, RoleChanges
 from support.service_network import ServiceNetwork
 from support.world import World
-from tenure.domain.resources.base import API_VERSION
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import CHART
 from tenure_dev.controlplane import ControlPlane
@@ -27,7 +27,7 @@ from tenure_dev.controlplane import ControlPlane
 KEYS, MEMBERS, CHANGING = 200, 10, 10
 RATE = 20
 PATIENCE = 120.0
-FORBIDDEN_ROLE = "Analyst"
+CHANGES = RoleChanges("changing", CHANGING)
 NEWER_FIELD = "fieldOfANewerVersion"
 
 Issued = Mapping[str, tuple[str, str, str, str]]
@@ -108,19 +108,6 @@ def secrets(client: Client) -> dict[str, tuple[str, str]]:
     return {body["metadata"]["name"]: (body["metadata"]["uid"], body["data"]["token"]) for body in found}
 
 
-def forbidden(number: int) -> Patch:
-    return change(number, FORBIDDEN_ROLE, people.OUTSIDER)
-
-
-def permitted(number: int) -> Patch:
-    return change(number, "Viewer" if number // CHANGING % 2 else "Member", people.LIMITED_GITOPS)
-
-
-def change(number: int, role: str, person: people.Person) -> Patch:
-    path = f"/apis/{API_VERSION}/namespaces/acme/memberships/changing-{number % CHANGING}"
-    return Patch(path, {"spec": {"role": role}}, {"Impersonate-User": person.user})
-
-
 def authorities(plane: ControlPlane) -> set[str]:
     body = json.loads(plane.kubectl("get", "validatingwebhookconfiguration", "tenure", "-o=json").stdout)
     return {webhook["clientConfig"].get("caBundle", "") for webhook in body["webhooks"]}
@@ -149,8 +136,8 @@ def test_no_key_is_lost_or_issued_anew_and_no_write_goes_unjudged(
     assert (len(before), len(tokens)) == (KEYS, KEYS)
 
     with (
-        load_beside(site.plane, forbidden, rate=RATE) as refused,
-        load_beside(site.plane, permitted, rate=RATE) as passed,
+        load_beside(site.plane, CHANGES.forbidden, rate=RATE) as refused,
+        load_beside(site.plane, CHANGES.permitted, rate=RATE) as passed,
     ):
         site.helm("upgrade", "tenure", str(new.chart))
         assert authorities(site.plane) == trusted, "an upgrade took the authority away"

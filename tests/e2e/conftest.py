@@ -5,20 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from support.api import Api
 from support.identity import CONTROLLER, config_of
 from support.operator_process import OperatorProcess
-from support.world import World
 from tenure_dev.cluster import RunningCluster
 from tenure_dev.controlplane import ControlPlane
-
-
-@pytest.fixture
-def world(control_plane: ControlPlane, namespace: str) -> Iterator[World]:
-    """Give the test's namespace, still empty."""
-    api = Api(control_plane, namespace)
-    yield World(api)
-    api.close()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A role has effect in Kubernetes: people and keys hold its ClusterRole, and people read their own keys' Secrets."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -308,6 +309,24 @@ def test_without_own_keys_nobody_reads_a_secret(world: World, start: Start) -> N
     assert world.api.list("roles") == [] or all(
         "keys" not in body["metadata"]["name"] for body in world.api.list("roles")
     )
+
+
+def test_with_less_access_than_before_what_is_left_goes_as_the_page_says(
+    world: World, start: Start, control_plane: ControlPlane
+) -> None:
+    page = (CHECKOUT / "docs" / "kubernetes-access.md").read_text()
+    (command,) = [line for line in page.splitlines() if line.startswith("kubectl delete ")]
+    operator = start()
+    world.create(organization(), member("alice"), api_key("laptop", "alice"))
+    world.issue("laptop", within=20)
+    wait_reads(world, "alice", "laptop")
+    operator.stop()
+    control_plane.kubectl(*shlex.split(command)[1:])
+    assert world.api.list("roles") == world.api.list("rolebindings") == []
+    start("Roles")
+    wait_role(world, "alice", Role.MEMBER)
+    assert world.api.list("roles") == []
+    assert reads(world, "alice", "laptop") == [False]
 
 
 def test_a_restart_writes_nothing(world: World, start: Start) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from support import manifests
-from support.api import Api
 from support.eventually import eventually
 from support.exchange import DROP, Answer, Request
 from support.identity import CONTROLLER
@@ -21,13 +20,6 @@ UNREADY_WITHIN, DEAD_WITHIN = 10, 30
 """What `--resync 20` makes of the limits, in seconds."""
 
 SLACK = 15
-
-
-@pytest.fixture
-def world(control_plane: ControlPlane, namespace: str) -> Iterator[World]:
-    api = Api(control_plane, namespace)
-    yield World(api)
-    api.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from tenure.domain.installation import Installation
 from tenure.domain.rbac import cluster_role_name
@@ -20,6 +20,8 @@ RBAC_GROUP = "rbac.authorization.k8s.io"
 RBAC_VERSION = f"{RBAC_GROUP}/v1"
 LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "tenure"}
 """Labels by which our own Roles and RoleBindings are listed; they prove nothing."""
+
+_OWN_KEYS = "tenure-keys-"
 
 
 class BoundKind(StrEnum):
@@ -54,19 +56,26 @@ class Address:
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
+class RoleRef(NamedTuple):
+    """What a RoleBinding binds, for good: a Role, or a ClusterRole."""
+
+    kind: str
+    name: str
+
+
 @dataclass(frozen=True)
 class Wanted:
     """A Role or RoleBinding as it should be.
 
     Attributes:
         content: What may change in place: a Role's `rules`, a RoleBinding's `subjects`.
-        role: The role that a RoleBinding binds, as `roleRef`; None for a Role.
+        role: What a RoleBinding binds; None for a Role.
     """
 
     address: Address
     owner: Resource
     content: Mapping[str, Any]
-    role: Mapping[str, str] | None = None
+    role: RoleRef | None = None
 
     def to_body(self) -> dict[str, Any]:
         """The object as a body to create."""
@@ -87,7 +96,7 @@ class Wanted:
                 "ownerReferences": [reference],
             },
             **self.content,
-            **({} if self.role is None else {"roleRef": dict(self.role)}),
+            **({} if self.role is None else {"roleRef": {"apiGroup": RBAC_GROUP, **self.role._asdict()}}),
         }
 
 
@@ -97,7 +106,7 @@ class Held:
 
     Attributes:
         owner: kind and uid of the object of ours that controls it; None: it isn't ours.
-        role: What a RoleBinding binds, as kind and name; None for a Role.
+        role: What a RoleBinding binds; None for a Role.
         text: Its content, as `content_text` writes it.
         names: The Secrets that it opens.
     """
@@ -105,7 +114,7 @@ class Held:
     uid: str
     resource_version: str
     owner: tuple[str, str] | None
-    role: tuple[str, str] | None
+    role: RoleRef | None
     text: str
     names: frozenset[str]
 
@@ -123,15 +132,14 @@ class Held:
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
             owner=next(owners, None),
-            role=None if role is None else (role["kind"], role["name"]),
+            role=None if role is None else RoleRef(role["kind"], role["name"]),
             text=content_text({"rules": rules} if role is None else {"subjects": subjects}),
             names=frozenset(name for rule in rules for name in rule.get("resourceNames") or ()),
         )
 
     def serves(self, wanted: Wanted) -> bool:
         """Whether it is this very owner's, proved by uid, and binds this very role: both stay for good."""
-        role = None if wanted.role is None else (wanted.role["kind"], wanted.role["name"])
-        return self.owner == (wanted.owner.kind, wanted.owner.metadata.uid) and self.role == role
+        return self.owner == (wanted.owner.kind, wanted.owner.metadata.uid) and self.role == wanted.role
 
 
 def content_text(content: Mapping[str, Any]) -> str:
@@ -162,7 +170,7 @@ def role_bindings(
             address,
             organization,
             {"subjects": [_group(organization.namespace, role), *_users(people, role, installation)]},
-            _role_reference("ClusterRole", cluster_role_name(role)),
+            RoleRef("ClusterRole", cluster_role_name(role)),
         )
         for address, role in zip(role_addresses(organization.namespace), Role, strict=True)
     ]
@@ -170,7 +178,12 @@ def role_bindings(
 
 def own_key_addresses(namespace: str, membership: str) -> list[Address]:
     """Where the Role and the RoleBinding of a member's own keys are."""
-    return [Address(kind, namespace, f"tenure-keys-{membership}") for kind in BoundKind]
+    return [Address(kind, namespace, f"{_OWN_KEYS}{membership}") for kind in BoundKind]
+
+
+def own_keys_holder(address: Address) -> str:
+    """The Membership whose own keys an object opens, by its name."""
+    return address.name.removeprefix(_OWN_KEYS)
 
 
 def own_keys(membership: Membership, keys: Sequence[ApiKey], installation: Installation) -> list[Wanted]:
@@ -184,7 +197,7 @@ def own_keys(membership: Membership, keys: Sequence[ApiKey], installation: Insta
             binding,
             membership,
             {"subjects": [_user(installation.username(membership.spec.subject.name))]},
-            _role_reference("Role", role.name),
+            RoleRef("Role", role.name),
         ),
     ]
 
@@ -200,7 +213,3 @@ def _user(name: str) -> dict[str, str]:
 
 def _group(namespace: str, role: Role) -> dict[str, str]:
     return {"apiGroup": RBAC_GROUP, "kind": "Group", "name": group(namespace, role)}
-
-
-def _role_reference(kind: str, name: str) -> dict[str, str]:
-    return {"apiGroup": RBAC_GROUP, "kind": kind, "name": name}

@@ -74,7 +74,7 @@ async def _take_part(election: Election, controller: Controller, stop: asyncio.E
         await election.release()
     except LeadershipLostError:
         raise
-    except Exception as error:
+    except Exception as error:  # Whatever it is: a replica that can't tell whether it leads must not go on.
         log.exception("the election failed")
         raise LeadershipLostError(f"the election failed, so the process ends: {error!r}") from error
     finally:

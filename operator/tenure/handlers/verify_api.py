@@ -98,7 +98,7 @@ class VerifyApi:
         except asyncio.CancelledError:
             # This process stops, and the request took too long; uvicorn would log a traceback.
             reply = Reply.json(_UNAVAILABLE, {"error": "not now: this verifier stops"})
-        except Exception:
+        except Exception:  # Whatever it is: no traceback reaches a caller, and no token passes.
             log.exception("unexpected error")
             reply = Reply.json(_UNAVAILABLE, {"error": "unexpected error; the log says more"})
         headers = [

@@ -7,8 +7,8 @@ from tenure.kube.cluster import MERGE_PATCH, PAGE_SIZE, Cluster
 _SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
 
 
-async def list_held(cluster: Cluster, kind: BoundKind, namespace: str | None) -> dict[Address, Held]:
-    """List the objects of a kind that carry our label, in one namespace or in all."""
+async def list_held(cluster: Cluster, kind: BoundKind, namespace: str | None) -> tuple[dict[Address, Held], int]:
+    """List the objects of a kind that carry our label, in one namespace or in all, and the list's resourceVersion."""
     held: dict[Address, Held] = {}
     params = {"limit": str(PAGE_SIZE), "labelSelector": _SELECTOR}
     while True:
@@ -17,7 +17,7 @@ async def list_held(cluster: Cluster, kind: BoundKind, namespace: str | None) ->
             metadata = body["metadata"]
             held[Address(kind, metadata["namespace"], metadata["name"])] = Held.from_body(body)
         if not answer["metadata"].get("continue"):
-            return held
+            return held, int(answer["metadata"]["resourceVersion"])
         params["continue"] = answer["metadata"]["continue"]
 
 

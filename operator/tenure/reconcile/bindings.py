@@ -4,18 +4,18 @@ What somebody loses goes at once; what somebody gains waits until a burst of cha
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from tenure.domain.bindings import (
     Address,
     BindingState,
     BoundKind,
-    Held,
+    RoleRef,
     Wanted,
     content_text,
     own_key_addresses,
     own_keys,
+    own_keys_holder,
     role_addresses,
     role_bindings,
 )
@@ -28,33 +28,12 @@ from tenure.errors import AlreadyExistsError, ConflictError, ForbiddenError, Obj
 from tenure.kube import bindings as rbac
 from tenure.reconcile.context import Context, log
 from tenure.reconcile.delivery import ObstructedError
+from tenure.reconcile.granted import Granted
 from tenure.reconcile.mirror import Change, Ref, ref_of
 from tenure.reconcile.queue import Item, WorkQueue
 
 WORKERS = 4
 _ALL_OF_A_NAMESPACE = ""
-
-
-@dataclass
-class Known:
-    """Our Roles and RoleBindings as they were last read."""
-
-    objects: dict[Address, Held] = field(default_factory=dict)
-    readers: dict[tuple[str, str], set[Address]] = field(default_factory=dict)
-    """By namespace and name of a Secret: the Roles that open it."""
-
-    def put(self, address: Address, held: Held) -> None:
-        """Remember an object."""
-        self.drop(address)
-        self.objects[address] = held
-        for name in held.names:
-            self.readers.setdefault((address.namespace, name), set()).add(address)
-
-    def drop(self, address: Address) -> None:
-        """Forget an object that is gone."""
-        former = self.objects.pop(address, None)
-        for name in former.names if former else ():
-            self.readers[address.namespace, name].discard(address)
 
 
 class Bindings:
@@ -68,7 +47,7 @@ class Bindings:
         self._context = context
         self._access = context.installation.kubernetes_access
         self._places: Sequence[str | None] = namespaces or (None,)
-        self._known = Known()
+        self._known = Granted()
         self._problems: dict[str, dict[Ref, BindingState]] = {}
         self._told: dict[str, BindingState] = {}
         self._is_listed = False
@@ -84,16 +63,13 @@ class Bindings:
         if self._access is KubernetesAccess.NONE:
             return
         kinds = BoundKind if self._access is KubernetesAccess.ROLES_AND_KEYS else (BoundKind.ROLE_BINDING,)
-        listed: dict[Address, Held] = {}
         try:
             for kind in kinds:
                 for place in self._places:
-                    listed |= await rbac.list_held(self._context.cluster, kind, place)
+                    self._known.take_in(kind, place, *await rbac.list_held(self._context.cluster, kind, place))
         except ForbiddenError as error:
             # No reason to issue no keys: each organization's own reconciliation meets the same, and says so.
             log.warning("what members may do in Kubernetes can't be listed: %s", error)
-        else:
-            self._take_in(listed)
         self._is_listed = True
         if not self._context.standing_by:
             self.check_all()
@@ -110,12 +86,6 @@ class Bindings:
             self._note(item.ref, BindingState(error.reason, str(error)))
             raise
         self._note(item.ref, None)
-
-    def _take_in(self, listed: Mapping[Address, Held]) -> None:
-        for address in [address for address in self._known.objects if address not in listed]:
-            self._known.drop(address)
-        for address, held in listed.items():
-            self._known.put(address, held)
 
     def lead(self) -> None:
         """Begin work: what was listed while another replica wrote is listed again before it is relied on."""
@@ -136,8 +106,7 @@ class Bindings:
             if held.owner is not None and held.owner[0] == Organization.kind:
                 self.queue.add(_roles_of(address.namespace))
             elif held.owner is not None:
-                name = address.name.removeprefix("tenure-keys-")
-                self.queue.add(Ref(Membership, address.namespace, name))
+                self.queue.add(Ref(Membership, address.namespace, own_keys_holder(address)))
 
     async def _reconcile_roles(self, namespace: str) -> None:
         mirror = self._context.mirror
@@ -153,7 +122,7 @@ class Bindings:
             and mirror.displacing(member) is None
         ]
         wanted = role_bindings(organization, members, self._context.installation)
-        # Those who lose a role first: nobody holds two.
+        # What shrinks first, so that a person who moves holds neither role for a moment, rather than both.
         await self._bring_all(sorted(wanted, key=self._gains))
 
     async def _reconcile_own_keys(self, ref: Ref) -> None:
@@ -231,12 +200,11 @@ class Bindings:
         self._known.put(wanted.address, held)
 
     async def _refuse_missing(self, wanted: Wanted) -> None:
-        role = wanted.role or {}
-        if role.get("kind") == "ClusterRole" and not await rbac.has_cluster_role(self._context.cluster, role["name"]):
-            raise ObstructedError(
-                Reason.CLUSTER_ROLE_MISSING,
-                f"ClusterRole {role['name']} is missing; apply manifests/roles.yaml",
-            )
+        match wanted.role:
+            case RoleRef("ClusterRole", name) if not await rbac.has_cluster_role(self._context.cluster, name):
+                raise ObstructedError(
+                    Reason.CLUSTER_ROLE_MISSING, f"ClusterRole {name} is missing; apply manifests/roles.yaml"
+                )
 
     async def _remove(self, addresses: Sequence[Address]) -> None:
         """Delete what belongs to nobody any more; the garbage collector may be faster."""
@@ -251,8 +219,7 @@ class Bindings:
         async with self._listing:
             if not self._is_listed:
                 await self.fill()
-        for address in [*self._known.readers.get((key.namespace, key.name), ())]:
-            holder = address.name.removeprefix("tenure-keys-")
+        for holder in map(own_keys_holder, self._known.opening(key.namespace, key.name)):
             if holder != key.spec.membership:
                 await self._reconcile_own_keys(Ref(Membership, key.namespace, holder))
 
