@@ -128,6 +128,7 @@ def test_apply_force_leaves_the_object_alone_after_a_refusal(judged: "Judged", r
 def test_apply_force_leaves_an_owner_alone_while_another_one_goes(judged: "Judged") -> None:
     with team(judged.plane, []) as given:
         given.kubectl.apply(OLGA, OTTO)
+        given.wait_settled()  # A write to otto would show that the change that holds the Lease is done.
         hold_lease(judged.plane, given.world.member("otto"), seconds=600)
         before = stored(given, OLGA)
         said = apply(given, APPLY_FORCE, with_role(OLGA, "Member"))
