@@ -35,6 +35,8 @@ RECONCILED = 'tenure_reconcile_duration_seconds_count{queue="objects", kind="Api
 HITS = 'tenure_dead_key_hits_total{key_id="%s", pod="%s"}'
 EXPIRES = "tenure_webhook_certificate_expiry_timestamp_seconds{}"
 RENEWED = "tenure_webhook_certificate_renewal_timestamp_seconds{}"
+VERIFIER_EXPIRES = EXPIRES.replace("webhook", "verifier")
+VERIFIER_RENEWED = RENEWED.replace("webhook", "verifier")
 
 CASES: Mapping[str, Mapping[str, Case]] = {
     "TenureNoLeader": {
@@ -143,7 +145,19 @@ CASES: Mapping[str, Mapping[str, Case]] = {
         "another webhook": Case({OPEN % OTHERS: "0+1x30"}, "20m"),
     },
     "TenureCertificateExpiring": {
-        "it isn't renewed": Case({EXPIRES: "6000x200", RENEWED: "4000x200"}, "90m", [CRITICAL]),
+        "it isn't renewed": Case(
+            {EXPIRES: "6000x200", RENEWED: "4000x200"}, "90m", [{**CRITICAL, "component": "webhook"}]
+        ),
+        "a verifier's isn't renewed": Case(
+            {
+                EXPIRES: "60000x200",
+                RENEWED: "40000x200",
+                VERIFIER_EXPIRES: "6000x200",
+                VERIFIER_RENEWED: "4000x200",
+            },
+            "90m",
+            [{**CRITICAL, "component": "verifier"}],
+        ),
         "it is due": Case({EXPIRES: "6000x200", RENEWED: "4000x200"}, "70m"),
         "it was renewed": Case({EXPIRES: "6000x70 12000x100", RENEWED: "4000x70 8000x100"}, "90m"),
     },

@@ -128,7 +128,7 @@ def test_a_certificate_that_is_none_is_refused(
             path.write_text(written)
     options = [f"--tls-cert-file={paths[0]}", f"--tls-key-file={paths[1]}"]
     message = refused_start(plane.kubeconfig, *options, command=command(port))
-    assert message.startswith(f"tenure: --tls-cert-file and --tls-key-file: {paths[0]} and {paths[1]}: ")
+    assert message.startswith(f"tenure: --tls-cert-file {paths[0]}, --tls-key-file {paths[1]}: ")
 
 
 def test_without_the_definitions_it_does_not_start(plane: ControlPlane, port: int) -> None:

@@ -1,10 +1,12 @@
 """The verifier's process."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import uvicorn
@@ -18,8 +20,10 @@ from tenure.handlers.verify_protocol import BoundedProtocol
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
 from tenure.kube.preflight import check_definitions, check_verifier
-from tenure.metrics.model import Component
+from tenure.metrics.catalogue import VERIFIER_CERTIFICATE_EXPIRY, VERIFIER_CERTIFICATE_RENEWAL
+from tenure.metrics.model import Component, Reading
 from tenure.settings import VerifierSettings
+from tenure.tls.keeper import GivenFiles, keep
 from tenure.verify.callers import Callers
 from tenure.verify.verifier import Verifier
 
@@ -34,7 +38,7 @@ async def run_verifier(settings: VerifierSettings) -> None:
     """Verify tokens until SIGTERM or SIGINT.
 
     Raises:
-        StartRefusedError: the cluster can't be reached, or lacks a CRD or a right.
+        StartRefusedError: the cluster can't be reached, or lacks a CRD or a right, or the certificate can't be had.
     """
     stop = asyncio.Event()
     take_signals(stop.set)
@@ -52,14 +56,42 @@ async def run_verifier(settings: VerifierSettings) -> None:
         verifier = Verifier(cluster, max_staleness=settings.max_staleness)
         health.parts.append(Part(Component.VERIFIER, verifier.why_not_ready))
         measurements.read_from(verifier.measure)
-        server = uvicorn.Server(server_configuration(settings, VerifyApi(verifier, Callers(cluster), measurements)))
-        with _listening(settings) as listening:
-            async with verifier.running() as working:
-                health.starting = False
-                announcing = asyncio.create_task(_announce(verifier, settings), name="announcement")
-                await _serve(server, listening, working, stop)
-                announcing.cancel()
+        api = VerifyApi(verifier, Callers(cluster), measurements)
+        async with _certified(settings, measurements) as context:
+            server = uvicorn.Server(server_configuration(settings, api, context))
+            with _listening(settings) as listening:
+                async with verifier.running() as working:
+                    health.starting = False
+                    announcing = asyncio.create_task(_announce(verifier, settings), name="announcement")
+                    await _serve(server, listening, working, stop)
+                    announcing.cancel()
     log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def _certified(settings: VerifierSettings, measurements: Measurements) -> AsyncIterator[ssl.SSLContext | None]:
+    """Keep the given certificate's newest files loaded while the block runs; None: plain HTTP is served."""
+    if settings.certificate is None:
+        yield None
+        return
+    keeper = GivenFiles(*settings.certificate)
+    await keeper.look()
+
+    async def measure() -> list[Reading]:
+        served = keeper.served
+        if served is None:
+            return []
+        return [
+            Reading(VERIFIER_CERTIFICATE_EXPIRY, served.ends.timestamp()),
+            Reading(VERIFIER_CERTIFICATE_RENEWAL, served.renewal.timestamp()),
+        ]
+
+    measurements.read_from(measure)
+    keeping = asyncio.create_task(keep(keeper, lambda: None), name="certificate")
+    try:
+        yield keeper.context
+    finally:
+        keeping.cancel()
 
 
 async def _serve(
@@ -98,13 +130,10 @@ async def _announce(verifier: Verifier, settings: VerifierSettings) -> None:
     log.info("%s: tokens are verified on port %d", READY, settings.port)
 
 
-def server_configuration(settings: VerifierSettings, application: Callable[..., Awaitable[None]]) -> uvicorn.Config:
-    """How the application is served.
-
-    Raises:
-        StartRefusedError: there is no such certificate.
-    """
-    certificate, key = settings.certificate or (None, None)
+def server_configuration(
+    settings: VerifierSettings, application: Callable[..., Awaitable[None]], context: ssl.SSLContext | None = None
+) -> uvicorn.Config:
+    """How the application is served; without a TLS context in plain HTTP."""
     configuration = uvicorn.Config(
         application,
         host=settings.host,
@@ -121,13 +150,9 @@ def server_configuration(settings: VerifierSettings, application: Callable[..., 
         h11_max_incomplete_event_size=None,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=_STOPS_WITHIN_SECONDS,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
+        ssl_context_factory=None if context is None else lambda *_: context,
     )
-    try:
-        configuration.load()
-    except OSError as error:  # ssl.SSLError is one of them.
-        raise StartRefusedError(f"--tls-cert-file and --tls-key-file: {certificate} and {key}: {error}") from error
+    configuration.load()
     return configuration
 
 

@@ -209,6 +209,18 @@ VERIFIER_PROOF = Metric(
     _VERIFIER,
     (_KIND,),
 )
+VERIFIER_CERTIFICATE_EXPIRY = Metric(
+    "tenure_verifier_certificate_expiry_timestamp_seconds",
+    _GAUGE,
+    "When the certificate expires that the verifier serves with; absent where it serves plain HTTP.",
+    _VERIFIER,
+)
+VERIFIER_CERTIFICATE_RENEWAL = Metric(
+    "tenure_verifier_certificate_renewal_timestamp_seconds",
+    _GAUGE,
+    "When that certificate should be replaced: after two thirds of its life.",
+    _VERIFIER,
+)
 
 METRICS: Sequence[Metric] = tuple(value for value in vars().copy().values() if isinstance(value, Metric))
 """All of them, in the order of the reference."""
