@@ -3,6 +3,9 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,9 @@ from support.exchange import DROP, Answer, Reply, Request
 from support.judged import Judged
 from support.manifests import api_key, member, organization
 from support.proxy import Proxy
-from support.revocation import Caller, json_of
+from support.revocation import Caller, json_of, server_time
 from support.world import World
+from tenure.domain.resources.base import format_time
 from tenure.domain.tokens import Token
 
 KEYS = ("ci", "laptop", "spare")
@@ -78,6 +82,38 @@ def test_a_key_that_is_issued_anew_in_between_keeps_its_new_token(
     assert results == {"ci": "Ended", "laptop": "Reissued", "spare": "Ended"}
     assert world.verdict(renewed[0]) == "Valid"
     assert world.verdict(tokens["laptop"]) == "NotFound"
+
+
+def test_everything_ends_also_what_an_api_server_stamped_whose_clock_is_ahead(
+    world: World, proxy: Proxy, person: Caller, tokens: dict[str, Token]
+) -> None:
+    """Of two API servers, the one that is asked for the time is 20 seconds behind the one that took the Secrets."""
+    behind = format_datetime(server_time(world.api.plane) - timedelta(seconds=20), usegmt=True)
+
+    async def tell_the_time(request: Request, reply: Reply) -> Answer:
+        return replace(reply, headers={**reply.headers, "Date": behind}) if request.path == "/version" else None
+
+    proxy.on_response = tell_the_time
+    assert person.results(*scope(world)) == dict.fromkeys(KEYS, "Ended")
+    assert {world.verdict(token) for token in tokens.values()} == {"NotFound"}
+
+
+def test_an_instant_leaves_what_a_clock_that_is_ahead_stamped_and_says_so(
+    world: World, proxy: Proxy, person: Caller, tokens: dict[str, Token]
+) -> None:
+    now = server_time(world.api.plane) - timedelta(seconds=20)
+
+    async def tell_the_time(request: Request, reply: Reply) -> Answer:
+        date = format_datetime(now, usegmt=True)
+        return replace(reply, headers={**reply.headers, "Date": date}) if request.path == "/version" else None
+
+    proxy.on_response = tell_the_time
+    options = (f"--issued-before={format_time(now)}", *scope(world)[1:], "--output=json")
+    found = json_of(person.run(*options, code=2))
+    assert found["keys"] == []
+    assert {one["name"] for one in found["unclear"]} == set(KEYS)
+    assert all("is by a clock that is ahead of" in one["doubt"] for one in found["unclear"])
+    assert {world.verdict(token) for token in tokens.values()} == {"Valid"}
 
 
 def test_nobody_keeps_a_key_alive_by_writing_to_it(

@@ -1,6 +1,5 @@
 """A verifier serves what cert-manager renews without a restart, and tells when its certificate expires."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,7 +48,7 @@ class MountedSecret:
         (version / KEY).write_bytes(key)
         link = self.folder / "..data_tmp"
         link.symlink_to(version.name)
-        os.replace(link, self.folder / "..data")
+        link.replace(self.folder / "..data")
 
     @property
     def arguments(self) -> list[str]:

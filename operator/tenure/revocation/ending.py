@@ -78,6 +78,7 @@ async def _end(cluster: Cluster, key: ApiKey, cutoff: Cutoff, stop: asyncio.Even
 
 async def _delete(cluster: Cluster, key: ApiKey, cutoff: Cutoff) -> Fate:
     """Delete an ApiKey; one that changed since it was read is judged anew."""
+    meant = key
     for _ in range(CONFLICTS):
         try:
             await cluster.delete(key)
@@ -88,7 +89,7 @@ async def _delete(cluster: Cluster, key: ApiKey, cutoff: Cutoff) -> Fate:
                 return Fate.ENDED
             if found.metadata.uid != key.metadata.uid:
                 return Fate.ENDED
-            if cutoff.judge(found)[0] is Age.NONE:
+            if cutoff.judge(found)[0] is Age.NONE or cutoff.has_other_token(found, meant):
                 return Fate.ENDED if found.metadata.deleting else Fate.REISSUED
             key = found
         else:

@@ -123,5 +123,51 @@ def test_what_can_not_be_told_is_said(unclear: ApiKey, doubt: str) -> None:
     assert doubt in said
 
 
-def test_clocks_that_differ_a_little_are_no_doubt() -> None:
-    assert age(key(at=NOW + CLOCKS_DIFFER), NOW) is Age.NONE
+AHEAD = timedelta(seconds=20)
+
+
+@pytest.mark.parametrize(
+    "ahead",
+    [
+        pytest.param(key(at=NOW + AHEAD), id="its token"),
+        pytest.param(key(at=NOW + AHEAD, created=NOW + AHEAD), id="it is as new as its token"),
+        pytest.param(key(at=NOW, created=NOW + AHEAD), id="only the ApiKey"),
+        pytest.param(key(at=NOW + CLOCKS_DIFFER), id="as far as clocks may differ"),
+    ],
+)
+def test_no_time_ago_means_every_token_by_whichever_clock(ahead: ApiKey) -> None:
+    """With two API servers, the one that is asked may be behind the one that has just stamped a key."""
+    assert Cutoff.of(timedelta(), NOW).judge(ahead) == (Age.BEFORE, "")
+
+
+def test_no_time_ago_leaves_what_has_no_token_and_names_what_tenure_has_not_looked_at() -> None:
+    cutoff = Cutoff.of(timedelta(), NOW)
+    assert cutoff.judge(api_key(status={"observedGeneration": 1}, created=NOW + AHEAD))[0] is Age.NONE
+    assert cutoff.judge(api_key(created=NOW + AHEAD))[0] is Age.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("ago", "at", "expected"),
+    [
+        pytest.param(timedelta(), AHEAD, Age.UNCLEAR, id="may have been before"),
+        pytest.param(timedelta(seconds=30), AHEAD, Age.UNCLEAR, id="may have been before, with a moment that is over"),
+        pytest.param(timedelta(seconds=40), AHEAD, Age.NONE, id="surely since: no clock is so far ahead"),
+        pytest.param(
+            timedelta(seconds=30), timedelta(seconds=-10), Age.NONE, id="by a clock that isn't seen to be ahead"
+        ),
+    ],
+)
+def test_an_instant_and_a_time_of_issue_by_a_clock_that_is_ahead(ago: timedelta, at: timedelta, expected: Age) -> None:
+    judged, doubt = Cutoff.of(NOW - ago, NOW).judge(key(at=NOW + at))
+    assert judged is expected
+    assert ("2027-02-22T08:30:20Z, is by a clock that is ahead of 2027-02-22T08:30:00Z" in doubt) == (
+        expected is Age.UNCLEAR
+    )
+
+
+def test_a_new_token_is_told_from_the_one_that_was_meant() -> None:
+    cutoff, meant = Cutoff.of(timedelta(), NOW), key(at=NOW)
+    anew = without(key(at=NOW + AHEAD), secret_uid="another")
+    assert cutoff.has_other_token(anew, meant)
+    assert not cutoff.has_other_token(key(at=NOW + AHEAD), meant)
+    assert not cutoff.has_other_token(without(key(at=NOW), secret_uid="another"), meant)
