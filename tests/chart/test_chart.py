@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tenure.domain.rbac import cluster_role_name
-from tenure.domain.roles import Role
+from tenure.domain.roles import Access, Role
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import CHART, NAMESPACE, changed_files, render
 from tenure_dev.controlplane import ControlPlane
@@ -172,7 +172,7 @@ def test_what_members_are_given_decides_what_the_operator_may_do(
     ]
     assert {resource for rule in rules for resource in rule["resources"]} == granted
     named = [name for rule in rules if "clusterroles" in rule["resources"] for name in rule["resourceNames"]]
-    assert named == ([] if access == "None" else [cluster_role_name(role) for role in Role])
+    assert named == ([] if access == "None" else [cluster_role_name(role, most) for role in Role for most in Access])
 
 
 def test_the_replicas_of_the_operator_elect_one_where_tenure_lives() -> None:

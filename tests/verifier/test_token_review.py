@@ -6,23 +6,34 @@ from subprocess import CompletedProcess
 from uuid import uuid4
 
 import pytest
+import requests
 
 from support.api import Api
 from support.eventually import eventually
 from support.identity import CONTROLLER, VERIFIER, config_of
-from support.manifests import Body, api_key, service_account
+from support.manifests import Body, api_key, member, organization, service_account
 from support.operator_process import OperatorProcess
 from support.verified import known, known_key, service_token, wait_code
 from support.verifier_process import VerifierProcess
 from support.world import World
+from tenure.domain.resources import KINDS
+from tenure.domain.roles import Access, Capability, Level, Role, level_of
 from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure_dev import kubeconfig
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.kubectl import Kubectl
-from tenure_dev.paths import CRDS
+from tenure_dev.paths import CHECKOUT, CRDS
 
 UNAUTHORIZED = "You must be logged in to the server"
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+PEOPLE = {"olga": Role.OWNER, "alice": Role.MEMBER, "anna": Role.ANALYST, "vic": Role.VIEWER}
+VERBS = {Level.VIEW: "get", Level.FULL: "update"}
+WRITES = (
+    *(("organizations", f"grant-{role.value.lower()}") for role in Role),
+    ("apikeys", "revoke"),
+    *((resource.plural, verb) for resource in KINDS for verb in ("create", "patch", "delete")),
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +58,8 @@ def plane(port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contr
 @pytest.fixture(scope="module")
 def operator(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
     log = tmp_path_factory.mktemp("operator") / "operator.log"
-    with OperatorProcess(config_of(plane, CONTROLLER), log, "--no-webhooks") as operator:
+    plane.kubectl("apply", "--server-side", f"--filename={CHECKOUT / 'manifests' / 'roles.yaml'}")
+    with OperatorProcess(config_of(plane, CONTROLLER), log, "--no-webhooks", "--kubernetes-access=Roles") as operator:
         yield operator
 
 
@@ -87,6 +99,27 @@ def who(plane: ControlPlane, token: Token) -> Body:
     return info
 
 
+def may(world: World, token: Token, verb: str, resource: str) -> bool:
+    """Ask the API server with the token itself what it opens."""
+    kind, _, sub = resource.partition("/")
+    asked = {"group": "tenure.dev", "resource": kind, "subresource": sub, "verb": verb, "name": "acme"}
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {**asked, "namespace": world.api.namespace}},
+    }
+    plane = world.api.plane
+    answer = requests.post(
+        plane.server + REVIEWS,
+        json=body,
+        headers={"Authorization": f"Bearer {token.reveal()}"},
+        verify=str(plane.certificate_authority),
+        timeout=10,
+    )
+    assert answer.status_code == 201, answer.text
+    return bool(answer.json()["status"]["allowed"])
+
+
 def wait_nobody(plane: ControlPlane, token: Token) -> None:
     eventually(lambda: who(plane, token) == {}, within=30, describe="the API server answers 401")
 
@@ -100,6 +133,44 @@ def test_a_key_opens_the_api_server_under_the_name_of_its_membership(
     assert info["username"] == f"tenure:{namespace}:alice"
     assert info["uid"] == world.member("alice")["metadata"]["uid"]
     assert info["groups"] == [f"tenure:{namespace}", f"tenure:{namespace}:Member", "system:authenticated"]
+
+
+def keys_of_everybody(world: World, verifier: VerifierProcess) -> dict[tuple[Role, Access], Token]:
+    """A Full and a View key of a person of each role, once their groups are bound."""
+    names = {(role, access): f"{name}-{access.value.lower()}" for name, role in PEOPLE.items() for access in Access}
+    world.create(organization(), *(member(name, role.value) for name, role in PEOPLE.items()))
+    world.create(*(api_key(name, name.partition("-")[0], access=access.value) for (_, access), name in names.items()))
+    world.wait_reason("acme", "Bound", plural="organizations", within=20, type_="RolesBound")
+    return {held: known(world, verifier, name) for held, name in names.items()}
+
+
+def test_every_capability_is_as_the_table_says_for_full_and_for_view_keys(
+    world: World, verifier: VerifierProcess
+) -> None:
+    for (role, access), token in keys_of_everybody(world, verifier).items():
+        for capability in Capability:
+            for level, verb in VERBS.items():
+                allowed = may(world, token, verb, f"organizations/{capability.value}")
+                wanted = level_of(role, access, capability) >= level
+                assert allowed is wanted, (role, access, capability, level)
+
+
+def test_a_view_key_writes_nothing_whatever_its_holders_role(world: World, verifier: VerifierProcess) -> None:
+    keys = keys_of_everybody(world, verifier)
+    for role in Role:
+        opened = [(plural, verb) for plural, verb in WRITES if may(world, keys[role, Access.VIEW], verb, plural)]
+        assert opened == [], role
+        assert may(world, keys[role, Access.VIEW], "list", "memberships")
+    assert all(may(world, keys[Role.OWNER, Access.FULL], verb, plural) for plural, verb in WRITES)
+    namespace = world.api.namespace
+    assert who(world.api.plane, keys[Role.OWNER, Access.VIEW])["groups"] == [
+        f"tenure:{namespace}",
+        f"tenure:{namespace}:Owner:View",
+        "system:authenticated",
+    ]
+    here = f"--namespace={namespace}"
+    refused = kubectl(world.api.plane, keys[Role.OWNER, Access.VIEW], "delete", "membership", "vic", here)
+    assert "Forbidden" in refused.stderr
 
 
 def test_a_role_change_ends_it_also_while_the_operator_is_stopped(

@@ -14,7 +14,7 @@ from tenure.domain.rbac import cluster_role_name
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import API_VERSION, GROUP
-from tenure.domain.roles import Role
+from tenure.domain.roles import Access, Role
 
 RBAC_GROUP = "rbac.authorization.k8s.io"
 RBAC_VERSION = f"{RBAC_GROUP}/v1"
@@ -147,32 +147,48 @@ def content_text(content: Mapping[str, Any]) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
-def group(namespace: str, role: Role | None = None) -> str:
-    """The group of an organization's keys, or of those under one role, as a token review names them."""
-    return f"tenure:{namespace}" + ("" if role is None else f":{role.value}")
+def group(namespace: str, role: Role | None = None, access: Access = Access.FULL) -> str:
+    """The group of an organization's keys, or of those under one role, as a token review names them.
+
+    Keys with `access: View` have a group of their own, so that what is bound to a role's group never lets them write.
+    """
+    parts = ["tenure", namespace, *([] if role is None else [role.value])]
+    return ":".join([*parts, *([access.value] if access is Access.VIEW else [])])
 
 
 def role_addresses(namespace: str) -> list[Address]:
-    """Where the RoleBindings of the four roles are."""
-    return [Address(BoundKind.ROLE_BINDING, namespace, cluster_role_name(role)) for role in Role]
+    """Where the RoleBindings of the four roles are, and of their View keys."""
+    return [_role_address(namespace, role, access) for role in Role for access in Access]
+
+
+def _role_address(namespace: str, role: Role, access: Access) -> Address:
+    return Address(BoundKind.ROLE_BINDING, namespace, cluster_role_name(role, access))
 
 
 def role_bindings(
     organization: Organization, members: Iterable[Membership], installation: Installation
 ) -> list[Wanted]:
-    """The RoleBindings of the four roles; `members` have effect: neither deleted nor displaced by a namesake.
+    """The RoleBindings of the four roles, and of their View keys.
 
-    A suspended member is in none.
+    `members` have effect: neither deleted nor displaced by a namesake. A suspended one is in none.
     """
     people = [member for member in members if member.is_person and not organization.suspends(member.name)]
+    subjects = {
+        (role, access): [
+            _group(group(organization.namespace, role, access)),
+            *(_users(people, role, installation) if access is Access.FULL else ()),
+        ]
+        for role in Role
+        for access in Access
+    }
     return [
         Wanted(
-            address,
+            _role_address(organization.namespace, role, access),
             organization,
-            {"subjects": [_group(organization.namespace, role), *_users(people, role, installation)]},
-            RoleRef("ClusterRole", cluster_role_name(role)),
+            {"subjects": bound},
+            RoleRef("ClusterRole", cluster_role_name(role, access)),
         )
-        for address, role in zip(role_addresses(organization.namespace), Role, strict=True)
+        for (role, access), bound in subjects.items()
     ]
 
 
@@ -211,5 +227,5 @@ def _user(name: str) -> dict[str, str]:
     return {"apiGroup": RBAC_GROUP, "kind": "User", "name": name}
 
 
-def _group(namespace: str, role: Role) -> dict[str, str]:
-    return {"apiGroup": RBAC_GROUP, "kind": "Group", "name": group(namespace, role)}
+def _group(name: str) -> dict[str, str]:
+    return {"apiGroup": RBAC_GROUP, "kind": "Group", "name": name}

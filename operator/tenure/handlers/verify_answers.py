@@ -71,7 +71,7 @@ def token_review(answer: Answer) -> dict[str, Any]:
     status: dict[str, Any] = {"authenticated": False}
     if decision.valid and holding is not None and holding.membership is not None:
         namespace, member = holding.api_key.namespace, holding.membership
-        groups = [group(namespace), group(namespace, decision.role)]
+        groups = [group(namespace), group(namespace, decision.role, holding.api_key.spec.access)]
         user = {"username": f"{USER_PREFIX}{namespace}:{member.name}", "uid": member.metadata.uid, "groups": groups}
         status = {"authenticated": True, "user": user}
     return {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}

@@ -9,7 +9,7 @@ from tenure.domain.bindings import RBAC_GROUP
 from tenure.domain.rbac import cluster_role_name
 from tenure.domain.resources import KINDS, Membership
 from tenure.domain.resources.base import GROUP, VERSION
-from tenure.domain.roles import Role
+from tenure.domain.roles import Access, Role
 from tenure.domain.schema import custom_resource_definition, requirements
 from tenure.errors import (
     ForbiddenError,
@@ -77,9 +77,11 @@ ROLE_BINDING_RIGHTS: tuple[Right, ...] = (
 condition."""
 
 CLUSTER_ROLE_RIGHTS: tuple[Right, ...] = tuple(
-    Right(RBAC_GROUP, "clusterroles", ("get", "bind"), name=cluster_role_name(role)) for role in Role
+    Right(RBAC_GROUP, "clusterroles", ("get", "bind"), name=cluster_role_name(role, access))
+    for role in Role
+    for access in Access
 )
-"""What it needs for that in the cluster: to find exactly the four ClusterRoles, and to bind them."""
+"""What it needs for that in the cluster: to find exactly the roles' ClusterRoles, and to bind them."""
 
 OWN_KEYS_RIGHTS: tuple[Right, ...] = (Right(RBAC_GROUP, "roles", ("get", "list", "create", "patch", "delete")),)
 """What the controller needs besides to let people read the Secrets of their own keys."""

@@ -15,8 +15,9 @@ from tenure.domain.bindings import (
     role_bindings,
 )
 from tenure.domain.installation import Installation
+from tenure.domain.rbac import cluster_role_name, cluster_roles
 from tenure.domain.resources import Membership, Organization
-from tenure.domain.roles import Role
+from tenure.domain.roles import Access, Role
 
 ACME = organization()
 INSTALLATION = Installation(username_prefix="oidc:")
@@ -27,7 +28,8 @@ def names(wanted: Wanted) -> list[str]:
 
 
 def bound(org: Organization, *members: Membership) -> dict[Role, list[str]]:
-    return dict(zip(Role, map(names, role_bindings(org, members, INSTALLATION)), strict=True))
+    found = {wanted.address.name: names(wanted) for wanted in role_bindings(org, members, INSTALLATION)}
+    return {role: found[cluster_role_name(role)] for role in Role}
 
 
 def test_every_role_has_its_group_and_its_people_in_order() -> None:
@@ -49,6 +51,26 @@ def test_a_role_binding_binds_the_cluster_role_of_its_name() -> None:
             "kind": "ClusterRole",
             "name": body["metadata"]["name"],
         }
+
+
+def test_view_keys_have_groups_and_bindings_of_their_own_and_no_people() -> None:
+    members = [membership("olga", role="Owner"), membership("alice")]
+    found = {wanted.address.name: wanted for wanted in role_bindings(ACME, members, INSTALLATION)}
+    assert len(found) == len(Role) * len(Access)
+    for role in Role:
+        wanted = found[cluster_role_name(role, Access.VIEW)]
+        assert names(wanted) == [f"tenure:acme:{role}:View"]
+        assert wanted.role is not None
+        assert wanted.role.name == f"tenure-{role.lower()}-view"
+
+
+def test_a_view_keys_cluster_role_reads_and_nothing_is_aggregated_into_it() -> None:
+    bodies = {body["metadata"]["name"]: body for body in cluster_roles()}
+    for role in Role:
+        body = bodies[cluster_role_name(role, Access.VIEW)]
+        assert {verb for rule in body["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
+        assert "aggregationRule" not in body
+        assert not [label for label in body["metadata"]["labels"] if "aggregate" in label]
 
 
 def test_a_suspended_member_and_everybody_of_a_suspended_organization_are_in_none() -> None:
