@@ -7,6 +7,10 @@ import pytest
 from support.rules import DASHBOARD, OF_THE_API_SERVER, expressions, groupings, of_kind, rules, selectors, shipped
 from tenure.metrics.catalogue import METRICS
 from tenure.metrics.model import MetricType
+from tenure_dev.errors import ToolError
+
+OF_TARGETS = frozenset({"namespace", "pod", "instance"})
+"""Labels that whoever scrapes gives to every series."""
 
 TABLE = {metric.name: frozenset(metric.label_names) for metric in METRICS}
 HISTOGRAMS = [metric.name for metric in METRICS if metric.type is MetricType.HISTOGRAM]
@@ -26,7 +30,7 @@ def test_every_metric_in_rules_and_dashboard_is_in_the_table_with_these_labels(e
     assert {one.metric for one in read} <= known.keys()
     for one in read:
         assert one.labels <= known[one.metric], one
-    assert groupings(expression) <= frozenset[str]().union(*(known[one.metric] for one in read))
+    assert groupings(expression) <= OF_TARGETS.union(*(known[one.metric] for one in read))
 
 
 def test_the_dashboard_shows_most_of_the_table() -> None:
@@ -96,6 +100,15 @@ def test_the_runbooks_address_can_be_given() -> None:
     assert {f"https://example.com/runbooks/{rule['alert']}.html" for rule in found} == {
         rule["annotations"]["runbook_url"] for rule in found
     }
+
+
+def test_without_an_address_alerts_have_no_link() -> None:
+    assert not [rule["alert"] for rule in rules() if "runbook_url" in rule["annotations"]]
+
+
+def test_an_address_that_no_browser_opens_is_refused() -> None:
+    with pytest.raises(ToolError, match="runbookUrl"):
+        rules("--set=metrics.rules.runbookUrl=docs/runbooks/%s.md")
 
 
 def test_nothing_of_it_is_there_unless_it_is_wanted() -> None:

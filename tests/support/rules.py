@@ -94,17 +94,28 @@ def write_rules(folder: Path) -> Path:
     return path
 
 
-def play(folder: Path, series: Mapping[str, str], alert: str, at: str, firing: Sequence[Mapping[str, str]]) -> None:
-    """Play series through the rules, a value a minute; at a time, an alert must fire with these labels."""
-    samples = [{"labels": _alert(alert, labels), "value": 1} for labels in firing]
+def play(
+    folder: Path,
+    series: Mapping[str, str],
+    alert: str,
+    at: str,
+    firing: Sequence[Mapping[str, str]],
+    *,
+    never: bool = False,
+) -> None:
+    """Play series through the rules, a value a minute; at a time, an alert must fire with these labels.
+
+    `never`: it must not have fired before either.
+    """
+    expression = _alert(alert, {})
     test = {
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "promql_expr_test": [
             {
-                "expr": _alert(alert, {}),
+                "expr": f"last_over_time({expression}[1d])" if never else expression,
                 "eval_time": at,
-                "exp_samples": samples,
+                "exp_samples": [{"labels": _alert(alert, labels), "value": 1} for labels in firing],
             }
         ],
     }
