@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.rules import play, promtool, rules, write_rules
+from tenure.metrics.catalogue import MOST_NAMED_KEYS
 from tenure_dev.paths import CHECKOUT
 
 DAY = 86_400
@@ -37,6 +38,7 @@ REJECTED = (
 OPEN = 'apiserver_admission_webhook_fail_open_count{name="%s", type="validating", job="j", instance="%s"}'
 OURS, OTHERS = "memberships.tenure.dev", "pods.example.com"
 RECONCILED = 'tenure_reconcile_duration_seconds_count{queue="objects", kind="ApiKey", outcome="%s"}'
+EXPIRING = f"tenure_organization_keys_expiring{{{ACME}}}"
 HITS = 'tenure_dead_key_hits_total{key_id="abc", job="j", instance="%s"}'
 REQUESTS = 'tenure_api_requests_total{method="GET", code="%s", namespace="tenure-system", pod="%s", instance="%s"}'
 EXPIRES = "tenure_webhook_certificate_expiry_timestamp_seconds{}"
@@ -146,6 +148,11 @@ CASES: Mapping[str, Mapping[str, Case]] = {
             "70m",
             [{**WARNING, **ACME_LABELS, "key": "ci"}],
         ),
+        "many that were issued together": Case(
+            {f'tenure_key_expiry_timestamp_seconds{{{ACME}, key="{name}"}}': f"{6 * DAY}x90" for name in ("ci", "cd")},
+            "70m",
+            [{**WARNING, **ACME_LABELS, "key": name} for name in ("ci", "cd")],
+        ),
         "late": Case({f'tenure_key_expiry_timestamp_seconds{{{ACME}, key="ci"}}': f"{8 * DAY}x90"}, "70m"),
         "replaced in time": Case(
             {
@@ -154,6 +161,14 @@ CASES: Mapping[str, Mapping[str, Case]] = {
             },
             "70m",
         ),
+    },
+    "TenureManyKeysExpiring": {
+        "more than are named": Case(
+            {EXPIRING: f"{MOST_NAMED_KEYS + 1}x90"},
+            "70m",
+            [{**WARNING, **ACME_LABELS}],
+        ),
+        "as many as are named": Case({EXPIRING: f"{MOST_NAMED_KEYS}x90"}, "70m", never=True),
     },
     "TenureOrganizationWithoutOwner": {
         "for long": Case({f"tenure_organization_owners{{{ACME}}}": "1 0x30"}, "20m", [{**WARNING, **ACME_LABELS}]),

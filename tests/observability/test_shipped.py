@@ -1,10 +1,23 @@
 """What the chart tells Prometheus and Grafana fits the table of metrics, and what isn't installed has no alert."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 
-from support.rules import DASHBOARD, OF_THE_API_SERVER, expressions, groupings, of_kind, rules, selectors, shipped
+from support.rules import (
+    DASHBOARD,
+    OF_THE_API_SERVER,
+    expressions,
+    groupings,
+    of_kind,
+    promtool,
+    rules,
+    selectors,
+    shipped,
+)
 from tenure.metrics.catalogue import METRICS
 from tenure.metrics.model import MetricType
 from tenure_dev.errors import ToolError
@@ -31,6 +44,27 @@ def test_every_metric_in_rules_and_dashboard_is_in_the_table_with_these_labels(e
     for one in read:
         assert one.labels <= known[one.metric], one
     assert groupings(expression) <= OF_TARGETS.union(*(known[one.metric] for one in read))
+
+
+def labels_in(legend: str) -> set[str]:
+    """The labels whose values a legend shows."""
+    return set(re.findall(r"\{\{(\w+)\}\}", legend))
+
+
+def test_legends_name_labels_that_their_expressions_sum_by() -> None:
+    targets = [target for panel in json.loads(DASHBOARD.read_text())["panels"] for target in panel.get("targets", ())]
+    assert any(labels_in(target["legendFormat"]) for target in targets)
+    for target in targets:
+        assert labels_in(target["legendFormat"]) <= groupings(target["expr"]), target["expr"]
+
+
+def test_prometheus_can_read_the_dashboards_expressions(tmp_path: Path) -> None:
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    found = [target["expr"] for panel in panels for target in panel.get("targets", ())]
+    rules = [{"record": f"panel:expression:{number}", "expr": text} for number, text in enumerate(found)]
+    path = tmp_path / "expressions.yaml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    assert f"{len(found)} rules found" in promtool("check", "rules", path)
 
 
 def test_the_dashboard_shows_most_of_the_table() -> None:

@@ -21,6 +21,9 @@ OTHER = "other"
 MOST_KEY_IDS = 100
 """How many dead keys are told apart by `tenure_dead_key_hits_total`."""
 
+MOST_NAMED_KEYS = 20
+"""How many keys of an Organization `tenure_key_expiry_timestamp_seconds` names."""
+
 _CONTROLLER, _WEBHOOK, _VERIFIER = (Component.CONTROLLER,), (Component.WEBHOOK,), (Component.VERIFIER,)
 _ALL = tuple(Component)
 _COUNTER, _GAUGE, _HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
@@ -32,7 +35,7 @@ _KIND = Label("kind", tuple(resource.kind for resource in KINDS))
 _QUEUE = Label("queue", tuple(Queue))
 _OPEN_ORGANIZATION = (
     # Not `namespace`: whoever scrapes has a label of that name, for the pod's own.
-    Label("organization_namespace", bound="its namespace; one series for each Organization"),
+    Label("organization_namespace", bound="its namespace"),
     Label("organization", bound="its name"),
 )
 _ROLES = tuple(role.value for role in Role)
@@ -74,9 +77,10 @@ KEYS_ENDED = Metric(
 KEY_EXPIRY = Metric(
     "tenure_key_expiry_timestamp_seconds",
     _GAUGE,
-    "When the first working key of an organization expires, of those that live for 14 days or longer.",
+    "When working keys expire, of those that live for 14 days or longer: an Organization's first, and those of the "
+    "next 14 days.",
     _CONTROLLER,
-    (*_OPEN_ORGANIZATION, Label("key", bound="name of the ApiKey; one for each Organization")),
+    (*_OPEN_ORGANIZATION, Label("key", bound=f"names of ApiKeys; {MOST_NAMED_KEYS} for each Organization at most")),
 )
 ROLE_CHANGES = Metric(
     "tenure_role_changes_total",
@@ -109,6 +113,13 @@ ORGANIZATION_KEYS = Metric(
     "tenure_organization_keys",
     _GAUGE,
     "How many keys of an Organization work, as its status says.",
+    _CONTROLLER,
+    _OPEN_ORGANIZATION,
+)
+ORGANIZATION_KEYS_EXPIRING = Metric(
+    "tenure_organization_keys_expiring",
+    _GAUGE,
+    "How many working keys of an Organization expire within 7 days, of those that live for 14 days or longer.",
     _CONTROLLER,
     _OPEN_ORGANIZATION,
 )

@@ -47,7 +47,7 @@ class Outcome(StrEnum):
 
     DONE = "done"
     CONFLICT = "conflict"
-    """The object changed meanwhile; it is read again."""
+    """The object changed meanwhile, and is read again; at the fifth attempt in a row that counts as failed."""
     WAITS = "waits"
     """Something of the user's is in the way."""
     FAILED = "failed"

@@ -126,6 +126,10 @@ class WorkQueue:
         self.add_at(ref, self._loop.time() + delay, Purpose.RETRY)
         return delay
 
+    def failures(self, ref: Ref) -> int:
+        """How many attempts at the object in a row didn't succeed."""
+        return self._failures.get(ref, 0)
+
     def succeed(self, ref: Ref) -> None:
         """Forget the object's failures."""
         self._failures.pop(ref, None)

@@ -12,6 +12,9 @@ from tenure.reconcile.context import Context, log
 from tenure.reconcile.delivery import ObstructedError
 from tenure.reconcile.queue import Item, WorkQueue
 
+MOST_CONFLICTS = 4
+"""Attempts in a row that may end in a conflict, as they do while others write too; what goes on is a failure."""
+
 
 @dataclass(frozen=True)
 class Work:
@@ -39,10 +42,19 @@ class Work:
         try:
             await self.reconcile(item)
         except ConflictError as error:
-            log.debug("%s: changed meanwhile, read again: %s", item.ref, error)
             # Whatever was half done, e.g. a Secret deleted and the status not written, shows in the Secret.
-            self.queue.back_off(replace(item, checked=True))
-            return Outcome.CONFLICT
+            delay = self.queue.back_off(replace(item, checked=True))
+            if (attempts := self.queue.failures(item.ref)) <= MOST_CONFLICTS:
+                log.debug("%s: changed meanwhile, read again: %s", item.ref, error)
+                return Outcome.CONFLICT
+            log.warning(
+                "%s: changed meanwhile, and so none of %d attempts succeeded: %s; tried again in %.1f s",
+                item.ref,
+                attempts,
+                error,
+                delay,
+            )
+            return Outcome.FAILED
         except (ObstructedError, NamespaceTerminatingError) as error:
             log.info("%s: waits: %s", item.ref, error)
             self.queue.back_off(item, at_least=1.0)

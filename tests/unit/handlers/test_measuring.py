@@ -27,7 +27,7 @@ from tenure.verify.verifier import Answer, Verifier
 
 UNITS = ("_seconds", "_total", "_info")
 COUNTS = {"tenure_ready", "tenure_leader", "tenure_keys", "tenure_memberships", "tenure_verifier_keys"} | {
-    f"tenure_organization_{what}" for what in ("owners", "keys")
+    f"tenure_organization_{what}" for what in ("owners", "keys", "keys_expiring")
 }
 OF_QUEUES = {"tenure_queue_depth", "tenure_queue_retrying"}
 

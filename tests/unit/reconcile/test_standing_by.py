@@ -26,6 +26,21 @@ async def test_what_is_learnt_is_remembered_and_nobody_is_queued() -> None:
     assert len(context.queue) == 0
 
 
+async def test_objects_are_told_of_by_the_replica_only_that_reconciles() -> None:
+    context = Context(NOBODY, standing_by=True)
+    controller = Controller(context, namespaces=(), resync_seconds=300.0)
+    for resource in (organization(), membership(), issued(api_key(), membership(), organization())):
+        context.take_in(resource)
+
+    async def shown() -> set[str]:
+        return {reading.metric.name for reading in await controller.measure()}
+
+    of_objects = {"tenure_keys", "tenure_memberships", "tenure_organization_info"}
+    assert not await shown() & of_objects
+    controller.lead(lambda: True)
+    assert of_objects <= await shown()
+
+
 async def test_whoever_takes_over_looks_at_everything() -> None:
     context = Context(NOBODY, standing_by=True)
     controller = Controller(context, namespaces=(), resync_seconds=300.0)
