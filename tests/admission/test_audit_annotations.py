@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from admission.conftest import Judged
 
 WEBHOOK = "memberships.tenure.dev"
+REQUEST_ID = f"{WEBHOOK}/request-id"
 ACKNOWLEDGE = "RequireAcknowledgement"
 
 
@@ -83,6 +85,7 @@ def test_the_audit_log_says_from_to_and_which_keys_ended(
     with attempt.team(judged.plane) as given:
         assert attempt.make(given, *options).passed == attempt.passes
         seen, event = last_judgement(judged, given.namespace, attempt.command[0])
+        assert UUID(seen.pop(REQUEST_ID))
         trial = {"dry-run": "true"} if options else {}
         assert seen == {f"{WEBHOOK}/{name}": text for name, text in (notes | trial).items()}
         who = event.get("impersonatedUser", event["user"])["username"]
@@ -108,4 +111,4 @@ def test_a_change_of_labels_is_no_role_change(judged: "Judged") -> None:
     with team(judged.plane, [OLGA, ALICE, *KEYS[:2]]) as given:
         assert given.say("label", "membership", "alice", "team=blue").passed
         notes, _ = last_judgement(judged, given.namespace, "patch")
-        assert notes == {}
+        assert notes.keys() == {REQUEST_ID}

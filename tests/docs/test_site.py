@@ -4,7 +4,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -43,10 +45,31 @@ def test_a_dead_link_and_a_page_out_of_the_navigation_fail_the_build(tmp_path: P
     assert "lost.md: WARNING: document isn't included in any toctree" in result.stderr
 
 
-def test_every_deployment_that_a_page_names_is_installed() -> None:
-    pages = "".join(page.read_text() for page in (CHECKOUT / "docs").rglob("*.md"))
-    named = set(re.findall(r"deploy(?:ment)?s?[/ ](tenure-[a-z]+)", pages))
+PAGES = "".join(page.read_text() for page in (CHECKOUT / "docs").rglob("*.md"))
+
+
+def deployments() -> Iterator[dict[str, Any]]:
+    """The Deployments that are installed."""
     manifests = yaml.safe_load_all((CHECKOUT / "manifests" / "install.yaml").read_text())
-    installed = {body["metadata"]["name"] for body in manifests if body and body["kind"] == "Deployment"}
+    return (body for body in manifests if body and body["kind"] == "Deployment")
+
+
+def test_every_deployment_that_a_page_names_is_installed() -> None:
+    named = set(re.findall(r"deploy(?:ment)?s?[/ ](tenure-[a-z]+)", PAGES))
     assert named
-    assert named <= installed
+    assert named <= {body["metadata"]["name"] for body in deployments()}
+
+
+def test_pods_are_asked_for_by_labels_that_they_have() -> None:
+    named = set(re.findall(r"(?:pods|endpoints|logs)\b.* -l ?(app\.kubernetes\.io/[\w-]+=[\w-]+)", PAGES))
+    labels = [body["spec"]["template"]["metadata"]["labels"] for body in deployments()]
+    assert named
+    assert named <= {f"{name}={value}" for pod in labels for name, value in pod.items()}
+
+
+def test_logs_are_read_of_all_pods_whole_or_to_a_length_that_is_said() -> None:
+    commands = re.findall(r"kubectl logs .*", PAGES)
+    assert commands
+    for command in commands:
+        assert " -l app.kubernetes.io/component=" in command
+        assert " --prefix --tail=" in command

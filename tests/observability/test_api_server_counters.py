@@ -11,6 +11,7 @@ from support import manifests
 from support.api import Api, ApiRefusedError
 from support.eventually import eventually
 from support.rules import OF_THE_API_SERVER
+from support.runbooks import audited
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
@@ -23,7 +24,7 @@ KIND = "memberships.tenure.dev"
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """Give a control plane whose webhooks are registered, and served by nobody."""
     folder: Path = tmp_path_factory.mktemp("counters")
-    with ControlPlane.start(find_or_build(), folder, crds=CRDS) as plane:
+    with ControlPlane.start(find_or_build(), folder, audit=True, crds=CRDS) as plane:
         webhooks.install(plane)
         yield plane
 
@@ -67,4 +68,6 @@ def test_calls_that_fail_are_counted_and_so_are_changes_that_pass_unjudged(plane
 
     eventually(passes, within=30, describe="the API server has seen the new configuration")
     assert labels_of_ours(plane, passed).keys() >= OF_THE_API_SERVER[passed]
+    (event,) = audited(plane, "TenureWebhookFailsOpen")
+    assert (event["objectRef"]["resource"], event["objectRef"]["name"]) == ("memberships", "bob")
     api.close()

@@ -12,6 +12,7 @@ from support import manifests
 from support.api import Api, ApiRefusedError
 from support.eventually import eventually
 from support.operator_process import OperatorProcess
+from support.runbooks import audited
 from support.webhook_process import WebhookProcess
 from support.world import World
 from tenure_dev import webhooks
@@ -32,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def plane(folder: Path) -> Iterator[ControlPlane]:
-    with ControlPlane.start(find_or_build(), folder, crds=CRDS) as plane:
+    with ControlPlane.start(find_or_build(), folder, audit=True, crds=CRDS) as plane:
         yield plane
 
 
@@ -104,6 +105,23 @@ def test_each_judged_request_has_one_line_that_says_all_but_the_object(world: Wo
     assert 0 < last["duration_seconds"] < 5
     assert "is the only Owner" in last["message"]
     assert CANARY not in webhook.log
+
+
+def test_the_audit_log_has_the_request_that_a_line_is_about(
+    plane: ControlPlane, world: World, webhook: WebhookProcess
+) -> None:
+    world.create(manifests.organization(), manifests.member("olga", "Owner"))
+    with pytest.raises(ApiRefusedError):
+        world.api.delete("memberships", "olga")
+
+    def refused() -> list[Line]:
+        return [line for line in judged(webhook, world.api.namespace) if line["verdict"] == "refused"]
+
+    eventually(refused, within=10, describe="it is logged")
+    found = audited(plane, "TenureDeleteRefused", REQUEST_ID=refused()[0]["request_id"])
+    (event,) = (event for event in found if event["stage"] == "ResponseComplete")
+    assert (event["verb"], event["objectRef"]["name"]) == ("delete", "olga")
+    assert event["annotations"]["memberships.tenure.dev/request-id"] == refused()[0]["request_id"]
 
 
 def test_lines_of_a_reconciliation_name_the_object_and_its_generation(world: World, operator: OperatorProcess) -> None:

@@ -193,11 +193,11 @@ def _line(path: str, request: AdmissionRequest, judgement: Judgement) -> str:
 
 def _review_of(request: AdmissionRequest, judgement: Judgement) -> Mapping[str, Any]:
     """The answer, with all that the API server has a place for."""
-    response: dict[str, Any] = {"uid": request.uid, "allowed": judgement.allowed}
+    # The API server's audit log knows no uid of a review otherwise, and the lines of our log go by it.
+    notes = {**judgement.audit, "request-id": request.uid}
+    response: dict[str, Any] = {"uid": request.uid, "allowed": judgement.allowed, "auditAnnotations": notes}
     if judgement.warnings:
         response["warnings"] = list(judgement.warnings)
-    if judgement.audit:
-        response["auditAnnotations"] = dict(judgement.audit)
     if judgement.refusals:
         # 403 always: tools answer other codes by deleting the object and creating it again.
         response["status"] = {"code": 403, "reason": "Forbidden", "message": judgement.message}

@@ -98,12 +98,13 @@ async def test_an_answer_bears_the_requests_uid_and_nothing_that_isnt_there() ->
     asked = review("acme")
     async with listening(lets_in) as listener:
         status, body = await answer(listener, asked)
+    uid = asked["request"]["uid"]
     assert (status, body) == (
         200,
         {
             "apiVersion": "admission.k8s.io/v1",
             "kind": "AdmissionReview",
-            "response": {"uid": asked["request"]["uid"], "allowed": True},
+            "response": {"uid": uid, "allowed": True, "auditAnnotations": {"request-id": uid}},
         },
     )
 
@@ -118,7 +119,8 @@ async def test_a_busy_organization_is_429_with_the_time_to_wait() -> None:
         "message": "try again",
         "details": {"retryAfterSeconds": 1},
     }
-    assert (response["warnings"], response["auditAnnotations"]) == (["look"], {"to": "Viewer"})
+    assert response["warnings"] == ["look"]
+    assert response["auditAnnotations"] == {"to": "Viewer", "request-id": response["uid"]}
 
 
 @pytest.mark.parametrize("said", [b"", b"POST /memberships HTTP/1.1\r\nHost: x\r\n"], ids=["nothing", "half a head"])
