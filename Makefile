@@ -25,7 +25,7 @@ $(CACHE)/uv/bin/uv:
 control-plane: setup ## Find etcd, kube-apiserver and the rest, or build them from source, once.
 	@$(BIN)/python -m tenure_dev control-plane
 
-helm: setup ## Find Helm and promtool, or build them from source, once.
+helm: setup ## Find Helm, promtool and what else tests need, or get them once.
 	@$(BIN)/python -m tenure_dev helm
 
 demo: setup ## Show a role change, and what it costs, on a control plane of its own.

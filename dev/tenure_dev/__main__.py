@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tenure_dev import monitoring
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import changed_files, generated_files
 from tenure_dev.demo import run_demo
@@ -41,7 +42,8 @@ def control_plane() -> None:
 
 @app.command()
 def helm() -> None:
-    """Find Helm, or build it once; the last line on stdout is its path."""
+    """Find Helm and what else tests need of others, or get it once; the last line on stdout is Helm's path."""
+    monitoring.find_or_fetch()
     typer.echo(Tools.find_or_build().helm)
 
 

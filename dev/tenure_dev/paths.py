@@ -12,6 +12,9 @@ BINARIES_MODULE = CHECKOUT / "dev" / "binaries"
 TOOLS_MODULE = CHECKOUT / "dev" / "tools"
 """The Go module that pins Helm and kstatus."""
 
+MONITORING_MODULE = CHECKOUT / "dev" / "monitoring"
+"""The Go module that pins the Prometheus Operator."""
+
 CRDS = CHECKOUT / "crds"
 """Tenure's CustomResourceDefinitions."""
 
