@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from support.eventually import eventually
+from support.exchange import Request
 from support.identity import CONTROLLER, config_of
 from support.operator_process import OperatorProcess
 from tenure.kube.election import NAME
@@ -20,6 +23,7 @@ LEASE_SECONDS = 3
 LEADS = ": leads: "
 """What a replica logs once it leads."""
 
+_ROLE = ("role", "tenure-controller-system", f"--namespace={NAMESPACE}")
 _WHERE = ("lease", NAME, f"--namespace={NAMESPACE}")
 
 
@@ -94,6 +98,34 @@ def usurp_lease(plane: ControlPlane, holder: str) -> None:
     plane.kubectl("patch", *_WHERE, "--type=merge", "--patch", json.dumps({"spec": {"holderIdentity": holder}}))
 
 
+def take_election_right(plane: ControlPlane, verb: str) -> None:
+    """Take a verb on the Lease from the controller; `install_identities` gives it back."""
+    role = json.loads(plane.kubectl("get", *_ROLE, "--output=json").stdout)
+    for rule in role["rules"]:
+        if "leases" in rule["resources"]:
+            rule["verbs"] = [held for held in rule["verbs"] if held != verb]
+    role["rules"] = [rule for rule in role["rules"] if rule["verbs"]]
+    plane.kubectl("apply", "--server-side", "--field-manager=helm", "--filename=-", input=json.dumps(role))
+
+
 def seconds_since(moment: float) -> float:
     """How long ago a moment of the monotonic clock is."""
     return time.monotonic() - moment
+
+
+def is_claim(request: Request) -> bool:
+    """Whether a request takes the Lease, renews it or lets go of it."""
+    return request.resource == "leases" and request.is_write and "dryRun" not in request.query
+
+
+def send_again(plane: ControlPlane, request: Request) -> requests.Response:
+    """Send a replica's request as it was, as it arrives after a long way."""
+    return requests.request(
+        request.method,
+        plane.server + request.url,
+        data=request.body,
+        headers={"Content-Type": request.headers["Content-Type"], "Impersonate-User": CONTROLLER},
+        cert=(str(plane.admin.certificate), str(plane.admin.key)),
+        verify=str(plane.certificate_authority),
+        timeout=10,
+    )

@@ -15,17 +15,23 @@ from tenure.kube.connection import Connection
 from tenure.kube.election import Election, Timing
 from tenure.kube.leases import try_leases
 from tenure.kube.preflight import check_election
+from tenure.metrics.model import Meter
 from tenure.reconcile.controller import Controller
 from tenure.settings import ElectionSettings
 
 log = logging.getLogger("tenure.election")
 
+_GRACE_SECONDS = 0.5
+"""How long the work in hand has when the leader is told to stop. What takes longer is left as in a crash, so that
+another replica may begin within two seconds, of which it needs one to look at the Lease."""
+
 
 class Leadership:
     """This replica's part, if there is an election."""
 
-    def __init__(self, cluster: Cluster, settings: ElectionSettings | None) -> None:
+    def __init__(self, cluster: Cluster, settings: ElectionSettings | None, meter: Meter) -> None:
         self._cluster = cluster
+        self._meter = meter
         self._settings = settings
         self._election: Election | None = None
 
@@ -43,6 +49,10 @@ class Leadership:
         """Who leads, for people; empty: there is no election."""
         return "" if self._election is None else self._election.describe()
 
+    def why_not_ready(self) -> str:
+        """Why this replica can't be relied on to lead, or to take over, for people; empty: it can."""
+        return "" if self._election is None else self._election.why_not_ready()
+
     @contextlib.asynccontextmanager
     async def running(self, connection: Connection, controller: Controller, stop: asyncio.Event) -> AsyncIterator[None]:
         """Have the controller work while this replica leads; `stop` is set, and the block left, once it lost.
@@ -54,7 +64,7 @@ class Leadership:
             yield
             return
         # Connections of its own: no number of slow requests costs the Lease.
-        async with Cluster(connection, connections=1) as cluster:
+        async with Cluster(connection, self._meter, connections=1) as cluster:
             timing = Timing(self._settings.lease_seconds)
             self._election = Election(cluster, self._settings.system_namespace, _identity(), timing)
             task = asyncio.create_task(_take_part(self._election, controller, stop), name="election")
@@ -70,7 +80,9 @@ async def _take_part(election: Election, controller: Controller, stop: asyncio.E
         if await done_before(stop, election.acquire()):
             controller.lead(election.holds)
             await done_before(stop, election.keep())
-            await controller.finish()
+            await controller.finish(_GRACE_SECONDS)
+            # Another one begins within a second of the release.
+            controller.abandon()
         await election.release()
     except LeadershipLostError:
         raise

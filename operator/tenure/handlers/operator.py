@@ -41,9 +41,8 @@ async def run_operator(settings: Settings) -> None:
     health = Health(measurements)
     connection = await connect()
     async with Cluster(connection, measurements) as cluster, serving(settings.health_port, health):
-        controller = _controller(cluster, settings, health)
-        leadership = Leadership(cluster, settings.election)
-        health.leader = leadership.describe
+        leadership = Leadership(cluster, settings.election, measurements)
+        controller = _controller(cluster, settings, leadership, health)
         if await done_before(stop, _prepare(cluster, settings, leadership, controller)):
             registry = _registry(controller)
             async with (
@@ -64,7 +63,7 @@ async def run_operator(settings: Settings) -> None:
     log.info("stopped")
 
 
-def _controller(cluster: Cluster, settings: Settings, health: Health) -> Controller:
+def _controller(cluster: Cluster, settings: Settings, leadership: Leadership, health: Health) -> Controller:
     """The controller, measured and watched over."""
     context = Context(
         cluster,
@@ -74,7 +73,12 @@ def _controller(cluster: Cluster, settings: Settings, health: Health) -> Control
     )
     controller = Controller(context, namespaces=settings.namespaces, resync_seconds=settings.resync_seconds)
     health.measurements.read_from(controller.measure)
-    health.parts.append(Part(Component.CONTROLLER, controller.why_not_ready, controller.why_not_alive))
+
+    def why_not_ready() -> str:
+        return "; ".join(filter(None, (controller.why_not_ready(), leadership.why_not_ready())))
+
+    health.parts.append(Part(Component.CONTROLLER, why_not_ready, controller.why_not_alive))
+    health.leader = leadership.describe
     return controller
 
 

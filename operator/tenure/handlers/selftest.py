@@ -58,7 +58,7 @@ async def find_leak(listener: URL, paths: Iterable[str], installation: Installat
                 async with session.post(listener / path.lstrip("/"), json=review) as answer:
                     flaw = _flaw(answer.status, await answer.json() if answer.status == 200 else {})  # noqa: PLR2004
             except (aiohttp.ClientError, TimeoutError, KeyError) as error:
-                flaw = f"doesn't answer: {error or 'no answer in time'}"
+                flaw = f"doesn't answer: {str(error) or 'no answer in time'}"
             if flaw:
                 return f"{path} {flaw}"
     return ""

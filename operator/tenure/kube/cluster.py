@@ -1,5 +1,6 @@
 """The API calls that Tenure makes: plain JSON over a bounded number of connections."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -32,6 +33,7 @@ EVENT_TIMEOUT_SECONDS = 2.0
 R = TypeVar("R", bound=Resource)
 
 _JSON = "application/json"
+_UNTIMED = aiohttp.ClientTimeout()
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
@@ -176,7 +178,7 @@ class Cluster:
                 async for line in answer.content:
                     yield json.loads(line)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise UnavailableError(f"WATCH {path}: {error or 'nothing came in time'}") from error
+            raise UnavailableError(f"WATCH {path}: {str(error) or 'nothing came in time'}") from error
 
     async def clock(self) -> datetime:
         """The API server's clock, in whole seconds: times of issue are by that clock, and the caller's may be wrong."""
@@ -186,7 +188,7 @@ class Cluster:
             async with self._session.get(self.connection.server + "/version", timeout=timeout) as answer:
                 return parsedate_to_datetime(answer.headers["Date"])  # An answer that refuses has it too.
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise UnavailableError(f"{what}: {error or 'no answer in time'}") from error
+            raise UnavailableError(f"{what}: {str(error) or 'no answer in time'}") from error
         except (KeyError, ValueError) as error:
             raise UnavailableError(f"{what}: the answer has no date") from error
 
@@ -233,19 +235,23 @@ class Cluster:
         query = {**(params or {}), **({"fieldManager": FIELD_MANAGER} if method in {"POST", "PUT", "PATCH"} else {})}
         what = f"{method} {path}"
         try:
-            async with self._session.request(
-                method,
-                self.connection.server + path,
-                params=query,
-                data=None if body is None else json.dumps(body),
-                headers={**await self.connection.headers(), "Accept": _JSON, "Content-Type": content_type},
-                timeout=aiohttp.ClientTimeout(total=seconds),
-            ) as answer:
+            # Around the credentials too: a program that gives them may hang.
+            async with (
+                asyncio.timeout(seconds),
+                self._session.request(
+                    method,
+                    self.connection.server + path,
+                    params=query,
+                    data=None if body is None else json.dumps(body),
+                    headers={**await self.connection.headers(), "Accept": _JSON, "Content-Type": content_type},
+                    timeout=_UNTIMED,
+                ) as answer,
+            ):
                 code, text = answer.status, await answer.read()
                 retry_after = answer.headers.get("Retry-After")
         except (aiohttp.ClientError, TimeoutError) as error:
             self._meter.count(API_REQUESTS, method, NO_ANSWER)
-            raise UnavailableError(f"{what}: {error or 'no answer in time'}") from error
+            raise UnavailableError(f"{what}: {str(error) or 'no answer in time'}") from error
         self._meter.count(API_REQUESTS, method, str(code))
         return parse_answer(what, code, text, retry_after)
 

@@ -5,6 +5,7 @@ it lasts, by the monotonic clock of whoever waits for it.
 """
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -44,6 +45,11 @@ class Timing:
         return self.lease * 2 / 15
 
     @property
+    def request(self) -> float:
+        """How long one request may take: where the first of a renewal hangs, there is time for a second one."""
+        return self.deadline / 3
+
+    @property
     def look(self) -> float:
         """How long others wait before they look again, and everybody before trying again what failed."""
         return min(self.lease / 15, 1.0)
@@ -62,6 +68,8 @@ class Election:
         self._seen_at = float("-inf")
         self._held = self._blank
         self._renewed_at = float("-inf")
+        self._claiming: asyncio.Task[Lease] | None = None
+        self._rehearsed_at = self._took_part_at = self._loop.time()
         self._trouble = ""
 
     def holds(self) -> bool:
@@ -74,6 +82,13 @@ class Election:
             return f"leader: {self._identity} (this replica)"
         return f"leader: {self._seen.holder or 'none'}"
 
+    def why_not_ready(self) -> str:
+        """Why this replica can't be relied on to lead, or to take over, for people; empty: it can."""
+        age = self._loop.time() - self._took_part_at
+        if age <= self._timing.lease:
+            return ""
+        return f"it hasn't taken part in the election for {age:.0f} s ({self._trouble or 'the process was held up'})"
+
     async def acquire(self) -> None:
         """Wait until this replica leads, whatever goes wrong meanwhile."""
         while not self.holds():
@@ -81,10 +96,11 @@ class Election:
                 await self._try_acquire()
             except (ConflictError, AlreadyExistsError):
                 log.debug("%s: somebody else was quicker", self._where)
+                self._take_note()
             except TenureError as error:
-                self._warn(f"waits, and can't look who leads: {error}")
+                self._warn(f"waits, and can't take part in the election: {error}")
             else:
-                self._trouble = ""
+                self._take_note()
             if not self.holds():
                 await asyncio.sleep(self._timing.look)
         log.info("leads: %s holds %s", self._identity, self._where)
@@ -112,10 +128,12 @@ class Election:
                 self._warn(f"leads, and can't renew {self._where}: {error}")
                 pause = self._timing.look
             else:
-                pause, self._trouble = self._timing.renewal, ""
+                pause = self._timing.renewal
+                self._take_note()
 
     async def release(self) -> None:
         """Let go of the Lease, if this replica holds it, so that another one needn't wait."""
+        await self._end_claim(seconds=0 if self.holds() else _RELEASE_SECONDS)
         self._renewed_at = float("-inf")
         try:
             for _ in range(_RELEASE_ATTEMPTS):
@@ -130,15 +148,29 @@ class Election:
 
     @property
     def _left(self) -> float:
+        """How long this replica leads yet, unless it renews the Lease."""
         return self._renewed_at + self._timing.deadline - self._loop.time()
 
+    @property
+    def _renewal_seconds(self) -> float:
+        """How long a request of a renewal may take."""
+        return max(min(self._left, self._timing.request), 0.1)
+
     async def _try_acquire(self) -> None:
-        lease = await self._read(self._timing.deadline / 2)
+        lease = await self._read(self._timing.request)
         self._observe(lease)
         # One that was deleted is still its holder's, who creates it again.
         held = (self._seen if lease is None else lease).holder not in {"", self._identity}
         if not held or self._loop.time() >= self._seen_at + self._seen.seconds:
-            await self._claim(lease or self._blank, self._timing.deadline / 2)
+            await self._claim(lease or self._blank, self._timing.request)
+        elif lease is not None and self._loop.time() >= self._rehearsed_at + self._timing.lease:
+            await self._rehearse(lease)
+
+    async def _rehearse(self, lease: Lease) -> None:
+        """Find out whether this replica could write the Lease, since others may keep it for months."""
+        with contextlib.suppress(ConflictError):  # Its holder was quicker, and nothing else was in the way.
+            await write_lease(self._cluster, lease, seconds=self._timing.request, dry_run=True)
+        self._rehearsed_at = self._loop.time()
 
     def _observe(self, lease: Lease | None) -> None:
         """Remember when the Lease was first seen as it is: only what its holder writes counts."""
@@ -152,15 +184,15 @@ class Election:
 
     async def _renew(self) -> None:
         try:
-            await self._claim(self._held, self._left)
+            await self._claim(self._held, self._renewal_seconds)
         except _CHANGED:
-            lease = await self._read(self._left)
+            lease = await self._read(self._renewal_seconds)
             if lease is not None and lease.holder not in {"", self._identity}:
                 self._seen = lease
                 raise LeadershipLostError(
                     f"leadership lost, so the process ends: {lease.holder} holds {self._where}"
                 ) from None
-            await self._claim(lease or self._blank, self._left)
+            await self._claim(lease or self._blank, self._renewal_seconds)
 
     async def _claim(self, lease: Lease, seconds: float) -> None:
         """Store that this replica holds the Lease, if it is still as it was read; it counts from before the request."""
@@ -168,11 +200,25 @@ class Election:
         claim = replace(lease, holder=self._identity, seconds=self._timing.lease, renewed=now)
         if lease.holder != self._identity:
             claim = replace(claim, acquired=now, transitions=lease.transitions + bool(lease.resource_version))
-        self._held = self._seen = await write_lease(self._cluster, claim, seconds=max(seconds, 0.1))
+        # A task of its own, which goes on where the election is told to end.
+        self._claiming = asyncio.create_task(write_lease(self._cluster, claim, seconds=seconds), name="claim")
+        await asyncio.wait([self._claiming])
+        self._held = self._seen = self._claiming.result()
         self._renewed_at = began
 
+    async def _end_claim(self, *, seconds: float) -> None:
+        """End a claim that is under way, once it had so many seconds to be answered.
+
+        One that is stored after the look at who holds the Lease would leave it to a process that is gone. A renewal
+        can't be: it names a version, and the release makes another.
+        """
+        if self._claiming is not None:
+            await asyncio.wait([self._claiming], timeout=seconds)
+            self._claiming.cancel()
+            await asyncio.gather(self._claiming, return_exceptions=True)
+
     async def _read(self, seconds: float) -> Lease | None:
-        return await read_lease(self._cluster, self._blank.namespace, NAME, seconds=max(seconds, 0.1))
+        return await read_lease(self._cluster, self._blank.namespace, NAME, seconds=seconds)
 
     async def _try_release(self) -> bool:
         """Whether nothing is left to release."""
@@ -185,6 +231,10 @@ class Election:
             return False
         log.info("released: %s", self._where)
         return True
+
+    def _take_note(self) -> None:
+        """This replica has just taken part in the election."""
+        self._took_part_at, self._trouble = self._loop.time(), ""
 
     def _warn(self, trouble: str) -> None:
         """Say once what is wrong, until it is something else."""

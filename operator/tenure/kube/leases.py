@@ -78,8 +78,12 @@ async def read_lease(cluster: Cluster, namespace: str, name: str, *, seconds: fl
         return None
 
 
-async def write_lease(cluster: Cluster, lease: Lease, *, seconds: float = TIMEOUT_SECONDS) -> Lease:
+async def write_lease(
+    cluster: Cluster, lease: Lease, *, seconds: float = TIMEOUT_SECONDS, dry_run: bool = False
+) -> Lease:
     """Create a Lease, or replace it if it is still as it was read, within so many seconds; returns what is stored.
+
+    `dry_run`: nothing is stored.
 
     Raises:
         AlreadyExistsError: somebody else created it.
@@ -89,7 +93,8 @@ async def write_lease(cluster: Cluster, lease: Lease, *, seconds: float = TIMEOU
         method, path = "PUT", _path(lease.namespace, lease.name)
     else:
         method, path = "POST", _path(lease.namespace)
-    return Lease.from_body(await cluster.request(method, path, body=lease.to_body(), seconds=seconds))
+    params = {"dryRun": "All"} if dry_run else {}
+    return Lease.from_body(await cluster.request(method, path, params=params, body=lease.to_body(), seconds=seconds))
 
 
 async def try_leases(cluster: Cluster, namespace: str) -> None:

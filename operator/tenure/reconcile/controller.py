@@ -118,9 +118,9 @@ class Controller:
         for queue in self._queues:
             queue.begin_draining()
 
-    async def finish(self) -> None:
-        """Begin no more work, and wait for the work in hand, for three seconds at most."""
-        await asyncio.gather(*(queue.drain(_GRACE_SECONDS) for queue in self._queues))
+    async def finish(self, seconds: float) -> None:
+        """Begin no more work, and wait for the work in hand, for so many seconds at most."""
+        await asyncio.gather(*(queue.drain(seconds) for queue in self._queues))
 
     def abandon(self) -> None:
         """Begin no more work, and leave the work in hand as it is: somebody else goes on with it."""
@@ -130,7 +130,7 @@ class Controller:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Reconcile while the block runs, or stand by; on leaving, the work in hand is finished first."""
+        """Reconcile while the block runs, or stand by; on leaving, the work in hand has three seconds to end."""
         objects, bindings, entitled = self._context.queue, self._bindings.queue, self._is_entitled
         self._workers = [
             *objects.start(Work(self._context, objects, Queue.OBJECTS, self._reconcile, entitled), workers=WORKERS),
@@ -143,7 +143,7 @@ class Controller:
         try:
             yield
         finally:
-            await self.finish()
+            await self.finish(_GRACE_SECONDS)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -40,5 +40,5 @@ class Callers:
         except RejectedError:
             return False
         except (TenureError, TimeoutError) as error:
-            log.warning("who a caller is can't be asked now: %s", error or "too many ask at once")
+            log.warning("who a caller is can't be asked now: %s", str(error) or "too many ask at once")
             raise StaleError("who you are can't be asked of the API server") from error
