@@ -9,6 +9,10 @@ class StartRefusedError(TenureError):
     """The process can't start as it is configured; the text names the setting, field or right, and what to do."""
 
 
+class ServerAwayError(StartRefusedError):
+    """The API server doesn't answer, or fails: what the cluster lacks can't be told now."""
+
+
 class WatchEndedError(TenureError):
     """The process can't see what happens in the cluster any more, and must be started again."""
 

@@ -136,7 +136,8 @@ Resync = Annotated[
 HealthPort = Annotated[
     int,
     typer.Option(
-        help="The port of /livez, /readyz and /metrics, in plain HTTP. Left out: none.",
+        help="The port of /livez, /readyz and /metrics, in plain HTTP; with it, a start waits for the API server. "
+        "Left out: none.",
         min=0,
         max=65535,
         envvar=variable("HEALTH_PORT"),

@@ -171,13 +171,15 @@ def test_an_api_server_that_is_away_for_longer_than_the_lease(own_plane: Control
         assert pair.second.running
         assert LEADS not in pair.second.log
 
+        pair.first.start(ready=False)
+        eventually(lambda: "waits to start: the API server" in pair.first.log, describe="who was the leader waits")
         own_plane.start_apiserver()
         wait_leads(pair.second)
         world.create(api_key("after", "alice"))
         world.issue("after", within=30)
         assert world.issue("before") == tokens
-        pair.first.start()
-        eventually(lambda: "waits: " in pair.first.log, describe="who was the leader waits")
+        pair.first.wait_ready()
+        eventually(lambda: "waits: " in pair.first.log, describe="it waits for the Lease")
     finally:
         world.api.close()
         pair.stop()

@@ -37,6 +37,8 @@ class Health:
     parts: list[Part] = field(default_factory=list)
     starting: bool = True
     """Whether parts may still be missing."""
+    obstacle: str = ""
+    """What the start waits for, for people."""
     leader: Callable[[], str] = _fine
     """Who leads, for a second line; empty: nobody is elected."""
 
@@ -46,7 +48,7 @@ class Health:
     def why_not_ready(self) -> str:
         """Why the process can't be relied on, for people; empty: it can."""
         if self.starting:
-            return "it is starting"
+            return f"it is starting: {self.obstacle}" if self.obstacle else "it is starting"
         return "; ".join(filter(None, (part.why_not_ready() for part in self.parts)))
 
     def why_not_alive(self) -> str:
@@ -54,12 +56,16 @@ class Health:
         return "; ".join(filter(None, (part.why_not_alive() for part in self.parts)))
 
     async def _read(self) -> list[Reading]:
+        if self.starting:
+            return [Reading(READY, False, (component,)) for component in self.measurements.components]  # noqa: FBT003
         return [Reading(READY, not part.why_not_ready(), (part.component,)) for part in self.parts]
 
 
 @contextlib.asynccontextmanager
 async def serving(port: int, health: Health) -> AsyncIterator[None]:
     """Serve `/livez`, `/readyz` and `/metrics` on a port while the block runs; port 0: nothing is served.
+
+    `/healthz` is an older name of `/livez`.
 
     Raises:
         StartRefusedError: the port can't be listened on.
@@ -83,6 +89,7 @@ async def serving(port: int, health: Health) -> AsyncIterator[None]:
 
     app = web.Application()
     app.router.add_get("/livez", live)
+    app.router.add_get("/healthz", live)
     app.router.add_get("/readyz", ready)
     app.router.add_get("/metrics", metrics)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)

@@ -1,7 +1,7 @@
 """The metrics of a process, kept and written with Prometheus' own library."""
 
 import platform
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
@@ -36,6 +36,11 @@ class Measurements(Meter):
         self._registry.register(self._gauges)
         ProcessCollector(registry=self._registry)
         self.include(component)
+
+    @property
+    def components(self) -> Sequence[Component]:
+        """Those whose metrics it takes."""
+        return tuple(self._components)
 
     def include(self, component: Component) -> None:
         """Measure another component's metrics too."""

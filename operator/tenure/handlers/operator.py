@@ -11,10 +11,11 @@ import kopf
 from tenure.domain.resources import KINDS, Resource
 from tenure.domain.resources.base import GROUP, VERSION
 from tenure.errors import MalformedObjectError
-from tenure.handlers.embedding import READY, done_before, result_before, run_kopf, run_to_end, take_signals
+from tenure.handlers.embedding import READY, result_before, run_kopf, run_to_end, take_signals
 from tenure.handlers.health import Health, Part, serving
 from tenure.handlers.leadership import Leadership
 from tenure.handlers.measuring import Measurements
+from tenure.handlers.start import prepared_before
 from tenure.handlers.webhook import Webhook, find_registration
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
@@ -43,8 +44,13 @@ async def run_operator(settings: Settings) -> None:
     async with Cluster(connection, measurements) as cluster, serving(settings.health_port, health):
         leadership = Leadership(cluster, settings.election, measurements)
         controller = _controller(cluster, settings, leadership, health)
-        if await done_before(stop, _prepare(cluster, settings, leadership, controller)):
-            registry = _registry(controller)
+        registry = await prepared_before(
+            stop,
+            health,
+            lambda: _prepare(cluster, settings, leadership, controller),
+            patient=settings.health_port != 0,
+        )
+        if registry is not None:
             async with (
                 controller.running(),
                 _admission(cluster, settings, registry, health, stop) as server,
@@ -82,11 +88,14 @@ def _controller(cluster: Cluster, settings: Settings, leadership: Leadership, he
     return controller
 
 
-async def _prepare(cluster: Cluster, settings: Settings, leadership: Leadership, controller: Controller) -> None:
-    """Check rights, and list everything once."""
+async def _prepare(
+    cluster: Cluster, settings: Settings, leadership: Leadership, controller: Controller
+) -> kopf.OperatorRegistry:
+    """Check rights, and list everything once; what is registered with Kopf then."""
     await check_cluster(cluster, settings.namespaces)
     await leadership.check()
     await controller.look_around()
+    return _registry(controller)
 
 
 @contextlib.asynccontextmanager

@@ -12,9 +12,10 @@ from typing import Any
 import uvicorn
 
 from tenure.errors import StartRefusedError
-from tenure.handlers.embedding import READY, done_before, take_signals
+from tenure.handlers.embedding import READY, take_signals
 from tenure.handlers.health import Health, Part, serving
 from tenure.handlers.measuring import Measurements
+from tenure.handlers.start import prepared_before
 from tenure.handlers.verify_api import VerifyApi
 from tenure.handlers.verify_protocol import BoundedProtocol
 from tenure.kube.cluster import Cluster
@@ -49,11 +50,15 @@ async def run_verifier(settings: VerifierSettings) -> None:
         Cluster(connection, measurements, connections=_CONNECTIONS) as cluster,
         serving(settings.health_port, health),
     ):
-        if not await done_before(stop, check_definitions(cluster)) or not await done_before(
-            stop, check_verifier(cluster)
-        ):
+
+        async def prepare() -> Verifier:
+            await check_definitions(cluster)
+            await check_verifier(cluster)
+            return Verifier(cluster, max_staleness=settings.max_staleness)
+
+        verifier = await prepared_before(stop, health, prepare, patient=settings.health_port != 0)
+        if verifier is None:
             return
-        verifier = Verifier(cluster, max_staleness=settings.max_staleness)
         health.parts.append(Part(Component.VERIFIER, verifier.why_not_ready))
         measurements.read_from(verifier.measure)
         api = VerifyApi(verifier, Callers(cluster), measurements)

@@ -13,12 +13,13 @@ from tenure.admission.context import Context
 from tenure.domain.installation import DEFAULTS
 from tenure.domain.resources import KINDS
 from tenure.errors import ForbiddenError, StartRefusedError
-from tenure.handlers.embedding import READY, done_before, result_before, run_kopf, run_to_end, take_signals
+from tenure.handlers.embedding import READY, run_kopf, run_to_end, take_signals
 from tenure.handlers.health import Health, Part, serving
 from tenure.handlers.listener import Listener
 from tenure.handlers.measuring import Measurements
 from tenure.handlers.reviews import register
 from tenure.handlers.selftest import find_leak
+from tenure.handlers.start import prepared_before
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
 from tenure.kube.leases import try_leases
@@ -174,9 +175,12 @@ async def run_webhook(settings: Settings, webhook_settings: WebhookSettings) -> 
     health = Health(measurements)
     connection = await connect()
     async with Cluster(connection, measurements) as cluster, serving(settings.health_port, health):
-        if not await done_before(stop, check_definitions(cluster)):
-            return
-        webhook = await result_before(stop, Webhook.prepare(cluster, settings, webhook_settings, measurements))
+
+        async def prepare() -> Webhook:
+            await check_definitions(cluster)
+            return await Webhook.prepare(cluster, settings, webhook_settings, measurements)
+
+        webhook = await prepared_before(stop, health, prepare, patient=settings.health_port != 0)
         if webhook is None:
             return
         registry = kopf.OperatorRegistry()

@@ -15,6 +15,7 @@ from tenure.errors import (
     ForbiddenError,
     KindNotServedError,
     ObjectNotFoundError,
+    ServerAwayError,
     StartRefusedError,
     UnauthorizedError,
     UnavailableError,
@@ -177,8 +178,8 @@ async def check_cluster(cluster: Cluster, namespaces: Sequence[str]) -> None:
     """Refuse to start where the cluster lacks something; no namespaces: all of them.
 
     Raises:
-        StartRefusedError: the API server can't be reached, a CRD is missing or older than this code, or a right is
-            missing.
+        ServerAwayError: the API server doesn't answer.
+        StartRefusedError: a CRD is missing or older than this code, or a right is missing.
     """
     await check_definitions(cluster)
     await _check_rights(cluster, [(namespace, right) for namespace in namespaces or [""] for right in RIGHTS])
@@ -188,7 +189,8 @@ async def check_definitions(cluster: Cluster) -> None:
     """Refuse to start where the CustomResourceDefinitions don't fit this version.
 
     Raises:
-        StartRefusedError: the API server can't be reached, or a CRD is missing or older than this code.
+        ServerAwayError: the API server doesn't answer.
+        StartRefusedError: a CRD is missing or older than this code.
     """
     server = cluster.connection.server
     try:
@@ -199,7 +201,7 @@ async def check_definitions(cluster: Cluster) -> None:
     except UnauthorizedError as error:
         raise StartRefusedError(f"the API server at {server} refuses the credentials: {error}") from error
     except UnavailableError as error:
-        raise StartRefusedError(f"the API server at {server} doesn't answer: {error}") from error
+        raise ServerAwayError(f"the API server at {server} doesn't answer: {error}") from error
 
 
 async def _check_definition(cluster: Cluster, plural: str, wanted: Mapping[str, Any]) -> None:

@@ -49,7 +49,9 @@ BUILD_INFO = Metric(
     _ALL,
     (Label("component", tuple(Component)), Label("version", bound="one"), Label("python", bound="one")),
 )
-READY = Metric("tenure_ready", _GAUGE, "What /readyz says: 1 ready, 0 not.", _ALL, (Label("component", _ALL),))
+READY = Metric(
+    "tenure_ready", _GAUGE, "What /readyz says of a component: 1 ready, 0 not.", _ALL, (Label("component", _ALL),)
+)
 API_REQUESTS = Metric(
     "tenure_api_requests_total",
     _COUNTER,

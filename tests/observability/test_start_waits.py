@@ -1,0 +1,105 @@
+"""A start meets an API server that is away: a process with a health port waits, and says so, until it is there."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.eventually import eventually
+from support.exchange import DROP, Answer, Reply, Request
+from support.observed import value
+from support.operator_process import OperatorProcess
+from support.proxy import Proxy
+from support.refused_start import refused_start
+from support.verifier_process import VerifierProcess
+from support.webhook_process import WebhookProcess
+from tenure.metrics.model import Component
+from tenure_dev import webhooks
+from tenure_dev.build import find_or_build
+from tenure_dev.controlplane import ControlPlane
+from tenure_dev.paths import CRDS
+
+Make = Callable[[Path, Path], OperatorProcess]
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("plane"), crds=CRDS) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def processes(plane: ControlPlane) -> dict[Component, Make]:
+    """Give what makes each component's process from a kubeconfig and a file for its log."""
+    port = webhooks.install(plane)
+    return {
+        Component.CONTROLLER: lambda config, log: OperatorProcess(config, log, "--no-webhooks"),
+        Component.WEBHOOK: lambda config, log: WebhookProcess(config, log, port),
+        Component.VERIFIER: VerifierProcess,
+    }
+
+
+@pytest.fixture
+def proxy(plane: ControlPlane) -> Iterator[Proxy]:
+    with Proxy(plane) as proxy:
+        proxy.on_request = nobody_is_there
+        yield proxy
+
+
+async def nobody_is_there(_: Request) -> Answer:
+    return DROP
+
+
+@pytest.mark.parametrize("component", Component)
+def test_it_waits_unready_and_alive_and_then_starts(
+    processes: dict[Component, Make], proxy: Proxy, tmp_path: Path, component: Component
+) -> None:
+    process = processes[component](proxy.kubeconfig(tmp_path / "config"), tmp_path / "log")
+    process.start(ready=False)
+    try:
+        trouble = f"the API server at {proxy.url} doesn't answer: "
+        eventually(lambda: trouble in process.ask("readyz")[1], within=30, describe="it says what it waits for")
+        status, said = process.ask("readyz")
+        assert status == 503
+        assert said.startswith(f"it is starting: {trouble}")
+        assert process.ask("livez") == process.ask("healthz") == (200, "ok\n")
+        assert value(process, "tenure_ready", component=component) == 0
+        assert value(process, "tenure_api_requests_total", code="0") > 0
+        assert f"waits to start: {trouble}" in process.log
+
+        proxy.on_request = None
+        process.wait_ready()
+        eventually(lambda: process.ask("readyz") == (200, "ok\n"), within=30, describe="it is ready")
+        assert value(process, "tenure_ready", component=component) == 1
+        process.stop()
+    finally:
+        if process.running:
+            process.kill()
+
+
+def test_it_stops_while_it_waits(processes: dict[Component, Make], proxy: Proxy, tmp_path: Path) -> None:
+    process = processes[Component.CONTROLLER](proxy.kubeconfig(tmp_path / "config"), tmp_path / "log")
+    process.start(ready=False)
+    eventually(lambda: "waits to start" in process.log, within=30, describe="it waits")
+    process.stop(within=2)
+
+
+def test_a_refusal_counts_the_second_time_after_a_wait(
+    processes: dict[Component, Make], proxy: Proxy, tmp_path: Path
+) -> None:
+    async def refuse(_: Request) -> Answer:
+        return Reply.failure(403, "Forbidden")
+
+    process = processes[Component.CONTROLLER](proxy.kubeconfig(tmp_path / "config"), tmp_path / "log")
+    process.start(ready=False)
+    eventually(lambda: "waits to start: the API server" in process.log, within=30, describe="it waits")
+    proxy.on_request = refuse
+    eventually(lambda: not process.running, within=30, describe="it has ended")
+    assert process.exit_code == 1
+    *_, before, last = process.log.splitlines()
+    assert "waits to start: missing right: get customresourcedefinitions" in before
+    assert last.startswith("tenure: missing right: get customresourcedefinitions")
+
+
+def test_without_a_health_port_it_refuses_at_once(proxy: Proxy, tmp_path: Path) -> None:
+    assert f"the API server at {proxy.url} doesn't answer" in refused_start(proxy.kubeconfig(tmp_path / "config"))
