@@ -21,6 +21,7 @@ ENTROPY_BYTES = 48
 so that the remainder's bias is below 2^-57."""
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _SHAPE = re.compile(rf"{PREFIX}_([0-9A-Za-z]{{{KEY_ID_LENGTH}}})_([0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}})")
 
 
@@ -80,9 +81,9 @@ def _checksum(body: str) -> str:
 
 
 def _base62(number: int, length: int) -> str:
-    """The last `length` base62 digits of `number`."""
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, len(_ALPHABET))
-        digits.append(_ALPHABET[digit])
-    return "".join(reversed(digits))
+    """The last `length` base62 digits of `number`; two at a time, so `length` is even."""
+    pairs = []
+    for _ in range(length // 2):
+        number, pair = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[pair])
+    return "".join(reversed(pairs))

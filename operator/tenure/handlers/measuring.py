@@ -31,6 +31,7 @@ class Measurements(Meter):
         self._known: set[str] = set()
         self._counters: dict[str, Counter] = {}
         self._histograms: dict[str, Histogram] = {}
+        self._counted: dict[tuple[str, ...], Counter] = {}
         self._gauges = _Gauges()
         self._sources: list[Source] = []
         self._registry.register(self._gauges)
@@ -56,8 +57,12 @@ class Measurements(Meter):
 
     def count(self, metric: Metric, *values: str) -> None:
         """Count an event."""
-        counter = self._counters[metric.name]
-        (counter.labels(*values) if values else counter).inc()
+        place = (metric.name, *values)
+        counter = self._counted.get(place)
+        if counter is None:
+            whole = self._counters[metric.name]
+            counter = self._counted[place] = whole.labels(*values) if values else whole
+        counter.inc()
 
     def observe(self, metric: Metric, seconds: float, *values: str) -> None:
         """Note how long something took."""

@@ -47,6 +47,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED, _TOO_MANY, _UNAVAILABLE = 401, 403, 404, 405, 429, 503
 _AUTHORIZE = "/v1/authorize"
+_ALWAYS = [(b"cache-control", b"no-store")]
+_JSON = (b"content-type", b"application/json")
 _WORKS = {Code.VALID, Code.FORBIDDEN}
 
 
@@ -56,8 +58,8 @@ class Reply:
 
     status: int
     body: bytes = b""
+    """JSON, or nothing."""
     headers: Sequence[tuple[bytes, str]] = ()
-    content_type: bytes = b"application/json"
 
     @classmethod
     def json(cls, status: int, document: Mapping[str, Any], *headers: tuple[bytes, str]) -> "Reply":
@@ -101,12 +103,13 @@ class VerifyApi:
         except Exception:  # Whatever it is: no traceback reaches a caller, and no token passes.
             log.exception("unexpected error")
             reply = Reply.json(_UNAVAILABLE, {"error": "unexpected error; the log says more"})
-        headers = [
-            (b"content-type", reply.content_type),
-            (b"cache-control", b"no-store"),
-            *((name, value.encode("latin-1", "replace")) for name, value in reply.headers),
-            (b"content-length", b"%d" % len(reply.body)),
-        ]
+        headers = [*_ALWAYS, (b"content-length", b"%d" % len(reply.body))]
+        if reply.body:
+            headers.append(_JSON)
+        headers += [(name, value.encode("latin-1", "replace")) for name, value in reply.headers]
+        # All that wait are answered first and sent one after the other then: sending wakes the other side up, which
+        # takes longer than an answer, unless that is still busy with the one before.
+        await asyncio.sleep(0)
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
 
