@@ -147,6 +147,7 @@ def verifier(
     verifier_host: options.VerifierHost = "0.0.0.0",  # noqa: S104 - in a container, others are to reach it
     verifier_port: options.VerifierPort = 8080,
     max_staleness: options.MaxStaleness = 30.0,
+    caller_audience: options.CallerAudience = "",
     health_port: options.HealthPort = 0,
     tls_cert_file: options.CertificateFile = None,
     tls_key_file: options.KeyFile = None,
@@ -157,7 +158,9 @@ def verifier(
     refuse_unknown_variables(options.VERIFIER_VARIABLES)
     configure_logs(log_format, log_level)
     certificate = options.certificate_files(tls_cert_file, tls_key_file)
-    run_verifier(VerifierSettings(verifier_host, verifier_port, max_staleness, certificate, health_port))
+    run_verifier(
+        VerifierSettings(verifier_host, verifier_port, max_staleness, certificate, health_port, caller_audience)
+    )
 
 
 @app.command()

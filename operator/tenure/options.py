@@ -40,7 +40,8 @@ WEBHOOK_VARIABLES = _variables(
     "WEBHOOK_HOST WEBHOOK_PORT SYSTEM_NAMESPACE REQUEST_TIMEOUT CERTIFICATE_LIFE TLS_CERT_FILE TLS_KEY_FILE"
 )
 VERIFIER_VARIABLES = _variables(
-    "VERIFIER_HOST VERIFIER_PORT MAX_STALENESS HEALTH_PORT TLS_CERT_FILE TLS_KEY_FILE LOG_FORMAT LOG_LEVEL"
+    "VERIFIER_HOST VERIFIER_PORT MAX_STALENESS CALLER_AUDIENCE HEALTH_PORT TLS_CERT_FILE TLS_KEY_FILE LOG_FORMAT "
+    "LOG_LEVEL"
 )
 RUN_VARIABLES = (
     *COMMON_VARIABLES,
@@ -188,6 +189,14 @@ MaxStaleness = Annotated[
         min=10,
         max=3600,
         envvar=variable("MAX_STALENESS"),
+    ),
+]
+CallerAudience = Annotated[
+    str,
+    typer.Option(
+        help="The audience of the Kubernetes tokens that callers show to learn details, so that they are good for "
+        "nothing else. Left out: tokens for the API server.",
+        envvar=variable("CALLER_AUDIENCE"),
     ),
 ]
 Format = Annotated[

@@ -76,6 +76,7 @@ class VerifierSettings:
         max_staleness: Seconds that what is known may be old at most.
         certificate: Files that hold a serving certificate and its key; None: plain HTTP.
         health_port: The port of /livez, /readyz and /metrics; 0: none.
+        caller_audience: The audience of callers' tokens; empty: the API server's own.
     """
 
     host: str = "0.0.0.0"  # noqa: S104 - in a container, others are to reach it
@@ -83,6 +84,7 @@ class VerifierSettings:
     max_staleness: float = 30.0
     certificate: tuple[Path, Path] | None = None
     health_port: int = 0
+    caller_audience: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,17 @@
 """Who learns what: details for those who may have them, nothing about tokens that don't exist."""
 
+from pathlib import Path
+
 import pytest
 import requests
 
+from support.eventually import eventually
+from support.identity import VERIFIER, config_of
 from support.verified import authorized, forged, known_key, let_verify, service_token
-from support.verifier_process import VerifierProcess
+from support.verifier_process import Body, VerifierProcess
 from support.world import World
 from tenure.domain.tokens import ENTROPY_BYTES, Token
+from tenure.handlers.verify_api import FAILURES_PER_MINUTE
 from tenure_dev.controlplane import ControlPlane
 
 
@@ -18,7 +23,8 @@ def test_details_need_the_right_in_the_keys_own_namespace(
     for caller in ("", "made-up", token.reveal(), known):
         assert verifier.verify(token, bearer=caller) == {"valid": True, "code": "Valid"}
     let_verify(control_plane, namespace)
-    details = verifier.verify(token, bearer=known)
+    details = eventually(lambda: told(verifier, token, known), within=30, describe="details are told")
+    assert details is not None
     assert details["valid"] is True
     assert details["expiresAt"] == world.key("laptop")["status"]["expiresAt"]
     shown = {
@@ -35,6 +41,60 @@ def test_details_need_the_right_in_the_keys_own_namespace(
     }
     assert details["capabilities"]["costs"] == "Full"
     assert verifier.verify(Token.mint(bytes(ENTROPY_BYTES)), bearer=known) == {"valid": False}
+
+
+def told(verifier: VerifierProcess, token: Token, bearer: str) -> Body | None:
+    """What a caller learns beyond what everybody does; what the API server says of one holds for some seconds."""
+    answer = verifier.verify(token, bearer=bearer)
+    return answer if "keyId" in answer else None
+
+
+def asked(verifier: VerifierProcess, resource: str) -> float:
+    """How often the API server was asked."""
+    metrics = verifier.ask("metrics")[1].splitlines()
+    found = [line for line in metrics if line.startswith("tenure_api_requests_total") and f'"{resource}"' in line]
+    return sum(float(line.rpartition(" ")[2]) for line in found)
+
+
+def test_a_caller_is_asked_about_once_in_some_seconds_whatever_the_token(
+    control_plane: ControlPlane, world: World, verifier: VerifierProcess
+) -> None:
+    token = known_key(world, verifier)
+    caller = service_token(control_plane, world.api.namespace)
+    unknown = Token.mint(b"\x07" * ENTROPY_BYTES)
+    for asked_about in (token, unknown, forged(token)):
+        before = asked(verifier, "tokenreviews")
+        for _ in range(20):
+            verifier.verify(asked_about, bearer=caller)
+        # Of an unknown id and of a wrong secret nothing is known, so both are one question.
+        assert asked(verifier, "tokenreviews") - before <= 2
+
+
+def test_strangers_are_no_way_to_keep_the_api_server_busy(
+    control_plane: ControlPlane, world: World, verifier: VerifierProcess, tmp_path: Path
+) -> None:
+    token, namespace = known_key(world, verifier), world.api.namespace
+    with VerifierProcess(config_of(control_plane, VERIFIER), tmp_path / "verifier.log") as own:
+        for number in range(FAILURES_PER_MINUTE * 2 + 100):
+            assert own.verify(token, bearer=f"stranger-{number}")["valid"] is True
+        assert asked(own, "tokenreviews") <= FAILURES_PER_MINUTE * 2
+        # Failures of callers are no failures of keys.
+        assert own.authorize(token, namespace=namespace).status_code == 200
+
+
+def test_callers_tokens_can_be_made_good_for_nothing_else(
+    control_plane: ControlPlane, world: World, verifier: VerifierProcess, tmp_path: Path
+) -> None:
+    token, namespace = known_key(world, verifier), world.api.namespace
+    everywhere = authorized(control_plane, namespace)
+    for_us = control_plane.kubectl(
+        "create", "token", "default", f"--namespace={namespace}", "--audience=tenure-verifier"
+    ).stdout.strip()
+    options = ("--caller-audience", "tenure-verifier")
+    with VerifierProcess(config_of(control_plane, VERIFIER), tmp_path / "verifier.log", *options) as strict:
+        assert told(strict, token, for_us) is not None
+        assert told(strict, token, everywhere) is None
+    assert told(verifier, token, for_us) is None, "without the option it is no token for the API server"
 
 
 def test_the_right_in_another_namespace_is_none(

@@ -13,11 +13,13 @@ import pytest
 import requests
 
 from support.api import Api
+from support.eventually import eventually
 from support.identity import VERIFIER, config_of
+from support.manifests import api_key
 from support.operator_process import OperatorProcess
 from support.raw_http import head, spoken, status
-from support.verified import known_key
-from support.verifier_process import VerifierProcess
+from support.verified import known, known_key, wait_code
+from support.verifier_process import Body, VerifierProcess
 from support.world import World
 from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure.handlers.verify_api import FAILURES_PER_MINUTE
@@ -27,16 +29,33 @@ NOBODYS = Token.mint(bytes(range(ENTROPY_BYTES))).reveal()
 
 
 @pytest.fixture(scope="module")
-def token(control_plane: ControlPlane, operator: OperatorProcess, verifier: VerifierProcess) -> Iterator[Token]:
-    """Give one key that works to all these tests, since none of them ends it."""
+def home(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[World]:
+    """Give one namespace to all these tests, since none of them changes anything there."""
     if not operator.running:
         operator.start()
     name = f"test-{uuid4().hex[:10]}"
     control_plane.kubectl("create", "namespace", name)
     api = Api(control_plane, name)
-    yield known_key(World(api), verifier)
+    yield World(api)
     api.close()
     control_plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def token(home: World, verifier: VerifierProcess) -> Token:
+    """Give a key that works."""
+    return known_key(home, verifier)
+
+
+@pytest.fixture(scope="module")
+def suspended(home: World, token: Token, verifier: VerifierProcess) -> Token:
+    """Give a key that doesn't."""
+    assert verifier.code(token) == "Valid"
+    home.create(api_key("suspended", "alice"))
+    key = known(home, verifier, "suspended")
+    home.change_key("suspended", suspended=True)
+    wait_code(verifier, key, "Suspended")
+    return key
 
 
 def authorize(*lines: str, query: str = "") -> bytes:
@@ -140,31 +159,34 @@ def test_a_review_of_another_version_is_refused(verifier: VerifierProcess, token
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "Host"], ids="B-79 {}".format)
 def test_headers_do_not_dodge_the_limiter_and_keys_that_work_are_never_held_up(
-    control_plane: ControlPlane, token: Token, tmp_path: Path, name: str
+    control_plane: ControlPlane, token: Token, suspended: Token, tmp_path: Path, name: str
 ) -> None:
     config = config_of(control_plane, VERIFIER)
     with VerifierProcess(config, tmp_path / "verifier.log") as verifier, requests.Session() as session:
 
-        def failed(number: int) -> int:
+        def failed(number: int) -> str:
             address = f"10.0.{number // 256}.{number % 256}"
             value = {"Forwarded": f"for={address}", "Host": f"{address}.example.com"}.get(name, address)
-            headers = {name: value, "X-Real-IP": address, "X-Api-Key": NOBODYS}
-            return session.get(f"{verifier.url}/v1/authorize", headers=headers, timeout=10).status_code
+            headers = {name: value, "X-Real-IP": address, "X-Api-Key": suspended.reveal()}
+            answer = session.get(f"{verifier.url}/v1/authorize", headers=headers, timeout=10)
+            assert answer.status_code == 401, "whoever else is behind the same proxy is still told so"
+            return str(answer.json()["code"])
 
         # Enough for one of two minutes, where one ends in between.
         answers = [failed(number) for number in range(2 * FAILURES_PER_MINUTE + 100)]
-        assert set(answers) == {401, 429}
+        assert set(answers) == {"Suspended", "Unauthorized"}
+        eventually(lambda: verifier.log.count("Suspended") == len(answers), within=10, describe="each has its log line")
         # Everything behind one proxy has one address: whoever works there goes on, and another address isn't concerned.
         assert {verifier.authorize(token).status_code for _ in range(50)} == {200}
-        assert failed_at(verifier, "127.0.0.9") == 401
+        assert failed_at(verifier, "127.0.0.9", suspended) == {"code": "Suspended"}
 
 
-def failed_at(verifier: VerifierProcess, address: str) -> int:
+def failed_at(verifier: VerifierProcess, address: str, token: Token) -> Body:
     connection = HTTPConnection("127.0.0.1", verifier.port, timeout=10, source_address=(address, 0))
-    connection.request("GET", "/v1/authorize", headers={"X-Api-Key": NOBODYS})
-    code = connection.getresponse().status
+    connection.request("GET", "/v1/authorize", headers={"X-Api-Key": token.reveal()})
+    document: Body = json.load(connection.getresponse())
     connection.close()
-    return code
+    return document
 
 
 def test_nothing_of_this_left_a_traceback_or_a_torn_line(verifier: VerifierProcess) -> None:

@@ -52,6 +52,17 @@ def test_b_70_a_key_that_is_being_deleted_does_not_work(world: World, verifier: 
     world.api.patch("apikeys", "laptop", {"metadata": {"finalizers": None}})
 
 
+def test_a_namesake_organization_of_another_namespace_opens_nothing_here(
+    world: World, verifier: VerifierProcess
+) -> None:
+    token, own = known_key(world, verifier), world.api.namespace
+    assert verifier.authorize(token, namespace=own, organization="acme").status_code == 200
+    answer = verifier.authorize(token, namespace="acme", organization="acme")
+    assert (answer.status_code, answer.headers["X-Tenure-Missing"]) == (403, "namespace")
+    assert verifier.verify(token, namespace="acme") == {"valid": False, "code": "Forbidden"}
+    assert verifier.verify(token, namespace=own) == {"valid": True, "code": "Valid"}
+
+
 def test_what_is_no_token_and_what_nobody_issued(verifier: VerifierProcess) -> None:
     assert verifier.verify("hello") == {"valid": False}
     assert verifier.verify(Token.mint(bytes(range(ENTROPY_BYTES)))) == {"valid": False}

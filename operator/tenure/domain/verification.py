@@ -33,6 +33,8 @@ class Question:
     organization: str | None = None
     capability: Capability | None = None
     level: Level = Level.VIEW
+    namespace: str | None = None
+    """Names of Organizations are unique within one only."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Decision:
     code: Code
     holding: Holding | None = None
     missing: str = ""
-    """What a token that works doesn't open: `organization`, or a capability and its level, such as `costs=Full`."""
+    """What a token that works doesn't open: `namespace`, `organization`, or a capability and its level, such as
+    `costs=Full`."""
 
     @property
     def valid(self) -> bool:
@@ -87,7 +90,10 @@ def decide(holding: Holding, question: Question, now: datetime) -> Decision | No
 
 
 def _missing(decision: Decision, question: Question) -> str:
-    organization = decision.holding.organization if decision.holding is not None else None
+    holding = decision.holding
+    if question.namespace is not None and (holding is None or holding.api_key.namespace != question.namespace):
+        return "namespace"
+    organization = holding.organization if holding is not None else None
     if question.organization is not None and (organization is None or organization.name != question.organization):
         return "organization"
     asked, level = question.capability, max(question.level, Level.VIEW)

@@ -48,7 +48,7 @@ def _verify() -> dict[str, Any]:
         "expiresAt": {**_TEXT_OR_NULL, "format": "date-time"},
         "at": {"type": "string", "format": "date-time", "description": "When the token died."},
     }
-    asked = {"token": _TEXT, "organization": _TEXT, "capability": _CAPABILITY, "level": _LEVEL}
+    asked = {"token": _TEXT, "namespace": _TEXT, "organization": _TEXT, "capability": _CAPABILITY, "level": _LEVEL}
     body = {"type": "object", "required": ["token"], "additionalProperties": False, "properties": asked}
     return {
         "summary": "What a token is worth, and whether it opens what is asked for.",
@@ -65,6 +65,7 @@ def _verify() -> dict[str, Any]:
 
 def _authorize() -> dict[str, Any]:
     parameters = [
+        {"name": "namespace", "in": "query", "schema": _TEXT},
         {"name": "organization", "in": "query", "schema": _TEXT},
         {"name": "capability", "in": "query", "schema": _CAPABILITY},
         {"name": "level", "in": "query", "schema": _LEVEL},
@@ -98,7 +99,6 @@ def _failures() -> dict[str, Any]:
         "400": _json("The request can't be understood.", error),
         "408": _json("The body took too long.", error),
         "413": _json("The body is too large.", error),
-        "429": _json("Too many failures from this address, and this is another one.", error),
         "431": _json("Headers and query are too large.", error),
         "503": _json("What is known may be too old, so nothing is said.", error),
     }

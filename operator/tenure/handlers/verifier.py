@@ -61,7 +61,8 @@ async def run_verifier(settings: VerifierSettings) -> None:
             return
         health.parts.append(Part(Component.VERIFIER, verifier.why_not_ready))
         measurements.read_from(verifier.measure)
-        api = VerifyApi(verifier, Callers(cluster), measurements)
+        callers = Callers(cluster, [settings.caller_audience] if settings.caller_audience else [])
+        api = VerifyApi(verifier, callers, measurements)
         async with _certified(settings, measurements) as context:
             server = uvicorn.Server(server_configuration(settings, api, context))
             with _listening(settings) as listening:

@@ -12,7 +12,7 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 
-from tenure.domain.verification import Code, Question
+from tenure.domain.verification import Code, Decision, Question
 from tenure.handlers.openapi import openapi
 from tenure.handlers.verify_answers import details, identity_headers, token_review
 from tenure.handlers.verify_log import AnswerLog, Line
@@ -41,15 +41,19 @@ from tenure.verify.verifier import Answer, StaleError, Verifier
 log = logging.getLogger("tenure.verify")
 
 FAILURES_PER_MINUTE = 600
-"""From one address. Everything behind a proxy comes from one, so what works is never held up: only failures are."""
+"""From one address. Everything behind a proxy comes from one, so keys that work are never held up, and keys that don't
+get the answer that they would get otherwise, without a reason."""
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED, _TOO_MANY, _UNAVAILABLE = 401, 403, 404, 405, 429, 503
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED, _UNAVAILABLE = 401, 403, 404, 405, 503
 _AUTHORIZE = "/v1/authorize"
+_FAILURES, _STRANGERS = "failures", "strangers"
 _ALWAYS = [(b"cache-control", b"no-store")]
 _JSON = (b"content-type", b"application/json")
 _WORKS = {Code.VALID, Code.FORBIDDEN}
+_UNTOLD = Answer(Decision(Code.NOT_FOUND), proven=False)
+"""What those are told who fail too often."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class VerifyApi:
         asked = parse_verify(request.body)
         answer = await self._decide(request, asked.token, asked.question)
         document: dict[str, Any] = {"valid": answer.decision.valid}
-        if await self.callers.may_learn(request.bearer, answer):
+        if answer is not _UNTOLD and await self._may_learn(request, answer.namespace):
             document = details(answer)
         elif answer.proven and answer.decision.code is not Code.MALFORMED:
             document["code"] = answer.decision.code.value
@@ -147,6 +151,17 @@ class VerifyApi:
             return Reply.json(_FORBIDDEN, {"code": "Forbidden", "missing": missing}, (b"x-tenure-missing", missing))
         code = answer.decision.code.value if answer.proven else "Unauthorized"
         return Reply.json(_UNAUTHORIZED, {"code": code}, (b"www-authenticate", 'Bearer error="invalid_token"'))
+
+    async def _may_learn(self, request: Request, namespace: str | None) -> bool:
+        """Whether the caller may learn all of a key, of which the namespace is known if anything is."""
+        bearer, place = request.bearer, (_STRANGERS, request.source)
+        if bearer is None or not await self._limiter.test(self._limit, *place):
+            return False
+        # Asked in any case: whether an id was ever known must not be told by the time that an answer takes.
+        may = await self.callers.may_learn(bearer, namespace or "")
+        if not may and namespace is not None:
+            await self._limiter.hit(self._limit, *place)
+        return may and namespace is not None
 
     async def _review(self, request: Request) -> Reply:
         try:
@@ -174,10 +189,10 @@ class VerifyApi:
         self.meter.count(VERIFY, code.value)
         if key_id and answer.is_dead:
             self.meter.count(DEAD_KEY_HITS, self._bounded(key_id))
-        if code not in _WORKS and not await self._limiter.hit(self._limit, request.source):
-            raise BadRequestError("too many failures from this address; try again in a minute", _TOO_MANY)
         self._log.add(Line(code.value, key_id, request.source))
-        return answer
+        if code in _WORKS or await self._limiter.hit(self._limit, _FAILURES, request.source):
+            return answer
+        return _UNTOLD
 
     def _bounded(self, key_id: str) -> str:
         """The id itself, as long as not too many are told apart."""

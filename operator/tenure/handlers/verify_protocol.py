@@ -1,4 +1,7 @@
-"""HTTP as uvicorn speaks it, with bounds: heads that never end are given neither memory nor time."""
+"""HTTP as uvicorn speaks it, with bounds.
+
+Heads that never end are given neither memory nor time, and bodies that nobody reads no time.
+"""
 
 import asyncio
 
@@ -8,7 +11,7 @@ MOST_HEAD_BYTES = 256 * 1024
 """What is read of a head that doesn't end; what the application takes is less."""
 
 HEAD_SECONDS = 30.0
-"""How long a head may take to arrive."""
+"""How long a head may take to arrive, and what is left of a body after the answer."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -38,6 +41,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._stop_waiting()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A request has arrived whole."""
+        self._stop_waiting()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer has been sent, maybe before the request's body was there."""
+        if self.cycle.more_body and self._slow is None:
+            self._slow = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        super().on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to a head that hasn't ended."""

@@ -23,7 +23,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _LEVELS = {level.label: level for level in (Level.VIEW, Level.FULL)}
-_PARAMETERS = ("organization", "capability", "level")
+_PARAMETERS = ("namespace", "organization", "capability", "level")
 _MOST_PARAMETERS = 20
 _HEADERS = {b"authorization": "authorization", b"x-api-key": "x-api-key"}
 _KNOWN, _KNOWN_BYTES = 256, 256
@@ -36,6 +36,7 @@ class VerifyBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     token: str = Field(max_length=1024)
+    namespace: str | None = Field(default=None, max_length=63)
     organization: str | None = Field(default=None, max_length=63)
     capability: str | None = None
     level: str = "View"
@@ -47,7 +48,7 @@ class VerifyBody(BaseModel):
         Raises:
             BadRequestError: the capability or the level is unknown.
         """
-        return _question(self.organization, self.capability, self.level)
+        return _question(self.namespace, self.organization, self.capability, self.level)
 
 
 class BadRequestError(Exception):
@@ -158,7 +159,7 @@ def _read_question(text: bytes) -> Question:
     if any(len(values) > 1 for values in query.values()):
         raise BadRequestError("write each parameter once")
     given = {name: values[0] for name, values in query.items()}
-    return _question(given.get("organization"), given.get("capability"), given.get("level", "View"))
+    return _question(*(given.get(name) for name in _PARAMETERS))
 
 
 # A proxy asks the same again and again. What is refused is not remembered, and so no token that stands in a URL.
@@ -196,9 +197,11 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-def _question(organization: str | None, capability: str | None, level: str) -> Question:
+def _question(namespace: str | None, organization: str | None, capability: str | None, level: str | None) -> Question:
     if capability is not None and capability not in set(Capability):
         raise BadRequestError(f"capability: write {', '.join(Capability)}")
+    level = level if level is not None else Level.VIEW.label
     if level not in _LEVELS:
         raise BadRequestError(f"level: write {' or '.join(_LEVELS)}")
-    return Question(organization, None if capability is None else Capability(capability), _LEVELS[level])
+    asked = None if capability is None else Capability(capability)
+    return Question(organization, asked, _LEVELS[level], namespace)

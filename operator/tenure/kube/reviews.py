@@ -1,5 +1,8 @@
 """Reviews: asking the API server who somebody is, and what they may do."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from tenure.domain.admission.authority import Permission
 from tenure.domain.admission.request import Requester
 from tenure.domain.resources.base import GROUP
@@ -36,12 +39,19 @@ async def is_permitted(cluster: Cluster, requester: Requester, permission: Permi
     return answer["status"].get("allowed") is True
 
 
-async def authenticate(cluster: Cluster, bearer: str) -> Requester | None:
-    """Whoever a bearer token belongs to; None: the API server doesn't accept it.
+async def authenticate(cluster: Cluster, bearer: str, audiences: Sequence[str] = ()) -> Requester | None:
+    """Whoever a bearer token belongs to; None: the API server doesn't accept it for any of the audiences.
+
+    Without audiences it has to be a token for the API server itself.
 
     Raises:
         ApiError: it couldn't be asked.
     """
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": bearer}}
+    body: dict[str, Any] = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": bearer}}
+    if audiences:
+        body["spec"]["audiences"] = [*audiences]
     status = (await cluster.request("POST", _TOKEN_REVIEWS, body=body)).get("status") or {}
-    return Requester.model_validate(status["user"]) if status.get("authenticated") is True else None
+    # An authenticator that knows nothing of audiences accepts a token for all of them, and names none.
+    if status.get("authenticated") is not True or (audiences and not {*audiences} & {*status.get("audiences", ())}):
+        return None
+    return Requester.model_validate(status["user"])

@@ -1,4 +1,4 @@
-"""The three kinds in memory, with keys by their public id, and a memory of keys that died."""
+"""The three kinds in memory, with keys by the hash of their token, and a memory of keys that died."""
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
@@ -45,12 +45,12 @@ class Index:
         self._objects: dict[type[Resource], dict[tuple[str, str], Resource]] = defaultdict(dict)
         self._organizations: dict[str, dict[str, Organization]] = {}
         self._in_force: dict[str, Organization] = {}
-        self._by_key_id: dict[str, ApiKey] = {}
+        self._by_hash: dict[str, ApiKey] = {}
         self._recorded: dict[str, Death] = {}
         self._deaths: OrderedDict[str, tuple[datetime, Death]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._by_key_id)
+        return len(self._by_hash)
 
     def replace(self, resource: type[R], bodies: Sequence[Mapping[str, Any]], now: datetime) -> None:
         """Take in everything there is of a kind; what isn't in it is gone."""
@@ -73,9 +73,9 @@ class Index:
         else:
             self._put(resource, place, new, now)
 
-    def key(self, key_id: str) -> ApiKey | None:
-        """The key of a public id."""
-        return self._by_key_id.get(key_id)
+    def key(self, token_hash: str) -> ApiKey | None:
+        """The key whose token has a hash; public ids may be anybody's, who writes one into a status."""
+        return self._by_hash.get(token_hash)
 
     def death(self, key_id: str, now: datetime) -> Death | None:
         """How a token died: for a day after that was seen, and for as long as its Membership has the record."""
@@ -128,14 +128,15 @@ class Index:
             self._organizations[namespace], self._in_force[namespace] = here, first
 
     def _index_key(self, old: ApiKey | None, new: ApiKey | None, now: datetime) -> None:
-        old_id = old.status.key_id if old is not None else None
-        new_id = new.status.key_id if new is not None else None
-        if old is not None and old_id is not None and old_id != new_id:
-            if self._by_key_id.get(old_id) is old:
-                del self._by_key_id[old_id]
-            self._remember_seen(old, old_id, now)
-        if new is not None and new_id is not None:
-            self._by_key_id[new_id] = new
+        old_hash = old.status.hash if old is not None else None
+        new_hash = new.status.hash if new is not None else None
+        if old is not None and old_hash is not None and old_hash != new_hash:
+            if self._by_hash.get(old_hash) is old:
+                del self._by_hash[old_hash]
+            if old.status.key_id is not None:
+                self._remember_seen(old, old.status.key_id, now)
+        if new is not None and new_hash is not None:
+            self._by_hash[new_hash] = new
 
     def _remember_seen(self, key: ApiKey, key_id: str, now: datetime) -> None:
         holding = self.holding(key)

@@ -7,9 +7,9 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from tenure.domain.resources import KINDS, Membership, Resource
+from tenure.domain.resources import KINDS, ApiKey, Membership, Resource
 from tenure.domain.tokens import Token
 from tenure.domain.verification import Code, Decision, Holding, Question, decide
 from tenure.errors import MalformedTokenError, ObjectNotFoundError, TenureError
@@ -24,6 +24,7 @@ log = logging.getLogger("tenure.verify")
 
 _PROOFS_PER_STALENESS = 10
 _WATCHES_PER_STALENESS = 2
+_MOMENT = timedelta(seconds=60)
 _ALIVE = {Code.VALID, Code.FORBIDDEN, Code.SUSPENDED, Code.PENDING}
 _DUMMY = "sha256:" + "0" * 64
 """Compared where there is no key, so that an unknown id takes as long as a wrong secret."""
@@ -70,15 +71,24 @@ def look_up(index: Index, text: str, question: Question, now: datetime) -> Answe
     except MalformedTokenError:
         return Answer(Decision(Code.MALFORMED), proven=False)
     # The same steps for an unknown id, a dead one and a wrong secret: the time taken must not tell them apart.
-    key, death = index.key(token.key_id), index.death(token.key_id, now)
+    presented = token.hash
+    key, death = index.key(presented), index.death(token.key_id, now)
     stored = key.status.hash if key is not None else death.hash if death is not None else None
-    proven = hmac.compare_digest((stored or _DUMMY).encode(), token.hash.encode())
+    proven = hmac.compare_digest((stored or _DUMMY).encode(), presented.encode())
     if key is None or not proven:
         code = death.code if death is not None else Code.NOT_FOUND
         return Answer(Decision(code), death, proven, token.key_id)
     holding = index.holding(key)
     decision = decide(holding, question, now)
-    return holding if decision is None else Answer(decision, key_id=token.key_id)
+    if decision is None or _is_ahead(decision, key, now):
+        return holding
+    return Answer(decision, key_id=token.key_id)
+
+
+def _is_ahead(decision: Decision, key: ApiKey, now: datetime) -> bool:
+    """Whether a key's Membership seems gone and may only not be known yet, since the token was issued a moment ago."""
+    stamp = key.status.issued
+    return decision.code is Code.MEMBERSHIP_GONE and stamp is not None and now - stamp.at < _MOMENT
 
 
 class Verifier:

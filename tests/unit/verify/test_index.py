@@ -1,4 +1,4 @@
-"""The index holds what feeds tell: keys by their public id, the organization in force, and how tokens died."""
+"""The index holds what feeds tell: keys by the hash of their token, the organization in force, and how tokens died."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,8 +29,8 @@ def filled(*resources: Resource) -> Index:
     return index
 
 
-def find(index: Index, key_id: str) -> Holding | None:
-    key = index.key(key_id)
+def find(index: Index, token_hash: str) -> Holding | None:
+    key = index.key(token_hash)
     return None if key is None else index.holding(key)
 
 
@@ -52,8 +52,8 @@ def after_role_change(*key_ids: str, generation: int = 2) -> Membership:
     return membership(role="Viewer", generation=generation, status=status)
 
 
-def test_a_key_is_found_by_its_public_id_with_all_that_it_rests_on() -> None:
-    holding = find(filled(), TOKEN.key_id)
+def test_a_key_is_found_by_its_tokens_hash_with_all_that_it_rests_on() -> None:
+    holding = find(filled(), TOKEN.hash)
     assert holding is not None
     assert (holding.api_key, holding.membership, holding.organization) == (KEY, membership(), organization())
     assert find(filled(), "another") is None
@@ -62,24 +62,24 @@ def test_a_key_is_found_by_its_public_id_with_all_that_it_rests_on() -> None:
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_the_order_in_which_kinds_are_told_does_not_matter(order: tuple[int, ...]) -> None:
     everything = (organization(), membership(), KEY)
-    holding = find(filled(*(everything[number] for number in order)), TOKEN.key_id)
+    holding = find(filled(*(everything[number] for number in order)), TOKEN.hash)
     assert holding is not None
     assert (holding.membership, holding.organization) == (membership(), organization())
 
 
-def test_a_key_that_was_never_issued_has_no_public_id() -> None:
+def test_a_key_that_was_never_issued_is_not_found() -> None:
     assert len(filled(organization(), membership(), api_key())) == 0
 
 
 def test_a_namespace_has_one_organization_in_force_and_a_member_of_another_one_has_none() -> None:
     younger = organization("globex", created=NOW)
-    holding = find(filled(organization(), younger, membership(organization="globex"), KEY), TOKEN.key_id)
+    holding = find(filled(organization(), younger, membership(organization="globex"), KEY), TOKEN.hash)
     assert holding is not None
     assert holding.organization is None
 
 
 def test_the_same_names_in_another_namespace_are_other_objects() -> None:
-    holding = find(filled(organization(namespace="globex"), membership(namespace="globex"), KEY), TOKEN.key_id)
+    holding = find(filled(organization(namespace="globex"), membership(namespace="globex"), KEY), TOKEN.hash)
     assert holding is not None
     assert (holding.membership, holding.organization) == (None, None)
 
@@ -88,7 +88,7 @@ def test_a_list_takes_away_what_is_not_in_it() -> None:
     index = filled()
     index.replace(ApiKey, [], NOW)
     index.replace(Membership, [body(membership())], NOW)
-    assert find(index, TOKEN.key_id) is None
+    assert find(index, TOKEN.hash) is None
     assert len(index) == 0
 
 
@@ -97,7 +97,7 @@ def test_an_object_that_does_not_fit_the_schema_counts_as_gone() -> None:
     broken = body(membership())
     broken["spec"]["role"] = "Emperor"
     index.change(Membership, broken, deleted=False, now=NOW)
-    holding = find(index, TOKEN.key_id)
+    holding = find(index, TOKEN.hash)
     assert holding is not None
     assert holding.membership is None
 
@@ -106,11 +106,22 @@ def test_a_new_token_takes_the_place_of_the_old_one() -> None:
     index = filled()
     renewed = issued(api_key(), membership(), organization(), key_id="A" * 12, hash="sha256:other")
     index.change(ApiKey, body(renewed), deleted=False, now=NOW)
-    assert find(index, TOKEN.key_id) is None
-    assert find(index, "A" * 12) is not None
+    assert find(index, TOKEN.hash) is None
+    assert find(index, "sha256:other") is not None
     death = index.death(TOKEN.key_id, NOW)
     assert death is not None
     assert (death.code, death.hash) == (Code.NOT_FOUND, TOKEN.hash)
+
+
+def test_whoever_writes_a_strangers_public_id_into_a_status_takes_nothing_from_the_stranger() -> None:
+    index = filled()
+    thief = issued(api_key("thief", namespace="globex"), membership(namespace="globex"), organization("globex"))
+    stolen = thief.model_copy(update={"status": thief.status.model_copy(update={"key_id": TOKEN.key_id})})
+    index.change(ApiKey, body(stolen), deleted=False, now=NOW)
+    assert (holding := find(index, TOKEN.hash)) is not None
+    assert holding.api_key == KEY
+    deleted(index, stolen)
+    assert find(index, TOKEN.hash) is not None
 
 
 GONE: dict[str, tuple[Code, tuple[Resource, ...]]] = {
@@ -192,7 +203,7 @@ def test_what_is_remembered_is_bounded_and_the_oldest_goes_first(monkeypatch: py
 def test_an_organization_that_is_deleted_is_in_force_no_more() -> None:
     index = filled()
     index.change(Organization, body(organization()), deleted=True, now=NOW)
-    holding = find(index, TOKEN.key_id)
+    holding = find(index, TOKEN.hash)
     assert holding is not None
     assert holding.organization is None
 
@@ -201,10 +212,10 @@ def test_when_the_organization_in_force_goes_the_next_one_is() -> None:
     younger = organization("globex", created=NOW)
     index = filled(younger, organization(), membership(organization="globex"), KEY)
     deleted(index, organization())
-    holding = find(index, TOKEN.key_id)
+    holding = find(index, TOKEN.hash)
     assert holding is not None
     assert holding.organization == younger
     deleted(index, younger)
-    holding = find(index, TOKEN.key_id)
+    holding = find(index, TOKEN.hash)
     assert holding is not None
     assert holding.organization is None
