@@ -37,6 +37,15 @@ Right = tuple[str, str, str]
 # The watches of an operator that runs are still open, and the audit log has what is complete.
 _RUNNING = 30
 
+STATUS_POLICY = "templates/statuspolicy.yaml"
+
+OTHERS = {
+    "organizations": manifests.organization(),
+    "memberships": manifests.member("mallory"),
+    "apikeys": manifests.api_key("forged", "mallory"),
+}
+"""Objects of a namespace where nobody but the controller does anything."""
+
 _ARGUMENTS = ("--no-webhooks", "--resync", "2", "--leader-election", "--kubernetes-access=RolesAndKeys")
 
 EVERYBODYS = {("authorization.k8s.io", "selfsubjectaccessreviews", "create")}
@@ -69,6 +78,7 @@ def used(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[
     """Live through all that Tenure does, and return the requests of each half."""
     assert plane.audit_log is not None
     folder = tmp_path_factory.mktemp("logs")
+    install_status_policy(plane)
     port = webhooks.install(plane)
     store_old_authority(plane)
     plane.kubectl("apply", "--server-side", f"--filename={CHECKOUT / 'manifests' / 'roles.yaml'}")
@@ -85,6 +95,25 @@ def used(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[
         live(World(Api(plane, name)), f"http://127.0.0.1:{verify_port}")
     eventually(lambda: has_watched(audit), within=_RUNNING, describe="the closed watches are in the audit log")
     return {user: [entry for entry in audit.entries() if entry.user == user] for user in ACCOUNTS}
+
+
+def install_status_policy(plane: ControlPlane) -> None:
+    """Have the API server refuse every status that the controller didn't write, and wait until it does."""
+    plane.kubectl("apply", "--server-side", "--filename=-", input=render(f"--show-only={STATUS_POLICY}"))
+    api = Api(plane, "default")
+    for plural, body in OTHERS.items():
+        api.create(plural, body)
+
+    def refuses() -> bool:
+        try:
+            api.patch("organizations", "acme", {"status": {"observedGeneration": 7}}, subresource="status")
+        except ApiRefusedError as error:
+            assert "only its controller writes it" in str(error), str(error)
+            return True
+        return False
+
+    eventually(refuses, within=_RUNNING, describe="the policy is in force")
+    api.close()
 
 
 def live(world: World, verifier_url: str) -> None:
@@ -191,6 +220,20 @@ def expanded(rules: Iterable[dict[str, Any]]) -> Iterator[Right]:
 def asked(entries: Iterable[Entry]) -> set[Right]:
     """Return what was asked of resources; discovery asks of none."""
     return {(entry.group, entry.resource, entry.verb) for entry in entries if entry.resource}
+
+
+@pytest.mark.usefixtures("used")
+@pytest.mark.parametrize("plural", OTHERS)
+def test_nobody_else_makes_up_a_status(plane: ControlPlane, plural: str) -> None:
+    """An administrator has every right, and the policy asks for none."""
+    api, name = Api(plane, "default"), OTHERS[plural]["metadata"]["name"]
+    body = api.get(plural, name)
+    assert body is not None
+    assert body["status"]["observedGeneration"] == 1, "the controller wrote it"
+    with pytest.raises(ApiRefusedError, match="only its controller writes it") as refusal:
+        api.patch(plural, name, {"status": {"observedGeneration": 7}}, subresource="status")
+    assert refusal.value.code == 403
+    api.close()
 
 
 @pytest.mark.parametrize("account", ACCOUNTS, ids=["controller", "webhook", "verifier"])
