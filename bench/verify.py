@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import hashlib
 import json
 import socket
 import statistics
@@ -55,7 +56,7 @@ async def serve_empty(launcher: Launcher, *, quick: bool) -> Verifying:
     process.start()
     try:
         await _until(process, lambda: _listens(port))
-        requests = [_request(Token.mint(number.to_bytes(ENTROPY_BYTES))) for number in range(TOKENS)]
+        requests = [_request(_unknown(number)) for number in range(TOKENS)]
         return await _measure(process, port, requests, 0, launcher.folder, quick=quick)
     finally:
         process.stop()
@@ -67,7 +68,7 @@ async def decide(api: Api, launcher: Launcher, place: Tenancy, keys: int, *, qui
     count = 1000 if quick else 10_000
     async with _verifier(launcher) as (_, port):
         forged = [_forged(token) for token in tokens]
-        unknown = [Token.mint(number.to_bytes(ENTROPY_BYTES)) for number in range(1, len(tokens) + 1)]
+        unknown = [_unknown(number) for number in range(len(tokens))]
         t = await asyncio.to_thread(compare, port, [*map(_request, unknown)], [*map(_request, forged)], count)
     return Deciding(keys, await _decision(api, place, tokens), t, count)
 
@@ -149,6 +150,11 @@ def _listens(port: int) -> bool:
 
 def _request(token: Token) -> bytes:
     return f"GET {_PATH} HTTP/1.1\r\nHost: tenure\r\nAuthorization: Bearer {token.reveal()}\r\n\r\n".encode()
+
+
+def _unknown(number: int) -> Token:
+    """A token that nobody issued, with an id of its own."""
+    return Token.mint(hashlib.sha384(number.to_bytes(8)).digest())
 
 
 def _forged(token: Token) -> Token:

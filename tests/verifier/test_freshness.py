@@ -1,5 +1,7 @@
 """What can't be proved to be fresh is not called valid: a store that stands still, a quiet one, a restart."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +10,11 @@ import requests
 
 from support.api import Api
 from support.eventually import eventually
+from support.exchange import Answer, Reply, Request
 from support.identity import CONTROLLER, VERIFIER, config_of
 from support.manifests import api_key, member, organization
 from support.operator_process import OperatorProcess
+from support.proxy import Proxy
 from support.verifier_process import VerifierProcess
 from support.world import World
 from tenure.domain.tokens import Token
@@ -19,6 +23,7 @@ from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CRDS
 
 STALE_SECONDS = 10
+PLURALS = ("organizations", "memberships", "apikeys")
 
 
 @pytest.fixture
@@ -48,6 +53,16 @@ def verifier(plane: ControlPlane, token: Token, tmp_path: Path) -> Iterator[Veri
 def status(verifier: VerifierProcess, token: Token) -> int:
     body = {"token": token.reveal()}
     return requests.post(f"{verifier.url}/v1/verify", json=body, timeout=10).status_code
+
+
+def watched(proxy: Proxy) -> set[str]:
+    return {exchange.request.resource for exchange in proxy.exchanges if exchange.request.is_watch}
+
+
+def listed(proxy: Proxy) -> set[str]:
+    """What was listed whole."""
+    requests = [exchange.request for exchange in proxy.exchanges]
+    return {one.resource for one in requests if one.is_list and one.query.get("limit") != "1"}
 
 
 def test_a_store_that_stands_still_makes_it_say_nothing(
@@ -88,18 +103,50 @@ def test_it_goes_on_after_the_api_server_was_started_again(
     eventually(lambda: verifier.code(token) == "RoleChanged", within=60, describe="the change is seen")
 
 
-def test_it_is_not_ready_before_the_first_list_is_complete(plane: ControlPlane, token: Token, tmp_path: Path) -> None:
-    config = config_of(plane, VERIFIER)
-    verifier = VerifierProcess(config, tmp_path / "first.log", "--max-staleness", str(STALE_SECONDS))
-    verifier.start(ready=False)
-    seen: set[int] = set()
+@pytest.mark.parametrize("plural", PLURALS)
+def test_it_says_nothing_before_the_first_list_of_each_kind_is_complete(
+    plane: ControlPlane, token: Token, tmp_path: Path, plural: str
+) -> None:
+    held = threading.Event()
 
-    def ready() -> bool:
-        code = status(verifier, token)
-        seen.add(code)
-        return code == 200
+    async def hold(request: Request) -> Answer:
+        while request.is_list and request.resource == plural and not held.is_set():  # noqa: ASYNC110 - set by another thread
+            await asyncio.sleep(0.01)
+        return None
 
-    eventually(ready, within=30, every=0.001, describe="it is ready")
-    assert verifier.code(token) == "Valid"
-    assert seen <= {200, 503}
-    verifier.stop()
+    with Proxy(plane, as_user=VERIFIER) as proxy:
+        proxy.on_request = hold
+        verifier = VerifierProcess(proxy.kubeconfig(tmp_path / "config"), tmp_path / "first.log")
+        verifier.start(ready=False)
+        eventually(lambda: status(verifier, token) == 503, within=30, describe="it serves, and says nothing")
+        eventually(lambda: watched(proxy) == {*PLURALS} - {plural}, within=30, describe="the other kinds are known")
+        assert status(verifier, token) == 503
+        assert verifier.readiness() == (503, "the first list isn't complete yet")
+        held.set()
+        eventually(lambda: status(verifier, token) == 200, within=30, describe="it is ready")
+        assert verifier.code(token) == "Valid"
+        verifier.stop()
+
+
+def test_a_version_that_goes_back_while_the_watches_go_on_has_all_read_anew(
+    plane: ControlPlane, token: Token, tmp_path: Path
+) -> None:
+    went_back = threading.Event()
+
+    async def go_back(request: Request, reply: Reply) -> Answer:
+        if went_back.is_set() or not request.is_list or request.query.get("limit") != "1":
+            return None
+        went_back.set()
+        body = reply.parsed
+        body["metadata"]["resourceVersion"] = "1"
+        return Reply.json(body)
+
+    with Proxy(plane, as_user=VERIFIER) as proxy:
+        options = ("--max-staleness", str(STALE_SECONDS))
+        with VerifierProcess(proxy.kubeconfig(tmp_path / "config"), tmp_path / "back.log", *options) as verifier:
+            proxy.exchanges.clear()
+            proxy.on_response = go_back
+            assert went_back.wait(30)
+            eventually(lambda: listed(proxy) == set(PLURALS), within=30, describe="all kinds are listed anew")
+            eventually(lambda: verifier.code(token) == "Valid", within=30, describe="it goes on")
+            assert "went back to version 1" in verifier.log
