@@ -20,6 +20,7 @@ from tenure_dev.paths import CHECKOUT, CRDS
 
 DOCKERFILE = CHECKOUT / "Dockerfile"
 USER = 65532
+PERSON = 1234
 
 READ_ONLY = """
 import os, sys
@@ -105,6 +106,26 @@ def test_it_runs_as_nobody_and_writes_no_file(environment: Path, plane: ControlP
     with OperatorProcess(config, tmp_path / "operator.log", command=command, env=variables) as operator:
         assert "watching all namespaces" in operator.log
     assert "Read-only" not in operator.log
+
+
+def test_a_person_without_a_home_runs_its_commands_with_a_kubeconfig_of_their_own(
+    environment: Path, plane: ControlPlane, tmp_path: Path
+) -> None:
+    """As `docker run --user` of docs/install.md does, with the file that `kubectl config view` writes."""
+    config = tmp_path / "kubeconfig"
+    config.write_text(plane.kubectl("config", "view", "--raw", "--minify", "--flatten").stdout)
+    as_person: list[str] = []
+    if os.geteuid() == 0:
+        open_up(tmp_path)
+        open_up(environment)
+        config.chmod(0o600)
+        os.chown(config, PERSON, PERSON)
+        as_person = ["setpriv", f"--reuid={PERSON}", f"--regid={PERSON}", "--clear-groups"]
+    variables = {"PATH": os.environ["PATH"], "HOME": "/", "KUBECONFIG": str(config)}
+    command = [*as_person, str(environment / "bin" / "tenure"), "revoke", "--issued-before", "2h", "--dry-run"]
+    done = subprocess.run(command, env=variables, cwd="/", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("0 keys issued before ")
 
 
 def with_files(config: Path, folder: Path) -> Path:
