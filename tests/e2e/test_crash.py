@@ -104,6 +104,31 @@ REVISION = Flow(
     writes=4,
     ended=("laptop",),
 )
+OVER_THE_LIMIT = Flow(
+    before=(organization(keys={"maxPerMember": 1}), member("alice"), api_key("laptop", "alice")),
+    change=lambda world: world.create(api_key("second", "alice")),
+    after={
+        **ISSUE.after,
+        "keys": {"laptop": "Issued: Member 1, revision 1", "second": "QuotaExceeded"},
+        "counts": {**counts(valid=1), "waiting": 1},
+        "events": {"ApiKey": 1},
+    },
+    writes=4,
+)
+EXPIRY = Flow(
+    before=(organization(), member("alice"), api_key("laptop", "alice")),
+    change=lambda world: world.change_key("laptop", expiresAt="2026-01-01T00:00:00Z"),
+    after={
+        "keys": {"laptop": "Expired"},
+        "secrets": set(),
+        "listed": {"alice": set()},
+        "counts": counts(ended=1),
+        "record": {},
+        "events": {"ApiKey": 1},
+    },
+    writes=5,
+    ended=("laptop",),
+)
 
 
 @dataclass(frozen=True)
@@ -133,6 +158,8 @@ def site(control_plane: ControlPlane, tmp_path: Path) -> Iterator[CrashSite]:
         pytest.param(ISSUE, id="issue"),
         pytest.param(FOR_ROLE, id="forRole reissue"),
         pytest.param(REVISION, id="revision"),
+        pytest.param(OVER_THE_LIMIT, id="over the limit"),
+        pytest.param(EXPIRY, id="expiry"),
     ],
 )
 def test_killed_at_any_write_it_ends_where_it_would_have_ended(site: CrashSite, flow: Flow) -> None:

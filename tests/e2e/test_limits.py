@@ -36,6 +36,9 @@ def test_the_newest_over_the_limit_waits_and_goes_on_when_a_slot_is_free(world: 
     assert "alice has 2 keys" in message(world, "three")
     assert "keys.maxPerMember" in message(world, "three")
     assert world.token("three") is None
+    (event,) = world.events("QuotaExceeded")
+    assert (event["regarding"]["name"], event["type"]) == ("three", "Warning")
+    assert event["note"] == message(world, "three")
 
     world.api.delete("apikeys", "one")
     world.issue("three")

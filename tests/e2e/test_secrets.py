@@ -209,6 +209,20 @@ def test_a_template_that_the_api_server_rejects_waits_for_a_better_one(world: Wo
     world.issue(*bad)
 
 
+@pytest.mark.usefixtures("operator")
+def test_an_events_note_that_is_too_long_for_the_api_server_is_cut_and_not_lost(world: World) -> None:
+    """It counts bytes, and takes 1,024."""
+    labels = {f"acme.io/{number}": "\N{KEY}" * 60 + str(number) for number in range(2)}
+    world.create(organization(keys={"secretMetadataPrefixes": ["acme.io/"]}), member("alice"))
+    world.create(api_key("laptop", "alice", secretTemplate={"labels": labels}))
+    message = world.wait_reason("laptop", "SecretRejected")["status"]["conditions"][0]["message"]
+    assert len(message[:1024].encode()) > 1024
+
+    (event,) = eventually(lambda: world.events("SecretRejected"), describe="an Event")
+    assert len(event["note"].encode()) > 1000
+    assert message.startswith(event["note"])
+
+
 def _notes(world: World, count: int) -> dict[str, str]:
     """By key what the Events about its Secret say, once there are so many of them."""
     events = world.events("SecretReplaced")

@@ -157,9 +157,10 @@ def test_every_line_is_json(operator: OperatorProcess, webhook: WebhookProcess) 
     assert all(isinstance(line, dict) for process in (operator, webhook) for line in lines_of(process))
 
 
-def test_an_occurrence_is_one_event_of_the_modern_api_however_often_it_is_seen(
+def test_each_occurrence_is_one_event_of_the_modern_api_and_a_restart_tells_none_anew(
     world: World, operator: OperatorProcess
 ) -> None:
+    """That a crash between the Event and the record makes no second one is shown by `tests/e2e/test_crash.py`."""
     world.create(manifests.organization(), manifests.member("alice"), manifests.api_key("laptop", "alice"))
     world.issue("laptop", within=30)
     world.change_role("alice", "Viewer")

@@ -14,7 +14,9 @@ from tenure_dev.paths import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "operations" / "backup-and-restore.md"
 ACKNOWLEDGED = {"tenure.dev/acknowledge-key-deletion": "Viewer: ci, laptop"}
-KEYS = ("ci", "laptop", "robot")
+LIKE_OTHER_TYPES = ("123", "true", "null", "1e3", "0x1f", "2026-01-01")
+"""Names that YAML would take for something else."""
+KEYS = ("ci", "laptop", "robot", *LIKE_OTHER_TYPES)
 
 
 @pytest.fixture
@@ -49,6 +51,7 @@ def test_an_export_makes_the_same_organization_with_new_tokens(world: World, jud
         marked(api_key("ci", "alice", ttl="2160h"), labels={"a.io/team": "x"}, annotations={"a.io/n": '"1": {'})
     )
     world.create(api_key("laptop", "alice", access="View"), api_key("robot", "deploy"))
+    world.create(*(api_key(name, "deploy") for name in LIKE_OTHER_TYPES))
     world.issue(*KEYS, within=30)
     for key in ("ci", "laptop"):
         world.change_key(key, forRole="Viewer")

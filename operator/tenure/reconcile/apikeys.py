@@ -13,6 +13,7 @@ from tenure.domain.planning.actions import (
     UpdateStatus,
 )
 from tenure.domain.planning.apikeys import issued_status, obstructed_status, plan_api_key
+from tenure.domain.planning.notices import notices
 from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.apikey import ApiKeyStatus
@@ -152,6 +153,8 @@ class ApiKeys:
         except ObstructedError as error:
             status = obstructed_status(seen, error.reason, str(error))
             if status != seen.api_key.status:
+                for notice in notices(seen.api_key, status.conditions):
+                    await record(self._context, notice, seen.api_key)
                 await self._update(seen.api_key, status)
             raise
         status = issued_status(

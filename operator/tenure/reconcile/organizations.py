@@ -1,10 +1,11 @@
 """Reconcile Organizations: keep their status."""
 
-from tenure.domain.planning.actions import UpdateStatus
+from tenure.domain.planning.actions import EmitEvent, UpdateStatus
 from tenure.domain.planning.organizations import OrganizationObservation, plan_organization
 from tenure.domain.resources import Organization
-from tenure.reconcile.context import Context
+from tenure.reconcile.context import Context, log
 from tenure.reconcile.queue import Item
+from tenure.reconcile.recorder import record
 
 
 class Organizations:
@@ -43,6 +44,10 @@ class Organizations:
             bindings=self._context.binding_state(namespace),
         )
         for action in plan_organization(seen).actions:
-            if isinstance(action, UpdateStatus):
-                updated = await self._context.cluster.update_status(organization, action.status)
-                self._context.take_in(updated, ours=True)
+            match action:
+                case EmitEvent():
+                    log.info("%s: %s", item.ref, action.note)
+                    await record(self._context, action, organization)
+                case UpdateStatus(status):
+                    updated = await self._context.cluster.update_status(organization, status)
+                    self._context.take_in(updated, ours=True)

@@ -13,7 +13,7 @@ from tenure.errors import ApiError, UnavailableError
 from tenure.reconcile.context import Context, log
 
 CONTROLLER = "tenure.dev/controller"
-_MAX_NOTE = 1024
+_MAX_NOTE_BYTES = 1024
 _PAUSES_SECONDS = (0.1, 0.3, 0.0)
 
 
@@ -48,7 +48,7 @@ def _body(context: Context, event: EmitEvent, regarding: Resource) -> dict[str, 
         "action": "Reconcile",
         "reason": event.reason,
         "type": event.type.value,
-        "note": event.note[:_MAX_NOTE],
+        "note": _cut(event.note),
         "regarding": {
             "apiVersion": API_VERSION,
             "kind": regarding.kind,
@@ -57,3 +57,8 @@ def _body(context: Context, event: EmitEvent, regarding: Resource) -> dict[str, 
             "uid": metadata.uid,
         },
     }
+
+
+def _cut(note: str) -> str:
+    """As much of a note as the API server takes, which counts bytes; no half of a character."""
+    return note.encode()[:_MAX_NOTE_BYTES].decode(errors="ignore")

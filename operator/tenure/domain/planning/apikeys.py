@@ -13,6 +13,7 @@ from tenure.domain.planning.actions import (
     Plan,
     UpdateStatus,
 )
+from tenure.domain.planning.notices import notices
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
 from tenure.domain.planning.obstacles import describe_suspension, find_obstacle
 from tenure.domain.reasons import Reason
@@ -130,7 +131,8 @@ def _wait(seen: ApiKeyObservation, obstacle: Obstacle) -> Plan:
         return Plan((*ending, DeleteApiKey())) if due <= seen.now else Plan(ending, due)
     ends = expiry(key, None)
     wake_at = ends if ends is not None and ends > seen.now else None
-    return Plan((*ending, *_update(key, _ended_status(seen, obstacle))), wake_at)
+    status = _ended_status(seen, obstacle)
+    return Plan((*ending, *notices(key, status.conditions), *_update(key, status)), wake_at)
 
 
 def _deletes_object(seen: ApiKeyObservation, obstacle: Obstacle) -> bool:

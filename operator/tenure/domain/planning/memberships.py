@@ -8,6 +8,7 @@ from tenure.domain.conditions import readiness
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.planning.actions import Action, EmitEvent, EventType, Plan, Regarding, UpdateStatus
 from tenure.domain.planning.apikeys import fate
+from tenure.domain.planning.notices import notices
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
@@ -59,7 +60,7 @@ def plan_membership(seen: MembershipObservation) -> Plan:
         events = _announce(membership, change)
     if status == membership.status:
         return Plan()
-    return Plan((*events, UpdateStatus(status)))
+    return Plan((*events, *notices(membership, status.conditions), UpdateStatus(status)))
 
 
 def _role_change(seen: MembershipObservation) -> RoleChange | None:

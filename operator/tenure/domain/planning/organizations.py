@@ -10,6 +10,7 @@ from tenure.domain.bindings import BindingState
 from tenure.domain.conditions import find_condition, readiness, renew_condition
 from tenure.domain.installation import DEFAULTS, Installation, KubernetesAccess
 from tenure.domain.planning.actions import Plan, UpdateStatus
+from tenure.domain.planning.notices import notices
 from tenure.domain.reasons import ConditionType, Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import Condition, ConditionStatus
@@ -50,7 +51,9 @@ def plan_organization(seen: OrganizationObservation) -> Plan:
     if organization.metadata.deleting:
         return Plan()
     status = _status_in_force(seen) if _is_in_force(seen) else _status_displaced(seen)
-    return Plan(() if status == organization.status else (UpdateStatus(status),))
+    if status == organization.status:
+        return Plan()
+    return Plan((*notices(organization, status.conditions), UpdateStatus(status)))
 
 
 def oldest(resources: Sequence[R]) -> R | None:

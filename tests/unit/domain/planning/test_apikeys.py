@@ -58,18 +58,24 @@ TABLE = {
     ),
     "new, for the role": (seen(api_key(for_role="Member")), ["IssueToken"]),
     "new, for another role": (seen(api_key(for_role="Owner")), ["UpdateStatus RoleMismatch"]),
-    "new, time over": (seen(api_key(expires_at="2027-02-22T08:30:00Z")), ["UpdateStatus Expired"]),
+    "new, time over": (seen(api_key(expires_at="2027-02-22T08:30:00Z")), ["EmitEvent Expired", "UpdateStatus Expired"]),
     "new, suspended": (seen(api_key(suspended=True)), ["UpdateStatus Suspended"]),
     "new, member suspended": (
         seen(api_key(), MEMBER, organization(suspended_members=["alice"])),
         ["UpdateStatus Suspended"],
     ),
     "new, going": (seen(api_key(deleting=True)), ["UpdateStatus Deleting"]),
-    "new, no expiry": (seen(api_key(), MEMBER, EXPIRING), ["UpdateStatus PolicyViolation"]),
-    "new, ttl too long": (seen(api_key(ttl="24h1s"), MEMBER, EXPIRING), ["UpdateStatus PolicyViolation"]),
+    "new, no expiry": (
+        seen(api_key(), MEMBER, EXPIRING),
+        ["EmitEvent PolicyViolation", "UpdateStatus PolicyViolation"],
+    ),
+    "new, ttl too long": (
+        seen(api_key(ttl="24h1s"), MEMBER, EXPIRING),
+        ["EmitEvent PolicyViolation", "UpdateStatus PolicyViolation"],
+    ),
     "new, expiresAt too late": (
         seen(api_key(expires_at="2027-02-23T08:30:01Z"), MEMBER, EXPIRING),
-        ["UpdateStatus PolicyViolation"],
+        ["EmitEvent PolicyViolation", "UpdateStatus PolicyViolation"],
     ),
     "new, the longest ttl": (seen(api_key(ttl="24h"), MEMBER, EXPIRING), ["IssueToken"]),
     "new, the latest expiresAt": (
@@ -101,7 +107,10 @@ TABLE = {
         seen(issued(api_key(deleting=True), MEMBER, ORG)),
         ["DeleteSecret", "UpdateStatus Deleting"],
     ),
-    "live, time over": (seen(issued(api_key(ttl="1h"), MEMBER, ORG)), ["DeleteSecret", "UpdateStatus Expired"]),
+    "live, time over": (
+        seen(issued(api_key(ttl="1h"), MEMBER, ORG)),
+        ["DeleteSecret", "EmitEvent Expired", "UpdateStatus Expired"],
+    ),
     "live, suspended": (seen(edited(LIVE, suspended=True)), ["UpdateStatus Suspended"]),
     "live, organization suspended": (seen(LIVE, MEMBER, organization(suspended=True)), ["UpdateStatus Suspended"]),
     "live, member suspended": (
@@ -129,7 +138,7 @@ TABLE = {
     "tombstone, role changed back": (seen(TOMBSTONE, membership(generation=3)), ["UpdateStatus RoleChanged"]),
     "tombstone, its time over too": (
         seen(edited(issued(api_key(ttl="1h"), MEMBER, ORG, secret_uid=None), forRole="Viewer"), DEMOTED),
-        ["UpdateStatus Expired"],
+        ["EmitEvent Expired", "UpdateStatus Expired"],
     ),
     "membership created again, revision raised": (
         seen(edited(LIVE, revision=2), membership(uid="another")),
@@ -145,7 +154,7 @@ TABLE = {
     ),
     "expired by expiresAt, revision raised": (
         seen(edited(issued(api_key(expires_at="2027-02-01T00:00:00Z"), MEMBER, ORG, secret_uid=None), revision=2)),
-        ["UpdateStatus Expired"],
+        ["EmitEvent Expired", "UpdateStatus Expired"],
     ),
     "member displaced": (replace(seen(api_key()), displaced_by="old-alice"), ["UpdateStatus DuplicateSubject"]),
     "live, member displaced": (replace(seen(live(api_key())), displaced_by="old-alice"), []),

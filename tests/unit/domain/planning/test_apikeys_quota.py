@@ -13,7 +13,7 @@ from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.resources import ApiKey
 
 MEMBER = membership()
-QUOTA = ["UpdateStatus QuotaExceeded"]
+QUOTA = ["EmitEvent QuotaExceeded", "UpdateStatus QuotaExceeded"]
 
 
 def _new(name: str, age: int = 0, *, reason: str | None = None, deleting: bool = False) -> ApiKey:
@@ -102,7 +102,7 @@ def test_the_message_names_the_limit_and_a_way_out() -> None:
     seen = ApiKeyObservation(
         api_key=_new("a"), membership=MEMBER, organization=org, siblings=[_new("a"), _live("b")], now=NOW
     )
-    (action,) = plan_api_key(seen).actions
+    *_, action = plan_api_key(seen).actions
     message = action.status.conditions[0].message  # type: ignore[union-attr]
     assert "alice has 1 keys" in message
     assert "keys.maxPerMember; delete one of them" in message

@@ -79,7 +79,7 @@ def test_readiness(member: Membership, org: Organization | None, reason: str) ->
 
 def test_only_the_oldest_membership_of_a_subject_has_effect() -> None:
     seen = MembershipObservation(membership=MEMBER, organization=ORG, keys=[], now=NOW, displaced_by="old-alice")
-    (action,) = plan_membership(seen).actions
+    *_, action = plan_membership(seen).actions
     assert isinstance(action, UpdateStatus)
     assert [(condition.type, condition.reason) for condition in action.status.conditions] == [
         ("Ready", "DuplicateSubject"),
