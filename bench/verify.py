@@ -78,7 +78,7 @@ async def _decision(api: Api, place: Tenancy, tokens: Sequence[Token]) -> float:
     for kind in KINDS:
         bodies = (await api.get(collection(place.namespace, kind.plural)))["items"]
         whole = [{**body, "apiVersion": API_VERSION, "kind": kind.kind} for body in bodies]
-        index.replace(kind, whole, now)
+        await index.replace(kind, whole, now)
     question, texts, taken = Question("acme", Capability.COSTS), [token.reveal() for token in tokens], []
     for number in range(DECISIONS):
         text = texts[number % len(texts)]

@@ -1,5 +1,6 @@
 """The three kinds in memory, with keys by the hash of their token, and a memory of keys that died."""
 
+import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ R = TypeVar("R", bound=Resource)
 
 REMEMBERED = timedelta(hours=24)
 MOST_REMEMBERED = 100_000
+_AT_ONCE = 100
+"""Objects that are taken in at once: some milliseconds, for which no token is answered."""
 
 _NOT_DEAD = {Verdict.VALID, Verdict.SUSPENDED, Verdict.BEHIND, Verdict.PENDING}
 
@@ -52,12 +55,14 @@ class Index:
     def __len__(self) -> int:
         return len(self._by_hash)
 
-    def replace(self, resource: type[R], bodies: Sequence[Mapping[str, Any]], now: datetime) -> None:
-        """Take in everything there is of a kind; what isn't in it is gone."""
+    async def replace(self, resource: type[R], bodies: Sequence[Mapping[str, Any]], now: datetime) -> None:
+        """Take in everything there is of a kind; what isn't in it is gone. Others have their turns meanwhile."""
         listed = {(body["metadata"]["namespace"], body["metadata"]["name"]) for body in bodies}
         for place in [place for place in self._objects[resource] if place not in listed]:
             self._remove(resource, place, now)
-        for body in bodies:
+        for number, body in enumerate(bodies):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
             self.change(resource, body, deleted=False, now=now)
 
     def change(self, resource: type[R], body: Mapping[str, Any], *, deleted: bool, now: datetime) -> None:

@@ -168,7 +168,10 @@ class Verifier:
                 case Listed(bodies, version, asked_at):
                     if version < self._freshness.reached(resource.plural):
                         self._begin_anew(resource, version)
-                    self._index.replace(resource, bodies, self._now())
+                    index = self._index
+                    await index.replace(resource, bodies, self._now())
+                    if index is not self._index:  # The store went back meanwhile, and this list may be of before.
+                        continue
                     self._freshness.begin(resource.plural, version, asked_at)
                 case Changed(body, deleted, version):
                     self._index.change(resource, body, deleted=deleted, now=self._now())

@@ -84,10 +84,10 @@ def test_the_same_names_in_another_namespace_are_other_objects() -> None:
     assert (holding.membership, holding.organization) == (None, None)
 
 
-def test_a_list_takes_away_what_is_not_in_it() -> None:
+async def test_a_list_takes_away_what_is_not_in_it() -> None:
     index = filled()
-    index.replace(ApiKey, [], NOW)
-    index.replace(Membership, [body(membership())], NOW)
+    await index.replace(ApiKey, [], NOW)
+    await index.replace(Membership, [body(membership())], NOW)
     assert find(index, TOKEN.hash) is None
     assert len(index) == 0
 
