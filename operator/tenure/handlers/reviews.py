@@ -16,7 +16,7 @@ from tenure.domain.admission.judgement import Judgement
 from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.resources import KINDS, Resource
 from tenure.domain.resources.base import GROUP, VERSION
-from tenure.errors import MalformedObjectError, TenureError
+from tenure.errors import MalformedObjectError, TenureError, UnauthorizedError, UnavailableError
 
 log = logging.getLogger("tenure.admission")
 
@@ -52,8 +52,13 @@ HEARING: ContextVar[Hearing] = ContextVar("hearing")
 """The request that is being judged: Kopf hands handlers the review's parts, and would remember the objects for ever."""
 
 
-def register(registry: kopf.OperatorRegistry, context: Context) -> None:
-    """Register a handler for each kind; its id is the path that reviews come to."""
+def register(
+    registry: kopf.OperatorRegistry, context: Context, on_no_answer: Callable[[], None] = lambda: None
+) -> None:
+    """Register a handler for each kind; its id is the path that reviews come to.
+
+    `on_no_answer` is called where a judgement fails because the API server doesn't answer, or doesn't know who asks.
+    """
     for resource in KINDS:
         kopf.on.validate(
             GROUP,
@@ -63,28 +68,33 @@ def register(registry: kopf.OperatorRegistry, context: Context) -> None:
             operations=["CREATE", "UPDATE", "DELETE"],
             side_effects=resource.plural == "memberships",
             registry=registry,
-        )(_judge(context, resource))
+        )(_judge(context, resource, on_no_answer))
 
 
-def _judge(context: Context, resource: type[Resource]) -> Callable[..., Awaitable[None]]:
+def _judge(
+    context: Context, resource: type[Resource], on_no_answer: Callable[[], None]
+) -> Callable[..., Awaitable[None]]:
     async def judge_review(**_: Any) -> None:
         # Nothing is raised: Kopf would log each refusal as its own error, and answer with the first error only.
-        await _hear(context, resource, HEARING.get())
+        await _hear(context, resource, HEARING.get(), on_no_answer)
 
     return judge_review
 
 
-async def _hear(context: Context, resource: type[Resource], hearing: Hearing) -> None:
+async def _hear(context: Context, resource: type[Resource], hearing: Hearing, on_no_answer: Callable[[], None]) -> None:
     """Judge; whatever goes wrong refuses, and nothing of an unexpected error reaches the requester."""
     request = hearing.request
     try:
         async with asyncio.timeout(JUDGED_WITHIN_SECONDS):
             hearing.close(await judge(context, resource, request))
     except TimeoutError:
+        on_no_answer()
         hearing.fail("the API server didn't answer Tenure's questions in time; try again")
     except MalformedObjectError as error:
         hearing.fail(f"an object that this rests on can't be understood: {error}")
     except TenureError as error:
+        if isinstance(error, UnauthorizedError) or (isinstance(error, UnavailableError) and not error.status):
+            on_no_answer()
         log.warning("request %s is denied, since it can't be judged: %s", request.uid, error)
         hearing.fail(f"Tenure couldn't read what this rests on, so it is refused; try again ({error})")
     except ValueError as error:

@@ -17,6 +17,7 @@ from tenure.handlers.embedding import READY, run_kopf, run_to_end, take_signals
 from tenure.handlers.health import Health, Part, serving
 from tenure.handlers.listener import Listener
 from tenure.handlers.measuring import Measurements
+from tenure.handlers.reach import Reach
 from tenure.handlers.reviews import register
 from tenure.handlers.selftest import find_leak
 from tenure.handlers.start import prepared_before
@@ -60,6 +61,7 @@ class Webhook:
         self._keeper = keeper
         self._paths = tuple(f"/{resource.plural}" for resource in KINDS)
         self._flaw = _UNTESTED
+        self._reach = Reach(context.cluster)
         self._due = asyncio.Event()
         self._due.set()
         self.listener = Listener(
@@ -106,11 +108,11 @@ class Webhook:
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
         """Register Kopf's admission handlers."""
-        register(registry, self._context)
+        register(registry, self._context, self._reach.doubt)
 
     def watched_by(self, health: Health) -> None:
         """Have somebody watch over it from now on."""
-        health.parts.append(Part(Component.WEBHOOK, lambda: self._flaw))
+        health.parts.append(Part(Component.WEBHOOK, lambda: self._flaw or self._reach.why_not()))
         health.measurements.read_from(self._measure)
 
     async def _measure(self) -> list[Reading]:
@@ -124,10 +126,11 @@ class Webhook:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keep the certificate valid and the self-test up to date while the block runs."""
+        """Keep the certificate valid, and what is known of the self-test and the API server, while the block runs."""
         tasks = [
             asyncio.create_task(keep(self._keeper, self._due.set), name="certificate"),
             asyncio.create_task(self._test_itself(), name="self-test"),
+            asyncio.create_task(self._reach.watch(), name="reach"),
         ]
         try:
             yield

@@ -1,0 +1,131 @@
+"""A webhook process that can't ask the API server is unready until it can, so that others are asked in its place."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support import manifests
+from support.altered import altered
+from support.api import ApiRefusedError
+from support.authority import wait_judged
+from support.client import DRY_RUN, Client, fresh_namespace, refusal
+from support.eventually import eventually
+from support.exchange import DROP, Answer, Reply, Request
+from support.probes import OK
+from support.proxy import Proxy
+from support.webhook_process import WebhookProcess
+from tenure_dev.build import find_or_build
+from tenure_dev.controlplane import ControlPlane
+from tenure_dev.paths import CRDS
+from tenure_dev.webhooks import install
+
+PATIENCE_SECONDS = 2.0
+SOONER = f"""
+from tenure.handlers import reach
+
+reach.PATIENCE_SECONDS, reach.LOOK_SECONDS = {PATIENCE_SECONDS}, 0.2
+"""
+WHY = "so no change can be judged here"
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """A webhook process that asks through a proxy; the API server reaches it all the same."""
+
+    proxy: Proxy
+    process: WebhookProcess
+    client: Client
+
+    @property
+    def lookups(self) -> int:
+        """How often it asked, by itself, whether the API server answers."""
+        return sum(one.request.path == "/version" for one in self.proxy.exchanges)
+
+    def change(self) -> ApiRefusedError | None:
+        """Try a change that nothing speaks against, and return how it is refused; None: it passes."""
+        return refusal(lambda: self.client.create("organizations", manifests.organization(), **DRY_RUN))
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ControlPlane, int]]:
+    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("cut off"), crds=CRDS) as plane:
+        yield plane, install(plane)
+
+
+@pytest.fixture
+def cut_off(plane: tuple[ControlPlane, int], tmp_path: Path) -> Iterator[CutOff]:
+    control_plane, port = plane
+    with Proxy(control_plane) as proxy, fresh_namespace(control_plane) as client:
+        command = altered(port, SOONER)
+        config = proxy.kubeconfig(tmp_path / "config")
+        with WebhookProcess(config, tmp_path / "log", port, command=command) as process:
+            wait_judged(control_plane)
+            yield CutOff(proxy, process, client)
+            proxy.reset()
+
+
+async def drop(_: Request) -> Answer:
+    return DROP
+
+
+def test_cut_off_from_the_api_server_it_is_unready_until_it_is_answered_again(cut_off: CutOff) -> None:
+    assert cut_off.change() is None
+    assert cut_off.process.ask("readyz") == OK
+    assert cut_off.lookups == 0, "while all is well it asks nothing by itself"
+
+    cut_off.proxy.on_request = drop
+    assert cut_off.process.ask("readyz") == OK, "nobody has tried anything yet"
+    assert cut_off.change() is not None
+    assert cut_off.process.ask("readyz") == OK, "one failure may be a moment's"
+    eventually(lambda: cut_off.process.ask("readyz")[0] == 503, within=15, describe="it is unready")
+    assert WHY in cut_off.process.ask("readyz")[1]
+    assert cut_off.process.ask("livez") == OK, "a restart would not help"
+
+    cut_off.proxy.on_request = None
+    eventually(lambda: cut_off.process.ask("readyz") == OK, within=15, describe="it is ready again")
+    assert cut_off.change() is None
+
+
+FOR_ALL = {
+    "etcd is away": Reply.failure(500, "InternalError", "etcdserver: request timed out"),
+    "rights were taken away": Reply.failure(403, "Forbidden"),
+}
+
+
+@pytest.mark.parametrize("reply", FOR_ALL.values(), ids=FOR_ALL)
+def test_what_fails_for_every_replica_leaves_it_ready(cut_off: CutOff, reply: Reply) -> None:
+    """It would take all of them out, and help nobody."""
+
+    async def fail(request: Request) -> Answer:
+        return None if request.path == "/version" else reply
+
+    cut_off.proxy.on_request = fail
+    assert cut_off.change() is not None
+    began = time.monotonic()
+    eventually(lambda: time.monotonic() - began > 3 * PATIENCE_SECONDS, within=30, describe="longer than its patience")
+    assert cut_off.process.ask("readyz") == OK
+
+
+def test_a_question_that_hangs_is_a_doubt_that_an_answer_clears(cut_off: CutOff) -> None:
+    async def hang(request: Request) -> Answer:
+        if request.path != "/version":
+            await asyncio.sleep(5)
+        return None
+
+    cut_off.proxy.on_request = hang
+    assert cut_off.change() is not None
+    eventually(lambda: cut_off.lookups == 1, within=10, describe="it asks whether there is an answer")
+    assert cut_off.process.ask("readyz") == OK
+
+
+def test_credentials_that_are_refused_make_it_unready(cut_off: CutOff) -> None:
+    async def refuse(_: Request) -> Answer:
+        return Reply.failure(401, "Unauthorized")
+
+    cut_off.proxy.on_request = refuse
+    assert cut_off.change() is not None
+    eventually(lambda: cut_off.process.ask("readyz")[0] == 503, within=15, describe="it is unready")
