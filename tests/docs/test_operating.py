@@ -29,10 +29,11 @@ PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class Site:
-    """A control plane with an audit log, and who serves the webhooks."""
+    """A control plane with an audit log, and Tenure's processes."""
 
     plane: ControlPlane
     webhook: WebhookProcess
+    operator: OperatorProcess
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         webhook = WebhookProcess(plane.kubeconfig, folder / "webhook.log", webhooks.install(plane), *options)
         operator = OperatorProcess(plane.kubeconfig, folder / "operator.log", "--no-webhooks")
         with webhook, operator:
-            yield Site(plane, webhook)
+            yield Site(plane, webhook, operator)
 
 
 @pytest.fixture
@@ -113,6 +114,7 @@ def test_an_organization_is_deleted_with_everything_in_it(site: Site, world: Wor
 def test_a_namespace_goes_whatever_is_protected_in_it(site: Site, world: World) -> None:
     site.plane.kubectl("delete", "namespace", "acme", "--timeout=60s")
     assert world.api.list("organizations") == []
+    assert "not recorded" not in site.operator.log, "nobody wants to know what is lost with a namespace"
 
 
 def test_who_changed_a_role_is_found(site: Site, world: World) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from tenure.domain.planning.actions import EmitEvent
 from tenure.domain.resources import Resource
 from tenure.domain.resources.base import API_VERSION
-from tenure.errors import ApiError, UnavailableError
+from tenure.errors import ApiError, NamespaceTerminatingError, UnavailableError
 from tenure.reconcile.context import Context, log
 
 CONTROLLER = "tenure.dev/controller"
@@ -23,6 +23,8 @@ async def record(context: Context, event: EmitEvent, regarding: Resource) -> Non
     for pause in _PAUSES_SECONDS:
         try:
             await context.cluster.create_event(body)
+        except NamespaceTerminatingError:
+            return  # Its Events go with it.
         except UnavailableError as error:
             failure: ApiError = error
             await asyncio.sleep(pause)

@@ -14,6 +14,7 @@ from tenure.domain.planning.organizations import OrganizationObservation, plan_o
 from tenure.domain.reasons import STATES, ConditionType, Reason
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import Condition
+from tenure_dev.paths import CHECKOUT
 
 MEMBER, ORG = membership(), organization()
 
@@ -70,6 +71,11 @@ def test_an_occurrence_follows_from_what_was_before() -> None:
     assert occurrence(before) == occurrence(with_ready("Issued"))
     others = [api_key(), with_ready("MembershipNotFound"), with_ready("Issued", generation=2)]
     assert len({occurrence(key) for key in (before, *others)}) == 4
+
+
+def test_the_page_for_the_people_on_call_lists_every_one() -> None:
+    page = (CHECKOUT / "docs" / "operations" / "observability.md").read_text().partition("## Events")[2]
+    assert [reason for reasons in NOTICED.values() for reason in reasons if f"`{reason}`" not in page] == []
 
 
 def test_two_memberships_of_one_person_are_told_of() -> None:
