@@ -83,7 +83,7 @@ def _introduce(demo: Demo, start: Snapshot) -> None:
         )
     demo.console.print(table)
     demo.say("   * service account")
-    demo.tokens.update(start.tokens)
+    demo.remember(start.tokens)
 
 
 def _ask_price(demo: Demo, number: int) -> None:
@@ -102,7 +102,7 @@ def _change_role(demo: Demo, number: int) -> None:
     demo.run("apply", "--filename", str((CHECKOUT / "dev/demo/alice-viewer.yaml").relative_to(CHECKOUT)))
     began = time.monotonic()
     ended = ("ci-deploy", "laptop")
-    dead = demo.wait_dead(*(demo.tokens[name] for name in ended))
+    dead = demo.wait_verdict("RoleChanged", *(demo.tokens[name] for name in ended))
     demo.say(f"    The verifier refuses both, {dead * 1000:.0f} ms after kubectl's answer.")
     now = demo.wait("their Secrets deleted", lambda now: not any(name in now.tokens for name in ended))
     seconds = time.monotonic() - began
@@ -123,7 +123,7 @@ def _carry_key_over(demo: Demo, number: int) -> None:
         lambda now: now.all_issued() and now.tokens["cost-report"] != old,
     )
     _report(demo, now, {"cost-report": "same name, new token"})
-    demo.tokens["cost-report"] = now.tokens["cost-report"]
+    demo.remember({"cost-report": now.tokens["cost-report"]})
 
 
 def _change_while_stopped(demo: Demo, number: int) -> None:
@@ -133,7 +133,7 @@ def _change_while_stopped(demo: Demo, number: int) -> None:
     for patch in (f'{{{acknowledged}"spec":{{"role":"Member"}}}}', '{"spec":{"role":"Viewer"}}'):
         demo.run("patch", "membership", "bob", "-n", NAMESPACE, "--type=merge", f"-p={patch}")
     now = demo.look()
-    demo.wait_dead(demo.tokens["bob-cli"])
+    demo.wait_verdict("RoleChanged", demo.tokens["bob-cli"])
     verdict = demo.verdict(demo.tokens["bob-cli"])
     demo.say(f"    bob-cli is stamped (bob, 1), and bob's generation is {now.memberships['bob'].metadata.generation}.")
     demo.say(f"    So the verifier says [bold red]{verdict}[/bold red], and the Secret still stands.")
@@ -168,14 +168,18 @@ def _compare_rest(demo: Demo, number: int) -> None:
 
 def _report(demo: Demo, now: Snapshot, secrets: Mapping[str, str]) -> None:
     """Show what became of every token, and fail the step if one of them isn't worth what it should be."""
+    demo.wait_verdict("RoleChanged", *(demo.tokens[name] for name in secrets))
     table = _table("KEY", "WHOSE", "BEFORE", "NOW", "SECRET")
     for name, token in sorted(demo.tokens.items()):
         verdict = demo.verdict(token)
         ended = name in secrets
         whose = now.keys[name].spec.membership if name in now.keys else "alice"
         style = "red" if ended else "green"
-        table.add_row(name, whose, "Valid", f"[{style}]{verdict}[/{style}]", secrets.get(name, "same token"))
-        demo.expect(f"the old token of {name} is {'dead' if ended else 'valid'}", holds=(verdict == "Valid") != ended)
+        table.add_row(
+            name, whose, demo.verdicts[name], f"[{style}]{verdict}[/{style}]", secrets.get(name, "same token")
+        )
+        expected = "RoleChanged" if ended else "Valid"
+        demo.expect(f"the old token of {name} is {expected}", holds=verdict == expected)
         if not ended:
             demo.expect(f"{name} keeps its token", holds=now.tokens.get(name) == token)
     demo.console.print(table)

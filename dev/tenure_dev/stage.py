@@ -3,7 +3,7 @@
 import json
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -38,6 +38,8 @@ class Demo:
     held: int = 0
     tokens: dict[str, Token] = field(default_factory=dict)
     """Every token as it was before the present step, by the name of its key."""
+    verdicts: dict[str, str] = field(default_factory=dict)
+    """What the verifier said of each of these tokens before the present step."""
 
     def run(self, *arguments: str) -> None:
         """Show a kubectl command, run it, and show what it prints."""
@@ -85,11 +87,24 @@ class Demo:
             document = json.load(answer)
         return str(document.get("code", "NotFound"))
 
-    def wait_dead(self, *tokens: Token) -> float:
-        """Wait until the verifier takes none of these tokens any more; the seconds that it took."""
+    def remember(self, tokens: Mapping[str, Token]) -> None:
+        """Take tokens for those before the next step, once the verifier says that they work."""
+        self.wait_verdict("Valid", *tokens.values())
+        self.tokens.update(tokens)
+        self.verdicts.update({name: self.verdict(token) for name, token in tokens.items()})
+
+    def wait_verdict(self, expected: str, *tokens: Token) -> float:
+        """Wait until the verifier says this of each of these tokens; the seconds that it took."""
         began = time.monotonic()
-        if not wait_until(lambda: all(self.verdict(token) != "Valid" for token in tokens), within=WITHIN, every=0.002):
-            raise StepFailedError("expected the verifier to refuse the tokens; it still takes one")
+        seen: set[str] = set()
+
+        def said() -> bool:
+            seen.clear()
+            seen.update(map(self.verdict, tokens))
+            return seen <= {expected}
+
+        if not wait_until(said, within=WITHIN, every=0.002):
+            raise StepFailedError(f"expected the verifier to say {expected} of every token; it says {sorted(seen)}")
         return time.monotonic() - began
 
     def expect(self, expected: str, *, holds: bool) -> None:

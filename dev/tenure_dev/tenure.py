@@ -11,6 +11,8 @@ from tenure_dev.paths import CHECKOUT
 from tenure_dev.processes import Process, wait_until
 
 ROLES = CHECKOUT / "manifests" / "roles.yaml"
+OPERATOR_OPTIONS = ("--no-webhooks", "--kubernetes-access=RolesAndKeys")
+"""Webhooks are a process of their own, and access is given as the chart gives it."""
 READY_WITHIN = 60.0
 """Seconds that a half may take to become ready; it takes one, and a busy machine is no failure."""
 
@@ -65,7 +67,7 @@ class Tenure:
         (verify_port,) = free_ports(1)
         return cls(
             webhook=part("webhook", webhooks.command(port), webhooks.READY_LINE),
-            operator=part("operator", (*operator.COMMAND, "--no-webhooks"), operator.READY_LINE),
+            operator=part("operator", (*operator.COMMAND, *OPERATOR_OPTIONS), operator.READY_LINE),
             verifier=part("verifier", verifier.command(verify_port), verifier.READY_LINE),
             url=f"http://127.0.0.1:{verify_port}",
         )

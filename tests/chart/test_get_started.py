@@ -14,6 +14,7 @@ from tenure_dev.build import find_or_build
 from tenure_dev.paths import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "get-started.md"
+ACCESS_PAGE = CHECKOUT / "docs" / "kubernetes-access.md"
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -57,6 +58,12 @@ def test_the_page_does_what_it_says(shell: Shell) -> None:
     assert applied.count("condition met") == 6
     assert "organization.tenure.dev/acme" in applied
     assert "HTTP/1.1 200" in shell(use)
+    access, *_ = _BLOCK.findall(ACCESS_PAGE.read_text())
+    can_i, read = access.splitlines()
+    eventually(lambda: "tenure.dev/api-key" in shell(read), within=30, describe="alice reads her own key's Secret")
+    assert "Forbidden" in shell(read.replace("alice@", "bob@"))
+    answers = [shell(can_i.replace("alice@", f"{who}@")).splitlines()[-1] for who in ("alice", "olga")]
+    assert answers == ["no", "yes"]
     assert "denied the request: spec.role: Member -> Viewer would end 2 working keys" in shell(ask)
     changed = shell(change)
     assert "membership.tenure.dev/alice patched" in changed
