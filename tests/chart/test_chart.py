@@ -28,7 +28,7 @@ VARIANTS = {
         "--set=certificates.certManager.issuerRef.name=x",
     ),
     "some namespaces": ("--set=namespaces={a,b}",),
-    "no webhooks": ("--set=webhook.enabled=false",),
+    "no webhooks": ("--set=webhook.enabled=false", "--set=kubernetesAccess=None"),
     "no verifier": ("--set=verifier.enabled=false",),
     "a verifier with a certificate": ("--set=verifier.tlsSecret=certificate",),
     "one replica": ("--set=webhook.replicas=1", "--set=controller.replicas=1"),
@@ -89,6 +89,13 @@ def test_what_is_written_from_the_chart_is_up_to_date() -> None:
 def test_a_mistyped_value_is_refused_and_named(value: str, named: str) -> None:
     with pytest.raises(ToolError, match=named):
         render(f"--set={value}")
+
+
+@pytest.mark.parametrize("access", ["Roles", "RolesAndKeys"])
+def test_without_webhooks_no_access_is_given(access: str) -> None:
+    with pytest.raises(ToolError, match=f"webhook.enabled=false .* kubernetesAccess is {access}") as refused:
+        render("--set=webhook.enabled=false", f"--set=kubernetesAccess={access}")
+    assert "Set kubernetesAccess=None" in str(refused.value)
 
 
 @pytest.mark.parametrize("args", VARIANTS.values(), ids=VARIANTS)
