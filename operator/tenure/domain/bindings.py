@@ -21,6 +21,9 @@ RBAC_VERSION = f"{RBAC_GROUP}/v1"
 LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "tenure"}
 """Labels by which our own Roles and RoleBindings are listed; they prove nothing."""
 
+_NO_BACKUP: Mapping[str, str] = {"velero.io/exclude-from-backup": "true"}
+"""Out of a backup they would come back without their owner, in the way of those that are made anew."""
+
 _OWN_KEYS = "tenure-keys-"
 
 
@@ -92,7 +95,7 @@ class Wanted:
             "metadata": {
                 "name": self.address.name,
                 "namespace": self.address.namespace,
-                "labels": dict(LABELS),
+                "labels": {**LABELS, **_NO_BACKUP},
                 "ownerReferences": [reference],
             },
             **self.content,
@@ -202,12 +205,18 @@ def own_keys_holder(address: Address) -> str:
     return address.name.removeprefix(_OWN_KEYS)
 
 
+def is_of_own_keys(address: Address) -> bool:
+    """Whether an address is one of a member's own keys, by its name."""
+    return address.name.startswith(_OWN_KEYS)
+
+
 def own_keys(membership: Membership, keys: Sequence[ApiKey], installation: Installation) -> list[Wanted]:
     """The Role and the RoleBinding by which a person reads the Secrets of these keys."""
     role, binding = own_key_addresses(membership.namespace, membership.name)
     names = sorted(key.name for key in keys)
     rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": names, "verbs": ["get"]}
     return [
+        # A rule without names would open every Secret.
         Wanted(role, membership, {"rules": [rule] if names else []}),
         Wanted(
             binding,

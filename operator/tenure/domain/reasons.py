@@ -40,6 +40,7 @@ class Reason(StrEnum):
     ROLE_CHANGED = "RoleChanged"
     ROLE_MISMATCH = "RoleMismatch"
     SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - a reason, no password
+    SECRET_EXPOSED = "SecretExposed"  # noqa: S105 - a reason, no password
     SECRET_REJECTED = "SecretRejected"  # noqa: S105 - a reason, no password
     SUSPENDED = "Suspended"
 
@@ -104,6 +105,14 @@ STATES: tuple[State, ...] = (
         _FALSE,
         Reason.SECRET_REJECTED,
         "The API server rejects its Secret: a bad label in secretTemplate, or a quota of the namespace.",
+        stalled=True,
+    ),
+    State(
+        "ApiKey",
+        _READY,
+        _FALSE,
+        Reason.SECRET_EXPOSED,
+        "A former holder of its name could read its Secret, and Tenure may not see or change that.",
         stalled=True,
     ),
     State("ApiKey", _READY, _FALSE, Reason.QUOTA_EXCEEDED, "The member has maxPerMember keys.", stalled=True),

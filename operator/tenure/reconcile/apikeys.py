@@ -147,8 +147,8 @@ class ApiKeys:
 
     async def _issue(self, seen: ApiKeyObservation, ref: Ref) -> None:
         """Put a token into the key's Secret, then its stamp into the status."""
-        await self._context.before_issue(seen.api_key)
         try:
+            await self._context.before_issue(seen.api_key)
             delivered = await deliver(self._context.cluster, seen)
         except ObstructedError as error:
             status = obstructed_status(seen, error.reason, str(error))

@@ -7,14 +7,10 @@ import asyncio
 from collections.abc import Sequence
 
 from tenure.domain.bindings import (
-    Address,
     BindingState,
     BoundKind,
-    RoleRef,
     Wanted,
     content_text,
-    own_key_addresses,
-    own_keys,
     own_keys_holder,
     role_addresses,
     role_bindings,
@@ -23,13 +19,13 @@ from tenure.domain.conditions import is_ready
 from tenure.domain.installation import KubernetesAccess
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
-from tenure.domain.validity import Verdict, validity
-from tenure.errors import AlreadyExistsError, ConflictError, ForbiddenError, ObjectNotFoundError, RejectedError
+from tenure.errors import ForbiddenError
 from tenure.kube import bindings as rbac
 from tenure.reconcile.context import Context, log
 from tenure.reconcile.delivery import ObstructedError
-from tenure.reconcile.granted import Granted
+from tenure.reconcile.granting import Granting
 from tenure.reconcile.mirror import Change, Ref, ref_of
+from tenure.reconcile.own_keys import OwnKeys
 from tenure.reconcile.queue import Item, WorkQueue
 
 WORKERS = 4
@@ -47,32 +43,40 @@ class Bindings:
         self._context = context
         self._access = context.installation.kubernetes_access
         self._places: Sequence[str | None] = namespaces or (None,)
-        self._known = Granted()
+        self._granting = Granting(context.cluster, self._doubt)
+        self._known = self._granting.known
+        self._own_keys = OwnKeys(context, self._granting)
         self._problems: dict[str, dict[Ref, BindingState]] = {}
         self._told: dict[str, BindingState] = {}
-        self._is_listed = False
+        self._listed: set[str | None] = set()
         self._listing = asyncio.Lock()
         self.queue = WorkQueue()
         if self._access is not KubernetesAccess.NONE:
             context.changed = self._spread
-            context.before_issue = self._cede
+            context.before_issue = self._close
             context.binding_state = self._told.get
 
     async def fill(self) -> None:
         """List what there is, and have everything compared with it."""
         if self._access is KubernetesAccess.NONE:
             return
+        for place in self._places:
+            try:
+                await self._list(place)
+            except ForbiddenError as error:
+                log.warning("what members may do in Kubernetes can't be listed: %s", error)
+        if not self._context.standing_by:
+            self.check_all()
+
+    async def _list(self, place: str | None) -> None:
         kinds = BoundKind if self._access is KubernetesAccess.ROLES_AND_KEYS else (BoundKind.ROLE_BINDING,)
         try:
             for kind in kinds:
-                for place in self._places:
-                    self._known.take_in(kind, place, *await rbac.list_held(self._context.cluster, kind, place))
-        except ForbiddenError as error:
-            # No reason to issue no keys: each organization's own reconciliation meets the same, and says so.
-            log.warning("what members may do in Kubernetes can't be listed: %s", error)
-        self._is_listed = True
-        if not self._context.standing_by:
-            self.check_all()
+                self._known.take_in(kind, place, *await rbac.list_held(self._context.cluster, kind, place))
+        except ForbiddenError:
+            self._listed.discard(place)
+            raise
+        self._listed.add(place)
 
     async def reconcile(self, item: Item) -> None:
         """Bring the objects that an item stands for to what they should be."""
@@ -80,8 +84,8 @@ class Bindings:
         try:
             if item.ref.resource is Organization:
                 await self._reconcile_roles(item.ref.namespace)
-            elif self._access is KubernetesAccess.ROLES_AND_KEYS:
-                await self._reconcile_own_keys(item.ref)
+            else:
+                await self._own_keys.reconcile(item.ref)
         except ObstructedError as error:
             self._note(item.ref, BindingState(error.reason, str(error)))
             raise
@@ -89,7 +93,7 @@ class Bindings:
 
     def lead(self) -> None:
         """Begin work: what was listed while another replica wrote is listed again before it is relied on."""
-        self._is_listed = False
+        self._listed.clear()
         self.check_all()
 
     def check_all(self) -> None:
@@ -112,7 +116,7 @@ class Bindings:
         mirror = self._context.mirror
         organization = mirror.organization_in_force(namespace)
         if organization is None or organization.metadata.deleting:
-            await self._remove(role_addresses(namespace))
+            await self._granting.remove(role_addresses(namespace))
             return
         members = [
             member
@@ -123,105 +127,37 @@ class Bindings:
         ]
         wanted = role_bindings(organization, members, self._context.installation)
         # What shrinks first, so that a person who moves holds neither role for a moment, rather than both.
-        await self._bring_all(sorted(wanted, key=self._gains))
-
-    async def _reconcile_own_keys(self, ref: Ref) -> None:
-        mirror = self._context.mirror
-        member = mirror.get(Membership, ref.namespace, ref.name)
-        addresses = own_key_addresses(ref.namespace, ref.name)
-        if member is None or member.metadata.deleting or not member.is_person:
-            await self._remove(addresses)
-            return
-        keys = self._readable_keys(member)
-        if not keys and addresses[0] not in self._known.objects:
-            return
-        await self._bring_all(own_keys(member, keys, self._context.installation))
-
-    def _readable_keys(self, member: Membership) -> list[ApiKey]:
-        mirror, now = self._context.mirror, self._context.now()
-        organization = mirror.organization_in_force(member.namespace, member.spec.organization)
-        if mirror.displacing(member) is not None:
-            return []
-        return [
-            key
-            for key in mirror.keys_of(member.namespace, member.name)
-            if key.status.secret_uid is not None and validity(key, member, organization, now) is Verdict.VALID
-        ]
+        await self._granting.bring_all(sorted(wanted, key=self._gains))
 
     def _gains(self, wanted: Wanted) -> bool:
         held = self._known.objects.get(wanted.address)
         return held is None or len(held.text) < len(content_text(wanted.content))
 
-    async def _bring_all(self, wanted: Sequence[Wanted]) -> None:
-        """Bring each; one that stands in the way holds up no other."""
-        obstacles = []
-        for one in wanted:
-            try:
-                await self._bring(one)
-            except ObstructedError as error:
-                obstacles.append(error)
-        if obstacles:
-            raise obstacles[0]
-
-    async def _bring(self, wanted: Wanted) -> None:
-        """Create an object, or write its content anew; another's is left alone."""
-        cluster, address = self._context.cluster, wanted.address
-        held = self._known.objects.get(address)
-        try:
-            if held is not None and not held.serves(wanted):
-                await self._remove([address])  # Of a former owner of the same name.
-                held = None
-            if held is None:
-                await self._refuse_missing(wanted)
-                self._known.put(address, await rbac.create(cluster, wanted))
-            elif held.text != content_text(wanted.content):
-                self._known.put(address, await rbac.replace_content(cluster, wanted, held))
-        except AlreadyExistsError as error:
-            await self._adopt(wanted)
-            raise ConflictError(f"{address} exists: it is compared again") from error
-        except (ConflictError, ObjectNotFoundError) as error:
-            self._known.drop(address)
-            raise ConflictError(f"{address} changed: it is read again") from error
-        except (ForbiddenError, RejectedError) as error:
-            raise ObstructedError(
-                Reason.BINDING_FORBIDDEN, f"{address} can't be written: {error}; grant the controller its rights"
-            ) from error
-
-    async def _adopt(self, wanted: Wanted) -> None:
-        """Read what stands in the way: ours is compared with what is wanted, another's is left alone."""
-        held = await rbac.get_held(self._context.cluster, wanted.address)
-        if held is None:
-            return
-        if held.owner is None or held.owner[0] != wanted.owner.kind:
-            raise ObstructedError(
-                Reason.BINDING_CONFLICT,
-                f"{wanted.address} exists and isn't Tenure's, so it is left alone; delete or rename it",
-            )
-        self._known.put(wanted.address, held)
-
-    async def _refuse_missing(self, wanted: Wanted) -> None:
-        match wanted.role:
-            case RoleRef("ClusterRole", name) if not await rbac.has_cluster_role(self._context.cluster, name):
-                raise ObstructedError(
-                    Reason.CLUSTER_ROLE_MISSING, f"ClusterRole {name} is missing; apply manifests/roles.yaml"
-                )
-
-    async def _remove(self, addresses: Sequence[Address]) -> None:
-        """Delete what belongs to nobody any more; the garbage collector may be faster."""
-        for address in addresses:
-            held = self._known.objects.get(address)
-            if held is not None and held.owner is not None:
-                await rbac.delete(self._context.cluster, address, held)
-                self._known.drop(address)
-
-    async def _cede(self, key: ApiKey) -> None:
+    async def _close(self, key: ApiKey) -> None:
         """Close a Secret's name to its former holder before a new token gets the name."""
+        try:
+            await self._ensure_listed(key.namespace)
+        except ForbiddenError as error:
+            if self._access is KubernetesAccess.ROLES:
+                return  # It lets nobody read Secrets; what is left of a time when it did, it can't know.
+            raise _exposed(
+                f"{error}; grant the controller its rights, or start it with --kubernetes-access=Roles"
+            ) from error
+        try:
+            await self._own_keys.cede(key)
+        except ObstructedError as error:
+            raise _exposed(str(error)) from error
+
+    async def _ensure_listed(self, namespace: str) -> None:
+        place = namespace if namespace in self._places else None
         async with self._listing:
-            if not self._is_listed:
-                await self.fill()
-        for holder in map(own_keys_holder, self._known.opening(key.namespace, key.name)):
-            if holder != key.spec.membership:
-                await self._reconcile_own_keys(Ref(Membership, key.namespace, holder))
+            if place not in self._listed:
+                await self._list(place)
+                self.check_all()
+
+    def _doubt(self, namespace: str) -> None:
+        """List again before the next token: a write may have had effect, or not."""
+        self._listed.discard(namespace if namespace in self._places else None)
 
     def _note(self, ref: Ref, problem: BindingState | None) -> None:
         """Remember what is wrong, for the Organization's condition."""
@@ -263,6 +199,10 @@ class Bindings:
             self.queue.add(ref)
         else:
             self.queue.settle(ref)
+
+
+def _exposed(why: str) -> ObstructedError:
+    return ObstructedError(Reason.SECRET_EXPOSED, f"a former holder of its name could read its Secret: {why}")
 
 
 def _roles_of(namespace: str) -> Ref:

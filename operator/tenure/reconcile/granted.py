@@ -11,19 +11,26 @@ class Granted:
     def __init__(self) -> None:
         self.objects: dict[Address, Held] = {}
         self._openers: dict[tuple[str, str], set[Address]] = {}
+        self._in: dict[str, set[Address]] = {}
         self._versions: dict[tuple[BoundKind, str | None], int] = {}
 
     def put(self, address: Address, held: Held) -> None:
         """Remember an object."""
         self.drop(address)
         self.objects[address] = held
+        self._in.setdefault(address.namespace, set()).add(address)
         for name in held.names:
             self._openers.setdefault((address.namespace, name), set()).add(address)
 
     def drop(self, address: Address) -> None:
         """Forget an object that is gone."""
         former = self.objects.pop(address, None)
-        for name in former.names if former else ():
+        if former is None:
+            return
+        self._in[address.namespace].discard(address)
+        if not self._in[address.namespace]:
+            del self._in[address.namespace]
+        for name in former.names:
             openers = self._openers[address.namespace, name]
             openers.discard(address)
             if not openers:
@@ -32,6 +39,10 @@ class Granted:
     def opening(self, namespace: str, secret: str) -> list[Address]:
         """The Roles that open a Secret of this name."""
         return [*self._openers.get((namespace, secret), ())]
+
+    def in_namespace(self, namespace: str) -> list[Address]:
+        """All of a namespace."""
+        return [*self._in.get(namespace, ())]
 
     def take_in(self, kind: BoundKind, place: str | None, listed: Mapping[Address, Held], version: int) -> None:
         """Learn a list of one kind, in one namespace or in all, made at a resourceVersion.

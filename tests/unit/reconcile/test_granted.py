@@ -62,3 +62,14 @@ def test_a_list_says_nothing_of_another_kind_or_place() -> None:
         granted.put(address, held(10))
     granted.take_in(BoundKind.ROLE, "acme", {}, 30)
     assert set(granted.objects) == set(OTHERS)
+
+
+def test_what_is_in_a_namespace_is_known_until_it_goes() -> None:
+    granted = known()
+    for address in OTHERS:
+        granted.put(address, held(10))
+    assert set(granted.in_namespace("acme")) == {ALICE, OTHERS[0]}
+    granted.drop(ALICE)
+    granted.drop(OTHERS[0])
+    assert granted.in_namespace("acme") == []
+    assert granted.in_namespace("globex") == [OTHERS[1]]

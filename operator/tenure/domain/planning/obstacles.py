@@ -11,7 +11,7 @@ from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.organization import PolicyInForce
 from tenure.domain.validity import Verdict, expiry, validity
 
-_UNDELIVERED = {Reason.SECRET_CONFLICT, Reason.SECRET_REJECTED}
+_UNDELIVERED = {Reason.SECRET_CONFLICT, Reason.SECRET_EXPOSED, Reason.SECRET_REJECTED}
 
 
 def find_obstacle(seen: ApiKeyObservation, verdict: Verdict) -> Obstacle | None:

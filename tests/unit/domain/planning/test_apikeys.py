@@ -179,6 +179,7 @@ def _delivered(key: ApiKey) -> ApiKeyStatus:
 
 def test_every_reason_of_the_table_of_states_is_reached_as_it_says() -> None:
     statuses = [_delivered(api_key()), obstructed_status(seen(api_key()), Reason.SECRET_CONFLICT, "in the way")]
+    statuses.append(obstructed_status(seen(api_key()), Reason.SECRET_EXPOSED, "a former holder"))
     statuses.append(obstructed_status(seen(api_key()), Reason.SECRET_REJECTED, "a bad label"))
     over = replace(seen(api_key(), MEMBER, organization(keys={"maxPerMember": 1})), siblings=[live(api_key("older"))])
     statuses.extend(
