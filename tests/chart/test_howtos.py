@@ -98,8 +98,9 @@ def test_a_leaked_token_is_replaced(plane: ControlPlane, world: World) -> None:
 
 def test_somebody_is_locked_out_and_let_in_again(plane: ControlPlane, world: World) -> None:
     token = world.issue("laptop", within=30)["laptop"]
-    command, server_side = blocks("lock-somebody-out.md", "console")
+    command, by_hand, server_side = blocks("lock-somebody-out.md", "console")
     run(plane, command.strip())
+    run(plane, by_hand.strip())
     assert world.verdict(token) == "Suspended"
     world.api.patch("organizations", "acme", {"spec": {"suspendedMembers": None}})
     assert world.verdict(token) == "Valid"
