@@ -29,7 +29,10 @@ from support.replicas import (
 from support.world import World
 from tenure_dev.controlplane import ControlPlane
 
-STEPS = 60
+BURST, PACED = 20, 120
+"""Changes: as fast as they can be made, and spread over the time for which the leader is frozen."""
+
+FROZEN_SECONDS = 60.0
 PROMISED_AFTER_KILL = 20.0
 PROMISED_AFTER_SIGTERM = 2.0
 MANY = [f"key-{number}" for number in range(30)]
@@ -96,22 +99,33 @@ def test_a_leader_that_is_told_to_stop_leaves_a_request_that_hangs_and_then_lets
     assert done == ["hangs", "was left", "lets go"]
 
 
-def test_a_leader_frozen_under_churn_changes_nothing_afterwards(
-    world: World, control_plane: ControlPlane, pair: Replicas
+def test_a_leader_frozen_for_a_minute_under_churn_changes_nothing_afterwards(
+    world: World, control_plane: ControlPlane, namespace: str, tmp_path: Path
 ) -> None:
+    delete_lease(control_plane)
+    pair = Replicas(control_plane, namespace, tmp_path, lease_seconds=15)
     churn = Churn(world, 4)
-    churn.populate()
-    with Witness(control_plane, world.api.namespace) as witness:
-        for step in churn.steps(STEPS):
-            if step == STEPS // 3:
-                pair.first.pause()
-            if step == 2 * STEPS // 3:
-                wait_leads(pair.second)
-        check_settled(world)
-        pair.first.resume()
-        wait_lost(pair.first)
-        check_settled(world)
-    assert not witness.revived
+    try:
+        pair.start()
+        churn.populate()
+        with Witness(control_plane, namespace) as witness:
+            for _ in churn.steps(BURST):
+                pass
+            pair.first.pause()  # With work in hand.
+            frozen = time.monotonic()
+            for step in churn.steps(PACED):
+                time.sleep(max((step + 1) * FROZEN_SECONDS / PACED - seconds_since(frozen), 0))
+            wait_leads(pair.second)
+            check_settled(world)
+            assert seconds_since(frozen) >= FROZEN_SECONDS
+            for step in churn.steps(BURST):
+                if step == BURST // 2:
+                    pair.first.resume()
+            wait_lost(pair.first)
+            check_settled(world)
+        assert not witness.revived
+    finally:
+        pair.stop()
 
 
 def test_no_key_is_issued_twice(world: World, audit: Audit, pair: Replicas) -> None:
