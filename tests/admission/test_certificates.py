@@ -17,7 +17,7 @@ from support.client import Client, fresh_namespace
 from support.eventually import eventually
 from support.exchange import Answer, Request
 from support.figures import show
-from support.load import Answers, Patch, load
+from support.load import Answers, Call, load
 from support.proxy import Proxy
 from support.webhook_process import WebhookProcess
 from tenure.domain.resources.base import API_VERSION
@@ -102,12 +102,12 @@ def rotations(processes: list[WebhookProcess]) -> int:
     return sum(process.log.count(NEW_CERTIFICATE) - 1 for process in processes)
 
 
-def patch(namespace: str, number: int) -> Patch:
+def patch(namespace: str, number: int) -> Call:
     """A change of a key's labels, or now and then a role change that is judged in full."""
     where = f"/apis/{API_VERSION}/namespaces/{namespace}"
     if number % 10 == 0:
-        return Patch(f"{where}/memberships/mia?dryRun=All", {"spec": {"role": "Viewer"}})
-    return Patch(f"{where}/apikeys/key-{number % 10}", {"metadata": {"labels": {"example.com/turn": str(number)}}})
+        return Call(f"{where}/memberships/mia?dryRun=All", {"spec": {"role": "Viewer"}})
+    return Call(f"{where}/apikeys/key-{number % 10}", {"metadata": {"labels": {"example.com/turn": str(number)}}})
 
 
 async def test_twenty_rotations_under_load_fail_no_request(

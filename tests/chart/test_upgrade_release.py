@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,7 @@ from support.audit import Audit
 from support.client import Client, fresh_namespace
 from support.eventually import eventually
 from support.figures import show
+from support.key_churn import KeyChurn
 from support.load import load_beside
 from support.release import Site, Version, present, previous
 from support.role_changes import FORBIDDEN_ROLE, RoleChanges
@@ -25,7 +27,8 @@ from tenure_dev.chart import CHART
 from tenure_dev.controlplane import ControlPlane
 
 KEYS, MEMBERS, CHANGING = 200, 10, 10
-RATE = 20
+RATE = 10
+NEW_KEYS = KeyChurn("new", members=10, older=40)
 PATIENCE = 120.0
 CHANGES = RoleChanges("changing", CHANGING)
 NEWER_FIELD = "fieldOfANewerVersion"
@@ -74,7 +77,10 @@ def site(old: Version, tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def client(site: Site) -> Iterator[Client]:
-    """Give an organization with 200 issued keys, members who change, and an outsider whom only webhooks keep away."""
+    """Give an organization with 200 issued keys, members who change or get more keys, and an outsider.
+
+    Only webhooks keep the outsider away.
+    """
     with fresh_namespace(site.plane, "acme") as client:
         subjects = [people.subject(person.user) for person in (people.OUTSIDER, people.LIMITED_GITOPS)]
         people.bind(site.plane, "acme", "grants", subjects[1:], people.granting(people.LIMITED_GITOPS.grants))
@@ -83,6 +89,7 @@ def client(site: Site) -> Iterator[Client]:
         items = [manifests.organization()]
         items += [manifests.member(f"member-{number}") for number in range(MEMBERS)]
         items += [manifests.member(f"changing-{number}") for number in range(CHANGING)]
+        items += [manifests.member(f"{NEW_KEYS.prefix}-{number}") for number in range(NEW_KEYS.members)]
         items += [manifests.api_key(f"key-{number}", f"member-{number % MEMBERS}") for number in range(KEYS)]
         document = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         site.plane.kubectl("create", "--filename=-", "--namespace=acme", input=document, timeout=180)
@@ -91,7 +98,7 @@ def client(site: Site) -> Iterator[Client]:
 
 
 def issued(client: Client) -> Issued:
-    """Key id, hash, time of issue and Secret of each key."""
+    """Key id, hash, time of issue and Secret of each key, but of those that come and go."""
     return {
         body["metadata"]["name"]: (
             body["status"]["keyId"],
@@ -100,12 +107,27 @@ def issued(client: Client) -> Issued:
             body["status"]["secretUID"],
         )
         for body in client.list("apikeys")
+        if body["metadata"]["name"].startswith("key-")
     }
 
 
 def secrets(client: Client) -> dict[str, tuple[str, str]]:
-    found = client.list("secrets")
+    found = [body for body in client.list("secrets") if body["metadata"]["name"].startswith("key-")]
     return {body["metadata"]["name"]: (body["metadata"]["uid"], body["data"]["token"]) for body in found}
+
+
+def check_new_keys(client: Client, audit: Audit) -> None:
+    """Those that came during it all and stayed are issued, once each, and the older ones not again; then they go."""
+    names = [body["metadata"]["name"] for body in client.list("apikeys")]
+    stayed = [name for name in names if name.startswith(NEW_KEYS.prefix)]
+    assert stayed, "all of the last ones were refused"
+    World(client).issue(*stayed, within=PATIENCE)
+    written = [entry for entry in audit.writes(resource="secrets") if entry.namespace == "acme"]
+    created = Counter(entry.name for entry in written if (entry.verb, entry.code) == ("create", 201))
+    assert {name: created[name] for name in names} == {name: int(name in stayed) for name in names}
+    for name in stayed:
+        client.delete("apikeys", name)
+    eventually(lambda: len(client.list("secrets")) == KEYS, within=PATIENCE, describe="their Secrets are gone")
 
 
 def authorities(plane: ControlPlane) -> set[str]:
@@ -138,6 +160,7 @@ def test_no_key_is_lost_or_issued_anew_and_no_write_goes_unjudged(
     with (
         load_beside(site.plane, CHANGES.forbidden, rate=RATE) as refused,
         load_beside(site.plane, CHANGES.permitted, rate=RATE) as passed,
+        load_beside(site.plane, NEW_KEYS.call, rate=RATE // 4) as keys,
     ):
         site.helm("upgrade", "tenure", str(new.chart))
         assert authorities(site.plane) == trusted, "an upgrade took the authority away"
@@ -149,7 +172,9 @@ def test_no_key_is_lost_or_issued_anew_and_no_write_goes_unjudged(
         site.replace_all(old)
 
     show(capsys, f"{way}: {dict(refused.codes)} for an outsider, {dict(passed.codes)} for somebody entitled")
+    show(capsys, f"{way}: {dict(keys.codes)} for keys that come and go")
     assert upgraded == (before, tokens)
+    check_new_keys(client, audit)
     World(client).wait_valid_keys(KEYS, within=PATIENCE)
     assert (issued(client), secrets(client)) == (before, tokens)
     written = [entry for entry in audit.writes(user=people.OUTSIDER.user, resource="memberships") if entry.code < 300]
@@ -161,6 +186,8 @@ def test_no_key_is_lost_or_issued_anew_and_no_write_goes_unjudged(
     assert set(passed.codes) <= {200, 403, 429, 500}, passed.errors
     assert refused.codes[403] > refused.codes.total() / 2, refused.errors
     assert passed.codes[200] > passed.codes.total() / 2, passed.errors
+    assert set(keys.codes) <= {200, 201, 403, 404, 429, 500}, keys.errors
+    assert keys.codes[201] > keys.codes.total() / 4, keys.errors
     check_old_code_works_on(site, client, keeps=way != "helm rollback")
 
 

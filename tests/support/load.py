@@ -20,12 +20,13 @@ _NONE = 599
 
 
 @dataclass(frozen=True)
-class Patch:
-    """A request of the load."""
+class Call:
+    """A request of the load: a merge patch, unless it says otherwise."""
 
     path: str
     body: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "PATCH"
 
 
 @dataclass
@@ -67,7 +68,7 @@ async def administrator(plane: ControlPlane) -> AsyncIterator[aiohttp.ClientSess
 
 @contextlib.asynccontextmanager
 async def load(
-    plane: ControlPlane, make: Callable[[int], Patch], *, rate: int, every: float = 1.0
+    plane: ControlPlane, make: Callable[[int], Call], *, rate: int, every: float = 1.0
 ) -> AsyncIterator[Answers]:
     """Make `rate` requests a second while the block runs, all those of one burst at the same moment."""
     answers = Answers()
@@ -82,7 +83,7 @@ async def load(
 
 
 @contextlib.contextmanager
-def load_beside(plane: ControlPlane, make: Callable[[int], Patch], *, rate: int) -> Iterator[Answers]:
+def load_beside(plane: ControlPlane, make: Callable[[int], Call], *, rate: int) -> Iterator[Answers]:
     """The same from a thread of its own, for a block that waits for processes."""
     began, done = threading.Event(), threading.Event()
     given: list[Answers] = []
@@ -104,7 +105,7 @@ def load_beside(plane: ControlPlane, make: Callable[[int], Patch], *, rate: int)
 
 
 async def _keep_asking(
-    session: aiohttp.ClientSession, make: Callable[[int], Patch], answers: Answers, *, burst: int, every: float
+    session: aiohttp.ClientSession, make: Callable[[int], Call], answers: Answers, *, burst: int, every: float
 ) -> None:
     number, due = 0, time.monotonic()
     running: set[asyncio.Task[None]] = set()
@@ -122,10 +123,10 @@ async def _keep_asking(
         await asyncio.gather(*running)
 
 
-async def _ask(session: aiohttp.ClientSession, patch: Patch, answers: Answers) -> None:
-    headers = {"Content-Type": _MERGE_PATCH, **patch.headers}
+async def _ask(session: aiohttp.ClientSession, call: Call, answers: Answers) -> None:
+    headers = {"Content-Type": _MERGE_PATCH if call.method == "PATCH" else "application/json", **call.headers}
     try:
-        async with session.patch(patch.path, json=patch.body, headers=headers) as answer:
+        async with session.request(call.method, call.path, json=call.body, headers=headers) as answer:
             answers.note(answer.status, await answer.text())
     except aiohttp.ClientError as error:
         answers.note(_NONE, repr(error))

@@ -1,5 +1,6 @@
 """Two versions of the chart and the code, and a cluster on which one takes the other's place."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -25,6 +26,10 @@ from tenure_dev.tools import Tools
 
 PREVIOUS = "45aea96047d5e167ef284c2daa4e97bebafefb7e"
 """The version before, as long as none is released."""
+
+
+_PATIENCE = 120.0
+"""Seconds: while definitions are replaced, the API server of a busy machine may answer nobody for a while."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ class Site:
     ports: list[int] = field(default_factory=lambda: free_ports(2))
     """Of the two webhook replicas."""
 
-    operator: OperatorProcess | None = None
+    operators: list[OperatorProcess] = field(default_factory=list)
+    """The oldest first."""
+
     webhooks: list[WebhookProcess | None] = field(default_factory=lambda: [None, None])
     verifier: VerifierProcess | None = None
 
@@ -83,14 +90,39 @@ class Site:
         assert result.returncode == 0, result.stderr
         return result.stdout
 
-    def replace_operator(self, version: Version) -> None:
-        """Stop the operator and start the one of a version: the chart's strategy is Recreate."""
-        if self.operator is not None:
-            self.operator.stop(within=15)
-        command = self._command(version, "controller")
-        log = self.folder / f"operator-{version.name}.log"
-        self.operator = OperatorProcess(self._config("controller"), log, command=command, health_port=0)
-        self.stack.enter_context(self.operator)
+    def replace_operators(self, version: Version) -> None:
+        """Start those of a version and stop the others, in the order that the Deployment's strategy makes of it."""
+        spec = json.loads(
+            self.plane.kubectl("get", "deployment", "tenure-controller", f"--namespace={NAMESPACE}", "-o=json").stdout
+        )["spec"]
+        replicas, strategy = spec["replicas"], spec["strategy"]
+        most = replicas
+        if strategy["type"] == "RollingUpdate":
+            assert strategy["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+            most += 1
+        else:
+            self._stop_operators(len(self.operators))
+        others = len(self.operators)
+        for number in range(replicas):
+            if len(self.operators) == most:
+                self._stop_operators(1)
+                others -= 1
+            command = self._command(version, "controller")
+            log = self.folder / f"operator-{version.name}-{number}.log"
+            operator = OperatorProcess(self._config("controller"), log, command=command, health_port=0)
+            self.operators.append(self.stack.enter_context(operator.start(within=_PATIENCE)))
+        self._stop_operators(others)
+
+    def _stop_operators(self, count: int) -> None:
+        """Stop so many of them, the oldest first.
+
+        A leader may have ended before: the API server of a busy machine can be held up for longer than its 10 seconds
+        while definitions are replaced, and a rollback takes the right to the Lease away before the processes.
+        """
+        for _ in range(count):
+            operator = self.operators.pop(0)
+            if operator.running or "tenure: leadership lost" not in operator.log:
+                operator.stop(within=15)
 
     def replace_webhook(self, number: int, version: Version) -> None:
         """Take a replica out of the Service, stop it, start the one of a version, and put that in once it is ready."""
@@ -117,7 +149,7 @@ class Site:
 
     def replace_all(self, version: Version) -> None:
         """One after the other."""
-        self.replace_operator(version)
+        self.replace_operators(version)
         self.replace_webhook(0, version)
         self.replace_webhook(1, version)
         self.replace_verifier(version)

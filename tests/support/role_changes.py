@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from support import people
-from support.load import Patch
+from support.load import Call
 from tenure.domain.resources.base import API_VERSION
 
 FORBIDDEN_ROLE = "Analyst"
@@ -17,14 +17,14 @@ class RoleChanges:
     prefix: str
     members: int
 
-    def forbidden(self, number: int) -> Patch:
+    def forbidden(self, number: int) -> Call:
         """A change by somebody who may write Memberships and give no role."""
         return self._change(number, FORBIDDEN_ROLE, people.OUTSIDER)
 
-    def permitted(self, number: int) -> Patch:
+    def permitted(self, number: int) -> Call:
         """A change by somebody who may give both roles."""
         return self._change(number, "Viewer" if number // self.members % 2 else "Member", people.LIMITED_GITOPS)
 
-    def _change(self, number: int, role: str, person: people.Person) -> Patch:
+    def _change(self, number: int, role: str, person: people.Person) -> Call:
         path = f"/apis/{API_VERSION}/namespaces/acme/memberships/{self.prefix}-{number % self.members}"
-        return Patch(path, {"spec": {"role": role}}, {"Impersonate-User": person.user})
+        return Call(path, {"spec": {"role": role}}, {"Impersonate-User": person.user})

@@ -46,8 +46,11 @@ class Timing:
 
     @property
     def request(self) -> float:
-        """How long one request may take: where the first of a renewal hangs, there is time for a second one."""
-        return self.deadline / 3
+        """How long one request may take, as in client-go: where one hangs, there is time for a second one.
+
+        Not shorter, since an API server with too much to do shouldn't lose its leaders too.
+        """
+        return self.deadline / 2
 
     @property
     def look(self) -> float:
