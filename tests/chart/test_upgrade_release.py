@@ -16,6 +16,7 @@ from support.audit import Audit
 from support.client import Client, fresh_namespace
 from support.eventually import eventually
 from support.figures import show
+from support.identity import CONTROLLER
 from support.key_churn import KeyChurn
 from support.load import load_beside
 from support.release import Site, Version, present, previous
@@ -136,9 +137,10 @@ def authorities(plane: ControlPlane) -> set[str]:
 
 
 def write_newer_field(client: Client) -> None:
-    """Write what a newer version would write."""
+    """Write what a newer version would write; nobody but the controller writes status."""
+    controller = client.as_user(CONTROLLER)
     for number in range(KEYS):
-        client.patch("apikeys", f"key-{number}", {"status": {NEWER_FIELD: "kept"}}, "status")
+        controller.patch("apikeys", f"key-{number}", {"status": {NEWER_FIELD: "kept"}}, "status")
 
 
 def roll_back(site: Site, old: Version, way: str) -> None:
