@@ -1,13 +1,17 @@
 """What people and keys may do in Kubernetes, as the API server's authorizer says it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from support.eventually import eventually
+from support.operator_process import OperatorProcess
 from support.world import World
 from tenure.domain.rbac import cluster_role_name
 from tenure.domain.roles import Level, Role
 
 Body = dict[str, Any]
+Start = Callable[..., OperatorProcess]
+"""Starts an operator; the fixture `start` says with what."""
 
 PEOPLE = {"olga": Role.OWNER, "alice": Role.MEMBER, "anna": Role.ANALYST, "vic": Role.VIEWER}
 PREFIX = "oidc:"

@@ -159,7 +159,7 @@ def _read_question(text: bytes) -> Question:
     if any(len(values) > 1 for values in query.values()):
         raise BadRequestError("write each parameter once")
     given = {name: values[0] for name, values in query.items()}
-    return _question(*(given.get(name) for name in _PARAMETERS))
+    return _question(given.get("namespace"), given.get("organization"), given.get("capability"), given.get("level"))
 
 
 # A proxy asks the same again and again. What is refused is not remembered, and so no token that stands in a URL.

@@ -1,12 +1,12 @@
 """An operator that gives access in Kubernetes, as the chart's ServiceAccount or as one that lacks rights."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.access import PREFIX
+from support.access import PREFIX, Start
 from support.identity import CONTROLLER, config_of
 from support.operator_process import OperatorProcess
 from support.rights import grant, rule
@@ -20,8 +20,6 @@ from tenure.kube.preflight import (
 from tenure_dev.chart import NAMESPACE
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CHECKOUT
-
-Start = Callable[..., OperatorProcess]
 
 
 @pytest.fixture(scope="module", autouse=True)

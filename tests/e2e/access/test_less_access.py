@@ -1,9 +1,9 @@
 """Where less access is given than before, what is left goes as the page says."""
 
 import shlex
-from collections.abc import Callable
 
 from support.access import (
+    Start,
     of_own_keys,
     reads,
     wait_reads,
@@ -11,13 +11,10 @@ from support.access import (
 )
 from support.eventually import eventually
 from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
 from support.world import World
 from tenure.domain.roles import Role
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CHECKOUT
-
-Start = Callable[..., OperatorProcess]
 
 
 def test_without_own_keys_nobody_reads_a_secret(world: World, start: Start) -> None:

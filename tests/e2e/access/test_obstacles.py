@@ -1,8 +1,7 @@
 """What stands in the way of access in Kubernetes is said, and stops no key that nobody else could read."""
 
-from collections.abc import Callable
-
 from support.access import (
+    Start,
     reads,
     subjects,
     wait_condition,
@@ -11,14 +10,11 @@ from support.access import (
 )
 from support.eventually import eventually
 from support.manifests import api_key, member, organization, role_binding
-from support.operator_process import OperatorProcess
 from support.world import World
 from tenure.domain.bindings import group
 from tenure.domain.roles import Role
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CHECKOUT
-
-Start = Callable[..., OperatorProcess]
 
 
 def test_somebody_elses_binding_is_left_alone_and_keys_are_issued(world: World, start: Start) -> None:
@@ -56,6 +52,7 @@ def test_where_it_can_not_be_seen_who_reads_a_secret_its_key_waits_and_says_so(
     assert 'cannot list resource "roles"' in conditions["Ready"]["message"]
     assert conditions["Stalled"]["status"] == "True"
     assert world.api.get("secrets", "laptop") is None
+    assert len(world.events("SecretExposed")) == 1
     operator.stop()
     start()
     world.issue("laptop", within=20)

@@ -2,13 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from support.access import (
     PREFIX,
+    Start,
     of_own_keys,
     reads,
     user,
@@ -25,8 +25,6 @@ from support.proxy import Proxy
 from support.world import World
 from tenure_dev.cluster import RunningCluster
 from tenure_dev.controlplane import ControlPlane
-
-Start = Callable[..., OperatorProcess]
 
 
 def test_a_person_reads_their_own_keys_and_no_others(world: World, start: Start) -> None:
@@ -62,13 +60,19 @@ def test_a_burst_of_keys_is_few_writes(world: World, start: Start, audit: Audit)
     assert len(writes) <= 5, writes
 
 
-def test_a_name_that_changes_hands_is_never_open_to_the_former_holder(world: World, start: Start) -> None:
+def leave_a_grant(world: World, start: Start) -> OperatorProcess:
+    """Have Alice read the Secret of her key, and the key go while no operator runs; returns the one that is stopped."""
     operator = start()
     world.create(organization(), member("alice"), member("bob"), api_key("deploy", "alice"))
     world.issue("deploy", within=20)
     wait_reads(world, "alice", "deploy")
     operator.stop()
     world.api.delete("apikeys", "deploy")
+    return operator
+
+
+def test_a_name_that_changes_hands_is_never_open_to_the_former_holder(world: World, start: Start) -> None:
+    operator = leave_a_grant(world, start)
     world.wait_gone("secrets", "deploy", within=30)
     world.create(api_key("deploy", "bob"))
     assert reads(world, "alice", "deploy") == [True]  # The grant outlived the key while nobody took care.
@@ -146,12 +150,7 @@ def writes_of(audit: Audit, world: World, *names: str) -> list[tuple[str, str]]:
 def test_a_role_that_lost_its_owner_while_nobody_looked_holds_the_next_holders_key_up(
     world: World, start: Start
 ) -> None:
-    operator = start()
-    world.create(organization(), member("alice"), member("bob"), api_key("deploy", "alice"))
-    world.issue("deploy", within=20)
-    wait_reads(world, "alice", "deploy")
-    operator.stop()
-    world.api.delete("apikeys", "deploy")
+    operator = leave_a_grant(world, start)
     world.api.delete("memberships", "alice", propagationPolicy="Orphan")
     world.wait_gone("memberships", "alice")
     world.wait_gone("secrets", "deploy", within=30)

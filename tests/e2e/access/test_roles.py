@@ -1,13 +1,12 @@
 """A role has effect in Kubernetes: people and keys hold its ClusterRole."""
 
-from collections.abc import Callable
-
 import pytest
 
 from support.access import (
     PEOPLE,
     VERBS,
     Body,
+    Start,
     may,
     of_own_keys,
     user,
@@ -17,13 +16,10 @@ from support.access import (
 )
 from support.eventually import eventually
 from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
 from support.world import World
 from tenure.domain.bindings import group
 from tenure.domain.roles import Access, Capability, Role, level_of
 from tenure_dev.controlplane import ControlPlane
-
-Start = Callable[..., OperatorProcess]
 
 
 def test_every_capability_is_as_the_table_says_for_people_and_for_keys(world: World, start: Start) -> None:

@@ -15,6 +15,7 @@ NOTICED: Mapping[str, frozenset[Reason]] = {
             Reason.POLICY_VIOLATION,
             Reason.QUOTA_EXCEEDED,
             Reason.SECRET_CONFLICT,
+            Reason.SECRET_EXPOSED,
             Reason.SECRET_REJECTED,
         }
     ),
