@@ -14,6 +14,7 @@ from typing import TextIO
 from tenure_dev.binaries import CONTROL_PLANE, Binaries, find
 from tenure_dev.errors import ToolError
 from tenure_dev.gomodule import GoModule
+from tenure_dev.paths import cache_folder
 from tenure_dev.processes import dies_with_parent
 from tenure_dev.progress import Report, report
 from tenure_dev.toolchain import Toolchain, find_toolchain
@@ -37,9 +38,9 @@ def built(module: GoModule) -> Path:
     """
     if not module.missing(module.folder):
         return module.folder
-    store = module.folder.parent
-    store.mkdir(parents=True, exist_ok=True)
-    with report() as progress, _locked(store / "lock", module, progress):
+    module.folder.parent.mkdir(parents=True, exist_ok=True)
+    # One lock for all modules: they share Go's caches, which whoever is done removes.
+    with report() as progress, _locked(cache_folder() / "go.lock", module, progress):
         if module.missing(module.folder):  # Else another run built it while this one waited.
             _build(module, progress)
     return module.folder
@@ -51,7 +52,7 @@ def _locked(path: Path, module: GoModule, progress: Report) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress.step(f"{module.name}: another run is building it; waiting for that")
+            progress.step(f"{module.name}: another run is building; waiting for that")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

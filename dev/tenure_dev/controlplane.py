@@ -14,7 +14,7 @@ from typing import Self
 
 from tenure_dev import flags, kubeconfig
 from tenure_dev.binaries import Binaries
-from tenure_dev.certificates import KeyPair, issue
+from tenure_dev.certificates import Certificates, KeyPair, issue
 from tenure_dev.errors import ToolError
 from tenure_dev.kubectl import Kubectl
 from tenure_dev.processes import Process, wait_until
@@ -38,14 +38,20 @@ class ControlPlane:
     """
 
     def __init__(
-        self, binaries: Binaries, folder: Path, *, audit: bool = False, apiserver_args: Sequence[str] = ()
+        self,
+        binaries: Binaries,
+        folder: Path,
+        *,
+        audit: bool = False,
+        apiserver_args: Sequence[str] = (),
+        issuer: Callable[[Path], Certificates] = issue,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.binaries = binaries
         self.folder = folder
         self.audit_log = folder / "audit.log" if audit else None
         """One JSON line a request, complete at any time; None without `audit`."""
-        self._certificates = issue(folder / "pki")
+        self._certificates = issuer(folder / "pki")
         self.certificate_authority = self._certificates.authority
         self.admin: KeyPair = self._certificates.admin
         """The client certificate of a member of system:masters."""
@@ -72,15 +78,16 @@ class ControlPlane:
         audit: bool = False,
         crds: Path | None = None,
         apiserver_args: Sequence[str] = (),
+        issuer: Callable[[Path], Certificates] = issue,
     ) -> Self:
         """Start one in `folder` and return when it is ready, after about three seconds.
 
         `crds`, a file or folder of CustomResourceDefinitions, is applied before the controller manager starts,
-        because the garbage collector looks for new kinds only every 30 seconds. Raises `ToolError` with the
-        failing program's name and last words.
+        because the garbage collector looks for new kinds only every 30 seconds. `issuer` makes the certificates in
+        a folder. Raises `ToolError` with the failing program's name and last words.
         """
         for attempt in range(1, ATTEMPTS + 1):
-            plane = cls(binaries, folder, audit=audit, apiserver_args=apiserver_args)
+            plane = cls(binaries, folder, audit=audit, apiserver_args=apiserver_args, issuer=issuer)
             with ExitStack() as cleanup:
                 cleanup.callback(plane.stop)
                 try:

@@ -34,6 +34,7 @@ from tenure.settings import (
     Settings,
     VerifierSettings,
     WebhookSettings,
+    drop_service_links,
     refuse_unknown_variables,
 )
 
@@ -267,6 +268,7 @@ def _options(
 
 def main() -> None:
     """Run the command; an error of ours is one line on standard error and exit code 1."""
+    drop_service_links()
     try:
         app()
     except TenureError as error:

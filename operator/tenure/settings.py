@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from tenure.errors import StartRefusedError
 PREFIX = "TENURE_"
 
 _SERVICE_LINK = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)")
+_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://.*")
 
 
 class LogFormat(StrEnum):
@@ -110,6 +111,17 @@ class Settings:
     election: ElectionSettings | None = None
     log_format: LogFormat = LogFormat.TEXT
     log_level: LogLevel = LogLevel.INFO
+
+
+def drop_service_links(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Remove the variables by which Kubernetes tells a pod of a Service, where they look like settings.
+
+    A Service `tenure-webhook` makes `TENURE_WEBHOOK_PORT=tcp://10.0.0.1:443` in each pod of its namespace, unless the
+    pod has `enableServiceLinks: false`. No setting has a value of that form.
+    """
+    for name, value in list(environ.items()):
+        if name.startswith(PREFIX) and _SERVICE_LINK.fullmatch(name) and _SERVICE_ADDRESS.fullmatch(value):
+            del environ[name]
 
 
 def refuse_unknown_variables(known: Iterable[str], environ: Mapping[str, str] = os.environ) -> None:

@@ -1,10 +1,15 @@
+{{- /* A text as the value of a label: a version may have build metadata behind a plus sign, which no label has. */ -}}
+{{- define "tenure.labelValue" -}}
+{{ . | replace "+" "_" | trunc 63 | trimAll "-_." | quote }}
+{{- end }}
+
 {{- define "tenure.labels" -}}
 app.kubernetes.io/name: tenure
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/version: {{ include "tenure.labelValue" .Chart.AppVersion }}
 app.kubernetes.io/part-of: tenure
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ include "tenure.labelValue" (printf "%s-%s" .Chart.Name .Chart.Version) }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -12,13 +17,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{- define "tenure.selector" -}}
 app.kubernetes.io/name: tenure
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
 {{- define "tenure.image" -}}
 {{- with .Values.image -}}
-{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default ($.Chart.AppVersion | replace "+" "_") }}{{ end }}
 {{- end }}
 {{- end }}
 
@@ -35,17 +40,22 @@ app.kubernetes.io/component: {{ .component }}
 
 {{- define "tenure.commonArgs" -}}
 {{- range .Values.namespaces }}
-- --namespace={{ . }}
+- {{ printf "--namespace=%v" . | quote }}
 {{- end }}
 {{- with .Values.identity.usernamePrefix }}
-- --username-prefix={{ . }}
+- {{ printf "--username-prefix=%v" . | quote }}
 {{- end }}
-- --when-keys-exist={{ .Values.organizationDefaults.whenKeysExist }}
+- {{ printf "--when-keys-exist=%v" .Values.organizationDefaults.whenKeysExist | quote }}
 {{- with include "tenure.limits" . }}
-- --limits={{ . }}
+- {{ printf "--limits=%v" . | quote }}
 {{- end }}
-- --log-format={{ .Values.logs.format }}
-- --log-level={{ .Values.logs.level }}
+- {{ printf "--log-format=%v" .Values.logs.format | quote }}
+- {{ printf "--log-level=%v" .Values.logs.level | quote }}
+{{- end }}
+
+{{- /* What the kubelet would tell of each Service, such as TENURE_WEBHOOK_PORT=tcp://…, is no setting of ours. */ -}}
+{{- define "tenure.podDefaults" -}}
+enableServiceLinks: false
 {{- end }}
 
 {{- define "tenure.podSecurity" -}}
@@ -72,7 +82,7 @@ tolerations: {{ toYaml . | nindent 2 }}
 affinity: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- with .priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
 

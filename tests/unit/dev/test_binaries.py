@@ -1,13 +1,17 @@
 """Where the control plane's programs are looked for."""
 
+import fcntl
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tenure_dev.binaries import CONTROL_PLANE, find
+from tenure_dev.build import built
 from tenure_dev.errors import ToolError
 from tenure_dev.paths import cache_folder
+from tenure_dev.tools import TOOLS
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +83,16 @@ def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == Path("/home/somebody/.cache/tenure")
+
+
+def test_only_one_module_is_built_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They share Go's caches, and whoever is done removes these: two builds at once failed for want of sources."""
+    lock = cache_folder() / "go.lock"
+    lock.parent.mkdir(parents=True)
+    monkeypatch.setattr("tenure_dev.build._build", lambda module, _: fill(module.folder, *module.programs))
+    with lock.open("w") as held, ThreadPoolExecutor() as pool:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        builds = [pool.submit(built, module) for module in (CONTROL_PLANE, TOOLS)]
+        assert not wait(builds, timeout=0.2).done
+        fcntl.flock(held, fcntl.LOCK_UN)
+        assert [build.result(timeout=30) for build in builds] == [CONTROL_PLANE.folder, TOOLS.folder]

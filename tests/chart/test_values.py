@@ -1,0 +1,149 @@
+"""Every text of the values reaches the manifests as it is, and a release may be called anything that Helm allows."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tenure_dev.chart import CHART, render
+from tenure_dev.controlplane import ControlPlane
+
+Body = dict[str, Any]
+
+HOSTILE = {
+    "a colon at the end": "oidc:",
+    "a mapping": "a: b",
+    "a comment": "a #b",
+    "a truth": "yes",
+    "a number": "0x1F",
+    "nothing": "~",
+    "quotes": "\"a\" 'b'",
+    "a template": "{{ .Values }}",
+    "a flow": "[a, {b}]",
+    "an anchor": "&a *b",
+    "a backslash": "a\\n\\b",
+    "spaces": " a ",
+    "lines": "a\nb: c",
+    "beyond ASCII": "Zoë ✓ 😀",
+}
+SHOWN = (
+    "--set=metrics.serviceMonitor.enabled=true",
+    "--set=metrics.rules.enabled=true",
+    "--set=metrics.dashboard.enabled=true",
+)
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+
+
+def text_values(node: Mapping[str, Any] = SCHEMA, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of every value that may be any text; `text` is a key that somebody chooses."""
+    if reference := node.get("$ref"):
+        node = SCHEMA["definitions"][reference.rpartition("/")[2]]
+    if node.get("type") == "string" and not {"pattern", "enum"} & node.keys():
+        yield path
+    if isinstance(chosen := node.get("additionalProperties"), Mapping):
+        yield from text_values(chosen, (*path, "text"))
+    for name, child in node.get("properties", {}).items():
+        yield from text_values(child, (*path, name))
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text in a document, keys left out."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for one in value.values() for text in texts_in(one))
+    elif isinstance(value, list):
+        yield from (text for one in value for text in texts_in(one))
+
+
+def load(text: str) -> list[Body]:
+    return [body for body in yaml.load_all(text, Loader=yaml.CSafeLoader) if body]
+
+
+def rendered(folder: Path, texts: Mapping[tuple[str, ...], str]) -> list[str]:
+    """Every text in the manifests, with values of these texts."""
+    values: Body = {}
+    for (*parents, last), text in texts.items():
+        place = values
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = text
+    file = folder / "values.json"
+    file.write_text(json.dumps(values, ensure_ascii=False))
+    return list(texts_in(load(render(f"--values={file}", *SHOWN))))
+
+
+@pytest.fixture(scope="module")
+def occurrences(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Give how often the manifests have a harmless text that all values are."""
+    found = rendered(tmp_path_factory.mktemp("values"), dict.fromkeys(text_values(), "harmless"))
+    return sum("harmless" in one for one in found)
+
+
+def test_every_text_is_in_the_manifests(tmp_path: Path) -> None:
+    texts = {path: f"text-{number:03}" for number, path in enumerate(text_values())}
+    assert ("identity", "usernamePrefix") in texts
+    found = rendered(tmp_path, texts)
+    assert [path for path, text in texts.items() if not any(text in one for one in found)] == []
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_every_text_reaches_the_manifests_as_it_is(tmp_path: Path, occurrences: int, text: str) -> None:
+    found = rendered(tmp_path, dict.fromkeys(text_values(), text))
+    others = rendered(tmp_path, {})
+    assert sum(text in one for one in found) - sum(text in one for one in others) == occurrences
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize(
+    ("path", "argument"),
+    [("identity.usernamePrefix", "--username-prefix"), ("verifier.callerAudience", "--caller-audience")],
+)
+def test_every_text_reaches_the_process_as_it_is(tmp_path: Path, path: str, argument: str, text: str) -> None:
+    section, _, name = path.partition(".")
+    file = tmp_path / "values.json"
+    file.write_text(json.dumps({section: {name: text}}, ensure_ascii=False))
+    deployments = [body for body in load(render(f"--values={file}")) if body["kind"] == "Deployment"]
+    arguments = [one for body in deployments for one in body["spec"]["template"]["spec"]["containers"][0]["args"]]
+    assert f"{argument}={text}" in arguments
+
+
+@pytest.mark.parametrize("name", ["123", "true", "null", "1e3"])
+def test_a_namespace_may_look_like_another_type(name: str) -> None:
+    bodies = load(render(*SHOWN, namespace=name))
+    places = [body["metadata"]["namespace"] for body in bodies if "namespace" in body["metadata"]]
+    assert set(places) == {name}
+    subjects = [one for body in bodies if body["kind"].endswith("Binding") for one in body.get("subjects", ())]
+    assert {subject["namespace"] for subject in subjects} == {name}
+
+
+def test_no_pod_is_told_of_services_by_variables() -> None:
+    bodies = load(render())
+    specs = [body["spec"]["template"]["spec"] for body in bodies if body["kind"] == "Deployment"]
+    specs += [body["spec"] for body in bodies if body["kind"] == "Pod"]
+    assert len(specs) == 4
+    assert all(spec["enableServiceLinks"] is False for spec in specs)
+
+
+@pytest.mark.parametrize(
+    "version", ["0.1.0+7d1a5e0c0ffee", "0.1.0-rc.1+" + "f" * 40, "0.1.0+build.1-", f"0.1.0-{'a' * 60}"]
+)
+def test_a_version_with_build_metadata_is_taken(
+    control_plane: ControlPlane, namespace: str, tmp_path: Path, version: str
+) -> None:
+    """Flux makes such a version of a chart from Git with `reconcileStrategy: Revision`."""
+    chart = tmp_path / "tenure"
+    shutil.copytree(CHART, chart)
+    description = yaml.safe_load((chart / "Chart.yaml").read_text())
+    (chart / "Chart.yaml").write_text(json.dumps({**description, "version": version, "appVersion": version}))
+
+    manifests = render("--skip-tests", chart=chart, namespace=namespace)
+
+    applied = control_plane.kubectl(
+        "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--filename=-", input=manifests
+    )
+    assert "deployment.apps/tenure-controller serverside-applied" in applied.stdout
