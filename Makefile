@@ -5,19 +5,24 @@ CACHE := $(or $(TENURE_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/tenure),$
 UV_VERSION := 0.13.9
 UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),$(CACHE)/uv/bin/uv)
 BIN := .venv/bin
+OLDEST := 3.11
+
+# Each worker has control planes of its own, and a file of tests belongs to one worker. ARGS="-n 0" does without workers.
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 export UV
 export UV_CACHE_DIR ?= $(CACHE)/uv/cache
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup control-plane helm demo up down test e2e-kind check docs docs-serve generate bench clean
+.PHONY: help setup control-plane helm demo up down test test-oldest e2e-kind check docs docs-serve generate bench clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# The image's Python where this machine has it, else any that will do; UV_PYTHON chooses.
 setup: | $(UV)
-	@$(UV) sync --locked --quiet
+	@python=$${UV_PYTHON:-$$(dev/image-python)}; $${python:+env UV_PYTHON=$$python} $(UV) sync --locked --quiet
 
 $(CACHE)/uv/bin/uv:
 	@dev/install-uv $(UV_VERSION) $(CACHE)/uv
@@ -39,7 +44,11 @@ down: setup ## Stop what `make up` started.
 
 test: control-plane helm ## Run all tests; ARGS="tests/unit -k validity" chooses.
 	@dev/install-nginx
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(WORKERS) --durations=30 $(ARGS)
+
+test-oldest: | $(UV) ## Run the unit tests on the oldest Python that is supported.
+	@UV_PROJECT_ENVIRONMENT=.cache/oldest $(UV) sync --locked --quiet --python $(OLDEST)
+	.cache/oldest/bin/pytest --quiet tests/unit
 
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind; needs Docker.
 	@dev/e2e-kind

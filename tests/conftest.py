@@ -1,36 +1,51 @@
 """The control plane that the tests run on, and the fixtures that bind a test to it.
 
-No test ever sees a cluster that the developer's own configuration points to.
+No test ever sees a cluster that the developer's own configuration points to. Each worker of a run has a control plane
+of its own. What only tests on a cluster need is imported where it is used, so that a unit test starts at once.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 import pytest
-import requests
 
-from support.api import Api
-from support.audit import Audit, Entry
-from support.identity import CONTROLLER, install_identities
-from support.kubectl import NamespacedKubectl
-from support.world import World
-from tenure_dev.build import find_or_build
-from tenure_dev.cluster import RunningCluster
-from tenure_dev.controlplane import ControlPlane
-from tenure_dev.paths import CRDS
+from support.order import in_order
+from support.timing import write_times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.audit import Audit, Entry
+    from support.kubectl import NamespacedKubectl
+    from support.world import World
+    from tenure_dev.controlplane import ControlPlane
 
 os.environ["KUBECONFIG"] = os.devnull
 for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
     os.environ.pop(name, None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put folders that take long first, so that no worker is left alone with one of them at the end."""
+    items[:] = in_order(items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the time of each folder."""
+    write_times(terminalreporter)
+
+
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """Give one control plane for the whole run, with Tenure's CRDs and an audit log."""
+    from support.audit import Audit
+    from support.identity import install_identities
+
     folder = tmp_path_factory.mktemp("control-plane")
     with start_or_find(folder) as plane:
         install_identities(plane)
@@ -45,6 +60,11 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 @contextmanager
 def start_or_find(folder: Path) -> Iterator[ControlPlane]:
     """Give the cluster that `TENURE_TEST_KUBECONFIG` names, which is never an ambient one, or start a control plane."""
+    from tenure_dev.build import find_or_build
+    from tenure_dev.cluster import RunningCluster
+    from tenure_dev.controlplane import ControlPlane
+    from tenure_dev.paths import CRDS
+
     if config := os.environ.get("TENURE_TEST_KUBECONFIG"):
         log = os.environ.get("TENURE_TEST_AUDIT_LOG")
         # It has all that tests which share a cluster use.
@@ -56,10 +76,12 @@ def start_or_find(folder: Path) -> Iterator[ControlPlane]:
 
 def is_refused(entry: Entry) -> bool:
     """Whether an operator that runs as the chart's ServiceAccount was refused for want of a right."""
+    from support.identity import CONTROLLER
+
     gone = "/namespaces/test-" in entry.path and entry.verb == "create"  # A namespace that is going away: 403 too.
     # One that isn't told `--no-webhooks`, as the chart tells it, looks whether it should serve them.
     looks = entry.resource == "validatingwebhookconfigurations"
-    return entry.user == CONTROLLER and entry.code == requests.codes.forbidden and not gone and not looks
+    return entry.user == CONTROLLER and entry.code == 403 and not gone and not looks
 
 
 @pytest.fixture
@@ -74,12 +96,16 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
 @pytest.fixture
 def kubectl(control_plane: ControlPlane, namespace: str) -> NamespacedKubectl:
     """Give kubectl bound to the test's namespace."""
+    from support.kubectl import NamespacedKubectl
+
     return NamespacedKubectl(control_plane.kubectl, namespace)
 
 
 @pytest.fixture
 def audit(control_plane: ControlPlane) -> Audit:
     """Give the requests that the API server answers from here on."""
+    from support.audit import Audit
+
     if control_plane.audit_log is None:
         pytest.skip("this cluster writes no audit log")
     return Audit(control_plane.audit_log)
@@ -88,6 +114,9 @@ def audit(control_plane: ControlPlane) -> Audit:
 @pytest.fixture
 def world(control_plane: ControlPlane, namespace: str) -> Iterator[World]:
     """Give the test's namespace, still empty."""
+    from support.api import Api
+    from support.world import World
+
     api = Api(control_plane, namespace)
     yield World(api)
     api.close()

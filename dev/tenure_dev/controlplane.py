@@ -1,6 +1,9 @@
 """A real control plane on loopback: etcd, kube-apiserver and kube-controller-manager as plain processes."""
 
+import contextlib
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -25,6 +28,10 @@ APISERVER_GRACE = 1.0
 """Seconds for requests in flight. It would wait much longer for its watches, and keeps nothing to lose."""
 ATTEMPTS = 3
 """Starts that are tried when another program takes a port between its choice and its use."""
+
+
+FIRST_PORT, PORTS = 10000, 20000
+"""The range that free ports are taken from."""
 
 
 class PortTakenError(ToolError):
@@ -246,9 +253,20 @@ class ControlPlane:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of the loopback that nobody listens on at this moment."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Return ports of the loopback that nobody listens on at this moment, and that aren't returned again for long.
+
+    They are below those that the kernel gives to connections, and each process begins somewhere else. So neither a
+    connection nor another process of the tests takes one between its choice and its use.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = FIRST_PORT + next(_numbers) % PORTS
+        with socket.socket() as candidate:
+            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                candidate.bind(("127.0.0.1", port))
+                found.append(port)
+    return found
+
+
+_numbers = itertools.count(random.SystemRandom().randrange(PORTS))

@@ -14,7 +14,7 @@ from support.world import World
 __all__ = ["Judged"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
     """Give a control plane with the roles, one webhook process and the operator, for all tests of this folder.
 

@@ -19,7 +19,7 @@ from tenure_dev.controlplane import ControlPlane
 Body = dict[str, Any]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def states(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Body]]:
     """Give an object in each state, by the state's title, and objects that Tenure didn't look at (again) yet."""
     folder = tmp_path_factory.mktemp("states")
@@ -54,7 +54,7 @@ def unseen(plane: ControlPlane, folder: Path) -> dict[str, Body]:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
     """Give a control plane on which every change is judged."""
     with judged_plane(tmp_path_factory.mktemp("judged")) as judged:

@@ -8,7 +8,7 @@ import pytest
 from support.observed import Observed, observed_plane
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     """Give a control plane with every component, for all tests of this folder that stop none of them."""
     folder: Path = tmp_path_factory.mktemp("observed")

@@ -17,6 +17,7 @@ from support.rules import (
     rules,
     selectors,
     shipped,
+    source_rules,
 )
 from tenure.metrics.catalogue import METRICS
 from tenure.metrics.model import MetricType
@@ -44,6 +45,12 @@ def test_every_metric_in_rules_and_dashboard_is_in_the_table_with_these_labels(e
     for one in read:
         assert one.labels <= known[one.metric], one
     assert groupings(expression) <= OF_TARGETS.union(*(known[one.metric] for one in read))
+
+
+def test_the_chart_renders_every_rule_of_its_file() -> None:
+    assert [(rule["alert"], rule["expr"]) for rule in rules()] == [
+        (rule["alert"], rule["expr"]) for rule in source_rules()
+    ]
 
 
 def labels_in(legend: str) -> set[str]:

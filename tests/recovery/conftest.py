@@ -12,7 +12,7 @@ from support.revocation import Caller, caller
 from support.world import World
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
     """Give a control plane on which every change is judged."""
     with judged_plane(tmp_path_factory.mktemp("judged")) as judged:

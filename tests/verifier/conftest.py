@@ -14,14 +14,14 @@ from support.world import World
 from tenure_dev.controlplane import ControlPlane
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def operator(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
     log = tmp_path_factory.mktemp("operator") / "operator.log"
     with OperatorProcess(config_of(control_plane, CONTROLLER), log, "--no-webhooks") as operator:
         yield operator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def verifier(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VerifierProcess]:
     log = tmp_path_factory.mktemp("verifier") / "verifier.log"
     options = ("--log-format", "json", "--log-level", "debug")
