@@ -56,6 +56,10 @@ class Context:
         answers = await asyncio.gather(*(is_permitted(self.cluster, requester, one) for one in permissions))
         return [permission for permission, held in zip(permissions, answers, strict=True) if not held]
 
+    async def missing_deletion(self, change: Change[R]) -> list[Permission]:
+        """The right to delete an object, where somebody hands it to the garbage collector and lacks that right."""
+        return await self.missing(change.requester, [deletion(change.subject)]) if change.hands_over else []
+
     async def handover_refusal(self, change: Change[R]) -> str | None:
         """Why somebody may not hand an object to the garbage collector: they may not delete it. None: they may."""
         if not change.hands_over:

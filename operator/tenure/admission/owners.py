@@ -15,10 +15,11 @@ from tenure.admission.context import Context
 from tenure.domain.admission.judgement import Judgement
 from tenure.domain.admission.ownership import explain_last_owner, remaining_owners
 from tenure.domain.admission.request import Change
+from tenure.domain.lease import Lease
 from tenure.domain.resources import Membership, Organization
 from tenure.domain.roles import Role
 from tenure.errors import AlreadyExistsError, ConflictError
-from tenure.kube.leases import Lease, read_lease, write_lease
+from tenure.kube.leases import read_lease, write_lease
 
 _SKEW_SECONDS = 10
 """How far the clocks of two replicas may be apart."""

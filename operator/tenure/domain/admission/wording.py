@@ -74,7 +74,7 @@ def key_refusal(
     if mode is WhenKeysExist.DENY:
         return denied_with_keys(member, new_role, cost, organization.name) if cost.ends else None
     flaw = find_flaw(*annotations, new_role, cost.dying) if cost.dying else None
-    return None if flaw is None else _unacknowledged(member, new_role, cost, flaw, now=now, room=room)
+    return None if flaw is None else unacknowledged(member, new_role, cost, flaw, now=now, room=room)
 
 
 def denied_with_keys(member: Membership, new_role: Role, cost: Price, organization: str) -> str:
@@ -96,7 +96,7 @@ def describe_key(key: ListedKey, now: datetime) -> str:
     return f"{key.name} ({', '.join(facts)})"
 
 
-def _unacknowledged(member: Membership, new_role: Role, cost: Price, flaw: Flaw, *, now: datetime, room: int) -> str:
+def unacknowledged(member: Membership, new_role: Role, cost: Price, flaw: Flaw, *, now: datetime, room: int) -> str:
     """The refusal of a role change until its keys are acknowledged: what ends, and how to go on.
 
     The less room there is, the less is said twice: the command to be run has the names too.
