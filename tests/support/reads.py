@@ -3,6 +3,7 @@
 It is no API server: nothing is stored, nothing is refused, and no test of what Tenure does in a cluster rests on it.
 """
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -16,6 +17,9 @@ R = TypeVar("R", bound=Resource)
 Body = dict[str, Any]
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+_HOPS = 10
+"""Turns of the event loop in which whoever reads side by side has asked."""
+
 _SELECTORS: Mapping[str, Any] = {
     "": lambda _: "",
     "spec.role": lambda one: one.spec.role.value,
@@ -45,9 +49,14 @@ class Reads:
     written: list[Body] = field(default_factory=list)
     """The leases that were written."""
 
+    rounds: int = 0
+    """How often somebody had to wait for an answer before asking the next: reads side by side are one round."""
+
+    _round: asyncio.Future[None] | None = None
+
     async def get(self, resource: type[R], namespace: str, name: str) -> R:
         """Read an object."""
-        self._note(f"get {resource.kind}/{name}")
+        await self._note(f"get {resource.kind}/{name}")
         for one in self._all(resource):
             if isinstance(one, resource) and (one.namespace, one.name) == (namespace, name):
                 return one
@@ -55,32 +64,32 @@ class Reads:
 
     async def list_in(self, resource: type[R], namespace: str, *, selector: str = "") -> list[R]:
         """List objects by a selectable field."""
-        self._note(f"list {resource.kind} {selector}".rstrip())
+        await self._note(f"list {resource.kind} {selector}".rstrip())
         label, _, value = selector.partition("=")
         read = _SELECTORS[label]
         return [one for one in self._all(resource) if one.namespace == namespace and read(one) == value]
 
     async def read(self, path: str) -> Body:
         """Read the namespace."""
-        self._note(f"read {path}")
+        await self._note(f"read {path}")
         return {"metadata": {"deletionTimestamp": "2027-02-22T08:30:00Z"} if self.terminating else {}}
 
     async def request(self, _: str, path: str, *, body: Mapping[str, Any] | None = None, **__: Any) -> Body:
         """Answer a question about a permission, read the lease, or take the write of it down."""
         if path == _REVIEWS and body is not None:
-            return self._review(body["spec"]["resourceAttributes"])
+            return await self._review(body["spec"]["resourceAttributes"])
         if body is not None:
-            self._note("write lease")
+            await self._note("write lease")
             self.written.append(dict(body))
             return {**body, "metadata": {**body["metadata"], "resourceVersion": "2"}}
-        self._note("read lease")
+        await self._note("read lease")
         if self.lease is None:
             raise ObjectNotFoundError(path, status=404)
         return self.lease.to_body()
 
-    def _review(self, asked: Mapping[str, Any]) -> Body:
+    async def _review(self, asked: Mapping[str, Any]) -> Body:
         permission = Permission(asked["verb"], asked["resource"], asked["namespace"], asked["name"])
-        self._note(f"ask {permission}")
+        await self._note(f"ask {permission}")
         return {"status": {"allowed": "*" in self.granted or str(permission) in self.granted}}
 
     def _all(self, resource: type[R]) -> Sequence[Any]:
@@ -91,7 +100,20 @@ class Reads:
         }
         return by_kind[resource]
 
-    def _note(self, what: str) -> None:
+    async def _note(self, what: str) -> None:
         self.made.append(what)
+        if self._round is None:
+            self._round = asyncio.get_running_loop().create_future()
+            self.rounds += 1
+            self._answer(_HOPS)
+        await self._round
         if self.error is not None and what == self.fails:
             raise self.error
+
+    def _answer(self, hops: int) -> None:
+        """Answer everybody who has asked, once all have that ask side by side."""
+        if hops:
+            asyncio.get_running_loop().call_soon(self._answer, hops - 1)
+        elif self._round is not None:
+            self._round.set_result(None)
+            self._round = None

@@ -1,18 +1,10 @@
 """Rules of an organization on who may become what: denied transitions, domains of addresses, one Membership each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from tenure.domain.resources import Membership, Organization
 from tenure.domain.resources.organization import FromRole, ToRole
 from tenure.domain.roles import Role
-
-
-def rule_refusals(organization: Organization, old: Membership | None, new: Membership) -> Iterator[str]:
-    """What the organization's rules say against a new member (`old` is None), or against a change of role."""
-    if refusal := transition_refusal(organization, old, new):
-        yield refusal
-    if old is None and (refusal := domain_refusal(organization, new)):
-        yield refusal
 
 
 def transition_refusal(organization: Organization, old: Membership | None, new: Membership) -> str | None:
