@@ -23,14 +23,14 @@ CONTENDERS = 40
 LEASE_OF_ITS_OWN = """
 from dataclasses import replace
 from uuid import uuid4
-from tenure.admission import owners
+from tenure.admission import act
 
-write = owners.write_lease
+write = act.write_lease
 
 async def write_own(cluster, lease):
     await write(cluster, replace(lease, name=f"{lease.name}-{uuid4().hex}", resource_version=""))
 
-owners.write_lease = write_own
+act.write_lease = write_own
 """
 """Every change takes a lease of its own, which keeps nobody out."""
 

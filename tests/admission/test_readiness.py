@@ -69,15 +69,15 @@ LEAKS: Mapping[str, tuple[str, str]] = {
     "lets everything in": (
         """
 from tenure.admission import judge
+from tenure.domain.admission.decision import Decision
 from tenure.domain.admission.judgement import Judgement
-from tenure.domain.resources import KINDS
 
-async def let_in(*_):
-    return Judgement()
+decide = judge.decide
 
-for kind in KINDS:
-    if kind.plural == {plural!r}:
-        judge._JUDGES[kind] = let_in
+def let_in(evidence):
+    return Decision(Judgement()) if evidence.change.subject.plural == {plural!r} else decide(evidence)
+
+judge.decide = let_in
 """,
         "/{plural} let in a request that must be refused",
     ),
@@ -106,14 +106,15 @@ reviews.KINDS = [kind for kind in reviews.KINDS if kind.plural != {plural!r}]
     "fails": (
         """
 from tenure.admission import judge
-from tenure.domain.resources import KINDS
 
-async def fail(*_):
-    raise RuntimeError("broken")
+decide = judge.decide
 
-for kind in KINDS:
-    if kind.plural == {plural!r}:
-        judge._JUDGES[kind] = fail
+def fail(evidence):
+    if evidence.change.subject.plural == {plural!r}:
+        raise RuntimeError("broken")
+    return decide(evidence)
+
+judge.decide = fail
 """,
         "/{plural} refused a request for another reason: an unexpected error in Tenure",
     ),

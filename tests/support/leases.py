@@ -10,7 +10,7 @@ from support.api import Api
 from support.eventually import eventually
 from support.exchange import Answer, Reply, Request
 from support.proxy import Proxy
-from tenure.kube.leases import Lease
+from tenure.domain.lease import Lease
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.webhooks import NAMESPACE
 

@@ -12,8 +12,8 @@ from support.eventually import eventually
 from support.exchange import Request
 from support.identity import CONTROLLER, config_of
 from support.operator_process import OperatorProcess
+from tenure.domain.lease import Lease
 from tenure.kube.election import NAME
-from tenure.kube.leases import Lease
 from tenure_dev.chart import NAMESPACE
 from tenure_dev.controlplane import ControlPlane
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from tenure.domain.admission.authority import Permission, deletion, explain_missing
+from tenure.domain.admission.authority import Permission, deletion
 from tenure.domain.admission.request import Change, Requester
 from tenure.domain.installation import Installation
 from tenure.domain.planning.organizations import oldest
@@ -56,9 +56,6 @@ class Context:
         answers = await asyncio.gather(*(is_permitted(self.cluster, requester, one) for one in permissions))
         return [permission for permission, held in zip(permissions, answers, strict=True) if not held]
 
-    async def handover_refusal(self, change: Change[R]) -> str | None:
-        """Why somebody may not hand an object to the garbage collector: they may not delete it. None: they may."""
-        if not change.hands_over:
-            return None
-        missing = await self.missing(change.requester, [deletion(change.subject)])
-        return explain_missing(change.requester, missing, "metadata.ownerReferences") if missing else None
+    async def missing_deletion(self, change: Change[R]) -> list[Permission]:
+        """The right to delete an object, where somebody hands it to the garbage collector and lacks that right."""
+        return await self.missing(change.requester, [deletion(change.subject)]) if change.hands_over else []

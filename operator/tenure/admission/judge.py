@@ -1,24 +1,15 @@
-"""The one way in: a request, its kind's rules, a judgement."""
+"""The one way in: a request, the evidence for a decision, the decision, and what it takes."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from tenure.admission.apikeys import judge_api_key
+from tenure.admission.act import act
 from tenure.admission.context import Context
-from tenure.admission.memberships import judge_membership
-from tenure.admission.organizations import judge_organization
-from tenure.domain.admission.bounds import metadata_refusals
+from tenure.admission.gather import gather
+from tenure.domain.admission.decide import decide
 from tenure.domain.admission.judgement import Judgement
 from tenure.domain.admission.request import AdmissionRequest, Change
-from tenure.domain.admission.reverts import reverted_warning
-from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.domain.resources import Resource
 from tenure.domain.resources.base import GROUP, VERSION
-
-_JUDGES: Mapping[type[Resource], Callable[[Context, Change[Any]], Awaitable[Judgement]]] = {
-    Organization: judge_organization,
-    Membership: judge_membership,
-    ApiKey: judge_api_key,
-}
 
 
 async def judge(context: Context, resource: type[Resource], request: AdmissionRequest) -> Judgement:
@@ -34,5 +25,4 @@ async def judge(context: Context, resource: type[Resource], request: AdmissionRe
             f"{asked.resource}.{asked.version}.{asked.group}/{request.sub_resource} isn't judged on this path"
         )
     change: Change[Any] = Change.of(request, resource)
-    judgement = Judgement().refuse(*metadata_refusals(change)).warn(reverted_warning(change))
-    return judgement.join(await _JUDGES[resource](context, change)) if change.matters else judgement
+    return await act(context, decide(await gather(context, change)))

@@ -10,9 +10,10 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from tenure.domain.lease import Lease
 from tenure.errors import AlreadyExistsError, ConflictError, LeadershipLostError, ObjectNotFoundError, TenureError
 from tenure.kube.cluster import Cluster
-from tenure.kube.leases import Lease, read_lease, write_lease
+from tenure.kube.leases import read_lease, write_lease
 
 log = logging.getLogger("tenure.election")
 

@@ -1,25 +1,30 @@
-"""The impact of a change to a tree of manifests: the price of every change of a Membership, without a cluster.
+"""The impact of a change to a tree of manifests: the decision about every change of a Membership, without a cluster.
 
-The same functions judge here as in a cluster.
+The evidence comes from two trees here, and from reads in a cluster. What decides is the same.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, TypeVar
 
-from tenure.domain.admission.acknowledgement import find_flaw, spell
+from tenure.domain.admission.acknowledgement import ANNOTATION, spell
+from tenure.domain.admission.decide import decide
+from tenure.domain.admission.decision import Refusal, Rule
+from tenure.domain.admission.evidence import MembershipEvidence, OrganizationEvidence
 from tenure.domain.admission.ground import grounded
-from tenure.domain.admission.ownership import remaining_owners
-from tenure.domain.admission.price import Price, price
 from tenure.domain.admission.request import Change, Operation, Requester
-from tenure.domain.admission.tenancy import protection_refusal
-from tenure.domain.admission.transitions import duplicate_refusal, rule_refusals
 from tenure.domain.admission.tree import Address, Tree
-from tenure.domain.admission.wording import denied_with_keys, service_account_warning
+from tenure.domain.admission.wording import service_account_warning
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.organization import WhenKeysExist
 from tenure.domain.roles import Role
+
+R = TypeVar("R", Organization, Membership)
+
+_NOBODY = Requester(username="")
+"""Who merges a pull request, and what they may do, no tree says."""
 
 
 @dataclass(frozen=True)
@@ -134,47 +139,78 @@ class _Step:
     def impact(self, member: Address) -> Impact:
         """The impact on a member who differs."""
         old, new = self.base.memberships.get(member), self.head.memberships.get(member)
-        known = new or old
-        if known is None:
-            raise ValueError(f"{member} is in neither tree")
-        impact = Impact(
+        evidence = self._evidence(old, new)
+        known, price = evidence.change.subject, evidence.price
+        return Impact(
             member=member,
             subject=known.spec.subject.name,
             is_person=known.is_person,
             old_role=old.spec.role if old else None,
-            new_role=new.spec.role if new else None,
+            new_role=evidence.new_role,
             file=(self.head if new else self.base).file_of(Membership, member),
-            when_keys_exist=self._mode(known),
-            remark=self._remark(old, new),
-            refusals=tuple(self._refusals(old, new)),
+            when_keys_exist=evidence.policy,
+            ends=tuple(key.name for key in price.ends),
+            goes_on=tuple(sorted((*(key.name for key in price.goes_on), *price.starts))),
+            stays=tuple(key.name for key in price.stays),
+            key_ids={key.name: key.key_id for key in (*price.ends, *price.goes_on) if key.key_id},
+            left_behind={} if new else self._left_behind(member),
+            remark=service_account_warning(old or known, evidence.service_account_keys or 0) or "",
+            refusals=(*_fixed_fields(old, new), *_in_words_of_a_tree(decide(evidence).refusals, old or known)),
+            **_acknowledgement(evidence),
         )
-        return impact if old is None else self._with_price(impact, old)
 
     def dissolution(self, address: Address) -> Dissolution:
         """What becomes of an Organization that goes."""
-        removal = Change(
-            operation=Operation.DELETE,
-            requester=Requester(username=""),
-            namespace=address.namespace,
-            old=self.base.organizations[address],
-            new=None,
-            old_body={},
-            new_body={},
-        )
+        removal = _change(self.base.organizations[address], None)
         stay = [
             member
             for member in self.base.members_in(address.namespace)
             if member.spec.organization == address.name and _address(member) in self.head.memberships
         ]
+        refusals = decide(OrganizationEvidence(change=removal, now=self.now, missing_deletion=())).refusals
         return Dissolution(
             organization=address,
             file=self.base.file_of(Organization, address),
-            ends=tuple(sorted(key.name for member in stay for key in self._price(member, None).ends)),
+            ends=tuple(sorted(key.name for member in stay for key in self._evidence(member, None).price.ends)),
             stranded=tuple(sorted(member.name for member in stay)),
-            refusals=tuple(filter(None, [protection_refusal(removal)])),
+            refusals=tuple(one.text for one in refusals),
         )
 
-    def _mode(self, member: Membership) -> WhenKeysExist:
+    def _evidence(self, old: Membership | None, new: Membership | None) -> MembershipEvidence:
+        """The evidence about a member's change, as a cluster would give it to which both trees are applied."""
+        known = new or old
+        if known is None:
+            raise ValueError("the member is in neither tree")
+        marks = (tree.acknowledgements.get(_address(known)) for tree in (self.base, self.head))
+        keys = self.base.keys_of(_address(known))
+        return MembershipEvidence(
+            change=_change(old, new, *marks),
+            now=self.now,
+            installation=self.installation,
+            missing_deletion=(),
+            missing_grants=(),
+            organization=self._organization(old or known),
+            issuer=self.base.organization_of(old) if old else None,
+            when_keys_exist=self._when_keys_exist(known),
+            namesakes=list(self._members_before(known)) if old is None else None,
+            keys=keys,
+            changed_keys={key.name: self._renewed(key) for key in keys},
+            service_account_keys=self._service_account_keys(known.namespace) if old and _steps_down(old, new) else 0,
+            owners=self.head.members_in(known.namespace),
+            namespace_terminating=False,
+        )
+
+    def _organization(self, member: Membership) -> Organization | None:
+        """The Organization that the member names; one that isn't in force has no rules, and keeps its last Owner."""
+        in_force = self.head.organization_of(member)
+        named = self.head.organizations.get(Address(member.namespace, member.spec.organization))
+        if in_force is not None or named is None:
+            return in_force
+        return named.model_copy(
+            update={"spec": named.spec.model_copy(update={"role_changes": None, "allowed_email_domains": None})}
+        )
+
+    def _when_keys_exist(self, member: Membership) -> WhenKeysExist:
         """What a role change with keys meets: by what a cluster says of itself, or by the manifests."""
         before, after = self.base.organization_of(member), self.head.organization_of(member)
         told = before.status.policy if before else None
@@ -183,66 +219,14 @@ class _Step:
         organization = after or before
         return self.installation.policy(organization).when_keys_exist if organization else WhenKeysExist.WARN
 
-    def _price(self, old: Membership, new_role: Role | None) -> Price:
-        keys = self.base.keys_of(_address(old))
-        return price(
-            old,
-            new_role,
-            keys,
-            self.base.organization_of(old),
-            self.now,
-            changed={key.name: self._renewed(key) for key in keys},
-            installation=self.installation,
-        )
-
     def _renewed(self, key: ApiKey) -> ApiKey | None:
         """The key with the spec that it will have; None: the change removes it."""
         after = self.head.api_keys.get(_address(key))
         return None if after is None else key.model_copy(update={"spec": after.spec})
 
-    def _with_price(self, impact: Impact, old: Membership) -> Impact:
-        cost = self._price(old, impact.new_role)
-        priced = replace(
-            impact,
-            ends=tuple(key.name for key in cost.ends),
-            goes_on=tuple(sorted((*(key.name for key in cost.goes_on), *cost.starts))),
-            stays=tuple(key.name for key in cost.stays),
-            key_ids={key.name: key.key_id for key in (*cost.ends, *cost.goes_on) if key.key_id},
-        )
-        if impact.new_role is None:
-            left = map(_address, self.head.keys_of(impact.member))
-            return replace(priced, left_behind={key.name: self.head.file_of(ApiKey, key) for key in left})
-        if impact.when_keys_exist is WhenKeysExist.DENY:
-            denied = [denied_with_keys(old, impact.new_role, cost, old.spec.organization)] if cost.ends else []
-            return replace(priced, refusals=(*impact.refusals, *denied))
-        marks = self.base.acknowledgements.get(impact.member), self.head.acknowledgements.get(impact.member)
-        flaw = find_flaw(*marks, impact.new_role, cost.dying) if cost.dying else None
-        if flaw is None or impact.new_role is impact.old_role:
-            return priced
-        # Every token that dies is named, replaced or not.
-        return replace(priced, acknowledgement=spell(impact.new_role, cost.dying), flaw=flaw.text if marks[1] else "")
-
-    def _refusals(self, old: Membership | None, new: Membership | None) -> Iterator[str]:
-        if old is not None and new is not None:
-            for name in ("organization", "subject"):
-                if getattr(old.spec, name) != getattr(new.spec, name):
-                    yield f"spec.{name}: never changes; delete the Membership and create another one"
-        if new is not None:
-            organization = self.head.organization_of(new)
-            yield from rule_refusals(organization, old, new) if organization else ()
-            if old is None and (refusal := duplicate_refusal(new, self._members_before(new))):
-                yield refusal
-        if old is not None and _steps_down(old, new):
-            yield from self._last_owner(old)
-
-    def _remark(self, old: Membership | None, new: Membership | None) -> str:
-        """What an Owner who goes or steps down leaves behind."""
-        if old is None or not _steps_down(old, new):
-            return ""
-        others = self.base.members_in(old.namespace)
-        robots = (member for member in others if not member.is_person)
-        number = sum(len(self._price(member, member.spec.role).stays) for member in robots)
-        return service_account_warning(old, number) or ""
+    def _left_behind(self, member: Address) -> Mapping[str, str]:
+        left = map(_address, self.head.keys_of(member))
+        return {key.name: self.head.file_of(ApiKey, key) for key in left}
 
     def _members_before(self, new: Membership) -> Iterator[Membership]:
         """The members who are there when a new one comes."""
@@ -250,13 +234,63 @@ class _Step:
             if _address(member) in self.base.memberships or member.name < new.name:
                 yield member
 
-    def _last_owner(self, old: Membership) -> Iterator[str]:
-        """Whether an organization that stays loses its last owner."""
-        name = old.spec.organization
-        organization = self.head.organizations.get(Address(old.namespace, name))
-        members = self.head.members_in(old.namespace)
-        if organization is not None and not remaining_owners(members, old, organization):
+    def _service_account_keys(self, namespace: str) -> int:
+        """How many keys of service accounts work."""
+        robots = (member for member in self.base.members_in(namespace) if not member.is_person)
+        return sum(len(self._evidence(member, member).price.stays) for member in robots)
+
+
+def _change(old: R | None, new: R | None, before: str | None = None, after: str | None = None) -> Change[R]:
+    """The change from one manifest to another, with the acknowledgement before and after."""
+    known = new or old
+    if known is None:
+        raise ValueError("a change has an object")
+    return Change(
+        operation=Operation.CREATE if old is None else Operation.DELETE if new is None else Operation.UPDATE,
+        requester=_NOBODY,
+        namespace=known.namespace,
+        old=old,
+        new=new,
+        old_body=_body(old, before),
+        new_body=_body(new, after),
+    )
+
+
+def _body(resource: Organization | Membership | None, acknowledgement: str | None) -> Mapping[str, Any]:
+    """What of an object's body a decision reads."""
+    if resource is None:
+        return {}
+    annotations = {} if acknowledgement is None else {ANNOTATION: acknowledgement}
+    return {"metadata": {"annotations": annotations}, "spec": resource.spec.model_dump()}
+
+
+def _fixed_fields(old: Membership | None, new: Membership | None) -> Iterator[str]:
+    """The changes that the schema refuses."""
+    if old is None or new is None:
+        return
+    for name in ("organization", "subject"):
+        if getattr(old.spec, name) != getattr(new.spec, name):
+            yield f"spec.{name}: never changes; delete the Membership and create another one"
+
+
+def _in_words_of_a_tree(refusals: Iterable[Refusal], member: Membership) -> Iterator[str]:
+    """What is refused, whatever is acknowledged."""
+    for one in refusals:
+        if one.rule is Rule.LAST_OWNER:
+            name = member.spec.organization
             yield f"spec.role: {name} must keep an owner, and no other Membership in the tree is one"
+        elif one.rule is not Rule.UNACKNOWLEDGED:
+            yield one.text
+
+
+def _acknowledgement(evidence: MembershipEvidence) -> dict[str, str]:
+    """The annotation that is missing, and why the one that is there is none; also where an organization only warns."""
+    new_role, flaw = evidence.new_role, evidence.flaw
+    if new_role is None or flaw is None or not evidence.takes_role or evidence.policy is WhenKeysExist.DENY:
+        return {}
+    # Every token that dies is named, replaced or not.
+    named = spell(new_role, evidence.price.dying)
+    return {"acknowledgement": named, "flaw": flaw.text if evidence.change.acknowledgements[1] else ""}
 
 
 def _steps_down(old: Membership, new: Membership | None) -> bool:

@@ -1,19 +1,18 @@
 """Rules of an organization on who may become what: denied transitions, domains of addresses, one Membership each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from tenure.domain.resources import Membership, Organization
 from tenure.domain.resources.organization import FromRole, ToRole
 from tenure.domain.roles import Role
 
 
-def rule_refusals(organization: Organization, old: Membership | None, new: Membership) -> Iterator[str]:
-    """What the organization's rules say against a new member (`old` is None), or against a change of role."""
+def transition_refusal(organization: Organization, old: Membership | None, new: Membership) -> str | None:
+    """Why the organization denies a new member (`old` is None) their role, or a member the step to another one."""
     before = old.spec.role if old is not None else None
-    if before is not new.spec.role and is_denied(organization, before, new.spec.role):
-        yield explain_denial(organization, before, new.spec.role)
-    if old is None and (refusal := domain_refusal(organization, new)):
-        yield refusal
+    if before is new.spec.role or not is_denied(organization, before, new.spec.role):
+        return None
+    return explain_denial(organization, before, new.spec.role)
 
 
 def is_denied(organization: Organization, old: Role | None, new: Role) -> bool:

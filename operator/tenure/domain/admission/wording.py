@@ -4,12 +4,11 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, Flaw, find_flaw, spell
-from tenure.domain.admission.judgement import MAX_MESSAGE, MAX_WARNING, join_names
+from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, Flaw, spell
+from tenure.domain.admission.judgement import MAX_WARNING, join_names
 from tenure.domain.admission.price import Price
-from tenure.domain.resources import Membership, Organization
+from tenure.domain.resources import Membership
 from tenure.domain.resources.membership import ListedKey
-from tenure.domain.resources.organization import WhenKeysExist
 from tenure.domain.roles import Role
 
 _DAY = timedelta(days=1)
@@ -54,29 +53,6 @@ def ended_note(cost: Price) -> str:
     return next(note for note in notes if len(note) <= _MAX_NOTE)
 
 
-def key_refusal(
-    member: Membership,
-    new_role: Role | None,
-    cost: Price,
-    organization: Organization,
-    *,
-    mode: WhenKeysExist,
-    annotations: tuple[str | None, str | None],
-    now: datetime,
-    room: int = MAX_MESSAGE,
-) -> str | None:
-    """Why a role change is refused for the keys that it ends, in at most `room` characters; None: it isn't.
-
-    `annotations` are the acknowledgement before and after.
-    """
-    if new_role is None or mode is WhenKeysExist.WARN:
-        return None
-    if mode is WhenKeysExist.DENY:
-        return denied_with_keys(member, new_role, cost, organization.name) if cost.ends else None
-    flaw = find_flaw(*annotations, new_role, cost.dying) if cost.dying else None
-    return None if flaw is None else _unacknowledged(member, new_role, cost, flaw, now=now, room=room)
-
-
 def denied_with_keys(member: Membership, new_role: Role, cost: Price, organization: str) -> str:
     """The refusal of a role change while there are keys that it would end."""
     return (
@@ -86,20 +62,10 @@ def denied_with_keys(member: Membership, new_role: Role, cost: Price, organizati
     )
 
 
-def describe_key(key: ListedKey, now: datetime) -> str:
-    """A key's name, public id, age and expiry."""
-    facts = [key.key_id]
-    if key.issued_at is not None:
-        facts.append(f"{_span(now - key.issued_at)} old")
-    if key.expires_at is not None:
-        facts.append(f"expires in {_span(key.expires_at - now)}")
-    return f"{key.name} ({', '.join(facts)})"
-
-
-def _unacknowledged(member: Membership, new_role: Role, cost: Price, flaw: Flaw, *, now: datetime, room: int) -> str:
+def unacknowledged(member: Membership, new_role: Role, cost: Price, flaw: Flaw, *, now: datetime, room: int) -> str:
     """The refusal of a role change until its keys are acknowledged: what ends, and how to go on.
 
-    The less room there is, the less is said twice: the command to be run has the names too.
+    It has at most `room` characters. The less there are, the less is said twice: the command to be run has the names.
     """
     dying = sorted((*cost.ends, *cost.goes_on), key=lambda key: key.name)
     number, names = _count(len(dying), "working key"), [key.name for key in dying]
@@ -114,6 +80,16 @@ def _unacknowledged(member: Membership, new_role: Role, cost: Price, flaw: Flaw,
     )
     texts = [_instruct(member, new_role, names, variant) for variant in variants]
     return next((text for text in texts if len(text) <= room), texts[-1])
+
+
+def describe_key(key: ListedKey, now: datetime) -> str:
+    """A key's name, public id, age and expiry."""
+    facts = [key.key_id]
+    if key.issued_at is not None:
+        facts.append(f"{_span(now - key.issued_at)} old")
+    if key.expires_at is not None:
+        facts.append(f"expires in {_span(key.expires_at - now)}")
+    return f"{key.name} ({', '.join(facts)})"
 
 
 def _instruct(member: Membership, new_role: Role, names: Sequence[str], parts: tuple[str, str, str]) -> str:

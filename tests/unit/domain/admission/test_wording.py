@@ -8,19 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.builders import NOW, membership, organization
+from support.builders import NOW, membership
 from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, find_flaw
 from tenure.domain.admission.judgement import MAX_MESSAGE, MAX_WARNING, Judgement
 from tenure.domain.admission.price import Price
 from tenure.domain.admission.wording import (
     describe_key,
     ended_note,
-    key_refusal,
     price_warnings,
     service_account_warning,
+    unacknowledged,
 )
 from tenure.domain.resources.membership import ListedKey
-from tenure.domain.resources.organization import WhenKeysExist
 from tenure.domain.roles import Access, Role
 
 NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
@@ -64,21 +63,11 @@ def test_a_refusal_fits_into_its_room_and_its_command_approves(
 ) -> None:
     member = membership(name, namespace=namespace, subject="a" * 180 + "@acme.io")
     room = data.draw(st.integers(SHORTEST_ROOM, MAX_MESSAGE))
-    refusal = key_refusal(
-        member,
-        Role.VIEWER,
-        Price(ends=keys),
-        organization(),
-        mode=WhenKeysExist.REQUIRE_ACKNOWLEDGEMENT,
-        annotations=(None, text),
-        now=NOW,
-        room=room,
-    )
     names = [one.name for one in keys]
-    if text and find_flaw(None, text, Role.VIEWER, names) is None:
-        assert refusal is None
+    flaw = find_flaw(None, text, Role.VIEWER, names)
+    if flaw is None:
         return
-    assert refusal is not None
+    refusal = unacknowledged(member, Role.VIEWER, Price(ends=keys), flaw, now=NOW, room=room)
     assert len(refusal) <= room
     (command,) = [line for line in refusal.splitlines() if line.startswith("  kubectl ")]
     *words, flag, patch = shlex.split(command)
@@ -87,27 +76,6 @@ def test_a_refusal_fits_into_its_room_and_its_command_approves(
     body = json.loads(patch)
     assert body["spec"] == {"role": "Viewer"}
     assert find_flaw(text, body["metadata"]["annotations"][ANNOTATION], Role.VIEWER, names) is None
-
-
-KEYS = (key("ci-deploy"), key("laptop", days=3))
-
-
-@pytest.mark.parametrize(
-    ("mode", "new_role", "cost", "is_refused"),
-    [
-        (WhenKeysExist.WARN, Role.VIEWER, Price(ends=KEYS), False),
-        (WhenKeysExist.REQUIRE_ACKNOWLEDGEMENT, Role.VIEWER, Price(ends=KEYS), True),
-        (WhenKeysExist.REQUIRE_ACKNOWLEDGEMENT, Role.VIEWER, Price(goes_on=KEYS), True),
-        (WhenKeysExist.REQUIRE_ACKNOWLEDGEMENT, Role.VIEWER, Price(stays=KEYS, starts=("next",)), False),
-        (WhenKeysExist.REQUIRE_ACKNOWLEDGEMENT, None, Price(ends=KEYS), False),
-        (WhenKeysExist.DENY, Role.VIEWER, Price(ends=KEYS), True),
-        (WhenKeysExist.DENY, Role.VIEWER, Price(goes_on=KEYS), False),
-        (WhenKeysExist.DENY, None, Price(ends=KEYS), False),
-    ],
-)
-def test_what_keys_hold_up(mode: WhenKeysExist, new_role: Role | None, cost: Price, is_refused: bool) -> None:  # noqa: FBT001
-    refusal = key_refusal(membership(), new_role, cost, organization(), mode=mode, annotations=(None, None), now=NOW)
-    assert (refusal is not None) == is_refused
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,187 @@
+"""Gathering the evidence for a decision: reads, of the API server alone and never of a cache.
+
+In two rounds: first what the change names and what the requester lacks, then what the rules need for it. What is read
+follows from the evidence itself, so nothing is read that no rule rests on. The reads of a round run side by side,
+unless one says what the next has to ask for.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from tenure.admission.context import Context
+from tenure.domain.admission.authority import api_key_grants, membership_grants, revocation
+from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
+from tenure.domain.admission.request import Change
+from tenure.domain.admission.tenancy import newly_suspended
+from tenure.domain.conditions import ready_reason
+from tenure.domain.lease import Lease
+from tenure.domain.reasons import Reason
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.domain.resources.membership import SubjectKind
+from tenure.domain.roles import Role
+from tenure.kube.leases import read_lease
+
+T = TypeVar("T")
+
+
+async def gather(context: Context, change: Change[Any]) -> Evidence[Any]:
+    """Read what the decision about a change rests on; of one that decides nothing, nothing.
+
+    Raises:
+        ApiError: the API server couldn't be asked.
+    """
+    return await _GATHERERS[type(change.subject)](context, change)
+
+
+async def gather_organization(context: Context, change: Change[Organization]) -> OrganizationEvidence:
+    """Read what the decision about an Organization rests on."""
+    now = context.now()
+    is_new = change.old is None
+    suspends = change.new is not None and bool(newly_suspended(change))
+    missing_deletion, present, owners = await asyncio.gather(
+        context.missing_deletion(change),
+        _if(is_new, lambda: context.cluster.list_in(Organization, change.namespace)),
+        _if(suspends, lambda: _owners(context, change.namespace)),
+    )
+    return OrganizationEvidence(
+        change=change,
+        now=now,
+        installation=context.installation,
+        missing_deletion=missing_deletion,
+        present=present,
+        owners=owners,
+    )
+
+
+async def gather_membership(context: Context, change: Change[Membership]) -> MembershipEvidence:
+    """Read what the decision about a Membership rests on."""
+    now = context.now()  # Before the lease and the list: all that was stored under a lease that is over is in the list.
+    if not change.matters:
+        return MembershipEvidence(
+            change=change, now=now, missing_deletion=(), missing_grants=(), organization=None, issuer=None
+        )
+    organization, missing_grants, missing_deletion = await asyncio.gather(
+        context.find(Organization, change.namespace, change.subject.spec.organization),
+        context.missing(change.requester, membership_grants(change)),
+        context.missing_deletion(change),
+    )
+    evidence = MembershipEvidence(
+        change=change,
+        now=now,
+        installation=context.installation,
+        missing_deletion=missing_deletion,
+        missing_grants=missing_grants,
+        organization=organization,
+        issuer=organization,
+    )
+    namesakes, keys, number, evidence = await asyncio.gather(
+        _if(change.old is None, lambda: _namesakes(context, change.subject)),
+        _if(evidence.asks_for_keys, lambda: _keys_of(context, change.old or change.subject)),
+        _if(evidence.takes_owner, lambda: _service_account_keys(context, change.namespace)),
+        _with_owners(context, evidence),
+    )
+    return replace(evidence, namesakes=namesakes, keys=keys, service_account_keys=number)
+
+
+async def gather_api_key(context: Context, change: Change[ApiKey]) -> ApiKeyEvidence:
+    """Read what the decision about an ApiKey rests on."""
+    now = context.now()
+    if not change.matters:
+        return ApiKeyEvidence(change=change, now=now, missing_deletion=(), membership=None, organization=None)
+    (membership, organization), missing_deletion = await asyncio.gather(
+        _holder(context, change), context.missing_deletion(change)
+    )
+    evidence = await _with_rights(
+        context,
+        ApiKeyEvidence(
+            change=change,
+            now=now,
+            installation=context.installation,
+            missing_deletion=missing_deletion,
+            membership=membership,
+            organization=organization,
+        ),
+    )
+    if membership is None or not evidence.asks_for_siblings:
+        return evidence
+    return replace(evidence, siblings=await _keys_of(context, membership))
+
+
+_GATHERERS: Mapping[type[Resource], Callable[[Context, Change[Any]], Awaitable[Evidence[Any]]]] = {
+    Organization: gather_organization,
+    Membership: gather_membership,
+    ApiKey: gather_api_key,
+}
+
+
+def lease_name(namespace: str) -> str:
+    """The name of the lease of an organization's Owners."""
+    return f"tenure-owners-{namespace}"
+
+
+async def _if(is_needed: bool, fetch: Callable[[], Awaitable[T]]) -> T | None:  # noqa: FBT001
+    return await fetch() if is_needed else None
+
+
+async def _with_owners(context: Context, evidence: MembershipEvidence) -> MembershipEvidence:
+    """Read the lease, then the Owners, then, if nobody is left, whether the namespace goes.
+
+    Listing the Owners alone isn't enough: two demotions at the same moment would each see the other's Owner. The lease
+    comes first, so that it can be taken as it was before the list: then nobody was let in meanwhile.
+    """
+    if not evidence.asks_for_owners:
+        return evidence
+    namespace = evidence.change.namespace
+    lease: Lease | None = await read_lease(context.cluster, context.system_namespace, lease_name(namespace))
+    evidence = replace(evidence, lease=lease, owners=await _owners(context, namespace))
+    if evidence.remaining_owners:
+        return evidence
+    return replace(evidence, namespace_terminating=await _is_terminating(context, namespace))
+
+
+async def _with_rights(context: Context, evidence: ApiKeyEvidence) -> ApiKeyEvidence:
+    """Ask what the requester lacks: first for the right to revoke, where that is enough."""
+    change, membership, organization = evidence.change, evidence.membership, evidence.organization
+    if change.old is not None and evidence.asks_for_revocation:
+        missing = await context.missing(change.requester, [revocation(change.old)])
+        evidence = replace(evidence, may_revoke=not missing)
+    if not evidence.asks_for_grants:
+        return evidence
+    named = membership.spec.organization if membership is not None else organization.name if organization else ""
+    grants = api_key_grants(change.namespace, membership, named)
+    return replace(evidence, missing_grants=await context.missing(change.requester, grants))
+
+
+async def _holder(context: Context, change: Change[ApiKey]) -> tuple[Membership | None, Organization | None]:
+    """The Membership that a key names, and its Organization, or the namespace's."""
+    membership = await context.find(Membership, change.namespace, change.subject.spec.membership)
+    if membership is None:
+        return None, await context.organization_in_force(change.namespace)
+    return membership, await context.find(Organization, change.namespace, membership.spec.organization)
+
+
+async def _namesakes(context: Context, member: Membership) -> Sequence[Membership]:
+    selector = f"spec.subject.name={member.spec.subject.name}"
+    return await context.cluster.list_in(Membership, member.namespace, selector=selector)
+
+
+async def _keys_of(context: Context, member: Membership) -> Sequence[ApiKey]:
+    return await context.cluster.list_in(ApiKey, member.namespace, selector=f"spec.membership={member.name}")
+
+
+async def _owners(context: Context, namespace: str) -> Sequence[Membership]:
+    return await context.cluster.list_in(Membership, namespace, selector=f"spec.role={Role.OWNER}")
+
+
+async def _service_account_keys(context: Context, namespace: str) -> int:
+    """How many keys of service accounts work."""
+    selector = f"status.subjectKind={SubjectKind.SERVICE_ACCOUNT}"
+    keys = await context.cluster.list_in(ApiKey, namespace, selector=selector)
+    return sum(ready_reason(key.status.conditions) == Reason.ISSUED for key in keys)
+
+
+async def _is_terminating(context: Context, namespace: str) -> bool:
+    body = await context.cluster.read(f"/api/v1/namespaces/{namespace}")
+    return body["metadata"].get("deletionTimestamp") is not None

@@ -1,0 +1,52 @@
+"""The decision about a change: named checks in a fixed order over the evidence, and nothing else.
+
+A check says what is wrong, by nothing but its evidence. All of them are asked, so that a refusal holds all that is
+wrong, except where whoever isn't entitled to a change would learn something by it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tenure.domain.admission.bounds import metadata_refusals
+from tenure.domain.admission.decide_api_keys import decide_api_key
+from tenure.domain.admission.decide_memberships import decide_membership
+from tenure.domain.admission.decide_organizations import decide_organization
+from tenure.domain.admission.decision import Check, Decision, Rule, find_refusals, refused
+from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
+from tenure.domain.admission.reverts import reverted_warning
+
+_METADATA_CHECKS: Mapping[Rule, Check[Evidence[Any]]] = {
+    # An object must stay small enough to be changed again.
+    Rule.METADATA: lambda evidence: metadata_refusals(evidence.change),
+}
+
+
+def decide(evidence: Evidence[Any]) -> Decision:
+    """Decide about a change.
+
+    Raises:
+        NotReadError: the evidence lacks something that a rule rests on.
+    """
+    limits = find_refusals(_METADATA_CHECKS, evidence)
+    always = refused(limits).warn(reverted_warning(evidence.change))
+    if not evidence.change.matters:
+        return Decision(always, limits)
+    decision = _decide_kind(evidence)
+    claim = decision.claim if always.allowed else None
+    return Decision(
+        always.join(decision.judgement),
+        (*limits, *decision.refusals),
+        claim and replace(claim, lost=always.join(claim.lost)),
+    )
+
+
+def _decide_kind(evidence: Evidence[Any]) -> Decision:
+    match evidence:
+        case OrganizationEvidence():
+            return decide_organization(evidence)
+        case MembershipEvidence():
+            return decide_membership(evidence)
+        case ApiKeyEvidence():
+            return decide_api_key(evidence)
+    raise TypeError(f"{type(evidence).__name__} is no evidence of a kind")

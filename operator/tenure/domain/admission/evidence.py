@@ -1,0 +1,238 @@
+"""The evidence for a decision: the change, and what was read for it. A decision reads nothing.
+
+What is read follows from the change and from what was read before, so these classes say it: `asks_for_keys`, for
+example. None stands for what wasn't read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Generic, TypeVar
+
+from tenure.domain.admission.acknowledgement import Flaw, find_flaw
+from tenure.domain.admission.authority import Permission, is_own, raises_itself
+from tenure.domain.admission.ownership import remaining_owners, takes_owner
+from tenure.domain.admission.price import Price, price, recorded_price, tells_price
+from tenure.domain.admission.request import Change
+from tenure.domain.installation import DEFAULTS, Installation
+from tenure.domain.lease import Lease
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.domain.resources.organization import WhenKeysExist
+from tenure.domain.roles import Role
+
+R = TypeVar("R", bound=Resource)
+T = TypeVar("T")
+
+
+class NotReadError(Exception):
+    """A rule rests on something that wasn't read: a bug, for which nothing may be allowed."""
+
+
+def read(found: T | None, what: str) -> T:
+    """What was read.
+
+    Raises:
+        NotReadError: it wasn't.
+    """
+    if found is None:
+        raise NotReadError(f"the decision rests on {what}, and nobody has read it")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence(Generic[R]):
+    """What the decision about every kind rests on.
+
+    Attributes:
+        change: What somebody asks for.
+        now: The moment before the first read.
+        installation: What holds for all organizations.
+        missing_deletion: The permission to delete the object, if the change needs it and the requester lacks it.
+    """
+
+    change: Change[R]
+    now: datetime
+    installation: Installation = DEFAULTS
+    missing_deletion: Sequence[Permission]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrganizationEvidence(Evidence[Organization]):
+    """What the decision about an Organization rests on.
+
+    Attributes:
+        present: All Organizations of the namespace.
+        owners: All Memberships of the namespace with the role Owner.
+    """
+
+    present: Sequence[Organization] | None = None
+    owners: Sequence[Membership] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MembershipEvidence(Evidence[Membership]):
+    """What the decision about a Membership rests on.
+
+    Attributes:
+        missing_grants: The grants that the change needs and the requester lacks.
+        organization: The Organization that the Membership names, as it is when the change is stored.
+        issuer: The same Organization as it is now, while the member's keys work: another one in a pull request only.
+        when_keys_exist: What a cluster says it does about role changes that revoke keys; None: it follows from the
+            organization and the installation.
+        namesakes: The namespace's Memberships whose subject has the same name.
+        keys: The member's ApiKeys.
+        changed_keys: Those that the same pull request changes, as they will be; None for one that it removes.
+        service_account_keys: How many keys of the namespace's service accounts work.
+        lease: The lease of the organization's Owners, read before them; None: there is none.
+        owners: The namespace's Memberships with the role Owner.
+        namespace_terminating: Whether the namespace is being deleted.
+    """
+
+    missing_grants: Sequence[Permission]
+    organization: Organization | None
+    issuer: Organization | None
+    when_keys_exist: WhenKeysExist | None = None
+    namesakes: Sequence[Membership] | None = None
+    keys: Sequence[ApiKey] | None = None
+    changed_keys: Mapping[str, ApiKey | None] = field(default_factory=dict)
+    service_account_keys: int | None = None
+    lease: Lease | None = None
+    owners: Sequence[Membership] | None = None
+    namespace_terminating: bool | None = None
+
+    @property
+    def new_role(self) -> Role | None:
+        """The role afterwards; None: the member is removed.
+
+        A change of role beside a new ownerReference is one: the owner may live on, and with it the member.
+        """
+        change = self.change
+        if change.new is None or (change.hands_over and not change.changes_spec):
+            return None
+        return change.new.spec.role
+
+    @property
+    def is_entitled(self) -> bool:
+        """Whether the requester may make the change; who may not learns nothing of keys and Owners."""
+        is_denied = self.missing_grants or self.missing_deletion or raises_itself(self.change, self.installation)
+        return not is_denied
+
+    @property
+    def takes_role(self) -> bool:
+        """Whether a member loses a role, so that keys and the last Owner count."""
+        old, organization = self.change.old, self.organization or self.issuer
+        return self.is_entitled and organization is not None and old is not None and self.new_role is not old.spec.role
+
+    @property
+    def takes_owner(self) -> bool:
+        """Whether an Owner goes or steps down."""
+        return self.takes_role and takes_owner(self.change)
+
+    @property
+    def policy(self) -> WhenKeysExist:
+        """What holds about role changes that revoke keys."""
+        organization = self.organization or self.issuer
+        if self.when_keys_exist is not None or organization is None:
+            return self.when_keys_exist or WhenKeysExist.WARN
+        return self.installation.policy(organization).when_keys_exist
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether the keys themselves are needed: where they decide, or where the member's status doesn't tell them.
+
+        For a warning the status is enough, and a list takes twenty times as long.
+        """
+        old, new_role = self.change.old, self.new_role
+        if not self.takes_role or old is None or self.issuer is None:
+            return False
+        decides = new_role is not None and self.policy is not WhenKeysExist.WARN
+        return decides or not tells_price(old, new_role) or self.issuer.suspends(old.name)
+
+    @property
+    def asks_for_owners(self) -> bool:
+        """Whether the organization's Owners are needed, and the lease that only one of them leaves under."""
+        return self.takes_owner and self.organization is not None and not self.organization.metadata.deleting
+
+    @cached_property
+    def remaining_owners(self) -> Sequence[Membership]:
+        """The Owners who are left; the namespace is needed too if there are none."""
+        leaving, organization = self.change.old, self.organization
+        if leaving is None or organization is None:
+            return ()
+        return remaining_owners(read(self.owners, "the Owners"), leaving, organization)
+
+    @cached_property
+    def price(self) -> Price:
+        """What becomes of the member's keys."""
+        old = self.change.old
+        if old is None:
+            return Price()
+        if self.keys is None and not self.asks_for_keys:
+            return recorded_price(old, self.new_role)
+        return price(
+            old,
+            self.new_role,
+            read(self.keys, "the member's keys"),
+            self.issuer,
+            self.now,
+            changed=self.changed_keys,
+            installation=self.installation,
+        )
+
+    @cached_property
+    def flaw(self) -> Flaw | None:
+        """Why the change doesn't acknowledge the end of keys; None: it does, or none ends by a change of role."""
+        if self.new_role is None or not self.price.dying:
+            return None
+        return find_flaw(*self.change.acknowledgements, self.new_role, self.price.dying)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKeyEvidence(Evidence[ApiKey]):
+    """What the decision about an ApiKey rests on.
+
+    Attributes:
+        membership: The Membership that the key names; None: there is none.
+        organization: The Membership's Organization, or the namespace's if there is no Membership.
+        may_revoke: Whether the requester holds the virtual verb `revoke` on the key.
+        missing_grants: The grants that a change of somebody else's key needs and the requester lacks.
+        siblings: All ApiKeys that name the same Membership.
+    """
+
+    membership: Membership | None
+    organization: Organization | None
+    may_revoke: bool | None = None
+    missing_grants: Sequence[Permission] | None = None
+    siblings: Sequence[ApiKey] | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the requester's own key."""
+        return is_own(self.change.requester, self.membership, self.installation)
+
+    @property
+    def asks_for_revocation(self) -> bool:
+        """Whether the right to revoke is enough: the key is deleted, and nothing else about it changes."""
+        return not self.is_own and self.change.removes and not self.change.changes_spec
+
+    @property
+    def asks_for_grants(self) -> bool:
+        """Whether the grant of the holder's role is needed."""
+        if self.is_own:
+            return False
+        return not (self.asks_for_revocation and read(self.may_revoke, "the right to revoke"))
+
+    @property
+    def is_entitled(self) -> bool:
+        """Whether the requester may make the change; who may not learns nothing of the organization's rules."""
+        if self.missing_deletion:
+            return False
+        return not (self.asks_for_grants and read(self.missing_grants, "the grants"))
+
+    @property
+    def asks_for_siblings(self) -> bool:
+        """Whether the member's other keys are needed: a new key counts against the organization's quota."""
+        if self.change.old is not None or self.membership is None or self.organization is None:
+            return False
+        return self.is_entitled and self.installation.policy(self.organization).max_per_member is not None

@@ -1,0 +1,69 @@
+"""Leases: who holds something, and until when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+LEASE_VERSION = "coordination.k8s.io/v1"
+
+HELD_VERSION = "tenure.dev/held-version"
+"""Annotation: the resourceVersion of the object that the holder may change."""
+
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A Lease as it was read, or as it should be."""
+
+    namespace: str
+    name: str
+    holder: str
+    held_version: str
+    acquired: datetime
+    seconds: int
+    renewed: datetime | None = None
+    transitions: int = 0
+    resource_version: str = ""
+    """Empty: it doesn't exist yet."""
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Self:
+        """Read a Lease as the API server sent it."""
+        metadata, spec = body["metadata"], body.get("spec") or {}
+        return cls(
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            holder=spec.get("holderIdentity") or "",
+            held_version=(metadata.get("annotations") or {}).get(HELD_VERSION, ""),
+            acquired=datetime.fromisoformat(spec.get("acquireTime") or "1970-01-01T00:00:00Z"),
+            seconds=int(spec.get("leaseDurationSeconds") or 0),
+            renewed=datetime.fromisoformat(renewed) if (renewed := spec.get("renewTime")) else None,
+            transitions=int(spec.get("leaseTransitions") or 0),
+            resource_version=metadata["resourceVersion"],
+        )
+
+    def expired(self, now: datetime) -> bool:
+        """Whether its time is over."""
+        return now >= self.acquired + timedelta(seconds=self.seconds)
+
+    def to_body(self) -> dict[str, Any]:
+        """The Lease as a body to create or to replace it with."""
+        metadata: dict[str, Any] = {
+            "name": self.name,
+            "namespace": self.namespace,
+            "labels": {"app.kubernetes.io/managed-by": "tenure"},
+            **({"annotations": {HELD_VERSION: self.held_version}} if self.held_version else {}),
+        }
+        if self.resource_version:
+            metadata["resourceVersion"] = self.resource_version
+        spec = {
+            "holderIdentity": self.holder,
+            "acquireTime": self.acquired.strftime(_TIME),
+            "leaseDurationSeconds": self.seconds,
+            "leaseTransitions": self.transitions,
+        }
+        if self.renewed is not None:
+            spec["renewTime"] = self.renewed.strftime(_TIME)
+        return {"apiVersion": LEASE_VERSION, "kind": "Lease", "metadata": metadata, "spec": spec}
