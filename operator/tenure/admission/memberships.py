@@ -13,10 +13,10 @@ from tenure.domain.admission.request import Change
 from tenure.domain.admission.transitions import duplicate_refusal, rule_refusals
 from tenure.domain.admission.wording import ended_note, key_refusal, price_warnings, service_account_warning
 from tenure.domain.conditions import ready_reason
+from tenure.domain.policy import WhenKeysExist
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.membership import SubjectKind
-from tenure.domain.resources.organization import WhenKeysExist
 from tenure.domain.roles import Role
 
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, Flaw, find_flaw, spell
 from tenure.domain.admission.judgement import MAX_MESSAGE, MAX_WARNING, join_names
 from tenure.domain.admission.price import Price
+from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import Membership, Organization
 from tenure.domain.resources.membership import ListedKey
-from tenure.domain.resources.organization import WhenKeysExist
 from tenure.domain.roles import Role
 
 _DAY = timedelta(days=1)

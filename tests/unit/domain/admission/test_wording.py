@@ -19,8 +19,8 @@ from tenure.domain.admission.wording import (
     price_warnings,
     service_account_warning,
 )
+from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources.membership import ListedKey
-from tenure.domain.resources.organization import WhenKeysExist
 from tenure.domain.roles import Access, Role
 
 NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
