@@ -19,6 +19,7 @@ from support.identity import CONTROLLER, install_identities
 from support.kubectl import NamespacedKubectl
 from support.world import World
 from tenure_dev.build import find_or_build
+from tenure_dev.bytecode import keep_bytecode
 from tenure_dev.cluster import RunningCluster
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CRDS
@@ -26,6 +27,7 @@ from tenure_dev.paths import CRDS
 os.environ["KUBECONFIG"] = os.devnull
 for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
     os.environ.pop(name, None)
+os.environ.update(keep_bytecode(os.environ))
 
 
 @pytest.fixture(scope="session")
