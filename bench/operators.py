@@ -128,8 +128,9 @@ class Launcher:
 
     async def prepare(self, operators: Sequence[Operator]) -> None:
         """Give each operator an account with all rights, and a kubeconfig; compile what they import."""
-        imports = [sys.executable, "-c", "import kopf.cli, kubernetes.client, tenure.cli"]
-        subprocess.run(imports, env=self._environment, check=True)  # noqa: ASYNC221 - nothing else runs yet
+        modules = "kopf.cli, kubernetes.client, tenure.cli, tenure.handlers.operator, tenure.handlers.webhook"
+        command = [sys.executable, "-c", f"import {modules}"]
+        subprocess.run(command, env=self._environment, check=True)  # noqa: ASYNC221 - nothing else runs yet
         await self._api.send("POST", "/api/v1/namespaces", {"metadata": {"name": ACCOUNTS}})
         for operator in operators:
             await self._prepare(operator)

@@ -16,6 +16,7 @@ import pytest
 
 from support.order import in_order
 from support.timing import write_times
+from tenure_dev.bytecode import keep_bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 os.environ["KUBECONFIG"] = os.devnull
 for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
     os.environ.pop(name, None)
+os.environ.update(keep_bytecode(os.environ))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from tenure_dev.bytecode import keep_bytecode
+
 COMMAND = (sys.executable, "-m", "tenure", "run")
 
 READY_LINE = "Tenure is ready"
@@ -16,4 +18,4 @@ def environment(kubeconfig: Path) -> dict[str, str]:
     `TENURE_CACHE` is these tools' own, and the operator refuses settings that it doesn't know.
     """
     inherited = {name: value for name, value in os.environ.items() if name != "TENURE_CACHE"}
-    return {**inherited, "KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"}
+    return {**keep_bytecode(inherited), "KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"}

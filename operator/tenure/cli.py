@@ -1,32 +1,21 @@
-"""The command `tenure`."""
+"""The command `tenure`. Each command imports its own program, so none waits for another's imports."""
 
-import asyncio
+import os
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tenure import __version__, options
-from tenure.domain.admission.impact import compare
 from tenure.domain.durations import parse_duration
 from tenure.domain.installation import Installation, KubernetesAccess, Limits
-from tenure.domain.resources.organization import WhenKeysExist
-from tenure.domain.revocation import parse_moment
+from tenure.domain.moments import parse_moment
+from tenure.domain.policy import WhenKeysExist
 from tenure.errors import TenureError
-from tenure.generate import changed_files, generated_files
-from tenure.handlers.operator import run as run_operator
-from tenure.handlers.verifier import run as run_verifier
-from tenure.handlers.webhook import probe as probe_webhook
-from tenure.handlers.webhook import run as run_webhook
-from tenure.impact.live import read_cluster
-from tenure.impact.report import REPORTS, OutputFormat
-from tenure.impact.trees import read_trees
+from tenure.impact.formats import OutputFormat
 from tenure.logs import configure_logs
-from tenure.revocation.command import revoke as end_issued
-from tenure.revocation.report import OutputFormat as RevocationFormat
-from tenure.revocation.survey import Scope
+from tenure.revocation.formats import OutputFormat as RevocationFormat
 from tenure.settings import (
     ElectionSettings,
     LogFormat,
@@ -37,6 +26,7 @@ from tenure.settings import (
     drop_service_links,
     refuse_unknown_variables,
 )
+from tenure.unused import load_when_used
 
 app = typer.Typer(
     help="Organizations, memberships and API keys as Kubernetes resources.",
@@ -96,6 +86,9 @@ def run(
         log_format=log_format,
         log_level=log_level,
     )
+
+    from tenure.handlers.operator import run as run_operator
+
     run_operator(settings)
 
 
@@ -129,6 +122,9 @@ def webhook(
         log_format=log_format,
         log_level=log_level,
     )
+
+    from tenure.handlers.webhook import run as run_webhook
+
     run_webhook(
         settings,
         WebhookSettings(
@@ -159,6 +155,9 @@ def verifier(
     refuse_unknown_variables(options.VERIFIER_VARIABLES)
     configure_logs(log_format, log_level)
     certificate = options.certificate_files(tls_cert_file, tls_key_file)
+
+    from tenure.handlers.verifier import run as run_verifier
+
     run_verifier(
         VerifierSettings(verifier_host, verifier_port, max_staleness, certificate, health_port, caller_audience)
     )
@@ -171,6 +170,8 @@ def probe(
     ],
 ) -> None:
     """Send requests that must be refused to the webhooks, and fail unless all of them are."""
+    from tenure.handlers.selftest import probe as probe_webhook
+
     if flaw := probe_webhook(url):
         typer.echo(f"tenure: {url}: {flaw}", err=True)
         raise typer.Exit(1)
@@ -195,15 +196,11 @@ def impact(
     Exit code 0: every change may pass as it is. 2: keys end and nobody acknowledged it, or a change will be refused.
     1: a manifest can't be understood.
     """
-    before, after = read_trees(base, head, namespace)
-    if live:
-        cluster = asyncio.run(read_cluster(before.namespaces | after.namespaces))
-        before, after = cluster.over(before), after.over(cluster.without(before))
+    from tenure.impact.command import impact as report_impact
+
     installation = Installation(when_keys_exist=when_keys_exist, limits=Limits.parse(limits))
-    comparison = compare(before, after, datetime.now(UTC), installation)
-    typer.echo(REPORTS[output](comparison), nl=False)
-    if not comparison.passes:
-        raise typer.Exit(2)
+    if code := report_impact(base, head, namespace, live=live, installation=installation, output=output):
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -226,6 +223,9 @@ def revoke(
     Exit code 0: no such key works any more. 1: not every one is ended; the table says which, and why. 2: every one is
     ended, and there are others of which nobody can tell when they were issued; the table names them.
     """
+    from tenure.revocation.command import revoke as end_issued
+    from tenure.revocation.survey import Scope
+
     scope = Scope(parse_moment(issued_before), tuple(namespace or ()), membership)
     if code := end_issued(scope, dry_run=dry_run, yes=yes, output=output):
         raise typer.Exit(code)
@@ -238,6 +238,8 @@ def generate(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file would change.")] = False,
 ) -> None:
     """Write the files that follow from the code: the CustomResourceDefinitions and the reference pages."""
+    from tenure.generate import changed_files, generated_files
+
     changed = changed_files(folder)
     for path in changed:
         typer.echo(f"{'out of date' if check else 'written'}: {path}")
@@ -269,6 +271,8 @@ def _options(
 def main() -> None:
     """Run the command; an error of ours is one line on standard error and exit code 1."""
     drop_service_links()
+    load_when_used()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # Looking for some reads all installed packages.
     try:
         app()
     except TenureError as error:

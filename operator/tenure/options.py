@@ -9,10 +9,9 @@ import typer
 
 from tenure.domain.durations import MEANING, parse_duration
 from tenure.domain.installation import KubernetesAccess, Limits
-from tenure.domain.resources.base import NAME_LENGTH
-from tenure.domain.resources.organization import WhenKeysExist
-from tenure.domain.revocation import MEANING as MOMENT
-from tenure.domain.revocation import parse_moment
+from tenure.domain.moments import MEANING as MOMENT
+from tenure.domain.moments import parse_moment
+from tenure.domain.policy import WhenKeysExist
 from tenure.errors import StartRefusedError
 from tenure.settings import PREFIX, LogFormat, LogLevel
 
@@ -91,6 +90,8 @@ def _check_moment(text: str) -> str:
 
 
 def _check_member(name: str) -> str:
+    from tenure.domain.resources.base import NAME_LENGTH  # noqa: PLC0415 - the command that has it imports this anyway
+
     if name and (len(name) > NAME_LENGTH or _OBJECT_NAME.fullmatch(name) is None):
         raise typer.BadParameter(f"{name!r} is no Membership's name: lower-case letters, digits, dashes and dots")
     return name

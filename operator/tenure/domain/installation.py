@@ -2,18 +2,14 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from tenure.domain.durations import parse_duration
-from tenure.domain.resources import Organization
-from tenure.domain.resources.organization import (
-    MAX_KEYS_PER_MEMBER,
-    KeyRules,
-    OnRoleChange,
-    PolicyInForce,
-    RoleChanges,
-    WhenKeysExist,
-)
+from tenure.domain.policy import MAX_KEYS_PER_MEMBER, OnRoleChange, WhenKeysExist
+
+if TYPE_CHECKING:  # The command line reads limits, and shall not import the models for that.
+    from tenure.domain.resources import Organization
+    from tenure.domain.resources.organization import PolicyInForce
 
 T = TypeVar("T")
 
@@ -88,8 +84,10 @@ class Installation:
         """The name by which Kubernetes knows a person."""
         return self.username_prefix + person
 
-    def policy(self, organization: Organization) -> PolicyInForce:
+    def policy(self, organization: "Organization") -> "PolicyInForce":
         """The rules that hold in an organization."""
+        from tenure.domain.resources.organization import KeyRules, PolicyInForce, RoleChanges  # noqa: PLC0415 - as above
+
         keys = organization.spec.keys or KeyRules()
         changes = organization.spec.role_changes or RoleChanges()
         own = changes.when_keys_exist or self.when_keys_exist

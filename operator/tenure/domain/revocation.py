@@ -1,15 +1,12 @@
 """Which keys were issued before a moment, and of which nobody can tell."""
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tenure.domain import durations
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import format_time
 
-MEANING = "an instant with its zone such as 2027-02-22T08:30:00Z, or how long ago such as 2h"
 CLOCKS_DIFFER = timedelta(minutes=1)
 """How far the clocks of several API servers may lie apart: a time of issue may be so far ahead and still be true."""
 
@@ -89,23 +86,6 @@ class Cutoff:
         if self.everything:
             return False
         return at >= self.moment if at <= _end_of_second(self.now) else at - CLOCKS_DIFFER >= self.moment
-
-
-def parse_moment(text: str) -> datetime | timedelta:
-    """An instant, or how long ago.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if re.fullmatch(durations.PATTERN, text):
-        return durations.parse_duration(text)
-    try:
-        moment = datetime.fromisoformat(text.upper())
-        if moment.tzinfo is not None and "T" in text.upper():
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise ValueError(f"{text!r} is no moment: write {MEANING}")
 
 
 def _end_of_second(moment: datetime) -> datetime:

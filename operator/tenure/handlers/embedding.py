@@ -3,23 +3,19 @@
 import asyncio
 import logging
 import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
 
 import kopf
 
 from tenure.errors import LeadershipLostError, WatchEndedError
+from tenure.handlers.signals import take_signals
 from tenure.handlers.storage import NoDiffBase, NoProgress
 from tenure.kube.connection import Connection
 
-READY = "Tenure is ready"
-
 _KOPF_ENDS_SECONDS = 1.0
 _IDENTITY: Any = "tenure"
-
-T = TypeVar("T")
 
 
 async def run_kopf(
@@ -71,33 +67,6 @@ async def _until_ended(tasks: Collection[asyncio.Task[Any]], ours: Collection[as
     await asyncio.wait([ending], timeout=_KOPF_ENDS_SECONDS)
     if errors:
         raise WatchEndedError(f"a watch ended for good, so the process does too: {errors[0]!r}") from errors[0]
-
-
-def take_signals(handle: Callable[[], None]) -> None:
-    """Call `handle` on SIGTERM and SIGINT."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, handle)
-
-
-async def result_before(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """The result of some work; None: `stop` came first, and the work was ended."""
-    task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if not task.done():
-        task.cancel()
-        return None
-    return task.result()
-
-
-async def done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Do some work, unless `stop` comes first."""
-
-    async def done() -> bool:
-        await work
-        return True
-
-    return bool(await result_before(stop, done()))
 
 
 def run_to_end(main: Callable[[], Awaitable[None]]) -> None:

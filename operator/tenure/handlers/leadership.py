@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from secrets import token_hex
 
 from tenure.errors import LeadershipLostError
-from tenure.handlers.embedding import done_before
+from tenure.handlers.signals import done_before
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import Connection
 from tenure.kube.election import Election, Timing

@@ -4,19 +4,19 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import kopf
 
 from tenure.domain.resources import KINDS, Resource
 from tenure.domain.resources.base import GROUP, VERSION
 from tenure.errors import MalformedObjectError
-from tenure.handlers.embedding import READY, result_before, run_kopf, run_to_end, take_signals
+from tenure.handlers.embedding import run_kopf, run_to_end
 from tenure.handlers.health import Health, Part, serving
 from tenure.handlers.leadership import Leadership
 from tenure.handlers.measuring import Measurements
+from tenure.handlers.signals import READY, result_before, take_signals
 from tenure.handlers.start import prepared_before
-from tenure.handlers.webhook import Webhook, find_registration
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
 from tenure.kube.preflight import check_cluster
@@ -24,6 +24,9 @@ from tenure.metrics.model import Component
 from tenure.reconcile.context import Context
 from tenure.reconcile.controller import Controller
 from tenure.settings import Settings
+
+if TYPE_CHECKING:
+    from tenure.handlers.webhook import Webhook
 
 log = logging.getLogger("tenure")
 
@@ -113,9 +116,13 @@ async def _admission(
         yield webhook.listener
 
 
-async def _webhook(cluster: Cluster, settings: Settings, measurements: Measurements) -> Webhook | None:
+async def _webhook(cluster: Cluster, settings: Settings, measurements: Measurements) -> "Webhook | None":
     """The webhooks, where they are wanted and installed."""
-    if settings.webhook is None or await find_registration(cluster) is None:
+    if settings.webhook is None:
+        return None
+    from tenure.handlers.webhook import Webhook, find_registration  # noqa: PLC0415 - the half that `webhook` runs
+
+    if await find_registration(cluster) is None:
         return None
     measurements.include(Component.WEBHOOK)
     return await Webhook.prepare(cluster, settings, settings.webhook, measurements)

@@ -1,5 +1,6 @@
 """The self-test: reviews that must be refused, sent through the real listener to every path."""
 
+import asyncio
 import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,8 +9,8 @@ from uuid import uuid4
 import aiohttp
 from yarl import URL
 
-from tenure.domain.installation import Installation
-from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.installation import DEFAULTS, Installation
+from tenure.domain.resources import KINDS, ApiKey, Membership, Organization
 from tenure.domain.resources.base import API_VERSION, GROUP, VERSION
 from tenure.domain.roles import Role
 
@@ -46,7 +47,7 @@ def must_be_refused(path: str, installation: Installation) -> dict[str, Any]:
 async def find_leak(listener: URL, paths: Iterable[str], installation: Installation) -> str:
     """Send a review that must be refused to each path of a listener; empty: all were, else what went wrong."""
     # What is tested is the judging; whether the certificate is trusted, the API server decides.
-    tls = ssl.create_default_context()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.check_hostname = False
     tls.verify_mode = ssl.CERT_NONE
     connector = aiohttp.TCPConnector(ssl=tls)
@@ -62,6 +63,11 @@ async def find_leak(listener: URL, paths: Iterable[str], installation: Installat
             if flaw:
                 return f"{path} {flaw}"
     return ""
+
+
+def probe(listener: str) -> str:
+    """Send reviews that must be refused to a listener; empty: all were, else what went wrong."""
+    return asyncio.run(find_leak(URL(listener), [resource.plural for resource in KINDS], DEFAULTS))
 
 
 def _flaw(code: int, review: Mapping[str, Any]) -> str:

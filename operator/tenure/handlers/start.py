@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from tenure.errors import ServerAwayError, TenureError, UnavailableError
-from tenure.handlers.embedding import done_before, result_before
 from tenure.handlers.health import Health
+from tenure.handlers.signals import done_before, result_before
 
 log = logging.getLogger("tenure")
 

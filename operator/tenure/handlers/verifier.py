@@ -12,9 +12,9 @@ from typing import Any
 import uvicorn
 
 from tenure.errors import StartRefusedError
-from tenure.handlers.embedding import READY, take_signals
 from tenure.handlers.health import Health, Part, serving
 from tenure.handlers.measuring import Measurements
+from tenure.handlers.signals import READY, take_signals
 from tenure.handlers.start import prepared_before
 from tenure.handlers.verify_api import VerifyApi
 from tenure.handlers.verify_protocol import BoundedProtocol
@@ -24,14 +24,13 @@ from tenure.kube.preflight import check_definitions, check_verifier
 from tenure.metrics.catalogue import VERIFIER_CERTIFICATE_EXPIRY, VERIFIER_CERTIFICATE_RENEWAL
 from tenure.metrics.model import Component, Reading
 from tenure.settings import VerifierSettings
-from tenure.tls.keeper import GivenFiles, keep
 from tenure.verify.callers import Callers
 from tenure.verify.verifier import Verifier
 
 log = logging.getLogger("tenure")
 
 _STOPS_WITHIN_SECONDS = 3
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.02
 _CONNECTIONS, _BACKLOG = 32, 2048
 
 
@@ -80,6 +79,8 @@ async def _certified(settings: VerifierSettings, measurements: Measurements) -> 
     if settings.certificate is None:
         yield None
         return
+    from tenure.tls.keeper import GivenFiles, keep  # noqa: PLC0415 - in plain HTTP, none of it is needed
+
     keeper = GivenFiles(*settings.certificate)
     await keeper.look()
 

@@ -10,16 +10,16 @@ import kopf
 from yarl import URL
 
 from tenure.admission.context import Context
-from tenure.domain.installation import DEFAULTS
 from tenure.domain.resources import KINDS
 from tenure.errors import ForbiddenError, StartRefusedError
-from tenure.handlers.embedding import READY, run_kopf, run_to_end, take_signals
+from tenure.handlers.embedding import run_kopf, run_to_end
 from tenure.handlers.health import Health, Part, serving
 from tenure.handlers.listener import Listener
 from tenure.handlers.measuring import Measurements
 from tenure.handlers.reach import Reach
 from tenure.handlers.reviews import register
 from tenure.handlers.selftest import find_leak
+from tenure.handlers.signals import READY, take_signals
 from tenure.handlers.start import prepared_before
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
@@ -193,11 +193,6 @@ async def run_webhook(settings: Settings, webhook_settings: WebhookSettings) -> 
         async with webhook.running():
             await run_kopf(registry, connection, settings.namespaces, stop, admission_server=webhook.listener)
     log.info("stopped")
-
-
-def probe(listener: str) -> str:
-    """Send reviews that must be refused to a listener; empty: all were, else what went wrong."""
-    return asyncio.run(find_leak(URL(listener), [resource.plural for resource in KINDS], DEFAULTS))
 
 
 def run(settings: Settings, webhook_settings: WebhookSettings) -> None:

@@ -2,22 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from enum import StrEnum
 from typing import Any
 
 from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure.domain.admission.impact import Comparison, Dissolution, Impact
 from tenure.domain.admission.judgement import join_names
-from tenure.domain.resources.organization import WhenKeysExist
-
-
-class OutputFormat(StrEnum):
-    """How the impact is printed."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    JSON = "json"
-
+from tenure.domain.policy import WhenKeysExist
+from tenure.impact.formats import OutputFormat
 
 _NOTHING = "no Membership changes"
 

@@ -1,8 +1,9 @@
 """Checks before the operator starts: the CRDs are there and recent enough, and every right is held."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tenure.domain.admission.authority import REVOKE
 from tenure.domain.bindings import RBAC_GROUP
@@ -26,6 +27,12 @@ from tenure.kube.cluster import Cluster
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _APPLY = "apply them with: kubectl apply --server-side -f crds/"
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+_AT_ONCE = 4
+"""Questions at a time: each may open a connection, and a TLS handshake takes longer than some answers."""
+
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 
 @dataclass(frozen=True)
@@ -194,8 +201,7 @@ async def check_definitions(cluster: Cluster) -> None:
     """
     server = cluster.connection.server
     try:
-        for resource in KINDS:
-            await _check_definition(cluster, resource.plural, custom_resource_definition(resource))
+        await _ask_all(lambda kind: _check_definition(cluster, kind.plural, custom_resource_definition(kind)), KINDS)
     except KindNotServedError as error:
         raise StartRefusedError(f"{server} is no Kubernetes API server: {error}") from error
     except UnauthorizedError as error:
@@ -245,18 +251,37 @@ def _schema(definition: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 async def _check_rights(cluster: Cluster, needed: Iterable[tuple[str, Right]]) -> None:
-    missing = []
-    for namespace, right in needed:
-        for verb in right.verbs:
-            if not await is_allowed(cluster, namespace, right, verb):
-                where = f"in namespace {namespace}" if namespace else "in all namespaces"
-                group = f".{right.group}" if right.group else ""
-                name = f" named {right.name}" if right.name else ""
-                missing.append(f"{verb} {right.resource}{group}{right.label[len(right.resource) :]}{name} {where}")
+    questions = [(namespace, right, verb) for namespace, right in needed for verb in right.verbs]
+    answers = await _ask_all(lambda question: is_allowed(cluster, *question), questions)
+    missing = [_describe(*question) for question, allowed in zip(questions, answers, strict=True) if not allowed]
     if missing:
         raise StartRefusedError(
             f"missing rights: {'; '.join(missing)}; grant them to the identity that the operator runs as"
         )
+
+
+def _describe(namespace: str, right: Right, verb: str) -> str:
+    """A right for people, e.g. `patch apikeys.tenure.dev/status in namespace acme`."""
+    where = f"in namespace {namespace}" if namespace else "in all namespaces"
+    group = f".{right.group}" if right.group else ""
+    name = f" named {right.name}" if right.name else ""
+    return f"{verb} {right.resource}{group}{right.label[len(right.resource) :]}{name} {where}"
+
+
+async def _ask_all(ask: Callable[[Q], Awaitable[A]], questions: Sequence[Q]) -> list[A]:
+    """The answers in the order of the questions, of which a few are asked at a time.
+
+    Raises:
+        Exception: the first one in that order, not in time, so that the same fault always gives the same message.
+    """
+    answers: list[A] = []
+    for first in range(0, len(questions), _AT_ONCE):
+        some = questions[first : first + _AT_ONCE]
+        for answer in await asyncio.gather(*map(ask, some), return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            answers.append(answer)
+    return answers
 
 
 async def is_allowed(cluster: Cluster, namespace: str, right: Right, verb: str) -> bool:

@@ -12,7 +12,8 @@ from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
 from tenure.revocation.ending import Outcome, end_keys
 from tenure.revocation.errors import RevocationError
-from tenure.revocation.report import NOT_DONE, OutputFormat, Report, count, preview
+from tenure.revocation.formats import OutputFormat
+from tenure.revocation.report import NOT_DONE, Report, count, preview
 from tenure.revocation.survey import Scope, Survey, survey
 
 SHOWN_BEFORE_ASKING = 20

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from tenure.domain.resources import ApiKey
@@ -14,13 +13,6 @@ from tenure.revocation.survey import Survey
 
 DONE, NOT_DONE, UNCLEAR = 0, 1, 2
 """Exit codes: every such key is ended; not every one; every one, and of some others nobody can tell."""
-
-
-class OutputFormat(StrEnum):
-    """How the outcome is printed."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 @dataclass

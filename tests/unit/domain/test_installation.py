@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.builders import organization
 from tenure.domain.durations import parse_duration
 from tenure.domain.installation import DEFAULTS, Installation, Limits
-from tenure.domain.resources.organization import WhenKeysExist
+from tenure.domain.policy import WhenKeysExist
 
 STRICTNESS = [WhenKeysExist.WARN, WhenKeysExist.REQUIRE_ACKNOWLEDGEMENT, WhenKeysExist.DENY]
 

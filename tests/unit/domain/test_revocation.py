@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.builders import CREATED, ISSUED, NOW, api_key, issued, membership, organization, with_status
+from tenure.domain.moments import parse_moment
 from tenure.domain.resources import ApiKey
-from tenure.domain.revocation import CLOCKS_DIFFER, Age, Cutoff, parse_moment
+from tenure.domain.revocation import CLOCKS_DIFFER, Age, Cutoff
 
 SECOND = timedelta(seconds=1)
 

@@ -16,8 +16,8 @@ from tenure.domain.admission.wording import (
     service_account_warning,
     unacknowledged,
 )
+from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import Membership
-from tenure.domain.resources.organization import WhenKeysExist
 
 _BUSY = "another Owner of Organization {} is being changed at this moment; try again"
 

@@ -17,8 +17,8 @@ from tenure.domain.admission.price import Price, price, recorded_price, tells_pr
 from tenure.domain.admission.request import Change
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.lease import Lease
+from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
-from tenure.domain.resources.organization import WhenKeysExist
 from tenure.domain.roles import Role
 
 R = TypeVar("R", bound=Resource)

@@ -17,8 +17,8 @@ from tenure.domain.admission.request import Change, Operation, Requester
 from tenure.domain.admission.tree import Address, Tree
 from tenure.domain.admission.wording import service_account_warning
 from tenure.domain.installation import DEFAULTS, Installation
+from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import ApiKey, Membership, Organization
-from tenure.domain.resources.organization import WhenKeysExist
 from tenure.domain.roles import Role
 
 R = TypeVar("R", Organization, Membership)

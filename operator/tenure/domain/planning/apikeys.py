@@ -16,11 +16,11 @@ from tenure.domain.planning.actions import (
 from tenure.domain.planning.notices import notices
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
 from tenure.domain.planning.obstacles import describe_suspension, find_obstacle
+from tenure.domain.policy import OnRoleChange
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.apikey import ApiKeyStatus, Stamp
 from tenure.domain.resources.membership import Fate
-from tenure.domain.resources.organization import OnRoleChange
 from tenure.domain.secret import SecretFacts
 from tenure.domain.validity import Verdict, expiry, fell_with_role, validity
 

@@ -10,6 +10,7 @@ from tenure.domain.planning.actions import Action, EmitEvent, EventType, Plan, R
 from tenure.domain.planning.apikeys import fate
 from tenure.domain.planning.notices import notices
 from tenure.domain.planning.observation import ApiKeyObservation
+from tenure.domain.policy import MAX_KEYS_PER_MEMBER
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.membership import (
@@ -22,7 +23,6 @@ from tenure.domain.resources.membership import (
     RoleChange,
     WaitingKey,
 )
-from tenure.domain.resources.organization import MAX_KEYS_PER_MEMBER
 from tenure.domain.roles import capabilities
 from tenure.domain.validity import Verdict, fell_with_role, validity
 

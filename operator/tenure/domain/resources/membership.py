@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from tenure.domain.policy import MAX_KEYS_PER_MEMBER
 from tenure.domain.resources.base import (
     NAME_LENGTH,
     Column,
@@ -17,7 +18,6 @@ from tenure.domain.resources.base import (
     Rule,
     list_map,
 )
-from tenure.domain.resources.organization import MAX_KEYS_PER_MEMBER
 from tenure.domain.roles import Access, Role
 
 MAX_LISTED_KEYS = 50

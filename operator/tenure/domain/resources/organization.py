@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from tenure.domain import durations
+from tenure.domain.policy import MAX_KEYS_PER_MEMBER, OnRoleChange, WhenKeysExist
 from tenure.domain.resources.base import (
     LIST_SET,
     Column,
@@ -20,24 +21,6 @@ from tenure.domain.resources.base import (
     shaped,
 )
 from tenure.domain.roles import Role
-
-MAX_KEYS_PER_MEMBER = 1000
-
-
-class OnRoleChange(StrEnum):
-    """What becomes of the ApiKey objects of a member whose role changed; their tokens and Secrets always go."""
-
-    AUTO = "Auto"
-    DELETE = "Delete"
-    REVOKE = "Revoke"
-
-
-class WhenKeysExist(StrEnum):
-    """What admission does with a role change that ends working keys."""
-
-    WARN = "Warn"
-    REQUIRE_ACKNOWLEDGEMENT = "RequireAcknowledgement"
-    DENY = "Deny"
 
 
 class FromRole(StrEnum):

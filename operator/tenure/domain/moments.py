@@ -1,0 +1,25 @@
+"""Moments as people write them: an instant, or how long ago."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from tenure.domain import durations
+
+MEANING = "an instant with its zone such as 2027-02-22T08:30:00Z, or how long ago such as 2h"
+
+
+def parse_moment(text: str) -> datetime | timedelta:
+    """An instant, or how long ago.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if re.fullmatch(durations.PATTERN, text):
+        return durations.parse_duration(text)
+    try:
+        moment = datetime.fromisoformat(text.upper())
+        if moment.tzinfo is not None and "T" in text.upper():
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(f"{text!r} is no moment: write {MEANING}")

@@ -1,0 +1,21 @@
+"""The words and bounds of an organization's rules, which the command line knows too: no models, so that it is light."""
+
+from enum import StrEnum
+
+MAX_KEYS_PER_MEMBER = 1000
+
+
+class OnRoleChange(StrEnum):
+    """What becomes of the ApiKey objects of a member whose role changed; their tokens and Secrets always go."""
+
+    AUTO = "Auto"
+    DELETE = "Delete"
+    REVOKE = "Revoke"
+
+
+class WhenKeysExist(StrEnum):
+    """What admission does with a role change that ends working keys."""
+
+    WARN = "Warn"
+    REQUIRE_ACKNOWLEDGEMENT = "RequireAcknowledgement"
+    DENY = "Deny"

@@ -1,0 +1,97 @@
+"""A command imports its own program and no other's: imports are most of what a start costs."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tenure import unused
+from tenure_dev.paths import CRDS
+
+CLIENT = {"kubernetes", "aiohttp"}
+MODELS = {"pydantic", "tenure.domain.resources"}
+REPOSITORY = {"tenure.generate", "tenure.commands", "tenure.reference", "tenure.charted"}
+VERIFIER = {"uvicorn", "limits", "httptools", "tenure.verify"}
+WEBHOOK = {"tenure.admission", "tenure.tls", "tenure.handlers.webhook", "cryptography"}
+CONTROLLER = {"tenure.reconcile", "tenure.handlers.operator"}
+OTHER_COMMANDS = {"tenure.impact.command", "tenure.revocation.command", *REPOSITORY}
+SYNCHRONOUS_CLIENT = {"requests", "requests_oauthlib", "oauthlib", "urllib3", "websocket", "kubernetes.client.rest"}
+"""What the client's synchronous half imports, and nothing else does."""
+
+NOTHING_HEAVY = {"kopf", "asyncio", *CLIENT, *MODELS, *VERIFIER, *WEBHOOK, *CONTROLLER, *OTHER_COMMANDS}
+ROWS: dict[str, tuple[Sequence[str], set[str], set[str]]] = {
+    # The command line, what it must import, and what it must not.
+    "version": (["--version"], {"typer"}, NOTHING_HEAVY),
+    "run": (
+        ["run", "--no-webhooks"],
+        {"kopf", "kubernetes.aio.config", "tenure.reconcile"},
+        {*VERIFIER, *WEBHOOK, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
+    ),
+    "webhook": (
+        ["webhook"],
+        {"kopf", "cryptography", "tenure.admission"},
+        {*VERIFIER, *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
+    ),
+    "verifier": (
+        ["verifier"],
+        {"uvicorn", "tenure.verify"},
+        {"kopf", "tenure.handlers.embedding", *WEBHOOK, *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
+    ),
+    "revoke": (
+        ["revoke", "--issued-before=0s", "--dry-run"],
+        {"aiohttp", "tenure.revocation.command"},
+        {"kopf", "tenure.impact.command", *VERIFIER, *WEBHOOK, *CONTROLLER, *REPOSITORY, *SYNCHRONOUS_CLIENT},
+    ),
+    "impact": (
+        ["impact", "--base=-", f"--head={CRDS}"],
+        {"pydantic", "tenure.impact.command"},
+        {"kopf", "tenure.revocation.command", *CLIENT, *VERIFIER, *WEBHOOK, *CONTROLLER, *REPOSITORY},
+    ),
+}
+
+
+@pytest.mark.parametrize(("args", "needed", "spared"), [pytest.param(*row, id=name) for name, row in ROWS.items()])
+def test_a_command_imports_what_it_needs_and_no_more(args: Sequence[str], needed: set[str], spared: set[str]) -> None:
+    found = imported(args)
+    assert needed - found == set(), "this test looks at the wrong command, or at names that are no more"
+    assert spared & found == set()
+
+
+def test_the_packages_that_wait_for_their_use_are_those_of_the_client() -> None:
+    spec = find_spec("kubernetes")
+    assert spec is not None
+    assert spec.origin is not None
+    packages = Path(spec.origin).parent.parent
+    gone = {name for name in unused.PACKAGES if not (packages / name.replace(".", os.sep) / "__init__.py").exists()}
+    assert gone == set(), "this version of the client has other packages: see tenure.unused"
+
+
+def test_a_package_that_waits_is_loaded_at_its_first_use() -> None:
+    script = (
+        "from tenure.unused import load_when_used\n"
+        "load_when_used()\n"
+        "from kubernetes import watch\n"
+        "print(watch.Watch.__module__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "kubernetes.watch.watch\n"
+
+
+def imported(args: Sequence[str]) -> set[str]:
+    """Return all modules that a command imports until it is done, or has found that there is no cluster."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TENURE_", "KUBE"))}
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "tenure", *args],
+        env=inherited,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 or "no cluster to talk to" in done.stderr, done.stderr
+    return set(re.findall(r"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE))
