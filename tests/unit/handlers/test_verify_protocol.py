@@ -40,13 +40,22 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     await serving
 
 
+async def read_to_end(reader: asyncio.StreamReader) -> bytes:
+    """All that comes until the connection ends, also where it ends with a reset: bytes were under way to the server."""
+    answer = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := await reader.read(65536):
+            answer += part
+    return answer
+
+
 async def trickle(port: int, first: bytes) -> bytes:
     """Say something, and then a byte now and then, until the other side ends; what it answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         async with asyncio.timeout(20):
             writer.write(first)
-            reading = asyncio.create_task(reader.read())
+            reading = asyncio.create_task(read_to_end(reader))
             while not reading.done():
                 with contextlib.suppress(ConnectionError):
                     writer.write(b"x")
