@@ -1,22 +1,58 @@
 """Evidence built by hand: all of it was read, and nothing stands in the way but what a test says."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any, TypeVar
 
+from support.api import Body
 from support.builders import NOW, membership, organization
+from support.reviewed import ROOT, change
 from tenure.domain.admission.authority import Permission, api_key_grants, deletion, membership_grants
-from tenure.domain.admission.evidence import ApiKeyEvidence, MembershipEvidence, OrganizationEvidence
+from tenure.domain.admission.decide import decide
+from tenure.domain.admission.decision import Decision
+from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
+from tenure.domain.admission.judgement import Judgement
 from tenure.domain.admission.request import Change
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.lease import Lease
-from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.roles import Role
+
+R = TypeVar("R", bound=Resource)
 
 ACME = organization()
 OMAR = membership("omar", role="Owner")
 """An Owner who stays."""
 
 ALL_GRANTS = frozenset(Role)
+
+
+def judged(
+    resource: type[R],
+    *,
+    old: Body | None = None,
+    new: Body | None = None,
+    username: str = ROOT,
+    groups: Sequence[str] = (),
+    request: Mapping[str, Any] | None = None,
+    **facts: Any,
+) -> Judgement:
+    """The answer to a change from one manifest to another, which its dry-run gets too, but for the note of it.
+
+    `request` are other fields of the request, `facts` what was read.
+    """
+
+    def decision(*, dry_run: bool) -> Decision:
+        made = change(resource, old=old, new=new, username=username, groups=groups, dryRun=dry_run, **(request or {}))
+        return decide(_BUILDERS[resource](made, **facts))
+
+    real, trial = decision(dry_run=False), decision(dry_run=True)
+    notes = {name: text for name, text in trial.judgement.audit.items() if name != "dry-run"}
+    assert replace(trial.judgement, audit=notes) == real.judgement
+    assert trial.claim is None
+    assert real.claim is None or real.judgement.allowed
+    return real.judgement
 
 
 def of_organization(
@@ -102,3 +138,10 @@ def _missing_deletion(
     may_delete: bool,  # noqa: FBT001
 ) -> list[Permission]:
     return [] if may_delete or not change.hands_over else [deletion(change.subject)]
+
+
+_BUILDERS: Mapping[type[Resource], Callable[..., Evidence[Any]]] = {
+    Organization: of_organization,
+    Membership: of_membership,
+    ApiKey: of_api_key,
+}

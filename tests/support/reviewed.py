@@ -1,5 +1,6 @@
 """Changes as the webhook sees them, from objects as people write them."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from support.api import Body
@@ -29,11 +30,18 @@ def request(kind: type[Resource], /, *, old: Body | None, new: Body | None, **fi
 
 
 def change(
-    resource: type[R], *, old: Body | None = None, new: Body | None = None, username: str = ROOT, **fields: Any
+    resource: type[R],
+    *,
+    old: Body | None = None,
+    new: Body | None = None,
+    username: str = ROOT,
+    groups: Sequence[str] = (),
+    **fields: Any,
 ) -> Change[R]:
     """A change from one manifest to another; None: it is created, or deleted."""
     before, after = (None if body is None else _stored(body) for body in (old, new))
-    asked = request(resource, old=before, new=after, userInfo={"username": username}, **fields)
+    user = {"username": username, "groups": list(groups)}
+    asked = request(resource, old=before, new=after, userInfo=user, **fields)
     return Change.of(asked, resource)
 
 

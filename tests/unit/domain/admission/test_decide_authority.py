@@ -1,0 +1,143 @@
+"""Who may give and take roles, and touch whose key: every role, every requester; nobody raises themselves."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from support import evidence, manifests
+from support.builders import membership
+from support.cells import HOLDERS, KEY_CELLS, MEMBER_CELLS, OPERATIONS, PERSON, ROLES, KeyCell, MemberCell, lacked
+from support.people import MEMBERS, PEOPLE
+from tenure.domain.admission.judgement import Judgement
+from tenure.domain.installation import Installation
+from tenure.domain.resources import ApiKey, Membership
+from tenure.domain.roles import Role
+
+Body = manifests.Body
+
+PLACE = "organizations.tenure.dev/acme in namespace acme"
+SAM = "sam@acme.io"
+BY_RANK = [Role.VIEWER, Role.ANALYST, Role.MEMBER, Role.OWNER]
+STEPS = [(old, new) for old, new in product(Role, repeat=2) if old is not new]
+OIDC = Installation(username_prefix="oidc:")
+RAISES_ITSELF = "spec.role: {} can't raise their own role; somebody else has to do it"
+
+
+def test_the_tables_are_complete() -> None:
+    changes = {kind: (len(roles) + 1) ** 2 - len(roles) - 1 for kind, roles in ROLES.items()}
+    assert changes == {"User": 20, "ServiceAccount": 12}
+    assert len(MEMBER_CELLS) == len(PEOPLE) * sum(changes.values())
+    assert len(KEY_CELLS) == len(OPERATIONS) * (len(MEMBERS) + len(PEOPLE) * len(HOLDERS))
+
+
+def check(cell: MemberCell | KeyCell, answer: Judgement, field: str) -> None:
+    """Whoever lacks nothing is let in, and whoever lacks a grant is told which."""
+    assert answer.allowed == (not cell.lacking)
+    assert lacked(answer.message) == cell.lacking
+    if cell.lacking:
+        assert answer.message.startswith(f"{field}: {cell.person.user} lacks ")
+        assert PLACE in answer.message
+
+
+@pytest.mark.parametrize("cell", MEMBER_CELLS, ids=str)
+def test_a_membership_needs_the_grants_of_both_roles(cell: MemberCell) -> None:
+    old, new = (None if role is None else cell.manifest("target", role) for role in (cell.old, cell.new))
+    answer = evidence.judged(Membership, old=old, new=new, username=cell.person.user, grants=cell.person.grants)
+    check(cell, answer, "spec.role")
+
+
+@pytest.mark.parametrize("cell", KEY_CELLS, ids=str)
+def test_a_key_is_touched_by_its_holder_and_by_whoever_may_grant_the_holders_role(cell: KeyCell) -> None:
+    raised = {**cell.manifest, "spec": {**cell.manifest["spec"], "revision": 2}}
+    answer = evidence.judged(
+        ApiKey,
+        old=None if cell.operation == "create" else cell.manifest,
+        new={"create": cell.manifest, "update": raised}.get(cell.operation),
+        username=cell.person.user,
+        membership=membership(cell.holder, role=cell.role, kind=cell.kind) if cell.role is not None else None,
+        grants=cell.person.grants,
+        may_revoke=cell.person.revokes,
+    )
+    check(cell, answer, "spec.membership")
+
+
+def sam(old: Role | None, new: Role | None, groups: list[str], *, kind: str = PERSON, name: str = "sam") -> Judgement:
+    """What sam, who may grant everything, is answered about a Membership of sam's."""
+    make = manifests.member if kind == PERSON else manifests.service_account
+    before, after = (None if role is None else make("sam", role) for role in (old, new))
+    if after is not None:
+        after = {**after, "metadata": {"name": name}}
+    return evidence.judged(Membership, old=before, new=after, username=SAM, groups=groups)
+
+
+@pytest.mark.parametrize("groups", [[], ["system:masters"]], ids=["by grants", "as an administrator"])
+class TestOnesOwn:
+    """Whatever somebody may grant to others, by a Role or by being in system:masters."""
+
+    @pytest.mark.parametrize(("old", "new"), STEPS, ids=str)
+    def test_nobody_raises_their_own_role_and_who_may_grant_lowers_it(
+        self, old: Role, new: Role, groups: list[str]
+    ) -> None:
+        raises = BY_RANK.index(new) > BY_RANK.index(old)
+        assert sam(old, new, groups).refusals == ((RAISES_ITSELF.format(SAM),) if raises else ())
+
+    @pytest.mark.parametrize("role", Role, ids=str)
+    def test_nobody_makes_themselves_a_member_by_any_name(self, role: Role, groups: list[str]) -> None:
+        for name in ("sam", "somebody-else"):
+            assert sam(None, role, groups, name=name).message == RAISES_ITSELF.format(SAM)
+
+    @pytest.mark.parametrize("role", Role, ids=str)
+    def test_who_may_grant_leaves(self, role: Role, groups: list[str]) -> None:
+        assert sam(role, None, groups).allowed
+
+    def test_a_service_account_of_ones_own_name_is_somebody_else(self, groups: list[str]) -> None:
+        assert sam(None, Role.VIEWER, groups, kind="ServiceAccount").allowed
+        assert sam(Role.VIEWER, Role.MEMBER, groups, kind="ServiceAccount").allowed
+
+
+@pytest.mark.parametrize(
+    ("username", "is_sam"),
+    [
+        ("oidc:sam@acme.io", True),
+        ("sam@acme.io", False),
+        ("oidc:Sam@acme.io", False),
+        ("oidc:oidc:sam@acme.io", False),
+        ("OIDC:sam@acme.io", False),
+    ],
+)
+def test_a_person_is_known_by_the_very_prefix(username: str, is_sam: bool) -> None:  # noqa: FBT001
+    viewer, owner = (manifests.member("sam", role) for role in ("Viewer", "Owner"))
+    for old in (None, viewer):
+        said = evidence.judged(Membership, old=old, new=owner, username=username, installation=OIDC)
+        assert said.message == (RAISES_ITSELF.format(username) if is_sam else "")
+    key, holder = manifests.api_key("laptop", "sam"), membership("sam", role="Viewer")
+    said = evidence.judged(ApiKey, new=key, username=username, membership=holder, grants=(), installation=OIDC)
+    assert said.allowed is is_sam
+    assert said.allowed or said.message.startswith(f"spec.membership: {username} lacks grant-viewer on ")
+
+
+@pytest.mark.parametrize("old", [None, Role.VIEWER, Role.OWNER], ids=str)
+def test_whoever_lacks_a_grant_for_their_own_role_is_told_both(old: Role | None) -> None:
+    before = None if old is None else manifests.member("sam", old)
+    said = evidence.judged(Membership, old=before, new=manifests.member("sam", "Owner"), username=SAM, grants=())
+    fields = [refusal.partition(" lacks ")[0] for refusal in said.refusals]
+    expected = [f"spec.role: {SAM}", RAISES_ITSELF.format(SAM)]
+    assert fields == (expected if old is not Role.OWNER else fields[:1])
+
+
+def test_the_right_to_revoke_deletes_a_key_and_changes_none() -> None:
+    laptop = manifests.api_key("laptop", "alice")
+    owned = {**laptop, "metadata": {**laptop["metadata"], "ownerReferences": [{"kind": "ConfigMap", "uid": "1"}]}}
+    alice = membership("alice")
+
+    def said(new: Body | None, **facts: Any) -> Judgement:
+        return evidence.judged(ApiKey, old=laptop, new=new, membership=alice, grants=(), may_revoke=True, **facts)
+
+    assert said(None).allowed
+    assert said(owned).allowed
+    assert "lacks delete on apikeys.tenure.dev/laptop" in said(owned, may_delete=False).message
+    for spec in ({"revision": 2}, {"forRole": "Viewer"}, {"suspended": True}, {"expiresAt": "2099-01-01T00:00:00Z"}):
+        for body in (laptop, owned):
+            message = said({**body, "spec": {**laptop["spec"], **spec}}).message
+            assert message.startswith("spec.membership: root@elsewhere.example lacks grant-member on ")
