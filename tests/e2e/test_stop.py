@@ -13,6 +13,7 @@ from support.identity import CONTROLLER, config_of
 from support.manifests import api_key, member, organization
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
+from support.verifier_process import VerifierProcess
 from support.world import World
 from tenure_dev.controlplane import ControlPlane
 
@@ -86,3 +87,16 @@ def test_it_stops_as_soon_as_it_is_ready(control_plane: ControlPlane, namespace:
     operator.stop(within=5)
 
     assert "Traceback" not in operator.log
+
+
+@pytest.mark.parametrize("kind", [OperatorProcess, VerifierProcess])
+def test_it_leaves_no_file_with_a_key_behind(
+    control_plane: ControlPlane, tmp_path: Path, kind: type[OperatorProcess | VerifierProcess]
+) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    process = kind(control_plane.kubeconfig, tmp_path / "log", env={"TMPDIR": str(files)})
+    process.start()
+    assert any("PRIVATE KEY" in file.read_text() for file in files.iterdir()), "the client writes the key elsewhere now"
+    process.stop()
+    assert list(files.iterdir()) == []

@@ -41,7 +41,7 @@ class OperatorProcess:
 
     def start(self, *, ready: bool = True, within: float = 30.0) -> Self:
         """Start it (again) and wait until it says that it is ready."""
-        self._seen = len(self.log)
+        self._seen = self.log_path.stat().st_size if self.log_path.exists() else 0
         self._process.start()
         if ready:
             self.wait_ready(within=within)
@@ -49,7 +49,9 @@ class OperatorProcess:
 
     def wait_ready(self, *, within: float = 30.0) -> None:
         """Wait for the ready line of the present start; an AssertionError holds the end of the log."""
-        eventually(lambda: self.is_ready or not self.running, within=within, describe="the operator is ready")
+        eventually(
+            lambda: self.is_ready or not self.running, within=within, every=0.02, describe="the operator is ready"
+        )
         assert self.is_ready, f"the operator ended with {self.exit_code}:\n{self._process.tail(30)}"
 
     @property
@@ -68,7 +70,11 @@ class OperatorProcess:
     @property
     def is_ready(self) -> bool:
         """Whether the present start has come as far as being ready."""
-        return self.ready_line in self.log[self._seen :]
+        if not self.log_path.exists():
+            return False
+        with self.log_path.open("rb") as log:
+            log.seek(self._seen)  # A long log would be read anew with each look.
+            return self.ready_line.encode() in log.read()
 
     @property
     def running(self) -> bool:

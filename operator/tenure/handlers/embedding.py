@@ -1,15 +1,12 @@
 """Kopf in a process of ours: started, stopped and ended on our terms."""
 
 import asyncio
-import logging
-import os
-import sys
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import kopf
 
-from tenure.errors import LeadershipLostError, WatchEndedError
+from tenure.errors import WatchEndedError
 from tenure.handlers.signals import take_signals
 from tenure.handlers.storage import NoDiffBase, NoProgress
 from tenure.kube.connection import Connection
@@ -67,24 +64,6 @@ async def _until_ended(tasks: Collection[asyncio.Task[Any]], ours: Collection[as
     await asyncio.wait([ending], timeout=_KOPF_ENDS_SECONDS)
     if errors:
         raise WatchEndedError(f"a watch ended for good, so the process does too: {errors[0]!r}") from errors[0]
-
-
-def run_to_end(main: Callable[[], Awaitable[None]]) -> None:
-    """Run in an event loop of its own, and end the process: Kopf may have left tasks that nothing can cancel."""
-    asyncio.run(_run_to_end(main))
-
-
-async def _run_to_end(main: Callable[[], Awaitable[None]]) -> None:
-    try:
-        await main()
-    except (WatchEndedError, LeadershipLostError) as error:
-        sys.stderr.write(f"tenure: {error}\n")
-        code = 1
-    else:
-        code = 0
-    logging.shutdown()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def _login(connection: Connection) -> Callable[..., Any]:

@@ -11,11 +11,11 @@ import kopf
 from tenure.domain.resources import KINDS, Resource
 from tenure.domain.resources.base import GROUP, VERSION
 from tenure.errors import MalformedObjectError
-from tenure.handlers.embedding import run_kopf, run_to_end
+from tenure.handlers.embedding import run_kopf
 from tenure.handlers.health import Health, Part, serving
 from tenure.handlers.leadership import Leadership
 from tenure.handlers.measuring import Measurements
-from tenure.handlers.signals import READY, result_before, take_signals
+from tenure.handlers.signals import READY, result_before, run_to_end, take_signals
 from tenure.handlers.start import prepared_before
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect

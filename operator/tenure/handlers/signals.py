@@ -1,9 +1,15 @@
-"""Until the signal: what a process does before SIGTERM or SIGINT, and no longer."""
+"""A process until the signal: what it does before SIGTERM or SIGINT, and how it ends."""
 
 import asyncio
+import atexit
+import logging
+import os
 import signal
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
+
+from tenure.errors import LeadershipLostError, WatchEndedError
 
 READY = "Tenure is ready"
 
@@ -35,3 +41,27 @@ async def done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> b
         return True
 
     return bool(await result_before(stop, done()))
+
+
+def run_to_end(main: Callable[[], Awaitable[None]]) -> None:
+    """Run in an event loop of its own, and end the process at once.
+
+    Kopf may have left tasks that nothing can cancel, and Python takes longer to take its modules down than the rest of
+    the stop.
+    """
+    asyncio.run(_run_to_end(main))
+
+
+async def _run_to_end(main: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await main()
+    except (WatchEndedError, LeadershipLostError) as error:
+        sys.stderr.write(f"tenure: {error}\n")
+        code = 1
+    else:
+        code = 0
+    # The Kubernetes client wrote the kubeconfig's key into a file, and deletes that here.
+    atexit._run_exitfuncs()  # noqa: SLF001 - there is no public way, and the test of the stop looks for the file
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)

@@ -14,7 +14,7 @@ import uvicorn
 from tenure.errors import StartRefusedError
 from tenure.handlers.health import Health, Part, serving
 from tenure.handlers.measuring import Measurements
-from tenure.handlers.signals import READY, take_signals
+from tenure.handlers.signals import READY, run_to_end, take_signals
 from tenure.handlers.start import prepared_before
 from tenure.handlers.verify_api import VerifyApi
 from tenure.handlers.verify_protocol import BoundedProtocol
@@ -165,4 +165,4 @@ def server_configuration(
 
 def run(settings: VerifierSettings) -> None:
     """Verify tokens in an event loop of its own."""
-    asyncio.run(run_verifier(settings))
+    run_to_end(lambda: run_verifier(settings))

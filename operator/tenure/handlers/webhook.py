@@ -12,14 +12,14 @@ from yarl import URL
 from tenure.admission.context import Context
 from tenure.domain.resources import KINDS
 from tenure.errors import ForbiddenError, StartRefusedError
-from tenure.handlers.embedding import run_kopf, run_to_end
+from tenure.handlers.embedding import run_kopf
 from tenure.handlers.health import Health, Part, serving
 from tenure.handlers.listener import Listener
 from tenure.handlers.measuring import Measurements
 from tenure.handlers.reach import Reach
 from tenure.handlers.reviews import register
 from tenure.handlers.selftest import find_leak
-from tenure.handlers.signals import READY, take_signals
+from tenure.handlers.signals import READY, run_to_end, take_signals
 from tenure.handlers.start import prepared_before
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
