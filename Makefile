@@ -53,12 +53,13 @@ test-oldest: | $(UV) ## Run the unit tests on the oldest Python that is supporte
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind; needs Docker.
 	@dev/e2e-kind
 
-check: setup ## Check format, lint, types, layers, generated files, and that the docs build.
+check: setup ## Check format, lint, types, layers, prose, generated files, and that the docs build.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
+	$(BIN)/python -m tenure_dev prose
 	$(BIN)/tenure generate --check
 	@$(MAKE) --no-print-directory docs
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tenure_dev import monitoring
+from tenure_dev import monitoring, prose
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import changed_files, generated_files
 from tenure_dev.demo import run_demo
@@ -81,6 +81,18 @@ def down(*, folder: Folder = UP) -> None:
 def demo() -> None:
     """Show a role change, and what it costs, on a control plane of its own."""
     run_demo()
+
+
+@app.command("prose")
+def lint_prose(
+    *, counts: Annotated[bool, typer.Option("--counts", help="Print the counts of each page too.")] = False
+) -> None:
+    """Compare the prose of the hand-written pages with the bounds for it."""
+    pages = prose.read(CHECKOUT)
+    if counts:
+        typer.echo(prose.table(pages))
+    if found := prose.complaints(pages):
+        raise ToolError("\n".join(found))
 
 
 @app.command(hidden=True)
