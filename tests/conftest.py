@@ -10,7 +10,6 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-from uuid import uuid4
 
 import pytest
 
@@ -22,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.audit import Audit, Entry
+    from support.judged import Judged
     from support.kubectl import NamespacedKubectl
+    from support.operator_process import OperatorProcess
+    from support.shared_operator import SharedOperator
     from support.world import World
     from tenure_dev.controlplane import ControlPlane
 
@@ -30,6 +32,8 @@ os.environ["KUBECONFIG"] = os.devnull
 for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
     os.environ.pop(name, None)
 os.environ.update(keep_bytecode(os.environ))
+
+SHARED = "shared_operator"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -87,12 +91,64 @@ def is_refused(entry: Entry) -> bool:
 
 
 @pytest.fixture
-def namespace(control_plane: ControlPlane) -> Iterator[str]:
-    """Give a new namespace to one test; it is deleted afterwards, and nobody waits for that."""
-    name = f"test-{uuid4().hex[:10]}"
-    control_plane.kubectl("create", "namespace", name)
-    yield name
-    control_plane.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+def namespace(request: pytest.FixtureRequest, control_plane: ControlPlane) -> Iterator[str]:
+    """Give a namespace to one test: one that the shared operator serves where the test has that, or else a new one."""
+    from support.client import fresh_namespace
+
+    if SHARED not in request.node.fixturenames:
+        with fresh_namespace(control_plane) as client:
+            yield client.namespace
+        return
+    shared: SharedOperator = request.getfixturevalue(SHARED)
+    failed_before = request.session.testsfailed
+    yield shared.take()
+    shared.give_back(spoilt=request.session.testsfailed > failed_before)
+
+
+@pytest.fixture(scope="session")
+def shared_operator(
+    control_plane: ControlPlane, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedOperator]:
+    """Give the operator that serves the namespaces of one test after another."""
+    from support.shared_operator import NO_SWEEP, SharedOperator
+
+    options = ("--log-level=debug", NO_SWEEP)
+    with SharedOperator.for_tests(request, tmp_path_factory, control_plane, *options) as shared:
+        yield shared
+
+
+@pytest.fixture
+def operator(shared_operator: SharedOperator, namespace: str) -> OperatorProcess:
+    """Give the running operator of the test's namespace, which the test may stop, kill and start again."""
+    assert namespace
+    return shared_operator.process
+
+
+@pytest.fixture(scope="session")
+def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Give a control plane to one module at a time, which may stop its parts, and let operators serve all of it.
+
+    An API server refuses everybody for a moment once it starts again. No module leaves webhooks behind.
+    """
+    from tenure_dev.build import find_or_build
+    from tenure_dev.controlplane import ControlPlane
+    from tenure_dev.paths import CRDS
+
+    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("own-plane"), crds=CRDS) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
+    """Give a control plane with the roles, one webhook process and the operator, for all tests that stop none of them.
+
+    A test that stops or replaces one of them starts a control plane of its own.
+    """
+    from support.judged import judged_plane
+    from support.shared_operator import NO_SWEEP
+
+    with judged_plane(tmp_path_factory.mktemp("judged"), NO_SWEEP) as judged:
+        yield judged
 
 
 @pytest.fixture

@@ -4,30 +4,26 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from support import manifests
 from support.altered import altered
 from support.api import ApiRefusedError
-from support.authority import wait_judged
+from support.authority import registered, wait_judged
 from support.client import DRY_RUN, Client, fresh_namespace, refusal
 from support.eventually import eventually
 from support.exchange import DROP, Answer, Reply, Request
 from support.probes import OK
 from support.proxy import Proxy
 from support.webhook_process import WebhookProcess
-from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
-from tenure_dev.paths import CRDS
-from tenure_dev.webhooks import install
 
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS, LOOK_SECONDS = 2.0, 0.2
 SOONER = f"""
 from tenure.handlers import reach
 
-reach.PATIENCE_SECONDS, reach.LOOK_SECONDS = {PATIENCE_SECONDS}, 0.2
+reach.PATIENCE_SECONDS, reach.LOOK_SECONDS = {PATIENCE_SECONDS}, {LOOK_SECONDS}
 """
 WHY = "so no change can be judged here"
 
@@ -51,21 +47,30 @@ class CutOff:
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ControlPlane, int]]:
-    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("cut off"), crds=CRDS) as plane:
-        yield plane, install(plane)
+def shared(own_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CutOff]:
+    folder = tmp_path_factory.mktemp("cut-off")
+    with registered(own_plane) as port, Proxy(own_plane) as proxy, fresh_namespace(own_plane) as client:
+        config = proxy.kubeconfig(folder / "config")
+        with WebhookProcess(config, folder / "log", port, command=altered(port, SOONER)) as process:
+            wait_judged(own_plane)
+            yield CutOff(proxy, process, client)
+            proxy.reset()
 
 
 @pytest.fixture
-def cut_off(plane: tuple[ControlPlane, int], tmp_path: Path) -> Iterator[CutOff]:
-    control_plane, port = plane
-    with Proxy(control_plane) as proxy, fresh_namespace(control_plane) as client:
-        command = altered(port, SOONER)
-        config = proxy.kubeconfig(tmp_path / "config")
-        with WebhookProcess(config, tmp_path / "log", port, command=command) as process:
-            wait_judged(control_plane)
-            yield CutOff(proxy, process, client)
-            proxy.reset()
+def cut_off(shared: CutOff) -> CutOff:
+    """Give the process while all is well, and nothing that it asked before."""
+    shared.proxy.reset()
+    eventually(
+        lambda: shared.process.ask("readyz") == OK and shared.change() is None, within=15, describe="all is well"
+    )
+    shared.proxy.exchanges.clear()
+    return shared
+
+
+def wait_longer_than(seconds: float) -> None:
+    began = time.monotonic()
+    eventually(lambda: time.monotonic() - began > seconds, within=30, describe=f"{seconds} s are over")
 
 
 async def drop(_: Request) -> Answer:
@@ -75,6 +80,7 @@ async def drop(_: Request) -> Answer:
 def test_cut_off_from_the_api_server_it_is_unready_until_it_is_answered_again(cut_off: CutOff) -> None:
     assert cut_off.change() is None
     assert cut_off.process.ask("readyz") == OK
+    wait_longer_than(5 * LOOK_SECONDS)
     assert cut_off.lookups == 0, "while all is well it asks nothing by itself"
 
     cut_off.proxy.on_request = drop
@@ -105,8 +111,7 @@ def test_what_fails_for_every_replica_leaves_it_ready(cut_off: CutOff, reply: Re
 
     cut_off.proxy.on_request = fail
     assert cut_off.change() is not None
-    began = time.monotonic()
-    eventually(lambda: time.monotonic() - began > 3 * PATIENCE_SECONDS, within=30, describe="longer than its patience")
+    wait_longer_than(3 * PATIENCE_SECONDS)
     assert cut_off.process.ask("readyz") == OK
 
 

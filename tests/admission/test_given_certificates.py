@@ -7,28 +7,26 @@ from pathlib import Path
 import pytest
 import trustme
 
-from support.authority import HOST, bundle, bundle_managers, secret, served_by, trust, wait_judged
+from support.authority import HOST, bundle, bundle_managers, registered, secret, served_by, trust, wait_judged
 from support.eventually import eventually
 from support.refused_start import refused_start
 from support.webhook_process import WebhookProcess
-from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
-from tenure_dev.paths import CRDS
-from tenure_dev.webhooks import NAMESPACE, command, install
+from tenure_dev.webhooks import NAMESPACE, command
 
 CERTIFICATE, KEY = "tls.crt", "tls.key"
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("given"), crds=CRDS) as plane:
-        yield plane
+def plane(own_plane: ControlPlane) -> ControlPlane:
+    return own_plane
 
 
 @pytest.fixture(scope="module")
-def port(plane: ControlPlane) -> int:
-    return install(plane)
+def port(plane: ControlPlane) -> Iterator[int]:
+    with registered(plane) as port:
+        yield port
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import yaml
 from support import manifests, people
 from support.audit import Audit
 from support.client import Client
+from support.forks import run
 from support.pull_requests import ALICE, BASE, BOTH, OLGA, OTTO, VIEWER, Body, with_role, write
 from support.team import Team, bare_team
 from tenure.domain.admission.acknowledgement import ANNOTATION
@@ -46,7 +47,7 @@ class Repository:
         trees = ["--base", str(self.folder / "base"), "--head", str(self.folder / "head")]
         environment = {"PATH": os.environ["PATH"], "KUBECONFIG": str(kubeconfig or self.reader)}
         command = [sys.executable, "-m", "tenure", "impact", f"--namespace={self.team.namespace}", *trees, *options]
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        return run(command, environment)
 
     def changes(self, *options: str) -> tuple[int, dict[str, dict[str, Any]]]:
         """The exit code, and what is said of each member."""

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ import requests
 
 from support import manifests
 from support.api import Api, ApiRefusedError
+from support.authority import registered
 from support.client import Client, denial_of, fresh_namespace, refusal
 from support.eventually import eventually
 from support.exchange import Answer, Reply, Request
@@ -21,10 +21,7 @@ from support.leases import Gate, hold_lease, is_lease_of, stored_lease, touch
 from support.proxy import Proxy
 from support.review import Door, review
 from support.webhook_process import WebhookProcess
-from tenure_dev import webhooks
-from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
-from tenure_dev.paths import CRDS
 
 REQUEST_SECONDS, LEASE_SECONDS = 1, 11
 ONLY_OWNER = "is the only Owner of Organization acme"
@@ -32,29 +29,43 @@ TOO_MANY = 429
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def plane(own_plane: ControlPlane) -> ControlPlane:
     """Give a control plane where nobody but the test and the webhook writes anything."""
-    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("lease"), crds=CRDS) as plane:
-        yield plane
+    return own_plane
 
 
 @pytest.fixture(scope="module")
-def port(plane: ControlPlane) -> int:
-    return webhooks.install(plane)
+def port(plane: ControlPlane) -> Iterator[int]:
+    with registered(plane) as port:
+        yield port
 
 
-@pytest.fixture
-def proxy(plane: ControlPlane) -> Iterator[Proxy]:
-    """Give the proxy through which the webhook sees the API server."""
+@pytest.fixture(scope="module")
+def own_proxy(plane: ControlPlane) -> Iterator[Proxy]:
     with Proxy(plane) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def webhook(port: int, proxy: Proxy, tmp_path: Path) -> Iterator[WebhookProcess]:
-    config, seconds = proxy.kubeconfig(tmp_path / "config"), f"--request-timeout={REQUEST_SECONDS}"
-    with WebhookProcess(config, tmp_path / "webhook.log", port, seconds) as process:
+def proxy(own_proxy: Proxy) -> Proxy:
+    """Give the proxy through which the webhook sees the API server."""
+    own_proxy.reset()
+    return own_proxy
+
+
+@pytest.fixture(scope="module")
+def process(port: int, own_proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebhookProcess]:
+    folder = tmp_path_factory.mktemp("lease")
+    config, seconds = own_proxy.kubeconfig(folder / "config"), f"--request-timeout={REQUEST_SECONDS}"
+    with WebhookProcess(config, folder / "webhook.log", port, seconds) as process:
         yield process
+
+
+@pytest.fixture
+def webhook(process: WebhookProcess, proxy: Proxy) -> WebhookProcess:
+    """Give the webhook, which runs, and which the test may kill."""
+    assert proxy.on_request is None
+    return process if process.running else process.start()
 
 
 @pytest.fixture

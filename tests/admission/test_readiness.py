@@ -9,25 +9,23 @@ from pathlib import Path
 import pytest
 
 from support.altered import altered
+from support.authority import registered
 from support.eventually import eventually
 from support.exchange import Answer, Request
 from support.probes import OK, probe
 from support.proxy import Proxy
 from support.webhook_process import WebhookProcess
-from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane, free_ports
-from tenure_dev.paths import CRDS
-from tenure_dev.webhooks import command, install
+from tenure_dev.webhooks import command
 
 UNTESTED = (503, "the self-test hasn't passed yet\n")
 KINDS = ("organizations", "memberships", "apikeys")
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("readiness"), crds=CRDS) as plane:
-        install(plane)
-        yield plane
+def plane(own_plane: ControlPlane) -> Iterator[ControlPlane]:
+    with registered(own_plane):
+        yield own_plane
 
 
 @pytest.fixture

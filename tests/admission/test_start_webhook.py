@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support import manifests
-from support.authority import secret, wait_judged
+from support.authority import registered, secret, wait_judged
 from support.client import denial, fresh_namespace
 from support.eventually import eventually
 from support.operator_process import OperatorProcess
@@ -28,10 +28,8 @@ from tenure.kube.preflight import (
     TRUST_RIGHTS,
     Right,
 )
-from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane, free_ports
-from tenure_dev.paths import CRDS
-from tenure_dev.webhooks import NAMESPACE, command, configuration, install
+from tenure_dev.webhooks import NAMESPACE, command, configuration
 
 IN_CLUSTER = (*ADMISSION_RIGHTS, *CLUSTER_RIGHTS, *REGISTRATION_RIGHTS, *TRUST_RIGHTS)
 IN_SYSTEM = (*SYSTEM_RIGHTS, *AUTHORITY_RIGHTS)
@@ -41,13 +39,13 @@ APPLY = ("apply", "--server-side", "--force-conflicts", "--field-manager=install
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def plane(own_plane: ControlPlane) -> Iterator[ControlPlane]:
     """Give a control plane with the webhooks registered; for each needed right there is a user who lacks it alone."""
-    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("start"), crds=CRDS) as plane:
-        install(plane)
-        bodies = [body for lacking, verb in [(None, ""), *NEEDED] for body in all_but(lacking, verb)]
-        plane.kubectl("create", "--filename=-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies}))
-        yield plane
+    bodies = [body for lacking, verb in [(None, ""), *NEEDED] for body in all_but(lacking, verb)]
+    document = {"apiVersion": "v1", "kind": "List", "items": bodies}
+    with registered(own_plane):
+        own_plane.kubectl("create", "--filename=-", input=json.dumps(document))
+        yield own_plane
 
 
 @pytest.fixture

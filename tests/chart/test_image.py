@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,8 @@ import yaml
 from support.identity import CONTROLLER, config_of
 from support.operator_process import OperatorProcess
 from tenure import __version__
-from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
-from tenure_dev.paths import CHECKOUT, CRDS
+from tenure_dev.paths import CHECKOUT
 
 DOCKERFILE = CHECKOUT / "Dockerfile"
 USER = 65532
@@ -61,9 +59,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("plane"), crds=CRDS) as plane:
-        yield plane
+def plane(own_plane: ControlPlane) -> ControlPlane:
+    return own_plane
 
 
 def test_the_dockerfile_is_clean() -> None:

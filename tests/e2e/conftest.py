@@ -1,17 +1,17 @@
-"""An operator for each test, which serves the test's namespace alone, and the world that the test acts in."""
+"""Operators of a test's own, and replicas; most tests have the shared one, `operator`."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.client import fresh_namespace
 from support.identity import CONTROLLER, config_of
 from support.operator_process import OperatorProcess
 from support.replicas import Replicas, delete_lease
-from tenure_dev.build import find_or_build
+from support.shared_operator import SharedOperator
 from tenure_dev.cluster import RunningCluster
 from tenure_dev.controlplane import ControlPlane
-from tenure_dev.paths import CRDS
 
 
 @pytest.fixture
@@ -40,9 +40,10 @@ def stopped_operator(control_plane: ControlPlane, namespace: str, tmp_path: Path
 
 
 @pytest.fixture
-def operator(stopped_operator: OperatorProcess) -> OperatorProcess:
-    """Give a running operator for the test's namespace."""
-    return stopped_operator.start()
+def alone(request: pytest.FixtureRequest) -> None:
+    """Stop the shared operator, for a test that starts one for all namespaces."""
+    shared: SharedOperator = request.getfixturevalue("shared_operator")
+    shared.stop()
 
 
 @pytest.fixture
@@ -61,10 +62,8 @@ def pair(replicas: Replicas) -> Replicas:
     return replicas
 
 
-@pytest.fixture(scope="module")
-def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Give a control plane whose API server may be stopped: it refuses everybody for a moment once it starts again."""
-    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("own-plane"), crds=CRDS) as plane:
-        plane.kubectl("create", "namespace", "acme")
-        plane.kubectl("create", "namespace", "judged")
-        yield plane
+@pytest.fixture(scope="session")
+def own_plane(own_plane: ControlPlane) -> Iterator[ControlPlane]:
+    """Give the control plane that a module has for itself, with two namespaces."""
+    with fresh_namespace(own_plane, "acme"), fresh_namespace(own_plane, "judged"):
+        yield own_plane

@@ -183,7 +183,8 @@ def test_killed_at_any_write_it_ends_where_it_would_have_ended(site: CrashSite, 
 def cut(site: CrashSite, flow: Flow, writes: Sequence[int]) -> list[Case]:
     """Let a flow run several times, each time cut after so many writes; return when each is over."""
     victims = site.victims([flow.before for _ in writes])
-    run(victims, [flow for _ in writes], [partial(Victim.kill_at_write, number=number) for number in writes])
+    aims = [partial(victim.kill_at_write, number) for victim, number in zip(victims, writes, strict=True)]
+    run(site, victims, flow, aims)
 
     def over() -> bool:
         return all(not victim.alive or state(victim.world) == flow.after for victim in victims)
@@ -194,18 +195,19 @@ def cut(site: CrashSite, flow: Flow, writes: Sequence[int]) -> list[Case]:
     return cases
 
 
-def run(victims: Sequence[Victim], flows: Sequence[Flow], aims: Sequence[Callable[[Victim], None]]) -> None:
-    """Start the victims, aim at each, and make the change that its flow begins with, all at the same time."""
-    for victim, flow in zip(victims, flows, strict=True):
-        if not flow.at_start:
-            victim.operator.start(ready=False)
-    for victim, flow, aim in zip(victims, flows, aims, strict=True):
-        if not flow.at_start:
-            victim.operator.wait_ready(within=WITHIN)
-        aim(victim)
+def run(site: CrashSite, victims: Sequence[Victim], flow: Flow, aims: Sequence[Callable[[], None]]) -> None:
+    """Aim at each victim, and make the change that the flow begins with."""
+    if flow.at_start:
+        site.operator.stop(within=WITHIN)
+    for victim, aim in zip(victims, aims, strict=True):
+        aim()
         flow.change(victim.world)
-        if flow.at_start:
-            victim.operator.start(ready=False)
+    if flow.at_start:
+        site.operator.start(ready=False)
+
+
+def all_killed(victims: Sequence[Victim]) -> bool:
+    return not any(victim.alive for victim in victims)
 
 
 def recover(site: CrashSite, cases: Sequence[Case], ended: Callable[[Case], bool]) -> None:
@@ -220,7 +222,7 @@ def recover(site: CrashSite, cases: Sequence[Case], ended: Callable[[Case], bool
                 pending.remove(case)
         return not pending
 
-    operator = site.start_for_all([case.victim for case in cases])
+    operator = site.start_after_crash()
     eventually(over, within=WITHIN, every=SLOWLY, describe="each has reached its end")
     operator.stop(within=WITHIN)
     pending = list(cases)
@@ -264,8 +266,10 @@ OUTAGES: dict[str, tuple[Flow, tuple[str, ...], str]] = {
 def test_a_role_change_after_a_crash_between_secret_and_status_ends_that_token(site: CrashSite) -> None:
     flows = [flow for flow, _, _ in OUTAGES.values()]
     victims = site.victims([flow.before for flow in flows])
-    run(victims, flows, [Victim.kill_between_secret_and_status for _ in flows])
-    eventually(lambda: not any(victim.alive for victim in victims), within=WITHIN, describe="all are killed")
+    for flow in (ISSUE, REVISION, FOR_ROLE):
+        group = [victim for victim, its_flow in zip(victims, flows, strict=True) if its_flow is flow]
+        run(site, group, flow, [victim.kill_between_secret_and_status for victim in group])
+        eventually(partial(all_killed, group), within=WITHIN, describe="all are killed")
 
     cases = [strand(victim) for victim in victims]
     for case, (_, roles, _) in zip(cases, OUTAGES.values(), strict=True):

@@ -1,10 +1,12 @@
 """Two replicas: one reconciles, both are ready and judge changes, and a start that can't elect is refused."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.api import Api, ApiRefusedError
+from support.authority import registered
 from support.churn import Churn, check_settled
 from support.eventually import eventually
 from support.identity import CONTROLLER, config_of
@@ -42,15 +44,21 @@ def test_only_the_leader_writes(world: World, replicas: Replicas, tmp_path: Path
     assert {(e.request.resource, e.request.query.get("dryRun")) for e in written} == {("leases", "All")}
 
 
-def test_a_replica_that_waits_judges_changes(own_plane: ControlPlane, tmp_path: Path) -> None:
+@pytest.fixture
+def port(own_plane: ControlPlane) -> Iterator[int]:
+    """Give the port that changes are sent to."""
+    with registered(own_plane) as port:
+        yield port
+
+
+def test_a_replica_that_waits_judges_changes(own_plane: ControlPlane, port: int, tmp_path: Path) -> None:
     delete_lease(own_plane)
     world, pair = World(Api(own_plane, "judged")), Replicas(own_plane, "judged", tmp_path)
-    ports = (*free_ports(1), webhooks.install(own_plane))  # Changes are sent to the second one.
     pair.first, pair.second = (
         pair.replica(
-            f"judge-{port}", own_plane.kubeconfig, "--webhooks", "--webhook-host=127.0.0.1", f"--webhook-port={port}"
+            f"judge-{own}", own_plane.kubeconfig, "--webhooks", "--webhook-host=127.0.0.1", f"--webhook-port={own}"
         )
-        for port in ports
+        for own in (*free_ports(1), port)
     )
     try:
         pair.start()

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from support.api import Api
 from support.audit import Audit
 from support.eventually import eventually
 from support.exchange import Answer, Reply, Request
@@ -17,7 +15,7 @@ from support.operator_process import OperatorProcess
 from support.proxy import Proxy
 from support.state import counts
 from support.sweeps import lists_in, wait_sweeps
-from support.world import Body, World
+from support.world import Body, World, fresh_world
 from tenure.domain.tokens import Token
 from tenure_dev.controlplane import ControlPlane
 
@@ -28,12 +26,8 @@ TEAM = (organization(), member("alice"), member("bob", "Owner"), api_key("laptop
 @pytest.fixture
 def other_world(control_plane: ControlPlane) -> Iterator[World]:
     """Give another namespace."""
-    name = f"test-{uuid4().hex[:10]}"
-    control_plane.kubectl("create", "namespace", name)
-    api = Api(control_plane, name)
-    yield World(api)
-    api.close()
-    control_plane.kubectl("delete", "namespace", name, "--wait=false")
+    with fresh_world(control_plane) as world:
+        yield world
 
 
 @pytest.mark.usefixtures("operator")

@@ -5,17 +5,17 @@ believe them.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from support.api import Api
 from support.identity import CONTROLLER, config_of
 from support.manifests import api_key, marked, member, organization
 from support.operator_process import OperatorProcess
-from support.world import World
+from support.world import Body, World, fresh_world
+from tenure.domain.tokens import Token
 from tenure_dev.controlplane import ControlPlane
 
 Annotations = dict[str, str | None]
@@ -63,41 +63,79 @@ def before(forgery: Annotations, name: str) -> dict[str, str]:
     return {annotation: essence(name, "Member") for annotation, value in forgery.items() if value is None}
 
 
+@dataclass(frozen=True)
+class Change:
+    """A role change: the token that it ends, and the Membership as it was stored."""
+
+    token: Token
+    stored: Body
+
+
 @pytest.fixture(scope="module")
 def shared(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Give one running operator and its namespace to all rows; each has a member of its own."""
-    namespace, log = f"test-{uuid4().hex[:10]}", tmp_path_factory.mktemp("shared") / "operator.log"
-    control_plane.kubectl("create", "namespace", namespace)
-    world = World(Api(control_plane, namespace))
-    world.organization()
-    with OperatorProcess(config_of(control_plane, CONTROLLER), log, "--namespace", namespace):
-        yield world
-    world.api.close()
-    control_plane.kubectl("delete", "namespace", namespace, "--wait=false")
+    config, log = config_of(control_plane, CONTROLLER), tmp_path_factory.mktemp("shared") / "operator.log"
+    with fresh_world(control_plane) as world:
+        world.organization()
+        with OperatorProcess(config, log, "--namespace", world.api.namespace):
+            yield world
 
 
-@pytest.mark.parametrize("forgery", [pytest.param(value, id=name) for name, value in FORGERIES.items()])
-def test_the_keys_end_whatever_the_patch_does_to_annotations(shared: World, forgery: Annotations) -> None:
-    name = f"member-{uuid4().hex[:8]}"
-    first, second = f"{name}-first", f"{name}-second"
-    shared.create(marked(member(name), annotations=before(forgery, name)), api_key(first, name))
-    token = shared.issue(first)[first]
+def name_of(title: str) -> str:
+    """The member whose annotations a row forges."""
+    return f"member-{list(FORGERIES).index(title)}"
 
-    stored = shared.change_role(name, "Viewer", annotations=forged(forgery, name))
 
+@pytest.fixture(scope="module")
+def changed(shared: World) -> Mapping[str, Change]:
+    """Change everybody's role, with a forgery each, at the same time: an ApiKey outlives its Secret by seconds."""
+    titles = {name_of(title): title for title in FORGERIES}
+    for name, title in titles.items():
+        annotations = before(FORGERIES[title], name)
+        shared.create(marked(member(name), annotations=annotations), api_key(f"{name}-first", name))
+    tokens = shared.issue(*(f"{name}-first" for name in titles))
+    return {
+        title: Change(
+            tokens[f"{name}-first"], shared.change_role(name, "Viewer", annotations=forged(FORGERIES[title], name))
+        )
+        for name, title in titles.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def changed_again(shared: World, changed: Mapping[str, Change]) -> Mapping[str, Change]:
+    """Change everybody's role once more, with the annotations still there, and another key for each."""
+    names = [name_of(title) for title in changed]
+    shared.create(*(api_key(f"{name}-second", name) for name in names))
+    tokens = shared.issue(*(f"{name}-second" for name in names))
+    assert {shared.verdict(token) for token in tokens.values()} == {"Valid"}
+    stored = [shared.change_role(name, "Analyst") for name in names]
+    return {
+        title: Change(tokens[f"{name}-second"], body) for title, name, body in zip(changed, names, stored, strict=True)
+    }
+
+
+@pytest.mark.parametrize("title", FORGERIES)
+def test_the_keys_end_whatever_the_patch_does_to_annotations(
+    shared: World, changed: Mapping[str, Change], title: str
+) -> None:
+    name, token = name_of(title), changed[title].token
     record = shared.wait_role_change(name, 2)
     assert [key["keyId"] for key in record["keys"]] == [token.key_id]
-    shared.wait_gone("apikeys", first)
-    shared.wait_gone("secrets", first)
+    shared.wait_gone("apikeys", f"{name}-first")
+    shared.wait_gone("secrets", f"{name}-first")
     assert shared.verdict(token) == "NotFound"
-    # And the next change is seen as well, with the annotations still there.
-    shared.create(api_key(second, name))
-    token = shared.issue(second)[second]
-    assert shared.verdict(token) == "Valid"
-    shared.change_role(name, "Analyst")
-    shared.wait_gone("apikeys", second)
-    assert shared.verdict(token) == "NotFound"
-    assert shared.member(name)["metadata"].get("annotations") == stored["metadata"].get("annotations")
+
+
+@pytest.mark.parametrize("title", FORGERIES)
+def test_the_next_change_is_seen_as_well(
+    shared: World, changed: Mapping[str, Change], changed_again: Mapping[str, Change], title: str
+) -> None:
+    name = name_of(title)
+    shared.wait_gone("apikeys", f"{name}-second")
+    assert shared.verdict(changed_again[title].token) == "NotFound"
+    stored = changed[title].stored["metadata"].get("annotations")
+    assert shared.member(name)["metadata"].get("annotations") == stored
 
 
 def test_all_at_once_on_members_and_keys_while_the_operator_is_stopped(world: World, operator: OperatorProcess) -> None:

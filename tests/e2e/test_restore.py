@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from support.api import Api
 from support.identity import CONTROLLER, config_of
 from support.manifests import api_key, manifest, member, organization, service_account
 from support.operator_process import OperatorProcess
-from support.world import Body, World
+from support.world import Body, World, fresh_world
 from tenure.domain.tokens import Token
 from tenure_dev.controlplane import ControlPlane
 
@@ -47,10 +45,18 @@ class Backup:
                 world.api.patch(plural, body["metadata"]["name"], {"status": body["status"]}, "status")
 
 
-@pytest.fixture
-def backup(world: World, stopped_operator: OperatorProcess) -> Backup:
+@pytest.fixture(scope="module")
+def backup(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Backup:
     """Give a backup of a namespace with a role change behind it."""
-    stopped_operator.start()
+    config, log = config_of(control_plane, CONTROLLER), tmp_path_factory.mktemp("backup") / "operator.log"
+    with fresh_world(control_plane) as world:
+        with OperatorProcess(config, log, "--namespace", world.api.namespace):
+            tokens = populate(world)
+        return Backup({plural: world.api.list(plural) for plural in (*KINDS, "secrets")}, tokens)
+
+
+def populate(world: World) -> list[Token]:
+    """Fill a namespace, and return all tokens that were issued on the way."""
     world.create(
         organization(keys={"onRoleChange": "Revoke"}),
         member("alice"),
@@ -67,19 +73,14 @@ def backup(world: World, stopped_operator: OperatorProcess) -> Backup:
     world.change_key("laptop", revision=2)
     tokens = world.issue(*LIVE)
     world.wait_reason("server", "RoleMismatch")
-    stopped_operator.stop()
-    return Backup({plural: world.api.list(plural) for plural in (*KINDS, "secrets")}, [*tokens.values(), dead])
+    return [*tokens.values(), dead]
 
 
 @pytest.fixture
 def empty(control_plane: ControlPlane) -> Iterator[World]:
     """Give another namespace, as empty as one in a new cluster."""
-    name = f"test-{uuid4().hex[:10]}"
-    control_plane.kubectl("create", "namespace", name)
-    api = Api(control_plane, name)
-    yield World(api)
-    api.close()
-    control_plane.kubectl("delete", "namespace", name, "--wait=false")
+    with fresh_world(control_plane) as world:
+        yield world
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from support.client import fresh_namespace
 from support.eventually import eventually
 from support.exchange import Answer, Reply, Request
 from support.kubectl import NamespacedKubectl
@@ -85,18 +86,16 @@ def grant(kind: str, rules: list[Body], *subjects: Body) -> list[Body]:
 @pytest.fixture(scope="module")
 def place(control_plane: ControlPlane) -> Iterator[NamespacedKubectl]:
     """Give a namespace; for each right there is a user who holds all the others in it, and `complete` holds all."""
-    name = f"test-{uuid4().hex[:10]}"
-    control_plane.kubectl("create", "namespace", name)
-    kubectl = NamespacedKubectl(control_plane.kubectl, name)
     roles = [body for right in RIGHTS for body in grant("Role", all_but(right), user(user_without(right)))]
     complete = grant("Role", all_but(), user("complete"), user("blind"))
     reads = grant(
         "ClusterRole", [READS_DEFINITIONS], user("complete"), *(user(user_without(right)) for right in RIGHTS)
     )
-    kubectl.apply(*roles, *complete, *reads)
-    yield kubectl
-    kubectl("delete", "clusterrole,clusterrolebinding", reads[0]["metadata"]["name"])
-    control_plane.kubectl("delete", "namespace", name, "--wait=false")
+    with fresh_namespace(control_plane) as client:
+        kubectl = NamespacedKubectl(control_plane.kubectl, client.namespace)
+        kubectl.apply(*roles, *complete, *reads)
+        yield kubectl
+        kubectl("delete", "clusterrole,clusterrolebinding", reads[0]["metadata"]["name"])
 
 
 @pytest.mark.parametrize("right", [pytest.param(right, id=right.label) for right in RIGHTS])
@@ -127,6 +126,7 @@ def test_rights_in_one_namespace_are_not_rights_in_all(
     assert [each for each in triples(RIGHTS) if f"{title(each)} in all namespaces" not in message] == []
 
 
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("scope", ["one namespace", "all namespaces"])
 def test_these_rights_suffice_and_each_is_used(
     world: World, control_plane: ControlPlane, kubectl: NamespacedKubectl, tmp_path: Path, scope: str

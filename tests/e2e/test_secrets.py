@@ -8,26 +8,17 @@ import pytest
 
 from support.audit import Audit
 from support.eventually import eventually
-from support.identity import CONTROLLER, config_of
+from support.identity import CONTROLLER
 from support.manifests import api_key, member, organization, secret
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
+from support.shared_operator import SharedOperator
 from support.sweeps import lists_in, wait_sweeps
 from support.world import Body, World
 from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure_dev.controlplane import ControlPlane
 
 FORGED = Token.mint(bytes(ENTROPY_BYTES))
-RESERVED = (
-    "app.kubernetes.io/",
-    "argocd.argoproj.io/",
-    "helm.toolkit.fluxcd.io/",
-    "kubectl.kubernetes.io/",
-    "kustomize.toolkit.fluxcd.io/",
-    "meta.helm.sh/",
-    "tenure.dev/",
-    "velero.io/",
-)
 OUR_TYPE = {"type": "tenure.dev/api-key"}
 OUR_LABELS = {"app.kubernetes.io/managed-by": "tenure", "tenure.dev/membership": "alice"}
 
@@ -45,15 +36,13 @@ FOREIGN: dict[str, Callable[[str, dict[str, Body]], Body]] = {
 }
 
 
-@pytest.fixture
-def stopped_operator(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[OperatorProcess]:
-    """Give an operator that sweeps every second."""
-    operator = OperatorProcess(
-        config_of(control_plane, CONTROLLER), tmp_path / "operator.log", "--namespace", namespace, "--resync", "1"
-    )
-    yield operator
-    if operator.running:
-        operator.stop()
+@pytest.fixture(scope="module")
+def shared_operator(
+    control_plane: ControlPlane, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedOperator]:
+    """Give one that sweeps every second."""
+    with SharedOperator.for_tests(request, tmp_path_factory, control_plane, "--resync=1") as shared:
+        yield shared
 
 
 @pytest.mark.usefixtures("operator")
@@ -142,20 +131,19 @@ def test_what_was_written_before_a_crash_is_adopted_with_its_token(
 
 @pytest.mark.parametrize("running", [pytest.param(True, id="running"), pytest.param(False, id="stopped")])
 def test_a_key_deleted_and_created_again_at_once_is_another_key(
-    world: World, stopped_operator: OperatorProcess, *, running: bool
+    world: World, operator: OperatorProcess, *, running: bool
 ) -> None:
-    stopped_operator.start()
     world.create(organization(), member("alice"), api_key("laptop", "alice"))
     tokens = [world.issue("laptop")["laptop"]]
 
     for _ in range(2):
         if not running:
-            stopped_operator.stop()
+            operator.stop()
         world.api.delete("apikeys", "laptop")
         world.create(api_key("laptop", "alice"))
         assert world.verdict(tokens[-1]) == "NotFound"
         if not running:
-            stopped_operator.start()
+            operator.start()
         tokens.append(world.issue("laptop", within=30)["laptop"])
 
     assert len(set(tokens)) == len(tokens)
@@ -163,64 +151,6 @@ def test_a_key_deleted_and_created_again_at_once_is_another_key(
     stored = world.api.get("secrets", "laptop")
     assert stored is not None
     assert stored["metadata"]["ownerReferences"][0]["uid"] == world.key("laptop")["metadata"]["uid"]
-
-
-@pytest.mark.parametrize(
-    ("prefixes", "copied"),
-    [
-        pytest.param([], set(), id="none listed"),
-        pytest.param(["acme.io/t", *RESERVED], {"acme.io/team"}, id="one listed, and all reserved ones"),
-    ],
-)
-@pytest.mark.usefixtures("operator")
-def test_a_template_is_copied_as_far_as_the_organization_lists_its_prefixes_and_no_tool_owns_them(
-    world: World, prefixes: list[str], copied: set[str]
-) -> None:
-    wanted = {f"{prefix}team": "payments" for prefix in ("acme.io/", "acme.io.example.org/", "other.io/", *RESERVED)}
-    wanted |= {"team": "payments", **dict.fromkeys(OUR_LABELS, "mallory")}
-    template = {"labels": wanted, "annotations": wanted}
-    keys = {"secretMetadataPrefixes": prefixes}
-    world.create(organization(keys=keys), member("alice"), api_key("laptop", "alice", secretTemplate=template))
-    world.issue("laptop")
-
-    stored = world.api.get("secrets", "laptop")
-    assert stored is not None
-    metadata = stored["metadata"]
-    assert {key for key, value in metadata["labels"].items() if value == "payments"} == copied
-    assert {key for key, value in metadata["annotations"].items() if value == "payments"} == copied
-    assert OUR_LABELS.items() <= metadata["labels"].items()
-    assert "mallory" not in {*metadata["labels"].values(), *metadata["annotations"].values()}
-
-
-@pytest.mark.usefixtures("operator")
-def test_a_template_that_the_api_server_rejects_waits_for_a_better_one(world: World) -> None:
-    keys = {"secretMetadataPrefixes": ["acme.io/"]}
-    bad = {"value": {"acme.io/team": "pay ments!"}, "key": {"acme.io/pay ments": "x"}}
-    world.create(organization(keys=keys), member("alice"), api_key("ci", "alice"))
-    world.create(*(api_key(name, "alice", secretTemplate={"labels": labels}) for name, labels in bad.items()))
-    for name in bad:
-        message = world.wait_reason(name, "SecretRejected")["status"]["conditions"][0]["message"]
-        assert "metadata.labels" in message
-        assert "pay ments" in message
-    world.issue("ci")
-
-    for name, labels in bad.items():
-        world.change_key(name, secretTemplate={"labels": {**dict.fromkeys(labels), "acme.io/team": "payments"}})
-    world.issue(*bad)
-
-
-@pytest.mark.usefixtures("operator")
-def test_an_events_note_that_is_too_long_for_the_api_server_is_cut_and_not_lost(world: World) -> None:
-    """It counts bytes, and takes 1,024."""
-    labels = {f"acme.io/{number}": "\N{KEY}" * 60 + str(number) for number in range(2)}
-    world.create(organization(keys={"secretMetadataPrefixes": ["acme.io/"]}), member("alice"))
-    world.create(api_key("laptop", "alice", secretTemplate={"labels": labels}))
-    message = world.wait_reason("laptop", "SecretRejected")["status"]["conditions"][0]["message"]
-    assert len(message[:1024].encode()) > 1024
-
-    (event,) = eventually(lambda: world.events("SecretRejected"), describe="an Event")
-    assert len(event["note"].encode()) > 1000
-    assert message.startswith(event["note"])
 
 
 def _notes(world: World, count: int) -> dict[str, str]:

@@ -21,17 +21,25 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
-@pytest.fixture(params=PULL_REQUESTS, ids=str)
-def pull_request(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PullRequest]:
-    """Give a pull request, inside of a repository with its base on main and its head on a branch."""
+@pytest.fixture(scope="module", params=PULL_REQUESTS, ids=str)
+def repository(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[PullRequest, Path]:
+    """Give a pull request, and a repository with its base on main and its head on a branch."""
     given: PullRequest = request.param
-    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    folder = tmp_path_factory.mktemp("repository")
+    git(folder, "init", "--quiet", "--initial-branch=main")
     for branch, tree in (("main", given.before), ("change", given.after)):
-        git(tmp_path, "checkout", "--quiet", "-B", branch)
-        write(tmp_path, tree)
-        git(tmp_path, "add", "--all")
-        git(tmp_path, "commit", "--quiet", "--allow-empty", f"--message={given.title}")
-    with contextlib.chdir(tmp_path):
+        git(folder, "checkout", "--quiet", "-B", branch)
+        write(folder, tree)
+        git(folder, "add", "--all")
+        git(folder, "commit", "--quiet", "--allow-empty", f"--message={given.title}")
+    return given, folder
+
+
+@pytest.fixture
+def pull_request(repository: tuple[PullRequest, Path]) -> Iterator[PullRequest]:
+    """Give a pull request, inside of its repository, which no test changes."""
+    given, folder = repository
+    with contextlib.chdir(folder):
         yield given
 
 

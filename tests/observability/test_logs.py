@@ -4,17 +4,16 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from support import manifests
-from support.api import Api, ApiRefusedError
+from support.api import ApiRefusedError
 from support.eventually import eventually
 from support.operator_process import OperatorProcess
 from support.runbooks import audited
 from support.webhook_process import WebhookProcess
-from support.world import World
+from support.world import World, fresh_world
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
@@ -55,11 +54,8 @@ def operator(plane: ControlPlane, webhook: WebhookProcess, folder: Path) -> Iter
 @pytest.fixture
 def world(plane: ControlPlane, operator: OperatorProcess) -> Iterator[World]:
     assert operator.running
-    name = f"test-{uuid4().hex[:10]}"
-    plane.kubectl("create", "namespace", name)
-    api = Api(plane, name)
-    yield World(api)
-    api.close()
+    with fresh_world(plane) as world:
+        yield world
 
 
 def lines_of(process: OperatorProcess) -> list[Line]:

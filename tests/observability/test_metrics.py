@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from uuid import uuid4
 
 import pytest
 from prometheus_client import Metric as Family
@@ -12,7 +11,7 @@ from support import manifests
 from support.api import ApiRefusedError
 from support.eventually import eventually
 from support.observed import Observed, scrape
-from support.world import World
+from support.world import World, fresh_world
 from tenure.domain.tokens import Token
 from tenure.metrics.catalogue import metrics_of
 from tenure.metrics.model import Component
@@ -34,7 +33,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(observed: Observed) -> Iterator[Story]:
-    with observed.world(f"test-{uuid4().hex[:10]}") as world:
+    with fresh_world(observed.judged.plane) as world:
         world.create(manifests.organization(), manifests.member("olga", "Owner"), manifests.member("alice", "Member"))
         world.create(*(manifests.api_key(name, "alice") for name in ("laptop", "phone")))
         world.create(manifests.api_key("ci", "olga", ttl=f"{LIFE_HOURS}h"), manifests.api_key("job", "olga", ttl="1h"))

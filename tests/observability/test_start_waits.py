@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from support.authority import registered
 from support.eventually import eventually
 from support.exchange import DROP, Answer, Reply, Request
 from support.observed import value
@@ -14,34 +15,25 @@ from support.refused_start import refused_start
 from support.verifier_process import VerifierProcess
 from support.webhook_process import WebhookProcess
 from tenure.metrics.model import Component
-from tenure_dev import webhooks
-from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
-from tenure_dev.paths import CRDS
 
 Make = Callable[[Path, Path], OperatorProcess]
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("plane"), crds=CRDS) as plane:
-        yield plane
-
-
-@pytest.fixture(scope="module")
-def processes(plane: ControlPlane) -> dict[Component, Make]:
+def processes(own_plane: ControlPlane) -> Iterator[dict[Component, Make]]:
     """Give what makes each component's process from a kubeconfig and a file for its log."""
-    port = webhooks.install(plane)
-    return {
-        Component.CONTROLLER: lambda config, log: OperatorProcess(config, log, "--no-webhooks"),
-        Component.WEBHOOK: lambda config, log: WebhookProcess(config, log, port),
-        Component.VERIFIER: VerifierProcess,
-    }
+    with registered(own_plane) as port:
+        yield {
+            Component.CONTROLLER: lambda config, log: OperatorProcess(config, log, "--no-webhooks"),
+            Component.WEBHOOK: lambda config, log: WebhookProcess(config, log, port),
+            Component.VERIFIER: VerifierProcess,
+        }
 
 
 @pytest.fixture
-def proxy(plane: ControlPlane) -> Iterator[Proxy]:
-    with Proxy(plane) as proxy:
+def proxy(own_plane: ControlPlane) -> Iterator[Proxy]:
+    with Proxy(own_plane) as proxy:
         proxy.on_request = nobody_is_there
         yield proxy
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from support import manifests
-from support.api import Api
 from support.eventually import eventually
 from support.operator_process import OperatorProcess
 from support.revocation import Caller, server_time
 from support.verifier_process import VerifierProcess
 from support.webhook_process import WebhookProcess
-from support.world import World
+from support.world import World, fresh_world
 from tenure.domain.resources.base import format_time
 from tenure.domain.tokens import Token
 from tenure_dev import webhooks
@@ -77,20 +76,25 @@ class Site:
         eventually(answered, within=PATIENCE, describe=f"the verifier says {answer}")
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ControlPlane, VerifierProcess]]:
+    """Give a cluster and its verifier; the other parts of Tenure run too."""
     with ExitStack() as stack:
-        plane = stack.enter_context(ControlPlane.start(find_or_build(), tmp_path / "plane", crds=CRDS))
+        folder = tmp_path_factory.mktemp("plane")
+        plane = stack.enter_context(ControlPlane.start(find_or_build(), folder, crds=CRDS))
         plane.kubectl("apply", "--server-side", "--filename", str(CHECKOUT / "manifests" / "roles.yaml"))
         port = webhooks.install(plane)
-        stack.enter_context(WebhookProcess(plane.kubeconfig, tmp_path / "webhook.log", port))
+        stack.enter_context(WebhookProcess(plane.kubeconfig, folder / "webhook.log", port))
         arguments = ("--no-webhooks", "--resync", str(RESYNC_SECONDS))
-        stack.enter_context(OperatorProcess(plane.kubeconfig, tmp_path / "operator.log", *arguments))
-        verifier = stack.enter_context(VerifierProcess(plane.kubeconfig, tmp_path / "verifier.log"))
-        plane.kubectl("create", "namespace", "acme")
-        api = Api(plane, "acme")
-        stack.callback(api.close)
-        yield Site(plane, World(api), verifier, populate(World(api)))
+        stack.enter_context(OperatorProcess(plane.kubeconfig, folder / "operator.log", *arguments))
+        yield plane, stack.enter_context(VerifierProcess(plane.kubeconfig, folder / "verifier.log"))
+
+
+@pytest.fixture
+def site(parts: tuple[ControlPlane, VerifierProcess]) -> Iterator[Site]:
+    plane, verifier = parts
+    with fresh_world(plane) as world:
+        yield Site(plane, world, verifier, populate(world))
 
 
 def populate(world: World) -> dict[str, Token]:
@@ -124,7 +128,8 @@ def test_a_restored_snapshot_revives_keys_and_revoke_ends_them(site: Site, tmp_p
     site.wait_answers("valid")
 
     moment = format_time(server_time(site.plane))
-    results = Caller(site.plane.kubeconfig).results("--issued-before", moment, "--namespace=acme", "--yes")
+    scope = ("--issued-before", moment, f"--namespace={world.api.namespace}")
+    results = Caller(site.plane.kubeconfig).results(*scope, "--yes")
 
     assert results == dict.fromkeys((*ENDED, "kept"), "Ended")
     assert set(site.verdicts().values()) == {"NotFound"}

@@ -21,6 +21,11 @@ VERBS = {Level.VIEW: "get", Level.FULL: "update"}
 _REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 
+def giving(access: str) -> tuple[str, str]:
+    """The options of an operator that gives so much access."""
+    return f"--kubernetes-access={access}", f"--username-prefix={PREFIX}"
+
+
 def may(
     world: World, verb: str, resource: str, name: str, *, user: str = "nobody", groups: list[str] | None = None
 ) -> bool:

@@ -1,11 +1,10 @@
 """How every state of the reference's table is reached on the real system."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from uuid import uuid4
 
+from support.client import fresh_namespace
 from support.eventually import eventually
 from support.identity import CONTROLLER, config_of
 from support.manifests import api_key, held, member, organization, role_binding, secret
@@ -144,15 +143,12 @@ REACHED = [state for state in STATES if title(state) not in NOT_ARRANGED]
 @contextmanager
 def namespaces_for_states(plane: ControlPlane, folder: Path) -> Iterator[Mapping[str, str]]:
     """Give a namespace for each state, all served by one operator."""
-    names = {title(state): f"test-{uuid4().hex[:10]}" for state in REACHED}
-    items = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names.values()]
-    plane.kubectl("create", "--filename=-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
-    served = [f"--namespace={name}" for name in names.values()]
     plane.kubectl("apply", "--server-side", f"--filename={CHECKOUT / 'manifests' / 'roles.yaml'}")
-    options = (*served, "--kubernetes-access=Roles")
-    with OperatorProcess(config_of(plane, CONTROLLER), folder / "operator.log", *options):
-        yield names
-    plane.kubectl("delete", "namespace", *names.values(), "--wait=false")
+    with ExitStack() as stack:
+        names = {title(state): stack.enter_context(fresh_namespace(plane)).namespace for state in REACHED}
+        options = (*(f"--namespace={name}" for name in names.values()), "--kubernetes-access=Roles")
+        with OperatorProcess(config_of(plane, CONTROLLER), folder / "operator.log", *options):
+            yield names
 
 
 def reach(world: World, state: State) -> Body:

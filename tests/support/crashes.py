@@ -1,21 +1,20 @@
-"""Operators that are killed at one of their writes, several at a time, each in a namespace of its own."""
+"""An operator that is killed at one of its writes, at another one in each of its namespaces."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from support.api import Api
 from support.eventually import eventually
 from support.exchange import DROP, Answer, Reply, Request
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
-from support.world import Body, World
+from support.world import Body, World, fresh_world
 from tenure.domain.tokens import Token
 from tenure_dev.controlplane import ControlPlane
 
@@ -24,59 +23,56 @@ SLOWLY = 0.3
 WITHIN = 180.0
 
 
-@dataclass
 class Victim:
-    """An operator behind a proxy that shall be killed, and the namespace that it alone serves until then.
+    """A namespace in which an operator is killed at one of its writes: none of its later ones arrives there.
 
-    Attributes:
-        world: The namespace.
-        proxy: What it speaks through.
-        operator: The process.
-        tokens: Of each key, before anything happened.
+    So what is stored is what a killed one leaves behind. The process itself is killed once it has come so far in all
+    of its namespaces.
     """
 
-    world: World
-    proxy: Proxy
-    operator: OperatorProcess
-    tokens: dict[str, Token] = field(default_factory=dict)
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.tokens: dict[str, Token] = {}
+        """Of each key, before anything happened."""
+        self.alive = True
+        """Whether it wasn't killed here."""
+        self._is_last: Callable[[Request, Reply], bool] | None = None
+        self._is_first: Callable[[Request], bool] | None = None
 
     def kill_at_write(self, number: int) -> None:
         """Have it killed once its `number`-th write from now is stored; 0: instead of the first one."""
+        writes = count(1)
         if number:
-            self.proxy.after_write(number, self._kill)
+            self._is_last = lambda request, _: request.is_write and next(writes) == number
         else:
-            self.proxy.before_write(1, self._kill)
+            self._is_first = lambda request: request.is_write
 
     def kill_between_secret_and_status(self) -> None:
-        """Have it killed once it has created a Secret; nothing that it writes afterwards is stored."""
+        """Have it killed once it has created a Secret."""
+        created = ("POST", "secrets", HTTPStatus.CREATED)
+        self._is_last = lambda request, reply: (request.method, request.resource, reply.status) == created
 
-        async def on_request(request: Request) -> Answer:
-            return DROP if request.is_write and not self.alive else None
+    def ask(self, request: Request) -> Answer:
+        """Take a request of the operator's about this namespace."""
+        if self._is_first is not None and self._is_first(request):
+            self.alive = False
+        return DROP if request.is_write and not self.alive else None
 
-        async def on_response(request: Request, reply: Reply) -> Answer:
-            if (request.method, request.resource, reply.status) != ("POST", "secrets", HTTPStatus.CREATED):
-                return None
-            self._kill()
-            return DROP
-
-        self.proxy.on_request, self.proxy.on_response = on_request, on_response
-
-    @property
-    def alive(self) -> bool:
-        """Whether it was started and not killed."""
-        return self.operator.running
-
-    def _kill(self) -> None:
-        self.operator.kill()
+    def answer(self, request: Request, reply: Reply) -> Answer:
+        """Take the answer to one."""
+        if self.alive and self._is_last is not None and self._is_last(request, reply):
+            self.alive = False
+        return DROP if request.is_write and not self.alive else None
 
 
 class CrashSite:
-    """Where operators are killed; a context manager that leaves none of them running."""
+    """Where an operator is killed; a context manager that leaves none running."""
 
     def __init__(self, plane: ControlPlane, folder: Path) -> None:
         self._plane = plane
         self._folder = folder
         self._stack = ExitStack()
+        self._victims: dict[str, Victim] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -87,38 +83,36 @@ class CrashSite:
         self._stack.close()
 
     def victims(self, populations: Sequence[Sequence[Body]]) -> list[Victim]:
-        """Make one victim, not started yet, for each list of objects, which are all reconciled by then."""
-        victims = [self._victim() for _ in populations]
+        """Make one victim for each list of objects, all served by `operator`, which has reconciled all by then."""
+        victims = [Victim(self._stack.enter_context(fresh_world(self._plane))) for _ in populations]
+        self._victims = {victim.world.api.namespace: victim for victim in victims}
         for victim, objects in zip(victims, populations, strict=True):
             victim.world.create(*objects)
-        operator = self.start_for_all(victims)
+        proxy = self._stack.enter_context(Proxy(self._plane))
+        proxy.on_request, proxy.on_response = self._ask, self._answer
+        self.operator = self._start(proxy.kubeconfig(self._folder / f"{uuid4().hex}.kubeconfig"))
         for victim in victims:
             victim.tokens = _settle(victim.world)
-        operator.stop(within=WITHIN)
         return victims
 
-    def start_for_all(self, victims: Sequence[Victim]) -> OperatorProcess:
-        """Start one operator, without a proxy, in the place of all the victims; those that still live are stopped."""
-        for victim in victims:
-            if victim.alive:
-                victim.operator.stop(within=WITHIN)
-        served = [argument for victim in victims for argument in ("--namespace", victim.world.api.namespace)]
-        log = self._folder / f"{uuid4().hex}.log"
-        operator = OperatorProcess(self._plane.kubeconfig, log, *served, "--resync", "1").start(within=WITHIN)
-        self._stack.callback(_end, operator)
-        return operator
+    def start_after_crash(self) -> OperatorProcess:
+        """Kill the operator, and start one without a proxy in its place."""
+        self.operator.kill()
+        return self._start(self._plane.kubeconfig, "--resync=1")
 
-    def _victim(self) -> Victim:
-        namespace = f"test-{uuid4().hex[:10]}"
-        self._plane.kubectl("create", "namespace", namespace)
-        self._stack.callback(self._plane.kubectl, "delete", "namespace", namespace, "--wait=false")
-        world = World(Api(self._plane, namespace))
-        self._stack.callback(world.api.close)
-        proxy = self._stack.enter_context(Proxy(self._plane))
-        config = proxy.kubeconfig(self._folder / f"{namespace}.kubeconfig")
-        operator = OperatorProcess(config, self._folder / f"{namespace}.log", "--namespace", namespace)
+    def _start(self, config: Path, *options: str) -> OperatorProcess:
+        served = [f"--namespace={namespace}" for namespace in self._victims]
+        operator = OperatorProcess(config, self._folder / f"{uuid4().hex}.log", *served, *options)
         self._stack.callback(_end, operator)
-        return Victim(world, proxy, operator)
+        return operator.start(within=WITHIN)
+
+    async def _ask(self, request: Request) -> Answer:
+        victim = self._victims.get(request.namespace)
+        return None if victim is None else victim.ask(request)
+
+    async def _answer(self, request: Request, reply: Reply) -> Answer:
+        victim = self._victims.get(request.namespace)
+        return None if victim is None else victim.answer(request, reply)
 
 
 def _end(operator: OperatorProcess) -> None:

@@ -1,13 +1,13 @@
 """The API server's door for one kind: inputs as kubectl sends them, and what a refusal must say and leave alone."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple, Protocol
-from uuid import uuid4
 
 import pytest
 
 from support.api import Api, ApiRefusedError
+from support.client import fresh_namespace
 from tenure.domain.resources import Resource
 from tenure_dev.controlplane import ControlPlane
 
@@ -159,14 +159,8 @@ class Door(Api):
 @contextmanager
 def door(plane: ControlPlane, resource: type[Resource]) -> Iterator[Door]:
     """Give a namespace for whole tables of inputs; none of them leaves anything behind."""
-    namespace = f"test-{uuid4().hex[:10]}"
-    plane.kubectl("create", "namespace", namespace)
-    door = Door(plane, namespace, resource)
-    try:
+    with fresh_namespace(plane) as client, closing(Door(plane, client.namespace, resource)) as door:
         yield door
-    finally:
-        door.close()
-        plane.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 def with_spec(body: Body, change: Mapping[str, Any]) -> Body:

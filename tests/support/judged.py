@@ -26,12 +26,12 @@ class Judged:
 
 
 @contextmanager
-def judged_plane(folder: Path) -> Iterator[Judged]:
-    """Start everything in a folder."""
+def judged_plane(folder: Path, *options: str) -> Iterator[Judged]:
+    """Start everything in a folder, the operator with these options."""
     with ControlPlane.start(find_or_build(), folder, audit=True, crds=CRDS) as plane:
         plane.kubectl("apply", "--server-side", "--filename", str(ROLES))
         port = webhooks.install(plane)
         webhook = WebhookProcess(plane.kubeconfig, folder / "webhook.log", port)
-        operator = OperatorProcess(plane.kubeconfig, folder / "operator.log", "--no-webhooks")
+        operator = OperatorProcess(plane.kubeconfig, folder / "operator.log", "--no-webhooks", *options)
         with webhook, operator:
             yield Judged(plane, port, webhook, operator)

@@ -8,11 +8,9 @@ from pathlib import Path
 from prometheus_client import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.api import Api
 from support.judged import Judged, judged_plane
 from support.operator_process import OperatorProcess
 from support.verifier_process import VerifierProcess
-from support.world import World
 from tenure.metrics.model import Component
 
 
@@ -35,16 +33,6 @@ class Observed:
     def value(self, component: Component, name: str, /, **labels: str) -> float:
         """What a component's metric shows."""
         return value(self.processes[component], name, **labels)
-
-    @contextmanager
-    def world(self, namespace: str) -> Iterator[World]:
-        """Give a namespace of its own, which is deleted afterwards."""
-        plane = self.judged.plane
-        plane.kubectl("create", "namespace", namespace)
-        api = Api(plane, namespace)
-        yield World(api)
-        api.close()
-        plane.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
 
 
 @contextmanager

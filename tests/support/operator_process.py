@@ -9,9 +9,9 @@ from typing import Self
 import requests
 
 from support.eventually import eventually
+from support.forks import ForkedProcess
 from tenure_dev import operator
 from tenure_dev.controlplane import free_ports
-from tenure_dev.processes import Process
 
 
 class OperatorProcess:
@@ -36,7 +36,7 @@ class OperatorProcess:
         """Where it answers `/livez`, `/readyz` and `/metrics`; 0: nowhere, as an older version may want it."""
         health = [f"--health-port={self.health_port}"] if self.health_port else []
         arguments = [*command, *health, *args]
-        self._process = Process("tenure", arguments, log=log, env=environment)
+        self._process = ForkedProcess("tenure", arguments, log=log, env=environment)
         self._seen = 0
 
     def start(self, *, ready: bool = True, within: float = 30.0) -> Self:

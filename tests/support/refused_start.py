@@ -1,10 +1,10 @@
 """A start that is refused: what the operator says, and how it ends."""
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from support.forks import run
 from tenure_dev.operator import COMMAND, environment
 
 REFUSED, USAGE = 1, 2
@@ -23,15 +23,7 @@ def refused_start(
     Of usage errors it is the last line.
     """
     settings = {**environment(Path(os.devnull)), "KUBECONFIG": str(kubeconfig or ""), **(env or {})}
-    done = subprocess.run(
-        [*command, *args],
-        env=settings,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run([*command, *args], settings)
     assert done.returncode == code, f"exit code {done.returncode}\n{done.stderr}"
     assert done.stdout == ""
     assert "Traceback" not in done.stderr, done.stderr

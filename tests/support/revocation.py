@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -16,6 +17,8 @@ import requests
 from support import people
 from support.client import Client
 from support.eventually import eventually
+from support.forks import run
+from support.manifests import role_binding
 from support.world import World
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import format_time
@@ -47,11 +50,10 @@ class Caller:
 
     def run(self, *args: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run it, without a terminal; it must end with this exit code."""
-        process = self.start(*args)
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
-        assert "Traceback" not in err
-        return subprocess.CompletedProcess(process.args, code, out, err)
+        done = run(self.command(*args), self.environment)
+        assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
 
     def refused(self, *args: str, code: int = 1) -> str:
         """Run it where it must end nothing, and return the sentence that says why."""
@@ -68,14 +70,15 @@ class Caller:
 def caller(plane: ControlPlane, namespace: str, role: str, folder: Path) -> Caller:
     """Somebody with a role's ClusterRole in a namespace; a ServiceAccount, since these have tokens."""
     name = f"{namespace}-{role}".lower()
-    plane.kubectl("create", "serviceaccount", name, f"--namespace={namespace}")
-    bound = [f"--clusterrole=tenure-{role.lower()}", f"--serviceaccount={namespace}:{name}"]
-    plane.kubectl("create", "rolebinding", name, *bound, f"--namespace={namespace}")
-    client = Client(plane, namespace)
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    binding = role_binding(name)
+    reference = {**binding["roleRef"], "name": f"tenure-{role.lower()}"}
     user = f"system:serviceaccount:{namespace}:{name}"
-    people.wait_permitted(client, user, "revoke" if role == "Owner" else "list", "apikeys", name="")
-    client.close()
-    token = plane.kubectl("create", "token", name, f"--namespace={namespace}").stdout.strip()
+    with closing(Client(plane, namespace)) as client:
+        client.service_account(name)
+        client.create("rolebindings", {**binding, "roleRef": reference, "subjects": [subject]})
+        people.wait_permitted(client, user, "revoke" if role == "Owner" else "list", "apikeys", name="")
+        token = client.service_token(name)
     path = folder / f"{name}.kubeconfig"
     return Caller(kubeconfig.write(path, plane.server, authority=plane.certificate_authority, token=token))
 

@@ -5,14 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from support import manifests
-from support.api import Api
 from support.eventually import eventually
 from support.kubectl import NamespacedKubectl
 from support.speech import Speech, say
-from support.world import World
+from support.world import World, fresh_world
 from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure_dev.controlplane import ControlPlane
 
@@ -71,14 +69,8 @@ def role_patch(role: str, acknowledgement: str | None = None) -> str:
 @contextmanager
 def bare_team(plane: ControlPlane) -> Iterator[Team]:
     """Give a namespace with nothing in it."""
-    namespace = f"team-{uuid4().hex[:10]}"
-    plane.kubectl("create", "namespace", namespace)
-    api = Api(plane, namespace)
-    try:
-        yield Team(World(api), NamespacedKubectl(plane.kubectl, namespace))
-    finally:
-        api.close()
-        plane.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+    with fresh_world(plane) as world:
+        yield Team(world, NamespacedKubectl(plane.kubectl, world.api.namespace))
 
 
 @contextmanager

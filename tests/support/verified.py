@@ -1,7 +1,10 @@
 """Keys that a verifier knows, and Kubernetes identities that may learn all about them."""
 
+from contextlib import closing
+
+from support.client import Client
 from support.eventually import eventually
-from support.manifests import api_key, member, organization
+from support.manifests import api_key, member, organization, role, role_binding
 from support.verifier_process import VerifierProcess
 from support.world import World
 from tenure.domain import tokens
@@ -9,9 +12,9 @@ from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure_dev.controlplane import ControlPlane
 
 
-def known_key(world: World, verifier: VerifierProcess, role: str = "Member", **spec: str) -> Token:
-    """Have the key laptop issued for alice of acme, and wait until the verifier knows it."""
-    world.create(organization(), member("alice", role), api_key("laptop", "alice", **spec))
+def known_key(world: World, verifier: VerifierProcess, held: str = "Member", **spec: str) -> Token:
+    """Have the key laptop issued for alice of acme, who holds a role, and wait until the verifier knows it."""
+    world.create(organization(), member("alice", held), api_key("laptop", "alice", **spec))
     return known(world, verifier, "laptop")
 
 
@@ -27,17 +30,22 @@ def wait_code(verifier: VerifierProcess, token: Token, code: str, *, within: flo
     eventually(lambda: verifier.code(token) == code, within=within, describe=f"the answer is {code}")
 
 
-def service_token(plane: ControlPlane, namespace: str) -> str:
+def service_token(plane: ControlPlane, namespace: str, *audiences: str) -> str:
     """A token of the namespace's default Kubernetes ServiceAccount."""
-    return plane.kubectl("create", "token", "default", f"--namespace={namespace}").stdout.strip()
+    with closing(Client(plane, namespace)) as client:
+        # It is made a moment after its namespace.
+        return eventually(lambda: client.service_token("default", *audiences), describe="a token")
 
 
 def let_verify(plane: ControlPlane, namespace: str) -> None:
     """Let the namespace's default ServiceAccount learn all about its keys."""
-    rule = ["--verb=create", "--resource=organizations.tenure.dev/verify"]
-    plane.kubectl("create", "role", "verifies", *rule, f"--namespace={namespace}")
-    subject = f"--serviceaccount={namespace}:default"
-    plane.kubectl("create", "rolebinding", "verifies", "--role=verifies", subject, f"--namespace={namespace}")
+    verifies = {"apiGroups": ["tenure.dev"], "resources": ["organizations/verify"], "verbs": ["create"]}
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
+    binding = role_binding("verifies")
+    reference = {**binding["roleRef"], "kind": "Role", "name": "verifies"}
+    with closing(Client(plane, namespace)) as client:
+        client.create("roles", {**role("verifies"), "rules": [verifies]})
+        client.create("rolebindings", {**binding, "roleRef": reference, "subjects": [subject]})
 
 
 def authorized(plane: ControlPlane, namespace: str) -> str:

@@ -1,17 +1,20 @@
 """A namespace with an organization in it, seen as its users see it."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from support import manifests
 from support.api import Api, ApiRefusedError
+from support.client import fresh_namespace
 from support.eventually import eventually
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.tokens import Token
 from tenure.domain.validity import Verdict, validity
+from tenure_dev.controlplane import ControlPlane
 
 Body = dict[str, Any]
 PLURALS = {"Organization": "organizations", "Membership": "memberships", "ApiKey": "apikeys", "Secret": "secrets"}
@@ -155,6 +158,13 @@ class World:
         except ApiRefusedError as error:
             return error
         return None
+
+
+@contextmanager
+def fresh_world(plane: ControlPlane, name: str = "") -> Iterator[World]:
+    """Give a new namespace as its administrator sees it; see `fresh_namespace`."""
+    with fresh_namespace(plane, name) as client:
+        yield World(client)
 
 
 def _wait(read: Callable[[], str | None], wanted: str, what: str, within: float) -> None:

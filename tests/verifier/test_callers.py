@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from support.client import fresh_namespace
 from support.eventually import eventually
 from support.identity import VERIFIER, config_of
 from support.verified import authorized, forged, known_key, let_verify, service_token
@@ -87,9 +88,7 @@ def test_callers_tokens_can_be_made_good_for_nothing_else(
 ) -> None:
     token, namespace = known_key(world, verifier), world.api.namespace
     everywhere = authorized(control_plane, namespace)
-    for_us = control_plane.kubectl(
-        "create", "token", "default", f"--namespace={namespace}", "--audience=tenure-verifier"
-    ).stdout.strip()
+    for_us = service_token(control_plane, namespace, "tenure-verifier")
     options = ("--caller-audience", "tenure-verifier")
     with VerifierProcess(config_of(control_plane, VERIFIER), tmp_path / "verifier.log", *options) as strict:
         assert told(strict, token, for_us) is not None
@@ -98,10 +97,12 @@ def test_callers_tokens_can_be_made_good_for_nothing_else(
 
 
 def test_the_right_in_another_namespace_is_none(
-    control_plane: ControlPlane, world: World, verifier: VerifierProcess, namespace: str
+    control_plane: ControlPlane, world: World, verifier: VerifierProcess
 ) -> None:
     token = known_key(world, verifier)
-    assert verifier.verify(token, bearer=authorized(control_plane, namespace)) == {"valid": True, "code": "Valid"}
+    with fresh_namespace(control_plane) as other:
+        caller = authorized(control_plane, other.namespace)
+        assert verifier.verify(token, bearer=caller) == {"valid": True, "code": "Valid"}
 
 
 STRANGERS = {

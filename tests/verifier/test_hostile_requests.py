@@ -5,9 +5,9 @@ The ids name the rows that these are.
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import requests
@@ -16,8 +16,8 @@ from support.api import Api
 from support.eventually import eventually
 from support.identity import VERIFIER, config_of
 from support.manifests import api_key
-from support.operator_process import OperatorProcess
 from support.raw_http import head, spoken, status
+from support.shared_operator import SharedOperator
 from support.verified import known, known_key, wait_code
 from support.verifier_process import Body, VerifierProcess
 from support.world import World
@@ -29,16 +29,10 @@ NOBODYS = Token.mint(bytes(range(ENTROPY_BYTES))).reveal()
 
 
 @pytest.fixture(scope="module")
-def home(control_plane: ControlPlane, operator: OperatorProcess) -> Iterator[World]:
+def home(control_plane: ControlPlane, shared_operator: SharedOperator) -> Iterator[World]:
     """Give one namespace to all these tests, since none of them changes anything there."""
-    if not operator.running:
-        operator.start()
-    name = f"test-{uuid4().hex[:10]}"
-    control_plane.kubectl("create", "namespace", name)
-    api = Api(control_plane, name)
-    yield World(api)
-    api.close()
-    control_plane.kubectl("delete", "namespace", name, "--wait=false")
+    with closing(Api(control_plane, shared_operator.take())) as api:
+        yield World(api)
 
 
 @pytest.fixture(scope="module")

@@ -3,25 +3,21 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
 
-from support.api import Api
 from support.eventually import eventually
 from support.identity import CONTROLLER, VERIFIER, config_of
 from support.manifests import api_key, member, organization
 from support.operator_process import OperatorProcess
 from support.verified import wait_code
 from support.verifier_process import VerifierProcess
-from support.world import World
+from support.world import World, fresh_world
 from tenure.domain.tokens import Token
-from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
-from tenure_dev.paths import CRDS
 
 STALE_SECONDS = 10
 PATIENCE = 60.0
@@ -52,18 +48,31 @@ class Site:
         return code.replace("NotFound", "")  # It may be remembered as one that was there.
 
 
+@pytest.fixture(scope="module")
+def plane(own_plane: ControlPlane) -> ControlPlane:
+    return own_plane
+
+
+@pytest.fixture(scope="module")
+def operator(plane: ControlPlane) -> Iterator[OperatorProcess]:
+    config, log = config_of(plane, CONTROLLER), plane.folder / "restored-operator.log"
+    with OperatorProcess(config, log, "--no-webhooks") as operator:
+        yield operator
+
+
+@pytest.fixture(scope="module")
+def verifier(plane: ControlPlane) -> Iterator[VerifierProcess]:
+    config, log = config_of(plane, VERIFIER), plane.folder / "restored-verifier.log"
+    with VerifierProcess(config, log, "--max-staleness", str(STALE_SECONDS)) as verifier:
+        yield verifier
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with ExitStack() as stack:
-        plane = stack.enter_context(ControlPlane.start(find_or_build(), tmp_path / "plane", crds=CRDS))
-        plane.kubectl("create", "namespace", "acme")
-        api = Api(plane, "acme")
-        stack.callback(api.close)
-        log = tmp_path / "operator.log"
-        operator = stack.enter_context(OperatorProcess(config_of(plane, CONTROLLER), log, "--no-webhooks"))
-        options = ("--max-staleness", str(STALE_SECONDS))
-        verifier = VerifierProcess(config_of(plane, VERIFIER), tmp_path / "verifier.log", *options)
-        yield Site(plane, World(api), stack.enter_context(verifier), operator)
+def site(plane: ControlPlane, verifier: VerifierProcess, operator: OperatorProcess) -> Iterator[Site]:
+    if not operator.running:
+        operator.start()
+    with fresh_world(plane) as world:
+        yield Site(plane, world, verifier, operator)
 
 
 def changed_since_backup(site: Site, backup: Path) -> dict[str, Token]:

@@ -2,7 +2,6 @@
 
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from support.verified import authorized, wait_code
 from support.verifier_process import VerifierProcess
 from support.world import World
 from tenure.kube.preflight import CALLER_RIGHTS, DEFINITION_RIGHTS, VERIFIER_RIGHTS, Right
-from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.paths import CRDS
 from tenure_dev.verifier import command
@@ -30,12 +28,12 @@ NEEDED = [(right, verb) for right in ALL for verb in right.verbs]
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def plane(own_plane: ControlPlane) -> ControlPlane:
     """Give a control plane where for each needed right there is a user who lacks it alone."""
-    with ControlPlane.start(find_or_build(), tmp_path_factory.mktemp("start"), crds=CRDS) as plane:
-        bodies = [body for lacking, verb in [(None, ""), *NEEDED] for body in all_but(lacking, verb)]
-        plane.kubectl("create", "--filename=-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies}))
-        yield plane
+    bodies = [body for lacking, verb in [(None, ""), *NEEDED] for body in all_but(lacking, verb)]
+    document = {"apiVersion": "v1", "kind": "List", "items": bodies}
+    own_plane.kubectl("create", "--filename=-", input=json.dumps(document))
+    return own_plane
 
 
 @pytest.fixture

@@ -3,19 +3,17 @@
 import json
 from collections.abc import Iterator
 from subprocess import CompletedProcess
-from uuid import uuid4
 
 import pytest
 import requests
 
-from support.api import Api
 from support.eventually import eventually
 from support.identity import CONTROLLER, VERIFIER, config_of
 from support.manifests import Body, api_key, member, organization, service_account
 from support.operator_process import OperatorProcess
 from support.verified import known, known_key, service_token, wait_code
 from support.verifier_process import VerifierProcess
-from support.world import World
+from support.world import World, fresh_world
 from tenure.domain.resources import KINDS
 from tenure.domain.roles import Access, Capability, Level, Role, level_of
 from tenure.domain.tokens import ENTROPY_BYTES, Token
@@ -26,7 +24,6 @@ from tenure_dev.kubectl import Kubectl
 from tenure_dev.paths import CHECKOUT, CRDS
 
 UNAUTHORIZED = "You must be logged in to the server"
-REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 PEOPLE = {"olga": Role.OWNER, "alice": Role.MEMBER, "anna": Role.ANALYST, "vic": Role.VIEWER}
 VERBS = {Level.VIEW: "get", Level.FULL: "update"}
 WRITES = (
@@ -70,16 +67,18 @@ def verifier(plane: ControlPlane, port: int, tmp_path_factory: pytest.TempPathFa
         yield verifier
 
 
-def fresh(plane: ControlPlane) -> World:
-    name = f"test-{uuid4().hex[:10]}"
-    plane.kubectl("create", "namespace", name)
-    return World(Api(plane, name))
+@pytest.fixture
+def other(plane: ControlPlane) -> Iterator[World]:
+    """Give another namespace."""
+    with fresh_world(plane) as world:
+        yield world
 
 
 @pytest.fixture
-def world(plane: ControlPlane, operator: OperatorProcess) -> World:
+def world(plane: ControlPlane, operator: OperatorProcess) -> Iterator[World]:
     assert operator.running
-    return fresh(plane)
+    with fresh_world(plane) as world:
+        yield world
 
 
 def kubectl(plane: ControlPlane, token: Token, *args: str) -> CompletedProcess[str]:
@@ -91,31 +90,31 @@ def kubectl(plane: ControlPlane, token: Token, *args: str) -> CompletedProcess[s
 
 def who(plane: ControlPlane, token: Token) -> Body:
     """Who the API server says that a token is; empty: nobody."""
-    result = kubectl(plane, token, "auth", "whoami", "--output=json")
-    if result.returncode != 0:
-        assert UNAUTHORIZED in result.stderr, result.stderr
+    answer = ask(plane, token, "authentication.k8s.io/v1", "SelfSubjectReview")
+    if answer.status_code == requests.codes.unauthorized:
         return {}
-    info: Body = json.loads(result.stdout)["status"]["userInfo"]
+    assert answer.status_code == requests.codes.created, answer.text
+    info: Body = answer.json()["status"]["userInfo"]
     return info
+
+
+def ask(plane: ControlPlane, token: Token, group: str, kind: str, **fields: Body) -> requests.Response:
+    """Post a review with nothing but a token."""
+    return requests.post(
+        f"{plane.server}/apis/{group}/{kind.lower()}s",
+        json={"apiVersion": group, "kind": kind, **fields},
+        headers={"Authorization": f"Bearer {token.reveal()}"},
+        verify=str(plane.certificate_authority),
+        timeout=10,
+    )
 
 
 def may(world: World, token: Token, verb: str, resource: str) -> bool:
     """Ask the API server with the token itself what it opens."""
     kind, _, sub = resource.partition("/")
     asked = {"group": "tenure.dev", "resource": kind, "subresource": sub, "verb": verb, "name": "acme"}
-    body = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {**asked, "namespace": world.api.namespace}},
-    }
-    plane = world.api.plane
-    answer = requests.post(
-        plane.server + REVIEWS,
-        json=body,
-        headers={"Authorization": f"Bearer {token.reveal()}"},
-        verify=str(plane.certificate_authority),
-        timeout=10,
-    )
+    spec = {"resourceAttributes": {**asked, "namespace": world.api.namespace}}
+    answer = ask(world.api.plane, token, "authorization.k8s.io/v1", "SelfSubjectAccessReview", spec=spec)
     assert answer.status_code == 201, answer.text
     return bool(answer.json()["status"]["allowed"])
 
@@ -202,13 +201,14 @@ def test_a_key_that_does_not_work_gets_401(
 
 def test_what_nobody_issued_gets_401(plane: ControlPlane, verifier: VerifierProcess) -> None:
     assert verifier.running
-    assert who(plane, Token.mint(bytes(range(ENTROPY_BYTES)))) == {}
+    nobodys = Token.mint(bytes(range(ENTROPY_BYTES)))
+    assert who(plane, nobodys) == {}
+    assert UNAUTHORIZED in kubectl(plane, nobodys, "auth", "whoami").stderr
 
 
 def test_a_binding_of_one_organization_is_no_binding_of_another(
-    plane: ControlPlane, world: World, verifier: VerifierProcess
+    plane: ControlPlane, world: World, other: World, verifier: VerifierProcess
 ) -> None:
-    other = fresh(plane)
     own, foreign = known_key(world, verifier), known_key(other, verifier)
     here = f"--namespace={world.api.namespace}"
     plane.kubectl("create", "role", "reads", "--verb=list", "--resource=organizations.tenure.dev", here)

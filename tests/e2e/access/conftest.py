@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from support.access import PREFIX, Start
+from support.access import Start, giving
 from support.identity import CONTROLLER, config_of
 from support.operator_process import OperatorProcess
 from support.rights import grant, rule
+from support.shared_operator import NO_SWEEP, SharedOperator
 from tenure.kube.preflight import (
     CLUSTER_ROLE_RIGHTS,
     DEFINITION_RIGHTS,
@@ -27,13 +28,27 @@ def _cluster_roles(control_plane: ControlPlane) -> None:
     control_plane.kubectl("apply", "--server-side", f"--filename={CHECKOUT / 'manifests' / 'roles.yaml'}")
 
 
+@pytest.fixture(scope="session")
+def shared_operator(
+    control_plane: ControlPlane, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedOperator]:
+    """Give one that gives access."""
+    options = (*giving("RolesAndKeys"), NO_SWEEP)
+    with SharedOperator.for_tests(request, tmp_path_factory, control_plane, *options) as shared:
+        yield shared
+
+
 @pytest.fixture
-def start(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[Start]:
-    """Give a start of the operator, as the chart's ServiceAccount unless another identity is named."""
+def start(
+    request: pytest.FixtureRequest, control_plane: ControlPlane, namespace: str, tmp_path: Path
+) -> Iterator[Start]:
+    """Give a start of an operator of the test's own, as the chart's ServiceAccount unless another identity is named."""
     started: list[OperatorProcess] = []
+    served = "operator" in request.node.fixturenames
 
     def start(access: str = "RolesAndKeys", *, account: str = CONTROLLER) -> OperatorProcess:
-        options = (f"--namespace={namespace}", f"--kubernetes-access={access}", f"--username-prefix={PREFIX}")
+        assert not served or not request.getfixturevalue("operator").running, "it serves this namespace already"
+        options = (f"--namespace={namespace}", *giving(access))
         operator = OperatorProcess(config_of(control_plane, account), tmp_path / "operator.log", *options)
         started.append(operator)
         return operator.start()

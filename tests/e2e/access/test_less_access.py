@@ -11,6 +11,7 @@ from support.access import (
 )
 from support.eventually import eventually
 from support.manifests import api_key, member, organization
+from support.operator_process import OperatorProcess
 from support.world import World
 from tenure.domain.roles import Role
 from tenure_dev.controlplane import ControlPlane
@@ -39,9 +40,8 @@ def commands(heading: str) -> list[list[str]]:
 
 
 def test_with_roles_only_nobody_reads_secrets_any_more_and_the_page_says_how_to_remove_the_rest(
-    world: World, start: Start, control_plane: ControlPlane
+    world: World, operator: OperatorProcess, start: Start, control_plane: ControlPlane
 ) -> None:
-    operator = start()
     world.create(organization(), member("alice"), member("bob"), api_key("laptop", "alice"), api_key("deploy", "alice"))
     world.issue("laptop", "deploy", within=20)
     wait_reads(world, "alice", "laptop")
@@ -63,20 +63,19 @@ def test_with_roles_only_nobody_reads_secrets_any_more_and_the_page_says_how_to_
 
 
 def test_with_no_access_nothing_is_left_once_the_page_is_followed(
-    world: World, start: Start, control_plane: ControlPlane
+    world: World, operator: OperatorProcess, start: Start, control_plane: ControlPlane
 ) -> None:
-    operator = start()
     world.create(organization(), member("olga", "Owner"), member("alice"), api_key("laptop", "alice"))
     world.issue("laptop", within=20)
     wait_reads(world, "alice", "laptop")
     wait_role(world, "olga", Role.OWNER)
     operator.stop()
-    operator = start("None")
+    own = start("None")
     for command in commands("To `None`"):
         control_plane.kubectl(*command)
     assert world.api.list("roles") == world.api.list("rolebindings") == []
     world.create(api_key("second", "alice"))
     world.issue("second", within=20)
     world.wait_counted()
-    assert operator.running
+    assert own.running
     assert world.api.list("roles") == world.api.list("rolebindings") == []

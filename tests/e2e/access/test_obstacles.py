@@ -10,6 +10,7 @@ from support.access import (
 )
 from support.eventually import eventually
 from support.manifests import api_key, member, organization, role_binding
+from support.operator_process import OperatorProcess
 from support.world import World
 from tenure.domain.bindings import group
 from tenure.domain.roles import Role
@@ -59,8 +60,9 @@ def test_where_it_can_not_be_seen_who_reads_a_secret_its_key_waits_and_says_so(
     wait_reads(world, "alice", "laptop")
 
 
-def test_where_a_secret_can_not_be_closed_its_key_waits_and_says_so(world: World, start: Start, unclosing: str) -> None:
-    operator = start()
+def test_where_a_secret_can_not_be_closed_its_key_waits_and_says_so(
+    world: World, operator: OperatorProcess, start: Start, unclosing: str
+) -> None:
     world.create(organization(), member("alice"), member("bob"), api_key("deploy", "alice"))
     world.issue("deploy", within=20)
     wait_reads(world, "alice", "deploy")
@@ -68,13 +70,13 @@ def test_where_a_secret_can_not_be_closed_its_key_waits_and_says_so(world: World
     world.api.delete("apikeys", "deploy")
     world.wait_gone("secrets", "deploy", within=30)
     world.create(api_key("deploy", "bob"), api_key("bobs", "bob"))
-    operator = start(account=unclosing)
+    own = start(account=unclosing)
     said = world.wait_reason("deploy", "SecretExposed", within=20)
     assert "tenure-keys-alice" in str(said["status"]["conditions"])
     world.issue("bobs", within=20)
     assert world.api.get("secrets", "deploy") is None
-    operator.stop()
-    start()
+    own.stop()
+    operator.start()
     world.issue("deploy", within=20)
     assert reads(world, "alice", "deploy") == [False]
 

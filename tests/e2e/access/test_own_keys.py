@@ -6,14 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.access import (
-    PREFIX,
-    Start,
-    of_own_keys,
-    reads,
-    user,
-    wait_reads,
-)
+from support.access import giving, of_own_keys, reads, user, wait_reads
 from support.api import ApiRefusedError
 from support.audit import Audit
 from support.eventually import eventually
@@ -27,8 +20,8 @@ from tenure_dev.cluster import RunningCluster
 from tenure_dev.controlplane import ControlPlane
 
 
-def test_a_person_reads_their_own_keys_and_no_others(world: World, start: Start) -> None:
-    start()
+@pytest.mark.usefixtures("operator")
+def test_a_person_reads_their_own_keys_and_no_others(world: World) -> None:
     world.create(organization(), member("alice"), member("bob"), service_account("ci"))
     world.create(api_key("laptop", "alice"), api_key("bobs", "bob"), api_key("pipeline", "ci"))
     world.issue("laptop", "bobs", "pipeline", within=20)
@@ -43,8 +36,8 @@ def test_a_person_reads_their_own_keys_and_no_others(world: World, start: Start)
     alice.close()
 
 
-def test_a_burst_of_keys_is_few_writes(world: World, start: Start, audit: Audit) -> None:
-    start()
+@pytest.mark.usefixtures("operator")
+def test_a_burst_of_keys_is_few_writes(world: World, audit: Audit) -> None:
     world.create(organization(), member("alice"))
     names = [f"key-{number}" for number in range(15)]
     world.create(*(api_key(name, "alice") for name in names))
@@ -60,19 +53,17 @@ def test_a_burst_of_keys_is_few_writes(world: World, start: Start, audit: Audit)
     assert len(writes) <= 5, writes
 
 
-def leave_a_grant(world: World, start: Start) -> OperatorProcess:
-    """Have Alice read the Secret of her key, and the key go while no operator runs; returns the one that is stopped."""
-    operator = start()
+def leave_a_grant(world: World, operator: OperatorProcess) -> None:
+    """Have Alice read the Secret of her key, stop the operator, and have the key go."""
     world.create(organization(), member("alice"), member("bob"), api_key("deploy", "alice"))
     world.issue("deploy", within=20)
     wait_reads(world, "alice", "deploy")
     operator.stop()
     world.api.delete("apikeys", "deploy")
-    return operator
 
 
-def test_a_name_that_changes_hands_is_never_open_to_the_former_holder(world: World, start: Start) -> None:
-    operator = leave_a_grant(world, start)
+def test_a_name_that_changes_hands_is_never_open_to_the_former_holder(world: World, operator: OperatorProcess) -> None:
+    leave_a_grant(world, operator)
     world.wait_gone("secrets", "deploy", within=30)
     world.create(api_key("deploy", "bob"))
     assert reads(world, "alice", "deploy") == [True]  # The grant outlived the key while nobody took care.
@@ -88,9 +79,9 @@ def test_a_name_that_changes_hands_is_never_open_to_the_former_holder(world: Wor
     wait_reads(world, "bob", "deploy")
 
 
-def test_without_a_key_there_is_no_role_that_somebody_could_bind(world: World, start: Start) -> None:
+@pytest.mark.usefixtures("operator")
+def test_without_a_key_there_is_no_role_that_somebody_could_bind(world: World) -> None:
     """Whoever may create RoleBindings may bind a Role without rules: the rules of later would be theirs."""
-    start()
     world.create(organization(), member("alice"), api_key("laptop", "alice"))
     world.issue("laptop", within=20)
     wait_reads(world, "alice", "laptop")
@@ -102,11 +93,10 @@ def test_without_a_key_there_is_no_role_that_somebody_could_bind(world: World, s
 
 
 def test_a_membership_of_the_same_name_for_somebody_else_opens_nothing_to_the_former_person(
-    world: World, start: Start, control_plane: ControlPlane, audit: Audit
+    world: World, operator: OperatorProcess, control_plane: ControlPlane, audit: Audit
 ) -> None:
     if isinstance(control_plane, RunningCluster):
         pytest.skip("this cluster's garbage collector can't be stopped")
-    operator = start()
     world.create(organization(), member("alice"), api_key("deploy", "alice"))
     world.issue("deploy", within=20)
     wait_reads(world, "alice", "deploy")
@@ -148,9 +138,9 @@ def writes_of(audit: Audit, world: World, *names: str) -> list[tuple[str, str]]:
 
 
 def test_a_role_that_lost_its_owner_while_nobody_looked_holds_the_next_holders_key_up(
-    world: World, start: Start
+    world: World, operator: OperatorProcess
 ) -> None:
-    operator = leave_a_grant(world, start)
+    leave_a_grant(world, operator)
     world.api.delete("memberships", "alice", propagationPolicy="Orphan")
     world.wait_gone("memberships", "alice")
     world.wait_gone("secrets", "deploy", within=30)
@@ -179,11 +169,7 @@ def test_a_write_under_way_when_a_name_changes_hands_is_waited_for(
         return None
 
     with Proxy(control_plane) as proxy:
-        options = (
-            f"--namespace={world.api.namespace}",
-            "--kubernetes-access=RolesAndKeys",
-            f"--username-prefix={PREFIX}",
-        )
+        options = (f"--namespace={world.api.namespace}", *giving("RolesAndKeys"))
         with OperatorProcess(proxy.kubeconfig(tmp_path / "proxy"), tmp_path / "operator.log", *options):
             proxy.on_request = hold
             world.create(organization(), member("alice"), member("bob"), api_key("deploy", "alice"))

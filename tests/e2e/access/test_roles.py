@@ -16,14 +16,15 @@ from support.access import (
 )
 from support.eventually import eventually
 from support.manifests import api_key, member, organization
+from support.operator_process import OperatorProcess
 from support.world import World
 from tenure.domain.bindings import group
 from tenure.domain.roles import Access, Capability, Role, level_of
 from tenure_dev.controlplane import ControlPlane
 
 
-def test_every_capability_is_as_the_table_says_for_people_and_for_keys(world: World, start: Start) -> None:
-    start()
+@pytest.mark.usefixtures("operator")
+def test_every_capability_is_as_the_table_says_for_people_and_for_keys(world: World) -> None:
     world.create(organization(), *(member(name, role.value) for name, role in PEOPLE.items()))
     wait_condition(world, "Bound")
     for name, role in PEOPLE.items():
@@ -40,8 +41,8 @@ def test_every_capability_is_as_the_table_says_for_people_and_for_keys(world: Wo
                     assert allowed is wanted, (role, capability, level, who)
 
 
-def test_kubectl_answers_as_the_page_says(world: World, start: Start, control_plane: ControlPlane) -> None:
-    start()
+@pytest.mark.usefixtures("operator")
+def test_kubectl_answers_as_the_page_says(world: World, control_plane: ControlPlane) -> None:
     world.create(organization(), member("alice"), member("bob", "Owner"), api_key("laptop", "alice"))
     world.issue("laptop", within=20)
     wait_role(world, "bob", Role.OWNER)
@@ -59,8 +60,8 @@ def test_kubectl_answers_as_the_page_says(world: World, start: Start, control_pl
     assert "(Forbidden)" in kubectl("bob", *secret)
 
 
-def test_owners_grant_every_role_and_others_none(world: World, start: Start) -> None:
-    start()
+@pytest.mark.usefixtures("operator")
+def test_owners_grant_every_role_and_others_none(world: World) -> None:
     world.create(organization(), *(member(name, role.value) for name, role in PEOPLE.items()))
     for name, role in PEOPLE.items():
         wait_role(world, name, role)
@@ -71,8 +72,8 @@ def test_owners_grant_every_role_and_others_none(world: World, start: Start) -> 
         assert may(world, "list", "memberships", "", user=user(name))
 
 
-def test_a_role_change_moves_the_person_and_a_removal_takes_everything(world: World, start: Start) -> None:
-    start()
+@pytest.mark.usefixtures("operator")
+def test_a_role_change_moves_the_person_and_a_removal_takes_everything(world: World) -> None:
     world.create(organization(), member("olga", "Owner"), member("alice"), api_key("laptop", "alice"))
     world.issue("laptop", within=20)
     wait_role(world, "alice", Role.MEMBER)
@@ -94,8 +95,8 @@ def test_a_role_change_moves_the_person_and_a_removal_takes_everything(world: Wo
     ],
     ids=["the member", "the organization"],
 )
-def test_whoever_is_suspended_holds_nothing(world: World, start: Start, suspension: Body, lifted: Body) -> None:
-    start()
+@pytest.mark.usefixtures("operator")
+def test_whoever_is_suspended_holds_nothing(world: World, suspension: Body, lifted: Body) -> None:
     world.create(organization(), member("alice"), api_key("laptop", "alice"))
     world.issue("laptop", within=20)
     wait_reads(world, "alice", "laptop")
@@ -121,8 +122,7 @@ def test_what_somebody_adds_to_a_binding_is_taken_out_at_the_next_look(world: Wo
     wait_role(world, "olga", Role.OWNER)
 
 
-def test_a_restart_writes_nothing(world: World, start: Start) -> None:
-    operator = start()
+def test_a_restart_writes_nothing(world: World, operator: OperatorProcess) -> None:
     world.create(organization(), member("alice"), api_key("laptop", "alice"))
     world.issue("laptop", within=20)
     wait_reads(world, "alice", "laptop")
