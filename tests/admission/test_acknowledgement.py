@@ -1,4 +1,7 @@
-"""The acknowledgement: which annotation lets a role change pass, and that the refusal says how to write it."""
+"""The acknowledgement on a real API server: it passes, it is spent, and what the refusal prints can be used.
+
+Every spelling: tests/unit/domain/admission/test_decide_acknowledgement.py.
+"""
 
 import shlex
 from collections.abc import Iterator
@@ -41,18 +44,8 @@ def acme(judged: "Judged") -> Iterator[Team]:
 
 
 APPROVES = {
-    "exactly the names": ("alice", "Viewer: ci-deploy, laptop"),
-    "another order": ("alice", "Viewer: laptop, ci-deploy"),
-    "no spaces": ("alice", "Viewer:ci-deploy,laptop"),
     "many spaces and line breaks": ("alice", "  Viewer :\n  ci-deploy ,\n\tlaptop  "),
-    "a comma at the end": ("alice", "Viewer: ci-deploy, laptop,"),
-    "a name twice": ("alice", "Viewer: ci-deploy, laptop, laptop"),
-    "more names than there are keys": ("alice", "Viewer: ci-deploy, laptop, gone, bob-cli"),
-    "all eight names": ("has-8", f"Viewer: {joined(8)}"),
-    "all nine names": ("has-9", f"Viewer: {joined(9)}"),
     "their number, of nine": ("has-9", "Viewer: all 9"),
-    "their number, of 37": ("has-37", "Viewer: all 37"),
-    "their number, with spaces": ("has-37", " Viewer :  all   37 "),
     "all 37 names": ("has-37", f"Viewer: {joined(37)}"),
 }
 
@@ -62,42 +55,13 @@ CANT_BE_READ = (
 )
 REFUSED = {
     "no annotation": ("alice", None, "Nothing acknowledges this."),
-    "one name is missing": ("alice", "Viewer: laptop", "The acknowledgement lacks ci-deploy."),
-    "no names": ("alice", "Viewer:", "The acknowledgement lacks ci-deploy, laptop."),
     "names of somebody else's keys": ("alice", "Viewer: bob-cli", "The acknowledgement lacks ci-deploy, laptop."),
-    "names by spaces": ("alice", "Viewer: ci-deploy laptop", "The acknowledgement lacks ci-deploy, laptop."),
-    "names in capitals": ("alice", "Viewer: CI-DEPLOY, laptop", "The acknowledgement lacks ci-deploy."),
-    "part of a name": ("alice", "Viewer: ci, laptop", "The acknowledgement lacks ci-deploy."),
-    "a wildcard": ("alice", "Viewer: *", "The acknowledgement lacks ci-deploy, laptop."),
-    "another role": ("alice", "Analyst: ci-deploy, laptop", "The acknowledgement is for the role Analyst."),
-    "the present role": ("alice", "Member: ci-deploy, laptop", "The acknowledgement is for the role Member."),
-    "all, without a number": ("alice", "Viewer: all", "The acknowledgement lacks ci-deploy, laptop."),
-    "a number where names are few": (
-        "alice",
-        "Viewer: all 2",
-        "The acknowledgement says 2 keys; there are 2, and up to 8 are named.",
-    ),
     "a number for eight": (
         "has-8",
         "Viewer: all 8",
         "The acknowledgement says 8 keys; there are 8, and up to 8 are named.",
     ),
-    "one too few": (
-        "has-37",
-        "Viewer: all 36",
-        "The acknowledgement says 36 keys; there are 37, and up to 8 are named.",
-    ),
-    "one too many": (
-        "has-37",
-        "Viewer: all 38",
-        "The acknowledgement says 38 keys; there are 37, and up to 8 are named.",
-    ),
     "36 of 37 names": ("has-37", f"Viewer: {joined(37, leave_out=1)}", "The acknowledgement lacks key-37-01."),
-    "names without a role": ("alice", "ci-deploy, laptop", CANT_BE_READ),
-    "a role in lower case": ("alice", "viewer: ci-deploy, laptop", CANT_BE_READ),
-    "no such role": ("alice", "Guest: ci-deploy, laptop", CANT_BE_READ),
-    "a colon": ("alice", ":", CANT_BE_READ),
-    "nothing": ("alice", "", CANT_BE_READ),
     "yes": ("alice", "yes", CANT_BE_READ),
 }
 
@@ -164,7 +128,6 @@ LONG = "{}-" + "x" * 61
 LONG_NAMES = [LONG.format(number) for number in range(1, 9)]
 MANY = [f"many-{number:02}" for number in range(1, 38)]
 OUTSPOKEN = {
-    "two keys": ("alice", ["ci-deploy", "laptop"]),
     "eight keys with names of 63 characters": ("m" * 63, LONG_NAMES),
     "37 keys": ("many", MANY),
 }
@@ -184,8 +147,8 @@ def test_the_printed_command_passes_as_it_is(judged: "Judged", member: str, keys
         assert given.world.member(member)["spec"]["role"] == "Viewer"
 
 
-@pytest.mark.parametrize(("member", "keys"), OUTSPOKEN.values(), ids=list(OUTSPOKEN))
-def test_the_printed_line_passes_in_the_manifest(judged: "Judged", member: str, keys: list[str]) -> None:
+def test_the_printed_line_passes_in_the_manifest(judged: "Judged") -> None:
+    member, keys = OUTSPOKEN["37 keys"]
     manifest = manifests.member(member)
     with team(judged.plane, [OLGA, *(manifests.api_key(name, member) for name in keys)], **ACKNOWLEDGE) as given:
         given.kubectl.apply(manifest)
@@ -221,19 +184,6 @@ def test_one_refusal_holds_all_that_is_wrong(judged: "Judged") -> None:
         approved = given.change_role("olga", "Viewer", "Viewer: admin-cli")
         assert approved.refusal.startswith(DENIED)
         assert "admin-cli" not in approved.refusal
-
-
-def test_all_that_is_wrong_fits_even_where_every_name_is_long(judged: "Judged") -> None:
-    owner = manifests.member("o" * 63, "Owner")
-    bodies = [owner, *(manifests.api_key(name, "o" * 63) for name in LONG_NAMES)]
-    with team(judged.plane, bodies, **EVERYTHING) as given:
-        refusal = given.change_role("o" * 63, "Viewer").refusal
-        assert len(refusal) <= 2000
-        assert refusal.startswith(DENIED.partition("\n")[0])
-        assert "is the only Owner" in refusal
-        (command,) = [line for line in refusal.splitlines() if line.startswith("  kubectl ")]
-        assert f"Viewer: {', '.join(LONG_NAMES)}" in shlex.split(command)[-1]
-        assert refusal.endswith("set its spec.forRole to Viewer.")
 
 
 def test_whoever_lacks_a_grant_learns_nothing_of_keys(judged: "Judged") -> None:

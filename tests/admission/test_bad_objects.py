@@ -1,5 +1,9 @@
-"""Bad objects that the schema lets through: refused by the webhook, with the number of their row."""
+"""Bad objects that the schema lets through: refused by the webhook, with the number of their row.
 
+Large metadata of every kind: tests/unit/domain/admission/test_decide_rules.py; here each way to write it.
+"""
+
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -33,6 +37,8 @@ LARGE_METADATA = {
         "at most 65536 are allowed",
     ),
 }
+WAYS = tuple(attacks.ways("", "", {}, ""))
+PEOPLE = (OUTSIDER, ADMINISTRATOR)
 MEBIBYTE_OF_LABELS = {f"example.com/{n:05}": "x" * 48 for n in range(16_000)}
 
 ROWS: Mapping[str, Attack] = {
@@ -51,11 +57,12 @@ ROWS: Mapping[str, Attack] = {
         "spec.expiresAt: 2026-01-01T00:00:00Z has passed; name a later moment",
     ).by(MEMBER),
     **{
-        f"B-39 {what} on {plural}/{name} {way} by {person}": attack.by(person)
-        for plural, name in OBJECTS
-        for person in (OUTSIDER, ADMINISTRATOR)
-        for what, (metadata, says) in LARGE_METADATA.items()
-        for way, attack in attacks.ways(plural, name, {"metadata": metadata}, says).items()
+        f"B-39 {what} on {plural}/{name} {way} by {person}": attacks.ways(plural, name, {"metadata": metadata}, says)[
+            way
+        ].by(person)
+        for (what, (metadata, says)), (plural, name), way, person in zip(
+            LARGE_METADATA.items(), itertools.cycle(OBJECTS), itertools.cycle(WAYS), itertools.cycle(PEOPLE)
+        )
     },
     **{
         f"B-39 a new {body['kind']} with 1 MiB of labels": attacks.create(

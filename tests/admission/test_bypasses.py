@@ -71,13 +71,14 @@ CHANGES: Mapping[str, Attack] = {
         manifests.api_key("stolen", "alice"), LACKS_MEMBER
     ).by(MEMBER),
     **{
-        f"B-26 a Member has somebody else's key {what} {way}": attack.by(MEMBER)
-        for what, spec in {
-            "made anew": {"revision": 2},
-            "approved": {"forRole": "Owner"},
-            "suspended": {"suspended": True},
-        }.items()
-        for way, attack in attacks.ways("apikeys", "laptop", {"spec": spec}, LACKS_MEMBER).items()
+        f"B-26 a Member has somebody else's key made anew {way}": attack.by(MEMBER)
+        for way, attack in attacks.ways("apikeys", "laptop", {"spec": {"revision": 2}}, LACKS_MEMBER).items()
+    },
+    **{
+        f"B-26 a Member has somebody else's key {what}": attacks.patch(
+            "apikeys", "laptop", {"spec": spec}, LACKS_MEMBER
+        ).by(MEMBER)
+        for what, spec in {"approved": {"forRole": "Owner"}, "suspended": {"suspended": True}}.items()
     },
     **attacks.titled(
         "B-34 made Owner beside Kopf's annotation",

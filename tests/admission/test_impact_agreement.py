@@ -84,7 +84,28 @@ def changed(before: Tree, after: Tree, kind: str) -> Iterator[tuple[Body | None,
             yield old, new
 
 
-@pytest.fixture(params=[one for one in PULL_REQUESTS if "limits" not in str(one.options)], ids=str)
+SAMPLE = (
+    "keys are not acknowledged",
+    "keys are acknowledged",
+    "the acknowledgement is spent",
+    "one key is approved for the new role",
+    "a suspended key",
+    "a member goes with the keys",
+    "the last owner steps down",
+    "an owner hands over",
+    "a new member with a denied role",
+    "a service accounts key that was approved",
+    "another subject",
+    "the organization goes with everything",
+    "a protected organization goes",
+    "keys under Deny",
+    "all keys are approved under Deny",
+    "the organization is somewhere else",
+)
+"""Those that are applied here; all of them: tests/unit/impact/test_agreement.py."""
+
+
+@pytest.fixture(params=[one for one in PULL_REQUESTS if one.title in SAMPLE], ids=str)
 def applied(judged: "Judged", request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Applied]:
     """Give a pull request to a repository that is applied."""
     given: PullRequest = request.param
@@ -99,6 +120,10 @@ def applied(judged: "Judged", request: pytest.FixtureRequest, tmp_path: Path) ->
         team.kubectl.apply(*bodies)
         team.wait_settled()
         yield Applied(team, given, judged.plane.audit_log, tmp_path)
+
+
+def test_the_sample_is_of_these_pull_requests() -> None:
+    assert {*SAMPLE} <= {one.title for one in PULL_REQUESTS}
 
 
 def test_verdict_and_keys_are_the_same_in_the_pull_request_and_in_the_cluster(applied: Applied) -> None:

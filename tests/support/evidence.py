@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 from support.api import Body
 from support.builders import NOW, membership, organization
+from support.client import DELETES_AND_RECREATES
 from support.reviewed import ROOT, change
 from tenure.domain.admission.authority import Permission, api_key_grants, deletion, membership_grants
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.decision import Decision
 from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
-from tenure.domain.admission.judgement import Judgement
+from tenure.domain.admission.judgement import MAX_MESSAGE, Judgement
 from tenure.domain.admission.request import Change
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.lease import Lease
@@ -52,6 +53,9 @@ def judged(
     assert replace(trial.judgement, audit=notes) == real.judgement
     assert trial.claim is None
     assert real.claim is None or real.judgement.allowed
+    message = real.judgement.message
+    assert len(message) <= MAX_MESSAGE, message
+    assert not [words for words in DELETES_AND_RECREATES if words in message], message
     return real.judgement
 
 

@@ -47,4 +47,4 @@ def change(
 
 def _stored(body: Body) -> Body:
     """The object as the API server holds it; what the test says of its metadata stands."""
-    return stored(body, NAMESPACE, **{"uid": f"uid-of-{body['metadata'].get('name')}", **body["metadata"]})
+    return stored(body, NAMESPACE, **{"uid": f"uid-of-{body['metadata'].get('name')}"[:64], **body["metadata"]})

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from support import evidence, manifests
+from support import manifests
 from support.builders import membership
 from support.cells import HOLDERS, KEY_CELLS, MEMBER_CELLS, OPERATIONS, PERSON, ROLES, KeyCell, MemberCell, lacked
+from support.evidence import judged
 from support.people import MEMBERS, PEOPLE
 from tenure.domain.admission.judgement import Judgement
 from tenure.domain.installation import Installation
@@ -43,14 +44,14 @@ def check(cell: MemberCell | KeyCell, answer: Judgement, field: str) -> None:
 @pytest.mark.parametrize("cell", MEMBER_CELLS, ids=str)
 def test_a_membership_needs_the_grants_of_both_roles(cell: MemberCell) -> None:
     old, new = (None if role is None else cell.manifest("target", role) for role in (cell.old, cell.new))
-    answer = evidence.judged(Membership, old=old, new=new, username=cell.person.user, grants=cell.person.grants)
+    answer = judged(Membership, old=old, new=new, username=cell.person.user, grants=cell.person.grants)
     check(cell, answer, "spec.role")
 
 
 @pytest.mark.parametrize("cell", KEY_CELLS, ids=str)
 def test_a_key_is_touched_by_its_holder_and_by_whoever_may_grant_the_holders_role(cell: KeyCell) -> None:
     raised = {**cell.manifest, "spec": {**cell.manifest["spec"], "revision": 2}}
-    answer = evidence.judged(
+    answer = judged(
         ApiKey,
         old=None if cell.operation == "create" else cell.manifest,
         new={"create": cell.manifest, "update": raised}.get(cell.operation),
@@ -68,7 +69,7 @@ def sam(old: Role | None, new: Role | None, groups: list[str], *, kind: str = PE
     before, after = (None if role is None else make("sam", role) for role in (old, new))
     if after is not None:
         after = {**after, "metadata": {"name": name}}
-    return evidence.judged(Membership, old=before, new=after, username=SAM, groups=groups)
+    return judged(Membership, old=before, new=after, username=SAM, groups=groups)
 
 
 @pytest.mark.parametrize("groups", [[], ["system:masters"]], ids=["by grants", "as an administrator"])
@@ -109,10 +110,10 @@ class TestOnesOwn:
 def test_a_person_is_known_by_the_very_prefix(username: str, is_sam: bool) -> None:  # noqa: FBT001
     viewer, owner = (manifests.member("sam", role) for role in ("Viewer", "Owner"))
     for old in (None, viewer):
-        said = evidence.judged(Membership, old=old, new=owner, username=username, installation=OIDC)
+        said = judged(Membership, old=old, new=owner, username=username, installation=OIDC)
         assert said.message == (RAISES_ITSELF.format(username) if is_sam else "")
     key, holder = manifests.api_key("laptop", "sam"), membership("sam", role="Viewer")
-    said = evidence.judged(ApiKey, new=key, username=username, membership=holder, grants=(), installation=OIDC)
+    said = judged(ApiKey, new=key, username=username, membership=holder, grants=(), installation=OIDC)
     assert said.allowed is is_sam
     assert said.allowed or said.message.startswith(f"spec.membership: {username} lacks grant-viewer on ")
 
@@ -120,7 +121,7 @@ def test_a_person_is_known_by_the_very_prefix(username: str, is_sam: bool) -> No
 @pytest.mark.parametrize("old", [None, Role.VIEWER, Role.OWNER], ids=str)
 def test_whoever_lacks_a_grant_for_their_own_role_is_told_both(old: Role | None) -> None:
     before = None if old is None else manifests.member("sam", old)
-    said = evidence.judged(Membership, old=before, new=manifests.member("sam", "Owner"), username=SAM, grants=())
+    said = judged(Membership, old=before, new=manifests.member("sam", "Owner"), username=SAM, grants=())
     fields = [refusal.partition(" lacks ")[0] for refusal in said.refusals]
     expected = [f"spec.role: {SAM}", RAISES_ITSELF.format(SAM)]
     assert fields == (expected if old is not Role.OWNER else fields[:1])
@@ -132,7 +133,7 @@ def test_the_right_to_revoke_deletes_a_key_and_changes_none() -> None:
     alice = membership("alice")
 
     def said(new: Body | None, **facts: Any) -> Judgement:
-        return evidence.judged(ApiKey, old=laptop, new=new, membership=alice, grants=(), may_revoke=True, **facts)
+        return judged(ApiKey, old=laptop, new=new, membership=alice, grants=(), may_revoke=True, **facts)
 
     assert said(None).allowed
     assert said(owned).allowed
@@ -141,3 +142,18 @@ def test_the_right_to_revoke_deletes_a_key_and_changes_none() -> None:
         for body in (laptop, owned):
             message = said({**body, "spec": {**laptop["spec"], **spec}}).message
             assert message.startswith("spec.membership: root@elsewhere.example lacks grant-member on ")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{"revision": 2}, {"forRole": "Owner"}, {"suspended": True}, {"expiresAt": "2099-01-01T00:00:00Z"}],
+    ids=lambda spec: next(iter(spec)),
+)
+def test_b_26_nobody_changes_a_field_of_somebody_elses_key(spec: Body) -> None:
+    laptop = manifests.api_key("laptop", "alice")
+    new = {**laptop, "spec": {**laptop["spec"], **spec}}
+    said = judged(ApiKey, old=laptop, new=new, username="mia@acme.io", membership=membership("alice"), grants=())
+    assert said.message.startswith("spec.membership: mia@acme.io lacks grant-member on ")
+    assert judged(
+        ApiKey, old=laptop, new=new, username="alice@acme.io", membership=membership("alice"), grants=()
+    ).allowed

@@ -1,0 +1,382 @@
+"""The acknowledgement: which annotation lets a role change pass, and that the refusal says how to write it."""
+
+import shlex
+from collections.abc import Callable, Mapping
+
+import pytest
+import yaml
+
+from support import manifests
+from support.builders import membership, organization
+from support.evidence import judged
+from support.holders import Holder, shown
+from tenure.domain.admission.acknowledgement import ANNOTATION
+from tenure.domain.admission.judgement import Judgement
+from tenure.domain.resources import Membership
+
+WARN, ACKNOWLEDGE, DENY = "Warn", "RequireAcknowledgement", "Deny"
+
+
+def names(count: int) -> list[str]:
+    """The names of a member's keys, as they are sorted."""
+    return [f"key-{count}-{number:02}" for number in range(1, count + 1)]
+
+
+def joined(count: int, *, leave_out: int = 0) -> str:
+    return ", ".join(names(count)[leave_out:])
+
+
+def holder(member: str, keys: list[str], role: str = "Member") -> Holder:
+    """A member with keys, in an organization that asks for acknowledgements."""
+    made = [manifests.api_key(name, member) for name in keys]
+    return Holder(manifests.member(member, role), made).under(ACKNOWLEDGE)
+
+
+ALICE = holder("alice", ["ci-deploy", "laptop"])
+HOLDERS = {"alice": ALICE, **{f"has-{count}": holder(f"has-{count}", names(count)) for count in (8, 9, 37)}}
+
+APPROVES = {
+    "exactly the names": ("alice", "Viewer: ci-deploy, laptop"),
+    "another order": ("alice", "Viewer: laptop, ci-deploy"),
+    "no spaces": ("alice", "Viewer:ci-deploy,laptop"),
+    "many spaces and line breaks": ("alice", "  Viewer :\n  ci-deploy ,\n\tlaptop  "),
+    "a comma at the end": ("alice", "Viewer: ci-deploy, laptop,"),
+    "a name twice": ("alice", "Viewer: ci-deploy, laptop, laptop"),
+    "more names than there are keys": ("alice", "Viewer: ci-deploy, laptop, gone, bob-cli"),
+    "all eight names": ("has-8", f"Viewer: {joined(8)}"),
+    "all nine names": ("has-9", f"Viewer: {joined(9)}"),
+    "their number, of nine": ("has-9", "Viewer: all 9"),
+    "their number, of 37": ("has-37", "Viewer: all 37"),
+    "their number, with spaces": ("has-37", " Viewer :  all   37 "),
+    "all 37 names": ("has-37", f"Viewer: {joined(37)}"),
+}
+
+CANT_BE_READ = (
+    "The acknowledgement can't be read: tenure.dev/acknowledge-key-deletion: write '<new role>: <names of the keys>', "
+    "such as 'Viewer: ci-deploy, laptop'; the roles are Owner, Member, Analyst, Viewer."
+)
+REFUSED = {
+    "no annotation": ("alice", None, "Nothing acknowledges this."),
+    "one name is missing": ("alice", "Viewer: laptop", "The acknowledgement lacks ci-deploy."),
+    "no names": ("alice", "Viewer:", "The acknowledgement lacks ci-deploy, laptop."),
+    "names of somebody else's keys": ("alice", "Viewer: bob-cli", "The acknowledgement lacks ci-deploy, laptop."),
+    "names by spaces": ("alice", "Viewer: ci-deploy laptop", "The acknowledgement lacks ci-deploy, laptop."),
+    "names in capitals": ("alice", "Viewer: CI-DEPLOY, laptop", "The acknowledgement lacks ci-deploy."),
+    "part of a name": ("alice", "Viewer: ci, laptop", "The acknowledgement lacks ci-deploy."),
+    "a wildcard": ("alice", "Viewer: *", "The acknowledgement lacks ci-deploy, laptop."),
+    "another role": ("alice", "Analyst: ci-deploy, laptop", "The acknowledgement is for the role Analyst."),
+    "the present role": ("alice", "Member: ci-deploy, laptop", "The acknowledgement is for the role Member."),
+    "all, without a number": ("alice", "Viewer: all", "The acknowledgement lacks ci-deploy, laptop."),
+    "a number where names are few": (
+        "alice",
+        "Viewer: all 2",
+        "The acknowledgement says 2 keys; there are 2, and up to 8 are named.",
+    ),
+    "a number for eight": (
+        "has-8",
+        "Viewer: all 8",
+        "The acknowledgement says 8 keys; there are 8, and up to 8 are named.",
+    ),
+    "one too few": (
+        "has-37",
+        "Viewer: all 36",
+        "The acknowledgement says 36 keys; there are 37, and up to 8 are named.",
+    ),
+    "one too many": (
+        "has-37",
+        "Viewer: all 38",
+        "The acknowledgement says 38 keys; there are 37, and up to 8 are named.",
+    ),
+    "36 of 37 names": ("has-37", f"Viewer: {joined(37, leave_out=1)}", "The acknowledgement lacks key-37-01."),
+    "names without a role": ("alice", "ci-deploy, laptop", CANT_BE_READ),
+    "a role in lower case": ("alice", "viewer: ci-deploy, laptop", CANT_BE_READ),
+    "no such role": ("alice", "Guest: ci-deploy, laptop", CANT_BE_READ),
+    "a colon": ("alice", ":", CANT_BE_READ),
+    "nothing": ("alice", "", CANT_BE_READ),
+    "yes": ("alice", "yes", CANT_BE_READ),
+}
+
+
+@pytest.mark.parametrize(("member", "text"), APPROVES.values(), ids=list(APPROVES))
+def test_it_approves(member: str, text: str) -> None:
+    said = HOLDERS[member].change_role("Viewer", text)
+    assert said.allowed
+    assert said.warnings[0].startswith("spec.role: Member -> Viewer ends "), said.warnings
+
+
+@pytest.mark.parametrize(("member", "text", "words"), REFUSED.values(), ids=list(REFUSED))
+def test_it_does_not_approve_and_the_refusal_says_why(member: str, text: str | None, words: str) -> None:
+    said = HOLDERS[member].change_role("Viewer", text)
+    assert not said.allowed
+    assert said.message.splitlines()[1] == f"Whatever uses them would stop working at once. {words}"
+
+
+SPENT = "The acknowledgement that is there was for an earlier change; this one needs its own."
+TEXT = "Viewer: ci-deploy, laptop"
+
+
+def spent(text: str) -> Holder:
+    """The member with an acknowledgement that is there already."""
+    return Holder(ALICE.manifest, ALICE.keys, text, ALICE.rules)
+
+
+@pytest.mark.parametrize("again", [None, TEXT], ids=["stays", "is sent again"])
+def test_an_acknowledgement_that_was_there_is_spent(again: str | None) -> None:
+    assert spent(TEXT).change_role("Viewer", again).message.splitlines()[1].endswith(SPENT)
+
+
+def test_another_acknowledgement_than_the_one_that_was_there_approves() -> None:
+    assert spent(TEXT).change_role("Viewer", "Viewer: laptop, ci-deploy").allowed
+    assert spent("Analyst: laptop").change_role("Viewer", TEXT).allowed
+
+
+@pytest.mark.parametrize("rule", [ACKNOWLEDGE, DENY])
+def test_a_removal_is_never_held_up_by_keys(rule: str) -> None:
+    said = ALICE.under(rule).remove()
+    assert said.allowed
+    assert said.warnings[0] == "Removing alice ends 2 working keys of alice@acme.io:"
+
+
+OWNED = {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "1"}]}
+
+
+def owned(given: Holder, role: str, acknowledgement: str | None = None) -> Judgement:
+    """What a role change beside a new ownerReference is answered."""
+    marks = {} if acknowledgement is None else {"annotations": {ANNOTATION: acknowledgement}}
+    old, metadata = given.counted(), {**given.manifest["metadata"], **OWNED, **marks}
+    new = {**old, "metadata": metadata, "spec": {**old["spec"], "role": role}}
+    return judged(Membership, old=old, new=new, organization=given.organization, keys=given.issued())
+
+
+def test_an_owner_reference_beside_a_role_change_needs_the_acknowledgement_all_the_same() -> None:
+    assert f'{ANNOTATION}: "{TEXT}"' in owned(ALICE, "Viewer").message
+    assert owned(ALICE, "Viewer", TEXT).allowed
+    assert "whenKeysExist: Deny" in owned(ALICE.under(DENY), "Viewer", TEXT).message
+    assert owned(ALICE, "Member").allowed
+    assert owned(ALICE.under(DENY), "Member").warnings[1] == "Removing alice ends 2 working keys of alice@acme.io:"
+
+
+LONG = "{}-" + "x" * 61
+LONG_NAMES = [LONG.format(number) for number in range(1, 9)]
+MANY = [f"many-{number:02}" for number in range(1, 38)]
+OUTSPOKEN = {
+    "two keys": ("alice", ["ci-deploy", "laptop"]),
+    "eight keys with names of 63 characters": ("m" * 63, LONG_NAMES),
+    "37 keys": ("many", MANY),
+}
+
+
+@pytest.mark.parametrize(("member", "keys"), OUTSPOKEN.values(), ids=list(OUTSPOKEN))
+def test_the_printed_command_and_the_printed_line_approve(member: str, keys: list[str]) -> None:
+    given = holder(member, keys)
+    refusal = given.change_role("Viewer").message
+    (command,) = [line for line in refusal.splitlines() if line.startswith("  kubectl ")]
+    *words, flag, patch = shlex.split(command)
+    assert [*words, flag] == ["kubectl", "patch", "membership", member, "-n", "acme", "--type", "merge", "-p"]
+    body = yaml.safe_load(patch)
+    assert given.change_role(body["spec"]["role"], body["metadata"]["annotations"][ANNOTATION]).allowed
+    (line,) = [line for line in refusal.splitlines() if line.startswith("In Git")]
+    annotations = yaml.safe_load(line.partition("  ")[2])
+    assert list(annotations) == [ANNOTATION]
+    assert given.change_role("Viewer", annotations[ANNOTATION]).allowed
+
+
+DENIED = (
+    "spec.role: Owner -> Viewer is denied by Organization acme (spec.roleChanges.deny); allowed: Member, Analyst\n"
+    "spec.role: olga is the only Owner of Organization acme"
+)
+
+
+def last_owner(name: str, keys: list[str]) -> Holder:
+    """The last Owner, whose step is denied, and whose keys need an acknowledgement."""
+    given = holder(name, keys, "Owner").under(owners=[], service_account_keys=1)
+    rules = {**given.rules, "deny": [{"from": "Owner", "to": "Viewer"}]}
+    return Holder(given.manifest, given.keys, rules=rules, facts=given.facts)
+
+
+def test_one_refusal_holds_all_that_is_wrong() -> None:
+    given = last_owner("olga", ["admin-cli"])
+    said = given.change_role("Viewer")
+    assert said.message.startswith(DENIED)
+    third = said.message.splitlines()[2]
+    assert third.startswith("spec.role: Owner -> Viewer would end 1 working key of olga@acme.io: admin-cli (")
+    assert "kubectl patch membership olga" in said.message
+    assert said.warnings == ()
+
+    approved = given.change_role("Viewer", "Viewer: admin-cli")
+    assert approved.message.startswith(DENIED)
+    assert "admin-cli" not in approved.message
+
+
+def test_all_that_is_wrong_fits_even_where_every_name_is_long() -> None:
+    refusal = last_owner("o" * 63, LONG_NAMES).change_role("Viewer").message
+    assert len(refusal) <= 2000
+    assert refusal.startswith(DENIED.partition("\n")[0])
+    assert "is the only Owner" in refusal
+    (command,) = [line for line in refusal.splitlines() if line.startswith("  kubectl ")]
+    assert f"Viewer: {', '.join(LONG_NAMES)}" in shlex.split(command)[-1]
+    assert refusal.endswith("set its spec.forRole to Viewer.")
+
+
+TEAM = Holder(
+    manifests.member("alice"),
+    [
+        manifests.api_key("ci-deploy", "alice", ttl="2160h"),
+        manifests.api_key("laptop", "alice"),
+        manifests.api_key("next", "alice", forRole="Viewer"),
+    ],
+)
+CI = Holder(manifests.service_account("ci"), [manifests.api_key("pipeline", "ci")])
+OLGA = Holder(
+    manifests.member("olga", "Owner"),
+    [manifests.api_key("admin", "olga")],
+    rules={"deny": [{"from": "None", "to": "Analyst"}, {"from": "Owner", "to": "Viewer"}]},
+    facts={"owners": [], "service_account_keys": 1},
+)
+
+WARNED = """\
+Warning: spec.role: Member -> Viewer ends 2 working keys of alice@acme.io:
+Warning: - ci-deploy (<key>, expires)
+Warning: - laptop (<key>)
+Warning: Whatever uses them stops working at once.
+Warning: Approved for Viewer by spec.forRole, issued with a new token: next
+"""
+REMOVED = """\
+Warning: Removing alice ends 2 working keys of alice@acme.io:
+Warning: - ci-deploy (<key>, expires)
+Warning: - laptop (<key>)
+Warning: Whatever uses them stops working at once.
+"""
+UNACKNOWLEDGED = """\
+spec.role: Member -> Viewer would end 2 working keys of alice@acme.io: ci-deploy (<key>, expires), laptop (<key>).
+Whatever uses them would stop working at once. The acknowledgement lacks laptop.
+To acknowledge this, put the annotation into the same write:
+  kubectl patch membership alice -n acme --type merge -p '{"metadata":{"annotations":\
+{"tenure.dev/acknowledge-key-deletion":"Viewer: ci-deploy, laptop"}},"spec":{"role":"Viewer"}}'
+In Git, in the same commit:  tenure.dev/acknowledge-key-deletion: "Viewer: ci-deploy, laptop"
+A key that should go on with a new token: set its spec.forRole to Viewer.
+"""
+DENIED_FOR_KEYS = """\
+spec.role: Organization acme allows no role change that ends keys (whenKeysExist: Deny), and Member -> Viewer would \
+end ci-deploy, laptop; delete these ApiKeys first
+"""
+LAST_OWNER = """\
+spec.role: olga is the only Owner of Organization acme (members being deleted, suspended or with an ownerReference \
+don't count), and an organization keeps one; give another member the role Owner first
+"""
+EVERYTHING = (
+    "spec.role: Owner -> Viewer is denied by Organization acme (spec.roleChanges.deny); allowed: Member, Analyst\n"
+    + LAST_OWNER
+    + """\
+spec.role: Owner -> Viewer would end 1 working key of olga@acme.io: admin (<key>).
+Whatever uses them would stop working at once. Nothing acknowledges this.
+To acknowledge this, put the annotation into the same write:
+  kubectl patch membership olga -n acme --type merge -p '{"metadata":{"annotations":\
+{"tenure.dev/acknowledge-key-deletion":"Viewer: admin"}},"spec":{"role":"Viewer"}}'
+In Git, in the same commit:  tenure.dev/acknowledge-key-deletion: "Viewer: admin"
+A key that should go on with a new token: set its spec.forRole to Viewer.
+"""
+)
+UNWANTED = """\
+spec.role: a new member as Analyst is denied by Organization acme (spec.roleChanges.deny); allowed: Owner, Member, \
+Viewer
+spec.subject.name: sam@else.io isn't in a domain of Organization acme (spec.allowedEmailDomains: acme.io)
+"""
+TWIN = {**manifests.member("alice-2"), "spec": ALICE.manifest["spec"]}
+STRANGER = {**manifests.member("sam", "Analyst")}
+STRANGER["spec"] = {**STRANGER["spec"], "subject": {"kind": "User", "name": "sam@else.io"}}
+
+
+def created(body: manifests.Body) -> Judgement:
+    acme = organization(role_changes=OLGA.rules)
+    limited = acme.model_copy(update={"spec": acme.spec.model_copy(update={"allowed_email_domains": ["acme.io"]})})
+    return judged(Membership, new=body, organization=limited, namesakes=[membership("alice")])
+
+
+SAID: Mapping[str, tuple[Callable[[], Judgement], str]] = {
+    "role change under Warn": (lambda: TEAM.under(WARN).change_role("Viewer"), WARNED),
+    "removal": (lambda: TEAM.under(DENY).remove(), REMOVED),
+    "service account": (
+        lambda: CI.under(WARN).change_role("Analyst"),
+        "Warning: Service account ci: 1 key goes on, with the rights of Analyst: pipeline\n",
+    ),
+    "without acknowledgement": (
+        lambda: TEAM.under(ACKNOWLEDGE).change_role("Viewer", "Viewer: ci-deploy"),
+        UNACKNOWLEDGED,
+    ),
+    "Deny": (lambda: TEAM.under(DENY).change_role("Viewer"), DENIED_FOR_KEYS),
+    "the last owner goes": (lambda: OLGA.under(WARN).remove(), LAST_OWNER),
+    "all that is wrong": (lambda: OLGA.under(ACKNOWLEDGE).change_role("Viewer"), EVERYTHING),
+    "a second membership": (
+        lambda: created(TWIN),
+        "spec.subject: alice@acme.io is a member already, by Membership alice; change that one's role instead\n",
+    ),
+    "a stranger with a denied role": (lambda: created(STRANGER), UNWANTED),
+}
+
+
+@pytest.mark.parametrize(("ask", "words"), SAID.values(), ids=list(SAID))
+def test_what_is_said_is_as_documented(ask: Callable[[], Judgement], words: str) -> None:
+    _, warnings, refusal = shown(ask())
+    lines = [*(f"Warning: {warning}" for warning in warnings), *refusal.splitlines()]
+    assert "".join(f"{line}\n" for line in lines) == words
+
+
+LONGEST_WARNING, WARNINGS_TOGETHER = 256, 4096
+LONG_ADDRESS = f"{'a' * 180}@{'d' * 60}.acme.io"
+LONG_KEYS = [f"{number}-{'x' * 61}" for number in range(1, 10)]
+WAITING = [f"{number}-{'w' * 61}" for number in range(1, 10)]
+
+
+def longest(keys: int) -> Holder:
+    """An Owner for whom every name is as long as it may be, with so many keys."""
+    person = manifests.member("m" * 63, "Owner")
+    person["spec"]["subject"]["name"] = LONG_ADDRESS
+    working = [manifests.api_key(name, "m" * 63, ttl="99999h") for name in LONG_KEYS[:keys]]
+    waiting = [manifests.api_key(name, "m" * 63, forRole="Analyst") for name in WAITING]
+    return Holder(person, [*working, *waiting], facts={"service_account_keys": 9})
+
+
+ROBOT = Holder(
+    manifests.service_account("r" * 63),
+    [manifests.api_key(f"{number}-{'y' * 61}", "r" * 63) for number in range(1, 10)],
+)
+LENGTHY: Mapping[str, Callable[[int], Judgement]] = {
+    "role change of an owner": lambda keys: longest(keys).under(WARN).change_role("Analyst"),
+    "removal of an owner": lambda keys: longest(keys).under(WARN).remove(),
+    "role change of a service account": lambda _: ROBOT.under(WARN).change_role("Analyst"),
+}
+
+
+@pytest.mark.parametrize("keys", [8, 9], ids="{} keys".format)
+@pytest.mark.parametrize("title", LENGTHY)
+def test_no_warning_is_cut_or_dropped_however_long_the_names_are(title: str, keys: int) -> None:
+    said = LENGTHY[title](keys)
+    assert said.allowed
+    assert max(map(len, said.warnings)) <= LONGEST_WARNING
+    assert sum(map(len, said.warnings)) <= WARNINGS_TOGETHER
+    assert not [warning for warning in said.warnings if "…" in warning or "\t" in warning or "\n" in warning]
+    if "owner" in title:
+        assert len([name for name in LONG_KEYS if any(name in warning for warning in said.warnings)]) == 8
+        assert ("- and 1 more" in said.warnings) == (keys == 9 or title == "role change of an owner")
+        assert any("9 keys of service accounts stay valid" in warning for warning in said.warnings)
+
+
+FLAWS = {
+    "no acknowledgement": (None, "Nothing acknowledges this."),
+    "other names": ("Analyst: another", "The acknowledgement lacks "),
+    "unreadable": ("x" * 1000, "The acknowledgement can't be read"),
+}
+
+
+@pytest.mark.parametrize("keys", [8, 9], ids="{} keys".format)
+@pytest.mark.parametrize(("acknowledgement", "words"), FLAWS.values(), ids=FLAWS)
+def test_no_refusal_is_cut_however_long_the_names_are(acknowledgement: str | None, words: str, keys: int) -> None:
+    refusal = longest(keys).under(ACKNOWLEDGE).change_role("Analyst", acknowledgement).message
+    approval = "Analyst: all 9" if keys == 9 else f"Analyst: {', '.join(LONG_KEYS[:8])}"
+    assert len(refusal) <= 2000
+    assert "…" not in refusal
+    assert words in refusal
+    assert f'tenure.dev/acknowledge-key-deletion: "{approval}"' in refusal
+    assert f'"tenure.dev/acknowledge-key-deletion":"{approval}"' in refusal
+    assert refusal.endswith("A key that should go on with a new token: set its spec.forRole to Analyst.")

@@ -1,0 +1,202 @@
+"""An organization's rules for keys, as whoever creates or changes one meets them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from support import manifests
+from support.builders import NOW, api_key, edited, issued, membership, organization
+from support.evidence import judged
+from tenure.domain.admission.judgement import Judgement
+from tenure.domain.installation import DEFAULTS, Installation, Limits
+from tenure.domain.resources import ApiKey
+from tenure.domain.resources.base import format_time
+
+Body = manifests.Body
+
+ALICE, ACME = membership(), organization()
+PAST, FAR = "2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
+
+TOO_LONG = (
+    "spec: it would live longer than 24h, the organization's keys.maxTTL; create an ApiKey with a shorter spec.ttl or "
+    "bring spec.expiresAt forward"
+)
+
+LIVES: Mapping[str, tuple[Body, Body, str | None]] = {
+    "endless, no rule": ({}, {}, None),
+    "endless, requireExpiry": (
+        {"requireExpiry": True},
+        {},
+        "spec: the organization's keys.requireExpiry demands spec.ttl or spec.expiresAt",
+    ),
+    "endless, maxTTL": ({"maxTTL": "24h"}, {}, None),
+    "ttl, requireExpiry": ({"requireExpiry": True}, {"ttl": "1h"}, None),
+    "expiresAt, requireExpiry": ({"requireExpiry": True}, {"expiresAt": FAR}, None),
+    "ttl as long as maxTTL": ({"maxTTL": "24h"}, {"ttl": "1440m"}, None),
+    "ttl a second longer than maxTTL": (
+        {"maxTTL": "24h"},
+        {"ttl": "24h1s"},
+        TOO_LONG,
+    ),
+    "expiresAt beyond maxTTL": (
+        {"maxTTL": "24h"},
+        {"expiresAt": FAR},
+        TOO_LONG,
+    ),
+    "expiresAt beyond maxTTL, with a short ttl": ({"maxTTL": "24h"}, {"expiresAt": FAR, "ttl": "1h"}, None),
+    "B-30 expiresAt in the past": ({}, {"expiresAt": PAST}, f"spec.expiresAt: {PAST} has passed; name a later moment"),
+    "B-30 expiresAt in 1970": (
+        {},
+        {"expiresAt": "1970-01-01T00:00:00Z"},
+        "spec.expiresAt: 1970-01-01T00:00:00Z has passed; name a later moment",
+    ),
+}
+
+TEMPLATES: Mapping[str, tuple[list[str] | None, Body, str | None]] = {
+    "no prefix": (None, {"labels": {"acme.io/team": "core"}}, "labels.acme.io/team"),
+    "the prefix": (["acme.io/"], {"labels": {"acme.io/team": "core"}, "annotations": {"acme.io/x": "y"}}, None),
+    "a prefix with a part of the name": (["acme.io/te"], {"labels": {"acme.io/team": "core"}}, None),
+    "another prefix": (["acme.io/"], {"annotations": {"elsewhere.example/x": "y"}}, "annotations.elsewhere.example/x"),
+    "no slash": (["acme.io/"], {"labels": {"team": "core"}}, "labels.team"),
+    "several": (
+        ["acme.io/"],
+        {"labels": {"b": "1", "acme.io/a": "1"}, "annotations": {"c": "1"}},
+        "annotations.c, labels.b",
+    ),
+    **{
+        f"reserved {prefix}": ([prefix], {"labels": {f"{prefix}x": "y"}}, f"labels.{prefix}x")
+        for prefix in ("velero.io/", "argocd.argoproj.io/", "tenure.dev/", "app.kubernetes.io/", "meta.helm.sh/")
+    },
+}
+
+
+def named(name: str, holder: str = "alice", **spec: Any) -> Body:
+    """A key's manifest that is created now."""
+    body = manifests.api_key(name, holder, **spec)
+    return {**body, "metadata": {**body["metadata"], "creationTimestamp": format_time(NOW)}}
+
+
+def creation(body: Body, rules: Body, **facts: Any) -> Judgement:
+    """What whoever may create it is answered."""
+    facts = {"membership": ALICE, "organization": organization(keys=rules), **facts}
+    return judged(ApiKey, new=body, **facts)
+
+
+@pytest.mark.parametrize(("rules", "spec", "says"), LIVES.values(), ids=LIVES)
+def test_a_new_key_lives_as_the_organization_allows(rules: Body, spec: Body, says: str | None) -> None:
+    assert creation(named("laptop", **spec), rules).message == (says or "")
+
+
+def test_a_key_of_nobody_or_of_no_organization_may_wait() -> None:
+    body = named("laptop", expiresAt=PAST)
+    assert creation(body, {"requireExpiry": True, "maxPerMember": 1}, membership=None).allowed
+    assert creation(body, {}, organization=None).allowed
+
+
+def test_a_rule_that_came_later_lets_the_keys_of_before_be_changed() -> None:
+    acme = organization(keys={"requireExpiry": True, "maxTTL": "1h", "maxPerMember": 1})
+    siblings = [issued(api_key(name), ALICE, ACME) for name in ("one", "two")]
+    laptop = manifests.api_key("laptop", "alice")
+    for spec in ({"suspended": True}, {"expiresAt": FAR}, {"expiresAt": PAST}):
+        new = {**laptop, "spec": {**laptop["spec"], **spec}}
+        assert judged(ApiKey, old=laptop, new=new, membership=ALICE, organization=acme, siblings=siblings).allowed
+
+
+HOLDERS = {"alice": "User", "bob": "User", "ci": "ServiceAccount"}
+
+
+@pytest.mark.parametrize(("who", "kind"), HOLDERS.items())
+def test_one_key_too_many_is_refused(who: str, kind: str) -> None:
+    holder = membership(who, kind=kind)
+    siblings = [issued(api_key(f"{who}-{number}", membership=who), holder, ACME) for number in range(2)]
+    said = creation(named("more", who), {"maxPerMember": 2}, membership=holder, siblings=siblings)
+    assert said.message == (
+        f"spec.membership: {who} has 2 keys, which is the organization's keys.maxPerMember; delete one of them"
+    )
+    assert creation(named("more", who), {"maxPerMember": 2}, membership=holder, siblings=siblings[:1]).allowed
+    assert creation(named("more", who), {}, membership=holder, siblings=siblings).allowed
+
+
+def test_a_key_that_ended_takes_no_slot() -> None:
+    over = issued(api_key("short", ttl="1s"), ALICE, ACME, secret_uid=None, reason="Expired")
+    assert creation(named("next"), {"maxPerMember": 1}, siblings=[over]).allowed
+    assert not creation(named("next"), {"maxPerMember": 1}, siblings=[issued(api_key("long"), ALICE, ACME)]).allowed
+
+
+@pytest.mark.parametrize(("prefixes", "template", "says"), TEMPLATES.values(), ids=TEMPLATES)
+def test_a_key_puts_on_its_secret_what_the_organization_allows(
+    prefixes: list[str] | None, template: Body, says: str | None
+) -> None:
+    rules = {"secretMetadataPrefixes": prefixes} if prefixes else {}
+    allowed = f"names that start with {prefixes[0]}" if prefixes else "none"
+    words = (
+        f"spec.secretTemplate.{says}: not among the organization's spec.keys.secretMetadataPrefixes; allowed: {allowed}"
+    )
+    body = named("laptop", secretTemplate=template)
+    assert creation(body, rules).message == (words if says else "")
+    changed = judged(ApiKey, old=named("laptop"), new=body, membership=ALICE, organization=organization(keys=rules))
+    assert changed.message == (words if says else "")
+    stays = judged(ApiKey, old=body, new={**body, "spec": {**body["spec"], "revision": 2}}, membership=ALICE)
+    assert stays.allowed
+
+
+def test_all_that_is_wrong_with_a_key_is_said_at_once() -> None:
+    rules = {"maxPerMember": 1, "requireExpiry": True, "secretMetadataPrefixes": ["acme.io/"]}
+    body = named("more", secretTemplate={"labels": {"team": "core"}})
+    said = creation(body, rules, siblings=[issued(api_key("laptop", ttl="1h", created=NOW), ALICE, ACME, at=NOW)])
+    fields = [refusal.partition(": ")[0] for refusal in said.refusals]
+    assert fields == ["spec.secretTemplate.labels.team", "spec", "spec.membership"]
+
+
+def test_whoever_may_not_touch_a_key_learns_nothing_of_the_rules() -> None:
+    rules = {"maxPerMember": 1, "requireExpiry": True}
+    body = named("more", secretTemplate={"labels": {"team": "core"}})
+    (refusal,) = creation(body, rules, grants=()).refusals
+    assert refusal.startswith("spec.membership: root@elsewhere.example lacks grant-member on ")
+
+
+LIMITS = Installation(limits=Limits.parse("maxTTL=24h,maxPerMember=2,requireExpiry=true"))
+POLICIES: Mapping[str, tuple[Body, str, int]] = {
+    "says nothing": ({}, "24h", 2),
+    "is looser": ({"maxTTL": "8760h", "maxPerMember": 50, "requireExpiry": False}, "24h", 2),
+    "is stricter": ({"maxTTL": "1h", "maxPerMember": 1, "requireExpiry": True}, "1h", 1),
+    "says the same in other words": ({"maxTTL": "1440m", "maxPerMember": 2}, "1440m", 2),
+    "is stricter in one thing": ({"maxTTL": "30m", "maxPerMember": 9}, "30m", 2),
+}
+
+
+@pytest.mark.parametrize(("own", "longest", "most"), POLICIES.values(), ids=POLICIES)
+def test_of_an_installations_limits_and_an_organizations_the_stricter_hold(own: Body, longest: str, most: int) -> None:
+    def said(siblings: int = 0, **spec: Any) -> str:
+        keys = [issued(api_key(f"key-{number}", ttl="1h"), ALICE, ACME) for number in range(siblings)]
+        return creation(named("new", **spec), own, siblings=keys, installation=LIMITS).message
+
+    assert said() == "spec: the organization's keys.requireExpiry demands spec.ttl or spec.expiresAt"
+    assert said(ttl="24h1s").startswith(f"spec: it would live longer than {longest}, ")
+    assert said(most - 1, ttl=longest) == ""
+    assert said(most, ttl="1m").startswith(f"spec.membership: alice has {most} keys, ")
+    assert LIMITS.policy(organization(keys=own)).max_ttl == longest
+
+
+WORKING = issued(api_key(), ALICE, ACME)
+TOKEN = f"the token {WORKING.status.key_id} of ci-deploy stops working at once"
+CHANGES: Mapping[str, tuple[Body, str | None]] = {
+    "a new revision": ({"revision": 2}, f"spec.revision: {TOKEN}, and a new one is issued under the same Secret name"),
+    "for another role": ({"forRole": "Viewer"}, f"spec.forRole: {TOKEN}; a new one is issued when alice is Viewer"),
+    "for this role": ({"forRole": "Member"}, None),
+    "a suspension": ({"suspended": True}, None),
+}
+
+
+@pytest.mark.parametrize(("spec", "said"), CHANGES.values(), ids=CHANGES)
+def test_a_change_that_ends_a_token_passes_with_a_warning(spec: Body, said: str | None) -> None:
+    bodies = []
+    for key in (WORKING, edited(WORKING, **spec)):
+        parts = {
+            part: getattr(key, part).model_dump(by_alias=True, mode="json", exclude_none=True)
+            for part in ("spec", "status")
+        }
+        bodies.append({**manifests.api_key(key.name, "alice"), **parts})
+    answer = judged(ApiKey, old=bodies[0], new=bodies[1], membership=ALICE, installation=DEFAULTS)
+    assert (answer.allowed, answer.warnings) == (True, (said,) if said else ())

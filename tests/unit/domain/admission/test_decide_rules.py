@@ -1,0 +1,281 @@
+"""An organization's rules for members, and the rules for organizations, as whoever makes a change meets them."""
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+import pytest
+
+from support import manifests
+from support.builders import membership, organization
+from support.evidence import judged
+from support.people import ADMINISTRATOR, OUTSIDER, Person
+from tenure.domain.admission.judgement import Judgement
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.domain.roles import Role
+
+Body = manifests.Body
+
+ANY, NONE = "*", "None"
+TRANSITIONS = list(product([ANY, NONE, *Role], [ANY, *Role]))
+STEPS = [(old, new) for old in [None, *Role] for new in Role if old is not new]
+
+
+def is_denied(rule: tuple[str, str], old: Role | None, new: Role) -> bool:
+    """What the rule says, in the words of the design: `*` is any role, and a new member has none."""
+    before, after = rule
+    starts = before == NONE if old is None else before in {ANY, old}
+    return starts and after in {ANY, new}
+
+
+def denying(*rules: tuple[str, str]) -> Organization:
+    return organization(role_changes={"deny": [{"from": before, "to": after} for before, after in rules]})
+
+
+def limited(*domains: str, **rules: Any) -> Organization:
+    acme = organization(**rules)
+    return acme.model_copy(update={"spec": acme.spec.model_copy(update={"allowed_email_domains": list(domains)})})
+
+
+def step(acme: Organization, old: Role | None, new: Role) -> Judgement:
+    """What a step from role to role is answered."""
+    before = None if old is None else manifests.member("dana", old)
+    return judged(Membership, old=before, new=manifests.member("dana", new), organization=acme)
+
+
+@pytest.mark.parametrize("rule", TRANSITIONS, ids=lambda rule: f"from {rule[0]} to {rule[1]}")
+def test_a_rule_denies_the_steps_that_it_names_and_no_other(rule: tuple[str, str]) -> None:
+    acme = denying(rule)
+    for old, new in STEPS:
+        taken = f"a new member as {new}" if old is None else f"{old} -> {new}"
+        instead = [other for other in Role if other is not old and not is_denied(rule, old, other)]
+        denied = f"spec.role: {taken} is denied by Organization acme (spec.roleChanges.deny)"
+        words = f"{denied}; allowed: {', '.join(instead) or 'no other role'}"
+        assert step(acme, old, new).message == (words if is_denied(rule, old, new) else "")
+
+
+def test_several_rules_hold_together() -> None:
+    acme = denying((ANY, "Owner"), (NONE, "Owner"), (NONE, "Member"), ("Viewer", "Member"))
+    assert step(acme, None, Role.OWNER).message == (
+        "spec.role: a new member as Owner is denied by Organization acme (spec.roleChanges.deny); "
+        "allowed: Analyst, Viewer"
+    )
+    assert step(acme, Role.VIEWER, Role.MEMBER).message == (
+        "spec.role: Viewer -> Member is denied by Organization acme (spec.roleChanges.deny); allowed: Analyst"
+    )
+    assert step(acme, Role.ANALYST, Role.MEMBER).allowed
+
+
+def test_a_service_accounts_steps_are_denied_too() -> None:
+    acme, ci = denying(("Member", "Viewer"), (NONE, "Analyst")), manifests.service_account
+    said = judged(Membership, old=ci("ci"), new=ci("ci", "Viewer"), organization=acme)
+    assert said.message.startswith("spec.role: Member -> Viewer is denied")
+    said = judged(Membership, new=ci("bot", "Analyst"), organization=acme)
+    assert said.message.startswith("spec.role: a new member as Analyst is denied")
+
+
+def test_no_rule_denies_a_removal_or_a_change_of_nothing() -> None:
+    acme, viewer = denying((ANY, ANY), (NONE, ANY)), manifests.member("vic", "Viewer")
+    assert judged(Membership, old=viewer, organization=acme).allowed
+    assert judged(Membership, old=viewer, new=manifests.marked(viewer, labels={"a": "b"}), organization=acme).allowed
+
+
+def person(name: str, address: str, role: str = "Member", organization: str = "acme") -> Body:
+    body = manifests.member(name, role, organization=organization)
+    return {**body, "spec": {**body["spec"], "subject": {"kind": "User", "name": address}}}
+
+
+DOMAINS = {
+    "the domain": ("alice@acme.io", True),
+    "the other domain": ("alice@acme.example", True),
+    "another domain": ("alice@elsewhere.example", False),
+    "a domain below": ("alice@mail.acme.io", False),
+    "a domain that ends like it": ("alice@notacme.io", False),
+    "a domain that begins like it": ("alice@acme.io.example", False),
+    "the domain as a name": ("acme.io@elsewhere.example", False),
+}
+
+
+@pytest.mark.parametrize(("address", "passes"), DOMAINS.values(), ids=DOMAINS)
+def test_new_members_belong_to_the_allowed_domains(address: str, passes: bool) -> None:  # noqa: FBT001
+    said = judged(Membership, new=person("alice", address), organization=limited("acme.io", "acme.example"))
+    assert said.message == (
+        ""
+        if passes
+        else f"spec.subject.name: {address} isn't in a domain of Organization acme (spec.allowedEmailDomains: acme.io, "
+        "acme.example)"
+    )
+
+
+def test_domains_dont_concern_service_accounts_and_members_who_were_there() -> None:
+    acme, alice = limited("acme.io"), person("alice", "alice@elsewhere.example")
+    assert judged(Membership, new=manifests.service_account("ci"), organization=acme).allowed
+    demoted = person("alice", "alice@elsewhere.example", "Viewer")
+    assert judged(Membership, old=alice, new=demoted, organization=acme).allowed
+    assert judged(Membership, old=alice, organization=acme).allowed
+
+
+TWINS = {
+    "a person": (person("alice-2", "alice@acme.io", "Viewer"), membership("alice"), "alice@acme.io"),
+    "a person, in another organization": (
+        person("alice-3", "alice@acme.io", organization="other"),
+        membership("alice"),
+        "alice@acme.io",
+    ),
+    "a service account": (
+        {**manifests.service_account("ci"), "metadata": {"name": "ci-2"}},
+        membership("ci", kind="ServiceAccount"),
+        "ci",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "there", "subject"), TWINS.values(), ids=TWINS)
+def test_nobody_is_a_member_twice(body: Body, there: Membership, subject: str) -> None:
+    assert judged(Membership, new=body, namesakes=[there]).message == (
+        f"spec.subject: {subject} is a member already, by Membership {there.name}; change that one's role instead"
+    )
+
+
+NAMESAKES = {
+    "one that is going": membership("alice", deleting=True),
+    "a service account": membership("alice", kind="ServiceAccount", subject="alice@acme.io"),
+    "itself": membership("alice-2", subject="alice@acme.io"),
+}
+
+
+@pytest.mark.parametrize("there", NAMESAKES.values(), ids=NAMESAKES)
+def test_a_namesake_that_is_nobody_else_doesnt_count(there: Membership) -> None:
+    assert judged(Membership, new=person("alice-2", "alice@acme.io"), namesakes=[there]).allowed
+
+
+def test_without_an_organization_members_may_be_made_changed_and_removed() -> None:
+    alice, owner = manifests.member("alice"), manifests.member("olga", "Owner")
+    assert judged(Membership, new=alice, organization=None).allowed
+    assert judged(Membership, old=owner, new=manifests.member("olga"), organization=None, owners=[]).allowed
+    assert judged(Membership, old=owner, organization=None, owners=[]).allowed
+
+
+def test_the_grants_of_an_organization_that_isnt_there_are_needed() -> None:
+    body = manifests.member("otto", "Viewer", organization="other")
+    said = judged(Membership, new=body, organization=None, grants=())
+    assert "lacks grant-viewer on organizations.tenure.dev/other" in said.message
+
+
+def test_all_that_is_wrong_with_a_member_is_said_at_once() -> None:
+    body = manifests.marked(person("alice-2", "alice@acme.io", "Owner"), labels={f"l{n}": "x" for n in range(65)})
+    acme = limited("elsewhere.example", role_changes={"deny": [{"from": "None", "to": "Owner"}]})
+    said = judged(Membership, new=body, organization=acme, namesakes=[membership("alice")])
+    fields = [refusal.partition(": ")[0] for refusal in said.refusals]
+    assert fields == ["metadata.labels", "spec.role", "spec.subject.name", "spec.subject"]
+
+
+PLACES = {
+    "B-47 default": ("default", False),
+    "B-47 kube-system": ("kube-system", False),
+    "B-47 kube-public": ("kube-public", False),
+    "B-47 kube-anything": ("kube-anything", False),
+    "B-47 kubernetes": ("kubernetes", True),
+    "B-47 default-2": ("default-2", True),
+}
+
+
+@pytest.mark.parametrize(("namespace", "passes"), PLACES.values(), ids=PLACES)
+def test_an_organization_has_a_namespace_of_its_own(namespace: str, passes: bool) -> None:  # noqa: FBT001
+    said = judged(Organization, new=manifests.organization(), request={"namespace": namespace})
+    assert said.allowed is passes
+    if not passes:
+        assert said.message.startswith("metadata.namespace: whoever may create a pod in an organization's namespace ")
+        assert f"it can't be {namespace}; use one of its own" in said.message
+
+
+def test_a_namespace_holds_one_organization() -> None:
+    acme, second = manifests.organization(), manifests.organization("second")
+    assert judged(Organization, new=second, present=[organization()]).message == (
+        "metadata.namespace: Organization acme is in acme already, and a namespace holds one; use another namespace"
+    )
+    assert judged(Organization, new=second, present=[organization(deleting=True), organization("second")]).allowed
+    named = manifests.organization(displayName="Acme Inc.")
+    assert judged(Organization, old=acme, new=named, present=[organization(), organization("second")]).allowed
+
+
+def test_a_protected_organization_stays_until_the_protection_is_taken_away() -> None:
+    protected, free = (manifests.organization(deletionProtection=given) for given in (True, False))
+    owner = {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "4711"}]}
+    owned = {**free, "metadata": {**free["metadata"], **owner}}
+    words = (
+        "spec.deletionProtection: Organization acme is protected; set it to false in a write of its own before "
+        "deleting the organization"
+    )
+    assert judged(Organization, old=protected).message == words
+    assert judged(Organization, old=protected, new=owned).message == words
+    assert judged(Organization, old=protected, new=free).allowed
+    assert judged(Organization, old=free).allowed
+    assert judged(Organization, old=free, new=owned).allowed
+    message = judged(Organization, old=free, new=owned, may_delete=False).message
+    assert "metadata.ownerReferences: root@elsewhere.example lacks delete on organizations.tenure.dev/acme" in message
+
+
+@pytest.mark.parametrize(("keys", "said"), [(0, None), (1, "1 working key"), (3, "3 working keys")])
+def test_deleting_an_organization_warns_of_its_working_keys(keys: int, said: str | None) -> None:
+    status = {"keys": {"valid": keys, "suspended": 0, "waiting": 0, "ended": 0}}
+    answer = judged(Organization, old={**manifests.organization(), "status": status})
+    words = f"Deleting Organization acme ends {said}; whatever uses them stops working at once."
+    assert (answer.allowed, answer.warnings) == (True, (words,) if said else ())
+
+
+@pytest.mark.parametrize(
+    ("suspended", "warned"),
+    [(["olga", "otto"], True), (["olga"], False), (["mia"], False), (["olga", "otto", "mia"], True)],
+)
+def test_suspending_all_owners_passes_with_a_warning(suspended: list[str], warned: bool) -> None:  # noqa: FBT001
+    new = manifests.organization(suspendedMembers=[{"name": name} for name in suspended])
+    owners = [membership(name, role="Owner", deleting=name == "oscar") for name in ("olga", "otto", "oscar")]
+    answer = judged(Organization, old=manifests.organization(), new=new, owners=owners)
+    words = "spec.suspendedMembers: all Owners of acme are suspended now: olga, otto"
+    assert (answer.allowed, answer.warnings) == (True, (words,) if warned else ())
+
+
+LARGE_METADATA: Mapping[str, tuple[Body, str]] = {
+    "65 labels": ({"labels": {f"example.com/l{n}": "x" for n in range(65)}}, "65 labels; at most 64 are allowed"),
+    "5,000 labels": ({"labels": {f"example.com/l{n}": "x" for n in range(5000)}}, "5000 labels; at most 64"),
+    "65 kB of annotations": ({"annotations": {"example.com/a": "x" * 66_000}}, "66013 bytes in all; at most 65536"),
+    "255 kB of annotations": ({"annotations": {"example.com/a": "x" * 255_000}}, "255013 bytes in all; at most 65536"),
+    "Kopf's annotation of 250 kB": (
+        {"annotations": {"kopf.zalando.org/last-handled-configuration": "x" * 250_000}},
+        "at most 65536 are allowed",
+    ),
+    "1 MiB of labels": (
+        {"labels": {f"example.com/{n:05}": "x" * 48 for n in range(16_000)}},
+        "metadata.labels: 16000 labels; at most 64 are allowed",
+    ),
+}
+OBJECTS: Mapping[type[Resource], Body] = {
+    Organization: manifests.organization(deletionProtection=True),
+    Membership: manifests.member("alice"),
+    ApiKey: manifests.api_key("laptop", "alice"),
+}
+
+
+@pytest.mark.parametrize(("metadata", "says"), LARGE_METADATA.values(), ids=LARGE_METADATA)
+@pytest.mark.parametrize("who", [OUTSIDER, ADMINISTRATOR], ids=str)
+@pytest.mark.parametrize("kind", OBJECTS, ids=lambda kind: kind.kind)
+def test_b_39_large_metadata_is_refused_whoever_brings_it_in(
+    kind: type[Resource], who: Person, metadata: Body, says: str
+) -> None:
+    body = OBJECTS[kind]
+    large = {**body, "metadata": {**body["metadata"], **metadata}}
+    assert says in judged(kind, old=body, new=large, username=who.user).message
+    assert says in judged(kind, new=large, username=who.user).message
+    assert judged(kind, old=large, new=large, username=who.user).allowed
+    assert says not in judged(kind, old=large, username=who.user).message
+
+
+@pytest.mark.parametrize("kind", OBJECTS, ids=lambda kind: kind.kind)
+def test_b_39_as_much_as_is_allowed_passes(kind: type[Resource]) -> None:
+    body = OBJECTS[kind]
+    metadata = {
+        "labels": {f"example.com/l{n}": "x" for n in range(64)},
+        "annotations": {"example.com/a": "x" * (64 * 1024 - len("example.com/a"))},
+    }
+    assert judged(kind, old=body, new={**body, "metadata": {**body["metadata"], **metadata}}).allowed
