@@ -11,7 +11,7 @@ export UV_CACHE_DIR ?= $(CACHE)/uv/cache
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup control-plane helm demo up down test e2e-kind check docs docs-serve generate bench clean
+.PHONY: help setup control-plane helm demo up down test soak e2e-kind check docs docs-serve generate bench clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,11 @@ down: setup ## Stop what `make up` started.
 test: control-plane helm ## Run all tests; ARGS="tests/unit -k validity" chooses.
 	@dev/install-nginx
 	$(BIN)/pytest $(ARGS)
+
+SOAK_MINUTES ?= $(if $(SOAK_HOURS),$(shell echo $$(($(SOAK_HOURS) * 60))),20)
+
+soak: control-plane helm ## Run the long tests at full size, and random edits for SOAK_MINUTES=20 (or SOAK_HOURS).
+	$(BIN)/pytest --soak --soak-minutes=$(SOAK_MINUTES) $(ARGS)
 
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind; needs Docker.
 	@dev/e2e-kind

@@ -23,6 +23,8 @@ from tenure_dev.cluster import RunningCluster
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CRDS
 
+pytest_plugins = ("support.soak",)
+
 os.environ["KUBECONFIG"] = os.devnull
 for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
     os.environ.pop(name, None)

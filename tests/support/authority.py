@@ -11,6 +11,7 @@ from cryptography import x509
 from support import manifests
 from support.client import fresh_namespace
 from support.eventually import eventually
+from support.slowness import NEVER
 from tenure.kube import authorities, webhooks
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.webhooks import NAMESPACE
@@ -68,7 +69,7 @@ def served_by(port: int, trusted: bytes) -> x509.Certificate:
     """Return the certificate that a new connection gets; raises `ssl.SSLError` if it isn't trusted."""
     context = ssl.create_default_context(cadata=trusted.decode())
     with (
-        socket.create_connection((HOST, port), timeout=10) as plain,
+        socket.create_connection((HOST, port), timeout=NEVER) as plain,
         context.wrap_socket(plain, server_hostname=HOST) as stream,
     ):
         certificate = stream.getpeercert(binary_form=True)

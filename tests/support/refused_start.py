@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from support.slowness import NEVER
 from tenure_dev.operator import COMMAND, environment
 
 REFUSED, USAGE = 1, 2
@@ -29,7 +30,7 @@ def refused_start(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=NEVER,
         check=False,
     )
     assert done.returncode == code, f"exit code {done.returncode}\n{done.stderr}"

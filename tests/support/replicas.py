@@ -12,13 +12,17 @@ from support.eventually import eventually
 from support.exchange import Request
 from support.identity import CONTROLLER, config_of
 from support.operator_process import OperatorProcess
+from support.slowness import NEVER, slowness
 from tenure.kube.election import NAME
 from tenure.kube.leases import Lease
 from tenure_dev.chart import NAMESPACE
 from tenure_dev.controlplane import ControlPlane
 
-LEASE_SECONDS = 3
-"""As short as it may be, so that a test takes seconds."""
+LEASE_SECONDS = 3 * min(round(slowness()), 5)
+"""As short as it may be, so that a test takes seconds; on a slow machine a leader needs longer to renew it."""
+
+LASTING_SECONDS = 600
+"""Of a Lease that nobody could wait for to end."""
 
 LEADS = ": leads: "
 """What a replica logs once it leads."""
@@ -127,5 +131,5 @@ def send_again(plane: ControlPlane, request: Request) -> requests.Response:
         headers={"Content-Type": request.headers["Content-Type"], "Impersonate-User": CONTROLLER},
         cert=(str(plane.admin.certificate), str(plane.admin.key)),
         verify=str(plane.certificate_authority),
-        timeout=10,
+        timeout=NEVER,
     )
