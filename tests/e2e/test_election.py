@@ -148,7 +148,7 @@ def test_a_replica_that_may_not_take_part_is_unready_until_it_may(
         pair.start()
         eventually(lambda: pair.second.ask("readyz")[0] == 200, describe="it is ready")
         take_election_right(own_plane, verb)
-        eventually(lambda: pair.second.ask("readyz")[0] == 503, within=15, describe="it is unready")
+        eventually(lambda: pair.second.ask("readyz")[0] == 503, within=5 * LEASE_SECONDS, describe="it is unready")
         said = pair.second.ask("readyz")[1]
         assert "it hasn't taken part in the election for" in said
         assert f'cannot {verb} resource "leases"' in said

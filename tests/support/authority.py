@@ -57,12 +57,12 @@ def secret(plane: ControlPlane) -> Mapping[str, bytes] | None:
     return {name: base64.b64decode(value) for name, value in json.loads(output)["data"].items()}
 
 
-def put_secret(plane: ControlPlane, files: Mapping[str, bytes]) -> None:
-    """Replace what the authority's Secret holds."""
+def put_secret(plane: ControlPlane, files: Mapping[str, bytes], verb: str = "replace") -> None:
+    """Replace what the authority's Secret holds, or `create` it."""
     data = {name: base64.b64encode(text).decode() for name, text in files.items()}
     metadata = {"name": authorities.NAME, "namespace": NAMESPACE}
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
-    plane.kubectl("replace", "--filename=-", input=json.dumps(body))
+    plane.kubectl(verb, "--filename=-", input=json.dumps(body))
 
 
 def served_by(port: int, trusted: bytes) -> x509.Certificate:

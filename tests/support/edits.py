@@ -46,9 +46,9 @@ class Edits(Churn):
         self.run(count)
         return count
 
-    def chance(self, *choices: Callable[[], None]) -> None:
-        """Do one of these."""
-        self._random.choice(choices)()
+    def lift_suspensions(self) -> None:
+        """Let everybody's keys work again, so that there are some."""
+        self._world.api.patch("organizations", "acme", {"spec": {"suspended": False, "suspendedMembers": []}})
 
     def _changes(self) -> list[Callable[[], None]]:
         if len(self._world.api.list("apikeys")) >= MOST_KEYS:
@@ -108,7 +108,7 @@ class Edits(Churn):
         self._world.api.patch("organizations", "acme", {"spec": {"suspendedMembers": suspended}})
 
     def _suspend_organization(self) -> None:
-        suspended = self._random.random() < 0.2
+        suspended = self._random.random() < 0.3
         self._world.api.patch("organizations", "acme", {"spec": {"suspended": suspended}})
 
     def _approve(self) -> None:

@@ -18,7 +18,7 @@ from tenure.kube.leases import Lease
 from tenure_dev.chart import NAMESPACE
 from tenure_dev.controlplane import ControlPlane
 
-LEASE_SECONDS = 3 * min(round(slowness()), 5)
+LEASE_SECONDS = 3 * min(round(slowness()), 3)
 """As short as it may be, so that a test takes seconds; on a slow machine a leader needs longer to renew it."""
 
 LASTING_SECONDS = 600
@@ -70,7 +70,7 @@ def wait_leads(replica: OperatorProcess, *, within: float = 30.0) -> None:
     eventually(lambda: LEADS in replica.log, within=within, describe="the replica leads")
 
 
-def wait_lost(replica: OperatorProcess, *, within: float = 15.0) -> str:
+def wait_lost(replica: OperatorProcess, *, within: float = 5 * LEASE_SECONDS) -> str:
     """Wait until a replica has ended since it doesn't lead any more, and return what it said."""
     eventually(lambda: not replica.running, within=within, describe="the replica has ended")
     assert replica.exit_code == 1

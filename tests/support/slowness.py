@@ -26,6 +26,9 @@ _REFERENCE_SECONDS = 0.2
 _MOST = 20.0
 """A machine that is slower than that is better told so than waited for."""
 
+_KEPT = 0.8
+"""How much of what was measured before counts: a machine that was busy a moment ago will be again."""
+
 _OLD_SECONDS = 120.0
 
 
@@ -47,7 +50,8 @@ class _Gauge:
         for process in running:
             process.wait()
         ended = time.monotonic()
-        self._factor = min(max((ended - began) / _REFERENCE_SECONDS, 1.0), _MOST)
+        measured = min((ended - began) / _REFERENCE_SECONDS, _MOST)
+        self._factor = max(measured, self._factor * _KEPT, 1.0)
         self._due = ended + _OLD_SECONDS
         return self._factor
 
