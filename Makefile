@@ -15,7 +15,7 @@ export UV_CACHE_DIR ?= $(CACHE)/uv/cache
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup control-plane helm demo up down test test-oldest e2e-kind check docs docs-serve generate bench clean
+.PHONY: help setup control-plane helm demo up down test test-oldest soak e2e-kind check docs docs-serve generate bench clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ test: control-plane helm ## Run all tests; ARGS="tests/unit -k validity" chooses
 test-oldest: | $(UV) ## Run the unit tests on the oldest Python that is supported.
 	@UV_PROJECT_ENVIRONMENT=.cache/oldest $(UV) sync --locked --quiet --python $(OLDEST)
 	.cache/oldest/bin/pytest --quiet tests/unit
+
+SOAK_MINUTES ?= $(if $(SOAK_HOURS),$(shell echo $$(($(SOAK_HOURS) * 60))),20)
+
+soak: control-plane helm ## Run the long tests at full size, and random edits for SOAK_MINUTES=20 (or SOAK_HOURS).
+	$(BIN)/pytest --soak --soak-minutes=$(SOAK_MINUTES) $(ARGS)
 
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind; needs Docker.
 	@dev/e2e-kind

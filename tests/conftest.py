@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from support.world import World
     from tenure_dev.controlplane import ControlPlane
 
+pytest_plugins = ("support.soak",)
+
 os.environ["KUBECONFIG"] = os.devnull
 for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
     os.environ.pop(name, None)

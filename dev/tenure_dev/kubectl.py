@@ -31,7 +31,7 @@ class Kubectl:
         input: str | None = None,  # noqa: A002  (the name that subprocess.run has for it)
         check: bool = True,
         as_user: str | None = None,
-        timeout: float = 60,
+        timeout: float = 300,
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl with `input` as its standard input, `as_user` impersonated.
 

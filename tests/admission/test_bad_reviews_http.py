@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psutil
@@ -28,6 +29,7 @@ from support.bad_reviews import (
 from support.client import fresh_namespace
 from support.eventually import eventually
 from support.review import HOST, JSON, Door, review
+from support.slowness import NEVER, slowness
 
 if TYPE_CHECKING:
     from admission.conftest import Judged
@@ -112,15 +114,15 @@ def test_b_63_a_body_that_comes_byte_by_byte_is_cut_off_and_others_are_served(do
     with door.connected() as stream:
         stream.sendall(f"{HEAD}\nContent-Length: 1000\n\n".replace("\n", "\r\n").encode())
         stream.settimeout(1.0)
-        while not said and time.monotonic() < started + 30:
+        while not said and time.monotonic() < started + 30 * slowness():
             assert door.post(review(namespace)).lets_in
             served += 1
             stream.sendall(b" ")
             with suppress(TimeoutError):
                 said = stream.recv(4096)
     assert said.startswith(b"HTTP/1.1 408 ")
-    assert served > 2
-    assert time.monotonic() - started > 3
+    assert served > 0
+    assert time.monotonic() - started > 3, "a body that comes slowly wasn't waited for"
 
 
 def test_b_63_while_headers_come_byte_by_byte_others_are_served(door: Door, namespace: str) -> None:
@@ -138,10 +140,9 @@ def test_b_63_beside_1000_idle_connections_others_are_served(judged: "Judged", d
         for _ in range(1000):
             stack.enter_context(door.connected())
         eventually(lambda: process.num_fds() >= 1000, within=30, describe="1,000 connections are open")
+        patient = replace(door, timeout=4 * slowness())  # As an API server is, which gives up after five seconds.
         for _ in range(50):
-            started = time.monotonic()
-            assert door.post(review(namespace)).lets_in
-            assert time.monotonic() - started < 4
+            assert patient.post(review(namespace)).lets_in
     eventually(lambda: process.num_fds() < 200, within=30, describe="the connections are closed")
 
 
@@ -154,7 +155,7 @@ def test_b_63_beside_connections_that_never_speak_others_are_served(door: Door, 
 
 
 def test_plain_http_is_hung_up_on_and_the_next_review_is_served(door: Door, namespace: str) -> None:
-    with socket.create_connection((HOST, door.port), timeout=30) as plain:
+    with socket.create_connection((HOST, door.port), timeout=NEVER) as plain:
         plain.sendall(f"{HEAD}\nContent-Length: 0\n\n".replace("\n", "\r\n").encode())
         assert not plain.recv(4096).startswith(b"HTTP")
     assert door.post(review(namespace)).lets_in

@@ -1,6 +1,7 @@
 """Certificates of an authority that the replicas share: renewed under load, and no request fails by it."""
 
 import asyncio
+import base64
 import json
 import ssl
 from collections.abc import Iterator
@@ -16,20 +17,32 @@ from support.authority import bundle, bundle_managers, put_secret, secret, serve
 from support.client import Client, fresh_namespace
 from support.eventually import eventually
 from support.exchange import Answer, Request
-from support.figures import show
 from support.load import Answers, Call, load
 from support.proxy import Proxy
+from support.slowness import slowness, slowness_now
+from support.soak import Figure, size
 from support.webhook_process import WebhookProcess
 from tenure.domain.resources.base import API_VERSION
+from tenure.kube import webhooks
 from tenure.tls.authority import Authority
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CRDS
 from tenure_dev.webhooks import configuration, install
 
+_CONFIGURATION = f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{webhooks.NAME}"
 NEW_CERTIFICATE, NEW_AUTHORITY = "a new certificate for", "a new authority, valid until"
-REPLICAS, ROTATIONS, RATE = 4, 20, 50
+REPLICAS, ROTATIONS, RATE = size(short=2, soak=4), size(short=4, soak=20), 50
+LIFE = timedelta(seconds=size(short=min(round(30 * slowness()), 60), soak=60))
+AGE = size(short=LIFE * 5 / 3, soak=timedelta())
+"""Of the authority that the replicas find: in the short form it is renewed once one life of a certificate is over."""
+
+ENOUGH = 20
+"""Requests for each rotation, to meet it."""
+
 LONGEST_SECONDS = 280.0
+BUSY = 1.5
+"""A slowness; on a machine that is quicker, an answer that comes late is a fault too."""
 
 
 @pytest.fixture
@@ -59,7 +72,7 @@ class Prober:
     """Opens connections of its own, and trusts nobody but whom the API server trusts at that moment."""
 
     def __init__(self, plane: ControlPlane, port: int) -> None:
-        self._plane, self._port = plane, port
+        self._api, self._port = Client(plane, ""), port
         self.serials: set[int] = set()
         self.authorities: set[bytes | None] = set()
         self.refused: list[str] = []
@@ -68,7 +81,7 @@ class Prober:
         """Open connections until cancelled."""
         while True:
             try:
-                trusted = await asyncio.to_thread(bundle, self._plane)
+                trusted = await asyncio.to_thread(self._trusted)
                 certificate = await asyncio.to_thread(served_by, self._port, trusted)
             except ssl.SSLError as error:
                 self.refused.append(f"{datetime.now(UTC)}: {error}")
@@ -78,6 +91,11 @@ class Prober:
                 self.authorities.add(identifier.value.key_identifier)
             await asyncio.sleep(0.2)
 
+    def _trusted(self) -> bytes:
+        """As `bundle`, without a process of its own each time."""
+        (encoded,) = {webhook["clientConfig"]["caBundle"] for webhook in self._api.read(_CONFIGURATION)["webhooks"]}
+        return base64.b64decode(encoded)
+
 
 async def rotate_under_load(
     plane: ControlPlane, port: int, namespace: str, processes: list[WebhookProcess]
@@ -86,15 +104,14 @@ async def rotate_under_load(
     prober = Prober(plane, port)
     probing = asyncio.create_task(prober.probe())
     async with load(plane, lambda number: patch(namespace, number), rate=RATE) as answers:
-        async with asyncio.timeout(LONGEST_SECONDS):
+        async with asyncio.timeout(LONGEST_SECONDS * slowness()):
             while rotations(processes) < ROTATIONS or len(prober.authorities) < 2:
                 assert not probing.done(), probing.exception()
                 await asyncio.sleep(1)
-            await asyncio.sleep(5)
-        rate = answers.rate
+            done = answers.codes.total()
+            while answers.codes.total() < max(done + RATE, ENOUGH * ROTATIONS):  # noqa: ASYNC110 - the load counts
+                await asyncio.sleep(1)
     probing.cancel()
-    # On a busy machine they come more slowly; a few for each second of a rotation are enough to meet it.
-    assert rate > RATE / 5, f"{rate:.0f} requests/s"
     return answers, prober
 
 
@@ -111,10 +128,13 @@ def patch(namespace: str, number: int) -> Call:
     return Call(f"{where}/apikeys/key-{number % 10}", {"metadata": {"labels": {"example.com/turn": str(number)}}})
 
 
-async def test_twenty_rotations_under_load_fail_no_request(
-    plane: ControlPlane, port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.soak
+async def test_rotations_under_load_fail_no_request(
+    plane: ControlPlane, port: int, tmp_path: Path, figure: Figure
 ) -> None:
-    processes = replicas(plane, port, tmp_path, "--certificate-life=60s")
+    found = Authority.create(datetime.now(UTC) - AGE, LIFE)
+    put_secret(plane, {"ca.crt": found.certificate, "ca.key": found.key}, verb="create")
+    processes = replicas(plane, port, tmp_path, f"--certificate-life={LIFE.seconds}s")
     with ExitStack() as stack:
         for process in processes:
             stack.enter_context(process)
@@ -122,16 +142,16 @@ async def test_twenty_rotations_under_load_fail_no_request(
         client = stack.enter_context(fresh_namespace(plane))
         populate(client)
         answers, prober = await rotate_under_load(plane, port, client.namespace, processes)
-        renewed = sum(process.log.count(NEW_AUTHORITY) for process in processes) - 1
+        renewed = sum(process.log.count(NEW_AUTHORITY) for process in processes)
         ready = all("not ready" not in process.log for process in processes)
 
-    show(
-        capsys,
+    figure(
         f"{rotations(processes)} rotations of certificates, {renewed} of the authority: {answers.codes.total()} "
-        f"requests, {answers.failed} failed; {len(prober.serials)} certificates seen on new connections, "
-        f"{len(prober.refused)} not trusted",
+        f"requests, {answers.failed} failed, {answers.late} of them since they took too long; "
+        f"{len(prober.serials)} certificates seen on new connections, {len(prober.refused)} not trusted",
     )
-    assert (answers.failed, answers.errors) == (0, [])
+    assert answers.faults == []
+    assert answers.late == 0 or slowness_now() > BUSY, answers.errors
     assert prober.refused == []
     assert len(prober.serials) >= ROTATIONS
     assert renewed >= 1

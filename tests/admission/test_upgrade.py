@@ -11,16 +11,16 @@ from support import manifests, people
 from support.audit import Audit
 from support.authority import wait_judged
 from support.client import Client, fresh_namespace
-from support.figures import show
 from support.load import Answers, load
 from support.role_changes import FORBIDDEN_ROLE, RoleChanges
+from support.soak import Figure, size
 from support.webhook_process import WebhookProcess
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CRDS
 from tenure_dev.webhooks import install
 
-MEMBERS, RATE, ROUNDS = 20, 25, 4
+MEMBERS, RATE, ROUNDS = 20, 25, size(short=4, soak=20)
 CHANGES = RoleChanges("member", MEMBERS)
 
 
@@ -62,8 +62,9 @@ async def upgrade(replicas: Sequence[WebhookProcess]) -> None:
         await asyncio.sleep(1)
 
 
+@pytest.mark.soak
 async def test_no_write_is_stored_that_nobody_judged(
-    plane: ControlPlane, port: int, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plane: ControlPlane, port: int, client: Client, tmp_path: Path, figure: Figure
 ) -> None:
     audit = Audit(plane.audit_log or Path())
     with ExitStack() as stack:
@@ -75,7 +76,7 @@ async def test_no_write_is_stored_that_nobody_judged(
         ):
             await upgrade(replicas)
 
-    show(capsys, f"while replicas were replaced: {tell(refused)} of an outsider, {tell(passed)} of somebody entitled")
+    figure(f"while replicas were replaced: {tell(refused)} of an outsider, {tell(passed)} of somebody entitled")
     written = [entry for entry in audit.writes(user=people.OUTSIDER.user, resource="memberships") if entry.code < 300]
     assert written == []
     assert FORBIDDEN_ROLE not in {body["spec"]["role"] for body in client.list("memberships")}

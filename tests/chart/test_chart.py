@@ -224,7 +224,7 @@ def test_a_release_is_installed_upgraded_and_uninstalled_and_keeps_the_definitio
     assert "helm test tenure -n tenure-system" in notes
     helm(plane, "upgrade", "tenure", str(CHART), *where, "--set", "webhook.replicas=3")
     assert plane.kubectl("get", "deployment", "tenure-webhook", *where, "-o=jsonpath={.spec.replicas}").stdout == "3"
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/organizations.tenure.dev")
+    plane.kubectl("wait", "--for=condition=Established", "--timeout=300s", "crd/organizations.tenure.dev")
 
     helm(plane, "uninstall", "tenure", *where)
 

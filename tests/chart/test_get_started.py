@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.eventually import eventually
+from support.slowness import NEVER
 from tenure_dev.build import find_or_build
 from tenure_dev.paths import CHECKOUT
 
@@ -20,7 +21,7 @@ _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 def tool(command: str, folder: Path) -> str:
     arguments = [sys.executable, "-m", "tenure_dev", command, f"--folder={folder}"]
-    return subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=180).stdout
+    return subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=NEVER).stdout
 
 
 class Shell:

@@ -15,19 +15,19 @@ from support import manifests, people
 from support.audit import Audit
 from support.client import Client, fresh_namespace
 from support.eventually import eventually
-from support.figures import show
 from support.identity import CONTROLLER
 from support.key_churn import KeyChurn
 from support.load import load_beside
 from support.release import Site, Version, present, previous
 from support.role_changes import FORBIDDEN_ROLE, RoleChanges
 from support.service_network import ServiceNetwork
+from support.soak import Figure, size
 from support.world import World
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import CHART
 from tenure_dev.controlplane import ControlPlane
 
-KEYS, MEMBERS, CHANGING = 200, 10, 10
+KEYS, MEMBERS, CHANGING = size(short=40, soak=200), 10, 10
 RATE = 10
 NEW_KEYS = KeyChurn("new", members=10, older=40)
 PATIENCE = 120.0
@@ -71,14 +71,14 @@ def site(old: Version, tmp_path: Path) -> Iterator[Site]:
         )
         site = Site(plane, services, tmp_path, stack)
         site.helm("install", "tenure", str(old.chart), "--create-namespace")
-        plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/apikeys.tenure.dev")
+        plane.kubectl("wait", "--for=condition=Established", "--timeout=300s", "crd/apikeys.tenure.dev")
         site.replace_all(old)
         yield site
 
 
 @pytest.fixture
 def client(site: Site) -> Iterator[Client]:
-    """Give an organization with 200 issued keys, members who change or get more keys, and an outsider.
+    """Give an organization with issued keys, members who change or get more keys, and an outsider.
 
     Only webhooks keep the outsider away.
     """
@@ -93,7 +93,7 @@ def client(site: Site) -> Iterator[Client]:
         items += [manifests.member(f"{NEW_KEYS.prefix}-{number}") for number in range(NEW_KEYS.members)]
         items += [manifests.api_key(f"key-{number}", f"member-{number % MEMBERS}") for number in range(KEYS)]
         document = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-        site.plane.kubectl("create", "--filename=-", "--namespace=acme", input=document, timeout=180)
+        site.plane.kubectl("create", "--filename=-", "--namespace=acme", input=document)
         World(client).wait_valid_keys(KEYS, within=PATIENCE)
         yield client
 
@@ -150,9 +150,10 @@ def roll_back(site: Site, old: Version, way: str) -> None:
         site.helm("upgrade", "tenure", str(old.chart), "--set=crds.enabled=false")
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("way", ["helm rollback", "the chart before, without its definitions"])
 def test_no_key_is_lost_or_issued_anew_and_no_write_goes_unjudged(
-    site: Site, client: Client, versions: tuple[Version, Version], way: str, capsys: pytest.CaptureFixture[str]
+    site: Site, client: Client, versions: tuple[Version, Version], way: str, figure: Figure
 ) -> None:
     old, new = versions
     audit = Audit(site.plane.audit_log or Path())
@@ -173,8 +174,8 @@ def test_no_key_is_lost_or_issued_anew_and_no_write_goes_unjudged(
         assert authorities(site.plane) == trusted, "a rollback took the authority away"
         site.replace_all(old)
 
-    show(capsys, f"{way}: {dict(refused.codes)} for an outsider, {dict(passed.codes)} for somebody entitled")
-    show(capsys, f"{way}: {dict(keys.codes)} for keys that come and go")
+    figure(f"{way}: {dict(refused.codes)} for an outsider, {dict(passed.codes)} for somebody entitled")
+    figure(f"{way}: {dict(keys.codes)} for keys that come and go")
     assert upgraded == (before, tokens)
     check_new_keys(client, audit)
     World(client).wait_valid_keys(KEYS, within=PATIENCE)

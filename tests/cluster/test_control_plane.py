@@ -152,7 +152,7 @@ def test_a_namespace_ends_with_everything_in_it_but_not_without_a_controller_man
     assert "Terminating" in second_plane.kubectl("get", "namespace", "ending").stdout
     second_plane.start_controller_manager()
 
-    second_plane.kubectl("wait", "--for=delete", "namespace/ending", "--timeout=30s")
+    second_plane.kubectl("wait", "--for=delete", "namespace/ending", "--timeout=300s")
     assert kubectl.get("configmap", "inside") is None
 
 

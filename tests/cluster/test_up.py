@@ -11,6 +11,7 @@ import pytest
 
 from support.eventually import eventually
 from support.processes import running_in
+from support.slowness import NEVER
 from tenure_dev.build import find_or_build
 from tenure_dev.kubectl import Kubectl
 
@@ -26,7 +27,9 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def tool(command: str, folder: Path, *args: str) -> list[str]:
     """Run the tool in a session of its own, as a terminal that is closed afterwards would."""
     arguments = [sys.executable, "-m", "tenure_dev", command, f"--folder={folder}", *args]
-    result = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=120, start_new_session=True)
+    result = subprocess.run(
+        arguments, capture_output=True, text=True, check=True, timeout=NEVER, start_new_session=True
+    )
     return result.stdout.splitlines()
 
 

@@ -2,9 +2,10 @@
 
 A killed process leaves nothing behind but what the API server stored, so "before the n-th write" is the same state as
 "after the one before it": each flow is cut before its first write and after each of its writes, until it has no more.
+`make test` cuts it after a few of them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -15,6 +16,7 @@ import pytest
 from support.crashes import SLOWLY, WITHIN, CrashSite, Victim
 from support.eventually import eventually
 from support.manifests import api_key, marked, member, organization
+from support.soak import Figure, size
 from support.state import counts, key_state, state
 from support.world import Body, World
 from tenure.domain.tokens import Token
@@ -150,6 +152,7 @@ def site(control_plane: ControlPlane, tmp_path: Path) -> Iterator[CrashSite]:
         yield site
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "flow",
     [
@@ -162,11 +165,12 @@ def site(control_plane: ControlPlane, tmp_path: Path) -> Iterator[CrashSite]:
         pytest.param(EXPIRY, id="expiry"),
     ],
 )
-def test_killed_at_any_write_it_ends_where_it_would_have_ended(site: CrashSite, flow: Flow) -> None:
-    at_once = flow.writes + 2  # Before the first write, after each one, and not at all.
-    for first in count(step=at_once):
-        cases = cut(site, flow, range(first, first + at_once))
+def test_killed_at_any_write_it_ends_where_it_would_have_ended(site: CrashSite, flow: Flow, figure: Figure) -> None:
+    killed = 0
+    for writes in size(short=[a_few(flow)], soak=all_of(flow)):
+        cases = cut(site, flow, writes)
         uncut = [case for case in cases if case.victim.alive]
+        killed += len(cases) - len(uncut)
 
         recover(site, cases, lambda case: state(case.world) == flow.after)
 
@@ -177,7 +181,19 @@ def test_killed_at_any_write_it_ends_where_it_would_have_ended(site: CrashSite, 
                 if token not in case.victim.tokens.values():
                     assert case.world.token(name) == token, "what was in the Secret is adopted"
         if uncut:
-            return
+            break
+    figure(f"killed at {killed} writes")
+
+
+def all_of(flow: Flow) -> Iterable[Sequence[int]]:
+    """The writes, a round at a time, and one more, without end."""
+    at_once = flow.writes + 2  # Before the first write, after each one, and not at all.
+    return (range(first, first + at_once) for first in count(step=at_once))
+
+
+def a_few(flow: Flow) -> Sequence[int]:
+    """After the first ones, of which nothing else tells yet, in the middle, and before the last one."""
+    return sorted({1, 2, flow.writes // 2, flow.writes - 1})
 
 
 def cut(site: CrashSite, flow: Flow, writes: Sequence[int]) -> list[Case]:

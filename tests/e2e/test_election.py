@@ -1,7 +1,6 @@
 """The Lease: who takes it, keeps it, loses it and lets go of it, and who says that it can't take part."""
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from support.replicas import (
     delete_lease,
     hold_lease,
     is_claim,
-    seconds_since,
     send_again,
     stored_lease,
     take_election_right,
@@ -57,12 +55,13 @@ def test_a_dead_holder_is_waited_for_as_long_as_the_lease_lasts_whatever_its_clo
     replicas: Replicas, skew: timedelta
 ) -> None:
     hold_lease(replicas.plane, "somebody", datetime.now(UTC) + skew)
+    held = datetime.now(UTC)
     replicas.first.start()
-    eventually(lambda: "waits: somebody leads" in replicas.first.log, every=0.01, describe="the replica waits")
-    waits = time.monotonic()
     wait_leads(replicas.first)
-    assert LEASE_SECONDS - 1 <= seconds_since(waits) <= LEASE_SECONDS + 2
-    assert (stored_lease(replicas.plane) or {})["leaseTransitions"] == 1
+    assert "waits: somebody leads" in replicas.first.log
+    lease = stored_lease(replicas.plane) or {}
+    assert datetime.fromisoformat(lease["acquireTime"]) - held >= timedelta(seconds=LEASE_SECONDS)
+    assert lease["leaseTransitions"] == 1
 
 
 def test_a_leader_that_may_not_renew_any_more_ends(replicas: Replicas, tmp_path: Path) -> None:
@@ -76,7 +75,7 @@ def test_a_leader_that_may_not_renew_any_more_ends(replicas: Replicas, tmp_path:
         proxy.on_request = forbid
         said = wait_lost(replicas.first)
         wait_leads(replicas.second)
-    assert "couldn't be renewed for 2 s" in said
+    assert f"couldn't be renewed for {LEASE_SECONDS * 2 / 3:.0f} s" in said
     assert "leases is forbidden" in said
 
 
@@ -149,7 +148,7 @@ def test_a_replica_that_may_not_take_part_is_unready_until_it_may(
         pair.start()
         eventually(lambda: pair.second.ask("readyz")[0] == 200, describe="it is ready")
         take_election_right(own_plane, verb)
-        eventually(lambda: pair.second.ask("readyz")[0] == 503, within=15, describe="it is unready")
+        eventually(lambda: pair.second.ask("readyz")[0] == 503, within=5 * LEASE_SECONDS, describe="it is unready")
         said = pair.second.ask("readyz")[1]
         assert "it hasn't taken part in the election for" in said
         assert f'cannot {verb} resource "leases"' in said

@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 import requests
 
 from support.api import Api
@@ -16,6 +18,7 @@ from support.identity import CONTROLLER
 from support.manifests import api_key, member, organization
 from support.proxy import Proxy
 from support.replicas import (
+    LASTING_SECONDS,
     LEADS,
     LEASE_SECONDS,
     Replicas,
@@ -26,37 +29,66 @@ from support.replicas import (
     wait_leads,
     wait_lost,
 )
+from support.soak import Figure, check_promise, size
 from support.world import World
 from tenure_dev.controlplane import ControlPlane
 
-BURST, PACED = 20, 120
-"""Changes: as fast as they can be made, and spread over the time for which the leader is frozen."""
+BURST = size(short=10, soak=20)
+"""Changes, as fast as they can be made."""
 
-FROZEN_SECONDS = 60.0
+FROZEN_SECONDS = size(short=0.0, soak=60.0)
+PACED = size(short=20, soak=120)
+"""Changes while the leader is frozen, spread over that time."""
+
+KILLS = size(short=2, soak=20)
+LEASE = size(short=LEASE_SECONDS, soak=15)
 PROMISED_AFTER_KILL = 20.0
 PROMISED_AFTER_SIGTERM = 2.0
 MANY = [f"key-{number}" for number in range(30)]
 
+MakeReplicas = Callable[[int], Replicas]
 
-def test_another_replica_issues_keys_after_a_kill(
-    world: World, control_plane: ControlPlane, namespace: str, tmp_path: Path
-) -> None:
+
+@pytest.fixture
+def replicas_that_last(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[MakeReplicas]:
+    """Give a function that makes two replicas, not started, whose Lease lasts for so many seconds."""
+    made: list[Replicas] = []
+
+    def make(seconds: int) -> Replicas:
+        made.append(Replicas(control_plane, namespace, tmp_path, lease_seconds=seconds))
+        return made[-1]
+
     delete_lease(control_plane)
-    replicas = Replicas(control_plane, namespace, tmp_path, lease_seconds=15)
-    try:
-        replicas.start()
-        world.create(organization(), member("alice"), api_key("before", "alice"))
-        world.issue("before")
-        killed = time.monotonic()
-        replicas.first.kill()
-        world.create(api_key("after", "alice"))
-        world.issue("after", within=30)
-        assert seconds_since(killed) <= PROMISED_AFTER_KILL
-    finally:
+    yield make
+    for replicas in made:
         replicas.stop()
+    delete_lease(control_plane)
 
 
-def test_another_replica_issues_keys_after_a_stop(world: World, pair: Replicas) -> None:
+@pytest.mark.soak
+def test_another_replica_issues_keys_after_a_kill(
+    world: World, replicas_that_last: MakeReplicas, figure: Figure
+) -> None:
+    replicas = replicas_that_last(LEASE)
+    replicas.start()
+    world.create(organization(), member("alice"), api_key("before", "alice"))
+    world.issue("before")
+    killed = time.monotonic()
+    replicas.first.kill()
+    world.create(api_key("after", "alice"))
+    world.issue("after", within=2 * LEASE)
+    taken = seconds_since(killed)
+    figure(f"a key {taken:.1f} s after the leader was killed, with a Lease of {LEASE} s")
+    assert LEADS in replicas.second.log
+    check_promise(taken, PROMISED_AFTER_KILL)
+
+
+@pytest.mark.soak
+def test_another_replica_issues_keys_after_a_stop(
+    world: World, replicas_that_last: MakeReplicas, figure: Figure
+) -> None:
+    pair = replicas_that_last(LASTING_SECONDS)  # It is released: nobody could wait for its end.
+    pair.start()
     world.create(organization(), member("alice"), api_key("before", "alice"))
     world.issue("before")
     stopped = time.monotonic()
@@ -64,14 +96,18 @@ def test_another_replica_issues_keys_after_a_stop(world: World, pair: Replicas) 
     eventually(lambda: "released: " in pair.first.log, every=0.01, describe="the Lease is released")
     world.create(api_key("after", "alice"))
     world.issue("after")
-    assert seconds_since(stopped) <= PROMISED_AFTER_SIGTERM
+    taken = seconds_since(stopped)
+    figure(f"a key {taken:.1f} s after the leader was told to stop")
+    check_promise(taken, PROMISED_AFTER_SIGTERM)
     pair.first.stop()
     assert LEADS in pair.second.log
 
 
+@pytest.mark.soak
 def test_a_leader_that_is_told_to_stop_leaves_a_request_that_hangs_and_then_lets_go(
-    world: World, replicas: Replicas, tmp_path: Path
+    world: World, replicas_that_last: MakeReplicas, tmp_path: Path
 ) -> None:
+    replicas = replicas_that_last(LASTING_SECONDS)
     done: list[str] = []
 
     async def hang(request: Request) -> Answer:
@@ -94,38 +130,55 @@ def test_a_leader_that_is_told_to_stop_leaves_a_request_that_hangs_and_then_lets
         stopped = time.monotonic()
         replicas.first.terminate()
         world.issue("laptop")
-        assert seconds_since(stopped) <= PROMISED_AFTER_SIGTERM
+        check_promise(seconds_since(stopped), PROMISED_AFTER_SIGTERM)
         replicas.first.stop()
     assert done == ["hangs", "was left", "lets go"]
 
 
-def test_a_leader_frozen_for_a_minute_under_churn_changes_nothing_afterwards(
-    world: World, control_plane: ControlPlane, namespace: str, tmp_path: Path
+@pytest.mark.soak
+def test_a_leader_that_was_frozen_under_churn_changes_nothing_afterwards(
+    world: World, replicas_that_last: MakeReplicas, figure: Figure
 ) -> None:
-    delete_lease(control_plane)
-    pair = Replicas(control_plane, namespace, tmp_path, lease_seconds=15)
-    churn = Churn(world, 4)
-    try:
-        pair.start()
-        churn.populate()
-        with Witness(control_plane, namespace) as witness:
-            for _ in churn.steps(BURST):
-                pass
-            pair.first.pause()  # With work in hand.
-            frozen = time.monotonic()
-            for step in churn.steps(PACED):
-                time.sleep(max((step + 1) * FROZEN_SECONDS / PACED - seconds_since(frozen), 0))
-            wait_leads(pair.second)
+    pair, churn = replicas_that_last(LEASE), Churn(world, 4)
+    pair.start()
+    churn.populate()
+    with Witness(pair.plane, world.api.namespace) as witness:
+        churn.run(BURST)
+        pair.first.pause()  # With work in hand.
+        frozen = time.monotonic()
+        for step in churn.steps(PACED):
+            time.sleep(max((step + 1) * FROZEN_SECONDS / PACED - seconds_since(frozen), 0))
+        wait_leads(pair.second)
+        check_settled(world)
+        churn.run(BURST // 2)
+        figure(f"the leader was frozen for {seconds_since(frozen):.0f} s, and {PACED} changes were made meanwhile")
+        pair.first.resume()
+        churn.run(BURST // 2)
+        wait_lost(pair.first)
+        check_settled(world)
+    assert not witness.revived
+
+
+@pytest.mark.soak
+def test_leaders_that_are_killed_one_after_the_other_lose_no_key(
+    world: World, replicas_that_last: MakeReplicas, figure: Figure
+) -> None:
+    pair, churn = replicas_that_last(LEASE_SECONDS), Churn(world, 5)
+    pair.start()
+    churn.populate()
+    leader, other = pair.first, pair.second
+    with Witness(pair.plane, world.api.namespace) as witness:
+        for _ in range(KILLS):
+            churn.run(BURST)
+            led = other.log.count(LEADS)
+            leader.kill()  # With work in hand.
+            churn.run(BURST)
+            eventually(lambda: other.log.count(LEADS) > led, within=30, describe="the other one leads")  # noqa: B023
+            leader.start()
             check_settled(world)
-            assert seconds_since(frozen) >= FROZEN_SECONDS
-            for step in churn.steps(BURST):
-                if step == BURST // 2:
-                    pair.first.resume()
-            wait_lost(pair.first)
-            check_settled(world)
-        assert not witness.revived
-    finally:
-        pair.stop()
+            leader, other = other, leader
+    figure(f"{KILLS} leaders killed, {2 * KILLS * BURST} changes, looked at {witness.looks} times")
+    assert not witness.revived
 
 
 def test_no_key_is_issued_twice(world: World, audit: Audit, pair: Replicas) -> None:

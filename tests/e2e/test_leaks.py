@@ -18,8 +18,12 @@ from support.kubectl import NamespacedKubectl
 from support.manifests import api_key, member, organization, secret
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
+from support.soak import Figure, size
 from support.world import World
 from tenure_dev.controlplane import ControlPlane
+
+FAULTS = size(short=[(4, 7)], soak=[(4, 7), (3, 5), (5, 3), (2, 9)])
+"""One write in so many is answered with an error, and one in so many with one although it was stored."""
 
 TOKEN = re.compile(rb"tnr_[0-9A-Za-z]{12}_([0-9A-Za-z]{38})")
 """A token; the group is the part that is secret."""
@@ -53,14 +57,19 @@ def stored(etcd: str) -> Callable[[], Places]:
     return read
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("faults", FAULTS, ids=str)
 def test_tokens_are_in_secrets_only(
     world: World,
     operator: OperatorProcess,
     proxy: Proxy,
-    kubectl: NamespacedKubectl,
     stored: Callable[[], Places],
+    *,
+    kubectl: NamespacedKubectl,
+    figure: Figure,
+    faults: tuple[int, int],
 ) -> None:
-    fail_some_writes(proxy)
+    fail_some_writes(proxy, *faults)
     live_through_everything(world)
 
     objects = stored()
@@ -73,6 +82,7 @@ def test_tokens_are_in_secrets_only(
     found = found_in(places, tokens)
     requests = {place for place in found if place.startswith("sent POST /api/v1/") and "/secrets?" in place}
 
+    figure(f"{len(tokens)} tokens looked for in {len(places)} places")
     # laptop, approved, renewed and edited had two tokens each; bobs, expiring and conflict had one.
     assert len(tokens) >= 11
     assert min(len(secrets & found), len(requests)) >= len(tokens)
@@ -106,18 +116,18 @@ def test_an_answer_that_quotes_the_token_leaks_nothing(
     assert found_in({**objects, "log": operator.log.encode()}, tokens) == set()
 
 
-def fail_some_writes(proxy: Proxy) -> None:
-    """Answer every fourth write with an error, and every seventh with one although it was stored."""
+def fail_some_writes(proxy: Proxy, refused: int, told_wrong: int) -> None:
+    """Answer one write in so many with an error, and one in so many with one although it was stored."""
     count = 0
 
     async def before(request: Request) -> Answer:
         nonlocal count
         count += request.is_write
-        return Reply.failure(500, "InternalError") if request.is_write and count % 4 == 0 else None
+        return Reply.failure(500, "InternalError") if request.is_write and count % refused == 0 else None
 
     async def after(request: Request, reply: Reply) -> Answer:
         del reply
-        return Reply.failure(500, "InternalError") if request.is_write and count % 7 == 0 else None
+        return Reply.failure(500, "InternalError") if request.is_write and count % told_wrong == 0 else None
 
     proxy.on_request, proxy.on_response = before, after
 

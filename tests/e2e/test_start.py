@@ -178,4 +178,4 @@ def definition(plural: str, *, without: str | None = None) -> dict[str, Any]:
 
 def apply(plane: ControlPlane, body: Mapping[str, Any]) -> None:
     plane.kubectl("apply", "--server-side", "--filename=-", input=json.dumps(body))
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"crd/{body['metadata']['name']}")
+    plane.kubectl("wait", "--for=condition=Established", "--timeout=300s", f"crd/{body['metadata']['name']}")

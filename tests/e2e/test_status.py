@@ -80,7 +80,7 @@ def test_kubectl_waits_for_ready_on_each_kind(world: World, kubectl: NamespacedK
     world.create(organization(), member("alice"), api_key("laptop", "alice"))
 
     for kind in ("organization", "membership", "apikey"):
-        kubectl("wait", "--for=condition=Ready", kind, "--all", "--timeout=20s")
+        kubectl("wait", "--for=condition=Ready", kind, "--all", "--timeout=300s")
         (body,) = kubectl.json("get", kind)["items"]
         assert body["status"]["observedGeneration"] == body["metadata"]["generation"]
 

@@ -73,7 +73,7 @@ def test_an_organization_is_removed_by_two_commits(repository: Repository, world
     repository.remove(*list(repository.files))
     assert sync.settle() <= 2
     assert_nothing_is_left(repository, world)
-    repository.plane.kubectl("delete", "namespace", repository.namespace, "--timeout=30s")
+    repository.plane.kubectl("delete", "namespace", repository.namespace, "--timeout=300s")
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -162,7 +162,7 @@ def test_a_namespace_takes_even_a_protected_organization_along(
 ) -> None:
     Kubectl(repository).settle()
     world.issue(*KEYS, within=30)
-    judged.plane.kubectl("delete", "namespace", repository.namespace, "--timeout=30s")
+    judged.plane.kubectl("delete", "namespace", repository.namespace, "--timeout=300s")
     assert Api(judged.plane, repository.namespace).list("secrets") == []
 
 

@@ -51,7 +51,7 @@ def test_an_organization_is_restored_into_an_empty_namespace(
     old = world.issue(*KEYS, within=30)
 
     restored = Repository(judged.plane, repository.namespace, SOURCES[source](repository))
-    judged.plane.kubectl("delete", "namespace", repository.namespace, "--timeout=30s")
+    judged.plane.kubectl("delete", "namespace", repository.namespace, "--timeout=300s")
     assert Api(judged.plane, repository.namespace).list("secrets") == []
     judged.plane.kubectl("create", "namespace", repository.namespace)
     assert EVERY_TOOL[tool](restored).settle() == 1
@@ -74,7 +74,7 @@ def test_what_ended_before_the_export_is_issued_anew_after_it(
     world.change_role("alice", "Viewer", annotations=acknowledged)
     world.wait_reason("laptop", "RoleChanged", within=30)
     restored = Repository(judged.plane, repository.namespace, exported(repository))
-    judged.plane.kubectl("delete", "namespace", repository.namespace, "--timeout=30s")
+    judged.plane.kubectl("delete", "namespace", repository.namespace, "--timeout=300s")
     judged.plane.kubectl("create", "namespace", repository.namespace)
     Kubectl(restored).settle()
     world.issue("laptop", within=30)

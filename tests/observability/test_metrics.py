@@ -19,6 +19,8 @@ from tenure.metrics.model import Component
 CONTROLLER, WEBHOOK, VERIFIER = Component
 STANDARD = "process_"
 LIFE_HOURS = 480
+A_WHILE = 1800.0
+"""Seconds, as long as the tests before may take on a slow machine; what isn't a time of today is far off."""
 OF_A_CERTIFICATE = "tenure_verifier_certificate_"
 """What a verifier shows that serves with one; this one serves plain HTTP."""
 
@@ -104,7 +106,7 @@ def test_of_an_organization_the_first_key_to_expire_is_told_unless_it_is_short_l
 ) -> None:
     where = {"organization_namespace": story.world.api.namespace, "organization": "acme"}
     at = observed.value(CONTROLLER, "tenure_key_expiry_timestamp_seconds", **where, key="ci")
-    assert at == pytest.approx(time.time() + LIFE_HOURS * 3600, abs=120)
+    assert at == pytest.approx(time.time() + LIFE_HOURS * 3600, abs=A_WHILE)
     assert observed.value(CONTROLLER, "tenure_key_expiry_timestamp_seconds", **where) == at
 
 
@@ -125,7 +127,7 @@ def test_answers_are_counted_and_dead_keys_named(observed: Observed, story: Stor
     assert observed.value(VERIFIER, "tenure_dead_key_hits_total", key_id=story.dead.key_id) >= 1
     assert observed.value(VERIFIER, "tenure_verifier_keys") >= 1
     proof = observed.value(VERIFIER, "tenure_verifier_proof_timestamp_seconds", kind="Membership")
-    assert proof == pytest.approx(time.time(), abs=60)
+    assert proof == pytest.approx(time.time(), abs=A_WHILE)
 
 
 @pytest.mark.usefixtures("story")
@@ -135,8 +137,8 @@ def test_the_controller_tells_how_its_work_goes(observed: Observed) -> None:
 
     assert shown("tenure_leader") == 1
     assert shown("tenure_reconcile_duration_seconds_count", kind="ApiKey", outcome="done") >= 4
-    assert shown("tenure_list_timestamp_seconds", kind="ApiKey") == pytest.approx(time.time(), abs=400)
-    assert shown("tenure_watch_news_timestamp_seconds", kind="ApiKey") == pytest.approx(time.time(), abs=120)
+    assert shown("tenure_list_timestamp_seconds", kind="ApiKey") == pytest.approx(time.time(), abs=A_WHILE)
+    assert shown("tenure_watch_news_timestamp_seconds", kind="ApiKey") == pytest.approx(time.time(), abs=A_WHILE)
     eventually(lambda: shown("tenure_queue_depth") == 0, within=30, describe="the queue is empty")
     eventually(lambda: shown("tenure_watch_lag_seconds") == 0, within=30, describe="the watches told all")
 

@@ -13,6 +13,7 @@ from support.eventually import eventually
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
 from support.revocation import Caller, caller, json_of
+from support.slowness import NEVER
 from support.world import World
 from tenure.domain.resources import ApiKey
 from tenure_dev import webhooks
@@ -51,7 +52,7 @@ def populate(plane: ControlPlane, namespace: str, number: int) -> None:
     keys = [manifests.api_key(f"key-{key}", f"member-{key % MEMBERS}") for key in range(number)]
     items = [manifests.organization(), *members, *keys]
     document = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-    plane.kubectl("create", "--filename=-", f"--namespace={namespace}", input=document, timeout=120)
+    plane.kubectl("create", "--filename=-", f"--namespace={namespace}", input=document)
 
 
 def owner(plane: ControlPlane, namespace: str, folder: Path) -> Caller:
@@ -98,7 +99,7 @@ def test_an_interrupted_run_says_what_is_ended_and_the_next_one_ends_the_rest(
     process = person.start(*ALL, "-n", "interrupted", "--output=json")
     eventually(lambda: len(names(plane, "interrupted")) < MANY, within=30, every=0, describe="the first key is gone")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=NEVER)
 
     assert process.returncode == 1
     results = {key["name"]: key["result"] for key in json.loads(out)["keys"]}
@@ -118,7 +119,7 @@ def test_an_api_server_that_goes_away_ends_the_run_with_a_list_of_what_is_left(
     process = person.start(*ALL, "-n", "away", "--output=json")
     eventually(lambda: len(names(plane, "away")) < MANY, within=30, every=0, describe="the first key is gone")
     plane.stop_apiserver()
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=NEVER)
     said = person.refused(*ALL, "-n", "away")
     plane.start_apiserver()
     # At once, as after a restore, while the API server still asks for time.
@@ -143,7 +144,7 @@ def test_an_api_server_that_goes_away_ends_the_run_with_a_list_of_what_is_left(
 
 
 def test_a_missing_definition_is_said(plane: ControlPlane) -> None:
-    plane.kubectl("delete", "crd", f"{ApiKey.plural}.tenure.dev", "--timeout=60s")
+    plane.kubectl("delete", "crd", f"{ApiKey.plural}.tenure.dev", "--timeout=300s")
     said = Caller(plane.kubeconfig).refused(*ALL)
     plane.apply_crds(CRDS)
     assert f"the cluster at {plane.server} has no ApiKeys; is Tenure installed there?" in said

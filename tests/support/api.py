@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import requests
 
+from support.slowness import NEVER
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import API_VERSION
 from tenure_dev.controlplane import ControlPlane
@@ -100,7 +101,7 @@ class Api:
         return f"{PATHS[plural]}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
 
     def _call(self, method: str, path: str, **kwargs: Any) -> Body:
-        answer = self._session.request(method, self._server + path, timeout=30, **kwargs)
+        answer = self._session.request(method, self._server + path, timeout=NEVER, **kwargs)
         if not answer.ok:
             raise ApiRefusedError(answer)
         body: Body = answer.json()

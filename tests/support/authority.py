@@ -13,6 +13,7 @@ from cryptography import x509
 from support import manifests
 from support.client import fresh_namespace
 from support.eventually import eventually
+from support.slowness import NEVER
 from tenure.kube import authorities, webhooks
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.webhooks import NAMESPACE, install
@@ -69,19 +70,19 @@ def secret(plane: ControlPlane) -> Mapping[str, bytes] | None:
     return {name: base64.b64decode(value) for name, value in json.loads(output)["data"].items()}
 
 
-def put_secret(plane: ControlPlane, files: Mapping[str, bytes]) -> None:
-    """Replace what the authority's Secret holds."""
+def put_secret(plane: ControlPlane, files: Mapping[str, bytes], verb: str = "replace") -> None:
+    """Replace what the authority's Secret holds, or `create` it."""
     data = {name: base64.b64encode(text).decode() for name, text in files.items()}
     metadata = {"name": authorities.NAME, "namespace": NAMESPACE}
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
-    plane.kubectl("replace", "--filename=-", input=json.dumps(body))
+    plane.kubectl(verb, "--filename=-", input=json.dumps(body))
 
 
 def served_by(port: int, trusted: bytes) -> x509.Certificate:
     """Return the certificate that a new connection gets; raises `ssl.SSLError` if it isn't trusted."""
     context = ssl.create_default_context(cadata=trusted.decode())
     with (
-        socket.create_connection((HOST, port), timeout=10) as plain,
+        socket.create_connection((HOST, port), timeout=NEVER) as plain,
         context.wrap_socket(plain, server_hostname=HOST) as stream,
     ):
         certificate = stream.getpeercert(binary_form=True)

@@ -26,6 +26,7 @@ class Churn:
         self._world = world
         self._random = Random(seed)
         self._made = 0
+        self._members: tuple[str, ...] = (*PEOPLE, "deploy")
 
     def populate(self) -> None:
         """Create the organization, its members, and a few keys."""
@@ -36,15 +37,24 @@ class Churn:
 
     def steps(self, count: int) -> Iterator[int]:
         """Make so many changes, one for each turn of the caller's loop."""
-        changes = [self._create_key, self._create_key, self._raise_revision, self._delete_key, self._change_role]
         for number in range(count):
-            self._random.choice([*changes, self._delete_secret])()
+            self._random.choice(self._changes())()
             yield number
+
+    def run(self, count: int) -> None:
+        """Make so many changes, as fast as they can be made."""
+        for _ in self.steps(count):
+            pass
+
+    def _changes(self) -> list[Callable[[], None]]:
+        """The changes to choose from."""
+        changes = [self._create_key, self._create_key, self._raise_revision, self._delete_key, self._change_role]
+        return [*changes, self._delete_secret]
 
     def _create_key(self) -> None:
         self._made += 1
         approval = {"forRole": self._random.choice(ROLES)} if self._random.random() < 0.3 else {}
-        self._world.create(api_key(f"key-{self._made}", self._random.choice((*PEOPLE, "deploy")), **approval))
+        self._world.create(api_key(f"key-{self._made}", self._random.choice(self._members), **approval))
 
     def _raise_revision(self) -> None:
         def raise_it(key: Body) -> None:
@@ -114,13 +124,11 @@ class Witness:
         members = {body["metadata"]["name"]: Membership.from_body(body) for body in self._api.list("memberships")}
         (acme,) = [Organization.from_body(body) for body in self._api.list("organizations")]
         now = datetime.now(UTC)
-        valid = {
-            key.status.hash or ""
-            for key in keys
-            if validity(key, members.get(key.spec.membership), acme, now) is Verdict.VALID
-        }
+        verdicts = {key.status.hash or "": validity(key, members.get(key.spec.membership), acme, now) for key in keys}
+        valid = {hash_ for hash_, verdict in verdicts.items() if verdict is Verdict.VALID}
+        rest = {hash_ for hash_, verdict in verdicts.items() if verdict is Verdict.SUSPENDED}
         self.revived |= valid & self.ended
-        self.ended |= self.valid - valid
+        self.ended |= self.valid - valid - rest
         self.valid |= valid
         self.looks += 1
 

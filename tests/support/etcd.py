@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import requests
 
+from support.slowness import NEVER
+
 PREFIX = "/registry/"
 
 
@@ -21,7 +23,7 @@ class Write:
 
 def current_revision(endpoint: str) -> int:
     """Return the number of the latest write."""
-    answer = requests.post(f"{endpoint}/v3/kv/range", json={**_range(PREFIX), "count_only": True}, timeout=30)
+    answer = requests.post(f"{endpoint}/v3/kv/range", json={**_range(PREFIX), "count_only": True}, timeout=NEVER)
     answer.raise_for_status()
     return int(answer.json()["header"]["revision"])
 
@@ -29,7 +31,7 @@ def current_revision(endpoint: str) -> int:
 def writes_between(endpoint: str, first: int, last: int) -> Iterator[Write]:
     """Give every write from revision `first` to `last`, those that others replaced since among them."""
     watch = {"create_request": {**_range(PREFIX), "start_revision": first}}
-    with requests.post(f"{endpoint}/v3/watch", json=watch, stream=True, timeout=30) as answer:
+    with requests.post(f"{endpoint}/v3/watch", json=watch, stream=True, timeout=NEVER) as answer:
         answer.raise_for_status()
         for line in answer.iter_lines():
             for event in json.loads(line)["result"].get("events", ()):

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from support.slowness import slowness, slowness_now
+
 T = TypeVar("T")
 
 
@@ -12,9 +14,10 @@ def eventually(
 ) -> T:
     """Call `check` every `every` seconds until it returns something truthy, and return that.
 
-    An exception counts as "not yet". After `within` seconds an AssertionError tells the last value or exception.
+    An exception counts as "not yet". After `within` seconds an AssertionError tells the last value or exception. These
+    are seconds of a quiet machine: on a slow or busy one, as measured then, it takes longer.
     """
-    deadline = time.monotonic() + within
+    began = time.monotonic()
     last_error: Exception | None = None
     while True:
         try:
@@ -25,6 +28,12 @@ def eventually(
             if value:
                 return value
             last_error, seen = None, repr(value)
-        if time.monotonic() >= deadline:
+        # Looked at only now, so that whoever needn't wait for long needn't measure.
+        if time.monotonic() >= began + within and _is_over(began, within):
             raise AssertionError(f"{describe}: not within {within:g} s; last seen: {seen}") from last_error
         time.sleep(every)
+
+
+def _is_over(began: float, within: float) -> bool:
+    """Whether the time is over that a wait of so many seconds may take here; a fresh look has the last word."""
+    return all(time.monotonic() >= began + within * factor() for factor in (slowness, slowness_now))

@@ -22,7 +22,7 @@ class NamespacedKubectl:
         input: str | None = None,  # noqa: A002  (as Kubectl)
         check: bool = True,
         as_user: str | None = None,
-        timeout: float = 60,
+        timeout: float = 300,
     ) -> subprocess.CompletedProcess[str]:
         """See `Kubectl.__call__`."""
         scope = f"--namespace={self.namespace}"

@@ -1,4 +1,8 @@
-"""A load of requests that the webhook is asked about, in bursts, so that the API server opens new connections to it."""
+"""A load of requests that the webhook is asked about, in bursts, so that the API server opens new connections to it.
+
+A burst begins once the one before is answered, and is as large as the machine carries: what isn't answered within the
+five seconds of a starved API server is no fault of whoever is asked.
+"""
 
 import asyncio
 import contextlib
@@ -8,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import aiohttp
@@ -17,6 +22,9 @@ from tenure_dev.controlplane import ControlPlane
 _MERGE_PATCH = "application/merge-patch+json"
 _NONE = 599
 """Stands for no answer at all."""
+
+_LATE = ("context deadline exceeded", "Client.Timeout exceeded", "no answer in time", "Too many requests", "timed out")
+"""What is said where an answer took too long, by the API server of the webhook and the other way round."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,12 @@ class Answers:
     errors: list[str] = field(default_factory=list)
     """The first few answers that were no success."""
 
+    faults: list[str] = field(default_factory=list)
+    """Those that were not only late: a refused or broken connection, a certificate that isn't trusted, a denial."""
+
+    late: int = 0
+    """How many were."""
+
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -52,8 +66,14 @@ class Answers:
     def note(self, code: int, text: str) -> None:
         """Count an answer."""
         self.codes[code] += 1
-        if code >= 400 and len(self.errors) < 10:
+        if code < 400:
+            return
+        if len(self.errors) < 10:
             self.errors.append(f"{code} {text}")
+        if any(said in text for said in _LATE):
+            self.late += 1
+        else:
+            self.faults.append(f"{code} {text}")
 
 
 @contextlib.asynccontextmanager
@@ -70,10 +90,10 @@ async def administrator(plane: ControlPlane) -> AsyncIterator[aiohttp.ClientSess
 async def load(
     plane: ControlPlane, make: Callable[[int], Call], *, rate: int, every: float = 1.0
 ) -> AsyncIterator[Answers]:
-    """Make `rate` requests a second while the block runs, all those of one burst at the same moment."""
+    """Make up to `rate` requests a second while the block runs, all those of one burst at the same moment."""
     answers = Answers()
     async with administrator(plane) as session:
-        task = asyncio.create_task(_keep_asking(session, make, answers, burst=int(rate * every), every=every))
+        task = asyncio.create_task(_keep_asking(session, make, answers, most=int(rate * every), every=every))
         try:
             yield answers
         finally:
@@ -105,19 +125,18 @@ def load_beside(plane: ControlPlane, make: Callable[[int], Call], *, rate: int) 
 
 
 async def _keep_asking(
-    session: aiohttp.ClientSession, make: Callable[[int], Call], answers: Answers, *, burst: int, every: float
+    session: aiohttp.ClientSession, make: Callable[[int], Call], answers: Answers, *, most: int, every: float
 ) -> None:
-    number, due = 0, time.monotonic()
-    running: set[asyncio.Task[None]] = set()
+    numbers, burst = count(), most
+    running: list[asyncio.Task[None]] = []
     try:
         while True:
-            for _ in range(burst):
-                task = asyncio.create_task(_ask(session, make(number), answers))
-                running.add(task)
-                task.add_done_callback(running.discard)
-                number += 1
-            due += every
-            await asyncio.sleep(max(due - time.monotonic(), 0))
+            began = time.monotonic()
+            running = [asyncio.create_task(_ask(session, make(next(numbers)), answers)) for _ in range(burst)]
+            await asyncio.wait(running)  # It leaves them alone if it is cancelled.
+            taken = time.monotonic() - began
+            burst = min(max(int(burst * every / taken), 1), 2 * burst, most)
+            await asyncio.sleep(max(every - taken, 0))
     finally:
         # What is under way is answered; an answer that never came would be a failure that nobody counted.
         await asyncio.gather(*running)

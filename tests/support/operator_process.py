@@ -10,6 +10,7 @@ import requests
 
 from support.eventually import eventually
 from support.forks import ForkedProcess
+from support.slowness import NEVER, slowness
 from tenure_dev import operator
 from tenure_dev.controlplane import free_ports
 
@@ -62,7 +63,7 @@ class OperatorProcess:
     def ask(self, path: str) -> tuple[int, str]:
         """The status and the text that it answers at `livez`, `readyz` or `metrics`; 0 while it doesn't listen."""
         try:
-            answer = requests.get(f"http://127.0.0.1:{self.health_port}/{path}", timeout=10)
+            answer = requests.get(f"http://127.0.0.1:{self.health_port}/{path}", timeout=NEVER)
         except requests.ConnectionError:
             return 0, ""
         return answer.status_code, answer.text
@@ -90,8 +91,8 @@ class OperatorProcess:
         return self._process.pid
 
     def stop(self, *, within: float = 5.0) -> None:
-        """Stop it as Kubernetes does, with SIGTERM; it must exit with 0 `within` seconds."""
-        code = self._process.stop(grace=within)
+        """Stop it as Kubernetes does, with SIGTERM; it must exit with 0 `within` seconds of a quiet machine."""
+        code = self._process.stop(grace=within * slowness())
         assert code == 0, f"SIGTERM ended the operator with {code} instead of 0:\n{self._process.tail(30)}"
 
     def terminate(self) -> None:

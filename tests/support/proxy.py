@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp import web
 
 from support.exchange import DROP, Answer, Exchange, Reply, Request
+from support.slowness import NEVER
 from tenure_dev import kubeconfig
 from tenure_dev.controlplane import ControlPlane
 
@@ -144,7 +145,7 @@ class Proxy:
         async def awaited() -> T:
             return await work
 
-        return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(timeout=30)
+        return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(timeout=NEVER)
 
     async def _open(self) -> int:
         self._session = aiohttp.ClientSession(

@@ -2,7 +2,7 @@
 
 import socket
 
-_SECONDS = 20
+from support.slowness import NEVER
 
 
 def spoken(port: int, *parts: bytes) -> bytes:
@@ -11,7 +11,7 @@ def spoken(port: int, *parts: bytes) -> bytes:
     A connection that is cut while there is still something to say answers what had come by then.
     """
     answer = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=_SECONDS) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=NEVER) as connection:
         try:
             for part in parts:
                 connection.sendall(part)

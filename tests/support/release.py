@@ -16,6 +16,7 @@ import pytest
 
 from support.operator_process import OperatorProcess
 from support.service_network import ServiceNetwork
+from support.slowness import NEVER
 from support.verifier_process import VerifierProcess
 from support.webhook_process import WebhookProcess
 from tenure_dev import kubeconfig
@@ -86,7 +87,7 @@ class Site:
         """Run Helm against the cluster."""
         environment = {"HOME": str(self.folder), "KUBECONFIG": str(self.plane.kubeconfig)}
         command = [str(Tools.find_or_build().helm), *args, "--namespace", NAMESPACE]
-        result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
+        result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=NEVER)
         assert result.returncode == 0, result.stderr
         return result.stdout
 

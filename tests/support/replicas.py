@@ -12,13 +12,17 @@ from support.eventually import eventually
 from support.exchange import Request
 from support.identity import CONTROLLER, config_of
 from support.operator_process import OperatorProcess
+from support.slowness import NEVER, slowness
 from tenure.domain.lease import Lease
 from tenure.kube.election import NAME
 from tenure_dev.chart import NAMESPACE
 from tenure_dev.controlplane import ControlPlane
 
-LEASE_SECONDS = 3
-"""As short as it may be, so that a test takes seconds."""
+LEASE_SECONDS = 3 * min(round(slowness()), 3)
+"""As short as it may be, so that a test takes seconds; on a slow machine a leader needs longer to renew it."""
+
+LASTING_SECONDS = 600
+"""Of a Lease that nobody could wait for to end."""
 
 LEADS = ": leads: "
 """What a replica logs once it leads."""
@@ -66,7 +70,7 @@ def wait_leads(replica: OperatorProcess, *, within: float = 30.0) -> None:
     eventually(lambda: LEADS in replica.log, within=within, describe="the replica leads")
 
 
-def wait_lost(replica: OperatorProcess, *, within: float = 15.0) -> str:
+def wait_lost(replica: OperatorProcess, *, within: float = 5 * LEASE_SECONDS) -> str:
     """Wait until a replica has ended since it doesn't lead any more, and return what it said."""
     eventually(lambda: not replica.running, within=within, describe="the replica has ended")
     assert replica.exit_code == 1
@@ -127,5 +131,5 @@ def send_again(plane: ControlPlane, request: Request) -> requests.Response:
         headers={"Content-Type": request.headers["Content-Type"], "Impersonate-User": CONTROLLER},
         cert=(str(plane.admin.certificate), str(plane.admin.key)),
         verify=str(plane.certificate_authority),
-        timeout=10,
+        timeout=NEVER,
     )

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from support import manifests
 from support.api import Body
+from support.slowness import NEVER
 from tenure.domain.resources.base import GROUP, VERSION
 from tenure_dev.controlplane import ControlPlane
 
@@ -49,7 +50,7 @@ class Door:
 
     plane: ControlPlane
     port: int
-    timeout: float = 30.0
+    timeout: float = NEVER
     trusted: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from support.slowness import NEVER
+
 
 class ServiceNetwork:
     """Carries the API server's connections to Services to the backends; a context manager.
@@ -63,7 +65,7 @@ class ServiceNetwork:
         return self._folder / "egress.sock"
 
     def _run(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=NEVER)
 
     async def _close(self) -> None:
         self._server.close()

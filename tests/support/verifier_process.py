@@ -7,13 +7,12 @@ from typing import Any
 import requests
 
 from support.operator_process import OperatorProcess
+from support.slowness import NEVER
 from tenure.domain.tokens import Token
 from tenure_dev import verifier
 from tenure_dev.controlplane import free_ports
 
 Body = dict[str, Any]
-
-_SECONDS = 10
 
 
 class VerifierProcess(OperatorProcess):
@@ -42,7 +41,7 @@ class VerifierProcess(OperatorProcess):
         text = token.reveal() if isinstance(token, Token) else token
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         body = {"token": text, **asked}
-        answer = requests.post(f"{self.url}/v1/verify", json=body, headers=headers, timeout=_SECONDS)
+        answer = requests.post(f"{self.url}/v1/verify", json=body, headers=headers, timeout=NEVER)
         assert answer.status_code == requests.codes.ok, answer.text
         document: Body = answer.json()
         return document
@@ -58,13 +57,13 @@ class VerifierProcess(OperatorProcess):
         text = token.reveal() if isinstance(token, Token) else token
         presented = {} if text is None else {"Authorization": f"Bearer {text}"}
         return requests.get(
-            f"{self.url}/v1/authorize", params=query, headers={**presented, **(headers or {})}, timeout=_SECONDS
+            f"{self.url}/v1/authorize", params=query, headers={**presented, **(headers or {})}, timeout=NEVER
         )
 
     def review(self, spec: Any) -> requests.Response:
         """Post a TokenReview."""
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
-        return requests.post(f"{self.url}/v1/tokenreview", json=body, timeout=_SECONDS)
+        return requests.post(f"{self.url}/v1/tokenreview", json=body, timeout=NEVER)
 
     def readiness(self) -> tuple[int, str]:
         """What `/readyz` says."""

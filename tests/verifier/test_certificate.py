@@ -12,6 +12,7 @@ from support.eventually import eventually
 from support.identity import VERIFIER, config_of
 from support.observed import scrape, value
 from support.refused_start import refused_start
+from support.slowness import NEVER
 from support.verifier_process import VerifierProcess
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.verifier import command
@@ -73,7 +74,7 @@ def test_a_renewed_certificate_is_served_and_its_expiry_told_while_connections_g
     ):
         kept.trust_env, kept.verify = False, str(secret.trusted)
         url = f"https://{HOST}:{verifier.port}/openapi.json"
-        assert kept.get(url, timeout=10).ok
+        assert kept.get(url, timeout=NEVER).ok
         assert served_by(verifier.port, trusted).not_valid_after_utc == first_ends
         assert value(verifier, EXPIRY) == first_ends.timestamp()
         assert value(verifier, RENEWAL) < first_ends.timestamp()
@@ -86,7 +87,7 @@ def test_a_renewed_certificate_is_served_and_its_expiry_told_while_connections_g
             describe="the renewed certificate is served",
         )
         assert value(verifier, EXPIRY) == second_ends.timestamp()
-        assert kept.get(url, timeout=10).ok
+        assert kept.get(url, timeout=NEVER).ok
 
 
 def test_spoilt_files_leave_what_is_served_and_are_complained_about(

@@ -14,6 +14,7 @@ from support.identity import CONTROLLER, VERIFIER, config_of
 from support.manifests import api_key, member, organization
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
+from support.slowness import NEVER
 from support.verifier_process import VerifierProcess
 from support.world import World, fresh_world
 from tenure.domain.tokens import Token
@@ -58,7 +59,7 @@ def verifier(plane: ControlPlane, token: Token) -> Iterator[VerifierProcess]:
 
 def status(verifier: VerifierProcess, token: Token) -> int:
     body = {"token": token.reveal()}
-    return requests.post(f"{verifier.url}/v1/verify", json=body, timeout=10).status_code
+    return requests.post(f"{verifier.url}/v1/verify", json=body, timeout=NEVER).status_code
 
 
 def watched(proxy: Proxy) -> set[str]:

@@ -18,6 +18,7 @@ from support.identity import VERIFIER, config_of
 from support.manifests import api_key
 from support.raw_http import head, spoken, status
 from support.shared_operator import SharedOperator
+from support.slowness import NEVER
 from support.verified import known, known_key, wait_code
 from support.verifier_process import Body, VerifierProcess
 from support.world import World
@@ -147,7 +148,7 @@ def test_no_body_opens_anything(verifier: VerifierProcess, path: str, document: 
 )
 def test_a_review_of_another_version_is_refused(verifier: VerifierProcess, token: Token, versions: str | None) -> None:
     body = {"apiVersion": versions, "kind": "TokenReview", "spec": {"token": token.reveal()}}
-    answer = requests.post(f"{verifier.url}/v1/tokenreview", json=body, timeout=10)
+    answer = requests.post(f"{verifier.url}/v1/tokenreview", json=body, timeout=NEVER)
     assert (answer.status_code, "authenticated" in answer.text) == (400, False)
 
 
@@ -162,7 +163,7 @@ def test_headers_do_not_dodge_the_limiter_and_keys_that_work_are_never_held_up(
             address = f"10.0.{number // 256}.{number % 256}"
             value = {"Forwarded": f"for={address}", "Host": f"{address}.example.com"}.get(name, address)
             headers = {name: value, "X-Real-IP": address, "X-Api-Key": suspended.reveal()}
-            answer = session.get(f"{verifier.url}/v1/authorize", headers=headers, timeout=10)
+            answer = session.get(f"{verifier.url}/v1/authorize", headers=headers, timeout=NEVER)
             assert answer.status_code == 401, "whoever else is behind the same proxy is still told so"
             return str(answer.json()["code"])
 
@@ -176,7 +177,7 @@ def test_headers_do_not_dodge_the_limiter_and_keys_that_work_are_never_held_up(
 
 
 def failed_at(verifier: VerifierProcess, address: str, token: Token) -> Body:
-    connection = HTTPConnection("127.0.0.1", verifier.port, timeout=10, source_address=(address, 0))
+    connection = HTTPConnection("127.0.0.1", verifier.port, timeout=NEVER, source_address=(address, 0))
     connection.request("GET", "/v1/authorize", headers={"X-Api-Key": token.reveal()})
     document: Body = json.load(connection.getresponse())
     connection.close()

@@ -15,6 +15,7 @@ from support.operator_process import OperatorProcess
 from support.proxy import Proxy
 from support.refused_start import USAGE, refused_start
 from support.rights import grant, rule, title
+from support.slowness import NEVER
 from support.verified import authorized, wait_code
 from support.verifier_process import VerifierProcess
 from support.world import World
@@ -149,14 +150,14 @@ def test_sigterm_ends_it_with_0_whoever_is_connected(plane: ControlPlane, port: 
         VerifierProcess(plane.kubeconfig, tmp_path / "verifier.log", port=port) as verifier,
         requests.Session() as kept,
     ):
-        assert kept.get(f"{verifier.url}/openapi.json", timeout=10).ok
+        assert kept.get(f"{verifier.url}/openapi.json", timeout=NEVER).ok
         with (
             socket.create_connection(("127.0.0.1", port)) as silent,
             socket.create_connection(("127.0.0.1", port)) as slow,
         ):
             slow.sendall(b"POST /v1/verify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
             assert silent.fileno() >= 0
-            assert kept.get(f"{verifier.url}/openapi.json", timeout=10).ok
+            assert kept.get(f"{verifier.url}/openapi.json", timeout=NEVER).ok
             verifier.stop(within=5.0)
     assert "stopped" in verifier.log
     assert "Traceback" not in verifier.log

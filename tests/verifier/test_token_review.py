@@ -11,6 +11,7 @@ from support.eventually import eventually
 from support.identity import CONTROLLER, VERIFIER, config_of
 from support.manifests import Body, api_key, member, organization, service_account
 from support.operator_process import OperatorProcess
+from support.slowness import NEVER
 from support.verified import known, known_key, service_token, wait_code
 from support.verifier_process import VerifierProcess
 from support.world import World, fresh_world
@@ -105,7 +106,7 @@ def ask(plane: ControlPlane, token: Token, group: str, kind: str, **fields: Body
         json={"apiVersion": group, "kind": kind, **fields},
         headers={"Authorization": f"Bearer {token.reveal()}"},
         verify=str(plane.certificate_authority),
-        timeout=10,
+        timeout=NEVER,
     )
 
 
