@@ -25,8 +25,8 @@ from tenure.domain.admission.tree import Address, Tree
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.planning.actions import UpdateStatus
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
+from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import Membership, Organization, Resource
-from tenure.domain.resources.organization import WhenKeysExist
 from tenure.impact.trees import read_trees
 
 NAMESPACE = "acme"

@@ -13,8 +13,8 @@ from support.reviewed import change
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.judgement import Judgement
 from tenure.domain.installation import Installation, Limits
+from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import Membership
-from tenure.domain.resources.organization import WhenKeysExist
 
 Body = manifests.Body
 
