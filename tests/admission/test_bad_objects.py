@@ -13,6 +13,7 @@ from support import attacks, manifests
 from support.acme import Acme, attacked
 from support.attacks import Attack
 from support.client import refusal
+from support.large_metadata import LARGE_METADATA, MANY_LABELS, MEBIBYTE_OF_LABELS
 from support.people import ADMINISTRATOR, GITOPS, LIMITED_GITOPS, MEMBER, OUTSIDER
 
 if TYPE_CHECKING:
@@ -27,19 +28,8 @@ VIEWER_THEN_OWNER = (
 OWNER_THEN_VIEWER = VIEWER_THEN_OWNER.replace('"role": "Viewer", "role": "Owner"', '"role": "Owner", "role": "Viewer"')
 
 OBJECTS = (("organizations", "acme"), ("memberships", "alice"), ("apikeys", "laptop"))
-LARGE_METADATA = {
-    "65 labels": ({"labels": {f"example.com/l{n}": "x" for n in range(65)}}, "65 labels; at most 64 are allowed"),
-    "5,000 labels": ({"labels": {f"example.com/l{n}": "x" for n in range(5000)}}, "5000 labels; at most 64"),
-    "65 kB of annotations": ({"annotations": {"example.com/a": "x" * 66_000}}, "66013 bytes in all; at most 65536"),
-    "255 kB of annotations": ({"annotations": {"example.com/a": "x" * 255_000}}, "255013 bytes in all; at most 65536"),
-    "Kopf's annotation of 250 kB": (
-        {"annotations": {"kopf.zalando.org/last-handled-configuration": "x" * 250_000}},
-        "at most 65536 are allowed",
-    ),
-}
 WAYS = tuple(attacks.ways("", "", {}, ""))
 PEOPLE = (OUTSIDER, ADMINISTRATOR)
-MEBIBYTE_OF_LABELS = {f"example.com/{n:05}": "x" * 48 for n in range(16_000)}
 
 ROWS: Mapping[str, Attack] = {
     "B-5 role given twice in JSON, where the grant is for the first": attacks.create_text(
@@ -66,7 +56,7 @@ ROWS: Mapping[str, Attack] = {
     },
     **{
         f"B-39 a new {body['kind']} with 1 MiB of labels": attacks.create(
-            manifests.marked(body, labels=MEBIBYTE_OF_LABELS), "metadata.labels: 16000 labels; at most 64 are allowed"
+            manifests.marked(body, labels=MEBIBYTE_OF_LABELS), MANY_LABELS
         ).by(ADMINISTRATOR)
         for body in (manifests.organization("second"), manifests.member("otto"), manifests.api_key("large", "alice"))
     },

@@ -12,6 +12,7 @@ from support import manifests
 from support.changes import BOUNDS, KEYS, PEOPLE, patch
 from support.speech import plain
 from support.team import Team, team
+from support.words import EVERYTHING, UNACKNOWLEDGED, WARNED
 
 if TYPE_CHECKING:
     from admission.conftest import Judged
@@ -33,52 +34,14 @@ def acme(judged: "Judged") -> Iterator[Team]:
         yield given
 
 
-WARNED = """\
-Warning: spec.role: Member -> Viewer ends 2 working keys of alice@acme.io:
-Warning: - ci-deploy (<key>, expires)
-Warning: - laptop (<key>)
-Warning: Whatever uses them stops working at once.
-Warning: Approved for Viewer by spec.forRole, issued with a new token: next
-"""
-UNACKNOWLEDGED = (
-    FORBIDDEN
-    + """\
-spec.role: Member -> Viewer would end 2 working keys of alice@acme.io: ci-deploy (<key>, expires), laptop (<key>).
-Whatever uses them would stop working at once. The acknowledgement lacks laptop.
-To acknowledge this, put the annotation into the same write:
-  kubectl patch membership alice -n <namespace> --type merge -p '{"metadata":{"annotations":\
-{"tenure.dev/acknowledge-key-deletion":"Viewer: ci-deploy, laptop"}},"spec":{"role":"Viewer"}}'
-In Git, in the same commit:  tenure.dev/acknowledge-key-deletion: "Viewer: ci-deploy, laptop"
-A key that should go on with a new token: set its spec.forRole to Viewer.
-"""
-)
-LAST_OWNER = """\
-spec.role: olga is the only Owner of Organization acme (members being deleted, suspended or with an ownerReference \
-don't count), and an organization keeps one; give another member the role Owner first
-"""
-EVERYTHING = (
-    FORBIDDEN
-    + "spec.role: Owner -> Viewer is denied by Organization acme (spec.roleChanges.deny); allowed: Member, Analyst\n"
-    + LAST_OWNER
-    + """\
-spec.role: Owner -> Viewer would end 1 working key of olga@acme.io: admin (<key>).
-Whatever uses them would stop working at once. Nothing acknowledges this.
-To acknowledge this, put the annotation into the same write:
-  kubectl patch membership olga -n <namespace> --type merge -p '{"metadata":{"annotations":\
-{"tenure.dev/acknowledge-key-deletion":"Viewer: admin"}},"spec":{"role":"Viewer"}}'
-In Git, in the same commit:  tenure.dev/acknowledge-key-deletion: "Viewer: admin"
-A key that should go on with a new token: set its spec.forRole to Viewer.
-"""
-)
-
 SAID = {
     "role change under Warn": ("Warn", patch("alice", "Viewer"), WARNED),
     "without acknowledgement": (
         "RequireAcknowledgement",
         patch("alice", "Viewer", "Viewer: ci-deploy"),
-        UNACKNOWLEDGED,
+        FORBIDDEN + UNACKNOWLEDGED,
     ),
-    "all that is wrong": ("RequireAcknowledgement", patch("olga", "Viewer"), EVERYTHING),
+    "all that is wrong": ("RequireAcknowledgement", patch("olga", "Viewer"), FORBIDDEN + EVERYTHING),
 }
 
 
@@ -86,7 +49,7 @@ SAID = {
 def test_standard_error_is_as_documented(acme: Team, rule: str, command: tuple[str, ...], words: str) -> None:
     acme.world.api.patch("organizations", "acme", {"spec": {"roleChanges": {"whenKeysExist": rule}}})
     said = acme.say(*command, DRY_RUN)
-    assert plain(said.errors).replace(acme.namespace, "<namespace>") == words
+    assert plain(said.errors).replace(f"-n {acme.namespace} ", "-n acme ") == words
 
 
 LONG_MEMBER, LONG_ROBOT = "m" * 63, "r" * 63

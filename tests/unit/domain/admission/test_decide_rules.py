@@ -9,6 +9,7 @@ import pytest
 from support import manifests
 from support.builders import membership, organization
 from support.evidence import judged
+from support.large_metadata import LARGE_METADATA, MANY_LABELS, MEBIBYTE_OF_LABELS
 from support.people import ADMINISTRATOR, OUTSIDER, Person
 from tenure.domain.admission.judgement import Judgement
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
@@ -236,20 +237,6 @@ def test_suspending_all_owners_passes_with_a_warning(suspended: list[str], warne
     assert (answer.allowed, answer.warnings) == (True, (words,) if warned else ())
 
 
-LARGE_METADATA: Mapping[str, tuple[Body, str]] = {
-    "65 labels": ({"labels": {f"example.com/l{n}": "x" for n in range(65)}}, "65 labels; at most 64 are allowed"),
-    "5,000 labels": ({"labels": {f"example.com/l{n}": "x" for n in range(5000)}}, "5000 labels; at most 64"),
-    "65 kB of annotations": ({"annotations": {"example.com/a": "x" * 66_000}}, "66013 bytes in all; at most 65536"),
-    "255 kB of annotations": ({"annotations": {"example.com/a": "x" * 255_000}}, "255013 bytes in all; at most 65536"),
-    "Kopf's annotation of 250 kB": (
-        {"annotations": {"kopf.zalando.org/last-handled-configuration": "x" * 250_000}},
-        "at most 65536 are allowed",
-    ),
-    "1 MiB of labels": (
-        {"labels": {f"example.com/{n:05}": "x" * 48 for n in range(16_000)}},
-        "metadata.labels: 16000 labels; at most 64 are allowed",
-    ),
-}
 OBJECTS: Mapping[type[Resource], Body] = {
     Organization: manifests.organization(deletionProtection=True),
     Membership: manifests.member("alice"),
@@ -257,7 +244,13 @@ OBJECTS: Mapping[type[Resource], Body] = {
 }
 
 
-@pytest.mark.parametrize(("metadata", "says"), LARGE_METADATA.values(), ids=LARGE_METADATA)
+LARGE: Mapping[str, tuple[Body, str]] = {
+    **LARGE_METADATA,
+    "1 MiB of labels": ({"labels": MEBIBYTE_OF_LABELS}, MANY_LABELS),
+}
+
+
+@pytest.mark.parametrize(("metadata", "says"), LARGE.values(), ids=LARGE)
 @pytest.mark.parametrize("who", [OUTSIDER, ADMINISTRATOR], ids=str)
 @pytest.mark.parametrize("kind", OBJECTS, ids=lambda kind: kind.kind)
 def test_b_39_large_metadata_is_refused_whoever_brings_it_in(
