@@ -15,7 +15,7 @@ export UV_CACHE_DIR ?= $(CACHE)/uv/cache
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup control-plane helm demo up down test test-oldest e2e-kind check docs docs-serve generate bench clean
+.PHONY: help setup control-plane helm demo up down test test-oldest mutants mutation e2e-kind check docs docs-serve generate bench clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,13 @@ test: control-plane helm ## Run all tests; ARGS="tests/unit -k validity" chooses
 test-oldest: | $(UV) ## Run the unit tests on the oldest Python that is supported.
 	@UV_PROJECT_ENVIRONMENT=.cache/oldest $(UV) sync --locked --quiet --python $(OLDEST)
 	.cache/oldest/bin/pytest --quiet tests/unit
+
+mutants: control-plane ## Plant faults in a copy, one at a time; a test must catch each. ARGS="stamp lease", --quick, --list.
+	@$(BIN)/python -m tenure_dev mutants $(ARGS)
+
+mutation: setup ## Count which of mutmut's changes to the domain unit tests notice; ARGS="validity planning" chooses.
+	@UV_PROJECT_ENVIRONMENT=.cache/mutation-venv nice -n 10 $(UV) run --locked --quiet --group mutation \
+		python -m tenure_dev mutation $(ARGS)
 
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind; needs Docker.
 	@dev/e2e-kind
