@@ -46,22 +46,15 @@ class Answers:
     """The first few answers that were no success."""
 
     faults: list[str] = field(default_factory=list)
-    """Those that were not only late: a refused or broken connection, a certificate that isn't trusted, a denial."""
+    """The first few that came in time: a refused or broken connection, a certificate that isn't trusted, a denial."""
 
     late: int = 0
-    """How many were."""
-
-    began: float = field(default_factory=time.monotonic)
+    """How many only came too late."""
 
     @property
     def failed(self) -> int:
         """How many requests didn't succeed."""
         return sum(count for code, count in self.codes.items() if code >= 400)
-
-    @property
-    def rate(self) -> float:
-        """Requests a second."""
-        return self.codes.total() / (time.monotonic() - self.began)
 
     def note(self, code: int, text: str) -> None:
         """Count an answer."""
@@ -72,7 +65,7 @@ class Answers:
             self.errors.append(f"{code} {text}")
         if any(said in text for said in _LATE):
             self.late += 1
-        else:
+        elif len(self.faults) < 10:
             self.faults.append(f"{code} {text}")
 
 
