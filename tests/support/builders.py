@@ -160,7 +160,12 @@ def issued(key: ApiKey, membership: Membership, organization: Organization, **ov
 
 def token_of(key: ApiKey) -> Token:
     """The token that `issued` and `secret` give to a key."""
-    return Token.mint(hashlib.sha384(key.metadata.uid.encode()).digest())
+    return Token.mint(entropy_of(key))
+
+
+def entropy_of(key: ApiKey) -> bytes:
+    """The bytes that make the token of a key: 16 for its public id, 32 for its secret."""
+    return hashlib.sha384(key.metadata.uid.encode()).digest()
 
 
 def secret(

@@ -1,6 +1,7 @@
 """The listener by itself, with handlers that fail or do nothing, and with clients that say nothing."""
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -43,13 +44,18 @@ async def listening(handler: Handler) -> AsyncIterator[Listener]:
         await serving.aclose()  # type: ignore[attr-defined]
 
 
-async def answer(listener: Listener, body: Mapping[str, Any]) -> tuple[int, Any]:
+async def post(listener: Listener, path: str, body: Mapping[str, Any]) -> tuple[int, str]:
     host, port = listener.address
     async with (
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=TRUSTING)) as session,
-        session.post(f"https://{host}:{port}/memberships", json=body) as reply,
+        session.post(f"https://{host}:{port}{path}", json=body) as reply,
     ):
-        return reply.status, await reply.json()
+        return reply.status, await reply.text()
+
+
+async def answer(listener: Listener, body: Mapping[str, Any]) -> tuple[int, Any]:
+    status, text = await post(listener, "/memberships", body)
+    return status, json.loads(text)
 
 
 async def does_nothing(_: Any, **__: Any) -> Mapping[str, Any]:
@@ -80,6 +86,14 @@ async def test_what_no_handler_judged_is_denied_whatever_kopf_says() -> None:
         "reason": "Forbidden",
         "message": "the review reached no judge",
     }
+
+
+@pytest.mark.parametrize("path", ["/", "/elsewhere", "/Memberships", "/memberships/x", "/apikeys"])
+async def test_an_unknown_path_is_not_found(path: str) -> None:
+    async with listening(lets_in) as listener:
+        status, text = await post(listener, path, review("acme"))
+    assert status == 404
+    assert "allowed" not in text
 
 
 async def test_b_61_an_error_denies_and_is_told_to_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:

@@ -61,6 +61,14 @@ def test_nothing_that_was_there_or_is_missing_approves(
     assert find_flaw(text, text, role, keys) is not None
 
 
+@given(ROLES, KEYS)
+def test_what_approved_an_earlier_change_approves_no_other(role: Role, keys: set[str]) -> None:
+    text = spell(role, keys)
+    flaw = find_flaw(text, text, role, keys)
+    assert flaw is not None
+    assert "was for an earlier change" in flaw.text
+
+
 @given(st.text())
 def test_any_text_is_read_or_refused_with_how_to_write_it(text: str) -> None:
     role = text.partition(":")[0].strip()
