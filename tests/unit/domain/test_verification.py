@@ -47,6 +47,28 @@ def test_of_another_organization_the_organization_is_missing_whatever_else_is_as
     assert (decision.code, decision.missing) == (Code.FORBIDDEN, "organization")
 
 
+@pytest.mark.parametrize("capability", [None, Capability.COSTS, Capability.MEMBERS], ids=str)
+def test_of_a_namesake_in_another_namespace_the_namespace_is_missing_whatever_else_is_asked(
+    capability: Capability | None,
+) -> None:
+    decision = decided(held(), Question("acme", capability, namespace="another"))
+    assert (decision.code, decision.missing) == (Code.FORBIDDEN, "namespace")
+    assert decided(held(), Question("acme", Capability.COSTS, namespace="acme")).valid
+
+
+def test_a_key_that_works_and_does_not_open_this_says_whose_it_is() -> None:
+    decision = decided(held(), Question("globex"))
+    assert (decision.role, decision.access) == (Role.MEMBER, Access.FULL)
+    assert decision.holding == held()
+
+
+def test_a_key_is_judged_at_the_present_moment() -> None:
+    holding = held()
+    key = issued(api_key(ttl="1h"), membership(), organization())
+    expiring = Holding(key, holding.membership, holding.organization)
+    assert decided(expiring, Question()).code is Code.EXPIRED
+
+
 def test_without_a_question_a_key_that_works_is_valid() -> None:
     decision = decided(held(), Question())
     assert (decision.code, decision.role, decision.access) == (Code.VALID, Role.MEMBER, Access.FULL)

@@ -123,6 +123,7 @@ OWNERS: dict[str, tuple[Body, Body, bool]] = {
     "another one": (owned(OWNER), owned(OTHER), True),
     "one more": (owned(OWNER), owned(OWNER, OTHER), True),
     "another order": (owned(OWNER, OTHER), owned(OTHER, OWNER), False),
+    "another uid under its name": (owned(OWNER), owned({**OWNER, "uid": "another"}), True),
     "another name under its uid": (owned(OWNER), owned({**OWNER, "name": "gone"}), True),
     "another kind under its uid": (owned(OWNER), owned({**OWNER, "kind": "Secret"}), True),
     "another version under its uid": (owned(OWNER), owned({**OWNER, "apiVersion": "v2"}), True),

@@ -66,6 +66,8 @@ def test_a_denial_says_what_is_allowed_instead() -> None:
         ("alice@mail.acme.io", False),
         ("alice@notacme.io", False),
         ("acme.io@elsewhere.example", False),
+        ('"alice@elsewhere.example"@acme.io', True),
+        ("alice@acme.io@elsewhere.example", False),
     ],
 )
 def test_a_person_belongs_to_a_domain(address: str, belongs: bool) -> None:  # noqa: FBT001
