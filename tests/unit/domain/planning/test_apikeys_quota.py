@@ -30,6 +30,12 @@ def _tombstone(name: str, age: int = 0) -> ApiKey:
     return issued(_new(name, age), MEMBER, organization(), membership_generation=0, secret_uid=None)
 
 
+def _ended(name: str, age: int = 0, *, ttl: str | None = None) -> ApiKey:
+    """A key that lost its Secret, and gets another one under the same tenure."""
+    key = api_key(name, created=CREATED - timedelta(hours=age), ttl=ttl)
+    return issued(key, MEMBER, organization(), secret_uid=None)
+
+
 def _plan(key: ApiKey, siblings: Sequence[ApiKey], limit: int | None) -> list[str]:
     org = organization(keys={"maxPerMember": limit})
     seen = ApiKeyObservation(api_key=key, membership=MEMBER, organization=org, siblings=siblings, now=NOW)
@@ -74,6 +80,10 @@ def _plan(key: ApiKey, siblings: Sequence[ApiKey], limit: int | None) -> list[st
             1,
             ["IssueToken"],
             id="one with a token going",
+        ),
+        pytest.param(_new("a"), [_ended("b", 1)], 1, QUOTA, id="older one whose Secret is gone"),
+        pytest.param(
+            _new("a"), [_ended("b", 1, ttl="9999h")], 1, QUOTA, id="older one whose Secret is gone, with a ttl"
         ),
         pytest.param(_new("a"), [_tombstone("b", 1)], 1, ["IssueToken"], id="tombstone beside it"),
         pytest.param(

@@ -19,6 +19,7 @@ from support.builders import (
     shown,
     with_status,
 )
+from tenure.domain.installation import Installation, Limits
 from tenure.domain.planning.actions import EmitEvent, EventType, Plan, Regarding, UpdateStatus
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
 from tenure.domain.resources import ApiKey, Membership, Organization
@@ -199,6 +200,38 @@ def test_a_key_that_was_approved_at_the_last_moment_is_recorded_as_reissued() ->
     assert recorded is not None
     assert [key["fate"] for key in recorded["keys"]] == ["Reissued"]
     assert recorded["keyCount"] == 1
+
+
+def test_a_key_that_was_kept_stays_recorded_as_revoked_when_it_is_approved_later() -> None:
+    change = _record(A, keys=[_ended(A, "Revoked")])
+    plan = _plan(_observed(seen=2, was="Viewer", change=change), [edited(A, forRole="Viewer")])
+    assert _change(plan) == change
+
+
+@pytest.mark.parametrize(
+    ("keys", "more", "fate"),
+    [
+        pytest.param([A], {"displaced_by": "old-alice"}, "Revoked", id="member displaced"),
+        pytest.param([edited(A, forRole="Viewer")], {}, "Reissued", id="approved"),
+        pytest.param(
+            [edited(A, forRole="Viewer")],
+            {"installation": Installation(limits=Limits(require_expiry=True))},
+            "Revoked",
+            id="approved, and the installation demands an expiry",
+        ),
+    ],
+)
+def test_the_recorded_fate_follows_from_all_that_is_known(keys: list[ApiKey], more: dict[str, Any], fate: str) -> None:
+    change = _change(_plan(_observed(), keys, **more))
+    assert change is not None
+    assert [key["fate"] for key in change["keys"]] == [fate]
+
+
+def test_a_change_is_recorded_in_whole_seconds() -> None:
+    seen = MembershipObservation(_observed(), ORG, [A], NOW + timedelta(microseconds=999_999))
+    change = _status(plan_membership(seen)).last_role_change
+    assert change is not None
+    assert change.at == NOW
 
 
 def test_a_record_lists_a_thousand_keys_and_counts_all() -> None:

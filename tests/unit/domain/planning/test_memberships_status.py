@@ -1,6 +1,7 @@
 """The rest of a Membership's status: the role in force, what it opens, and the keys that work."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -156,6 +157,22 @@ def test_a_listed_key_shows_its_public_id_and_access() -> None:
         "expiresAt": None,
         "forRole": None,
     }
+
+
+def test_a_listed_key_shows_its_end_and_the_role_that_it_is_approved_for() -> None:
+    key = _live("a", for_role="Member")
+    expires = with_status(key, key.status.model_copy(update={"expires_at": NOW + timedelta(hours=1)}))
+    listed = _status(keys=[expires]).keys
+    assert listed is not None
+    assert (listed[0].expires_at, listed[0].for_role) == (NOW + timedelta(hours=1), "Member")
+
+
+def test_a_message_names_what_is_missing_or_in_the_way() -> None:
+    assert "Organization acme to be in force" in _status(org=None).conditions[0].message
+    seen = MembershipObservation(membership=MEMBER, organization=ORG, keys=[], now=NOW, displaced_by="old-alice")
+    *_, action = plan_membership(seen).actions
+    assert isinstance(action, UpdateStatus)
+    assert "alice@acme.io is a member already, by the older Membership old-alice" in action.status.conditions[0].message
 
 
 def test_a_settled_membership_is_left_alone() -> None:

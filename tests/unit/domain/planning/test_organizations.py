@@ -105,6 +105,16 @@ def test_a_settled_organization_is_left_alone(seen: OrganizationObservation, rea
     assert plan_organization(again).actions == (), (ready, owner)
 
 
+@pytest.mark.parametrize("in_force", [None, OLDER], ids=["in force", "a younger one"])
+def test_what_was_looked_at_is_said(in_force: Organization | None) -> None:
+    seen = _seen(organization(generation=7), in_force=in_force)
+    given = replace(seen, installation=GIVING, bindings=BindingState())
+    status = _status(given)
+    assert status.observed_generation == 7
+    assert {each.observed_generation for each in status.conditions} == {7}
+    assert (find_condition(status.conditions, ConditionType.ROLES_BOUND) is None) == (in_force is not None)
+
+
 def test_every_reason_of_the_table_of_states_is_reached() -> None:
     states = {(state.type.value, state.reason.value) for state in STATES if state.kind == "Organization"}
     reached = {("Ready", row[1]) for row in TABLE.values()} | {("HasOwner", row[2]) for row in TABLE.values() if row[2]}
