@@ -21,9 +21,10 @@ def lists_in(audit: Audit, namespace: str) -> Callable[[], int]:
 
 
 def lists_through(proxy: Proxy) -> Callable[[], int]:
-    """Count the lists of ApiKeys that were asked of a proxy."""
+    """Count the sweeps' lists of ApiKeys that were asked of a proxy; Kopf, whose lists have no pages, lists too."""
     return lambda: sum(
-        exchange.request.is_list and exchange.request.resource == "apikeys" for exchange in list(proxy.exchanges)
+        request.is_list and request.resource == "apikeys" and "limit" in request.query
+        for request in (exchange.request for exchange in list(proxy.exchanges))
     )
 
 
