@@ -15,7 +15,7 @@ export UV_CACHE_DIR ?= $(CACHE)/uv/cache
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup control-plane helm demo up down test test-oldest soak e2e-kind check docs docs-serve generate bench clean
+.PHONY: help setup control-plane helm demo up down test test-oldest soak mutants mutation e2e-kind check docs docs-serve generate bench clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,13 @@ SOAK_MINUTES ?= $(if $(SOAK_HOURS),$(shell echo $$(($(SOAK_HOURS) * 60))),20)
 
 soak: control-plane helm ## Run the long tests at full size, and random edits for SOAK_MINUTES=20 (or SOAK_HOURS).
 	$(BIN)/pytest --soak --soak-minutes=$(SOAK_MINUTES) $(ARGS)
+
+mutants: control-plane ## Plant faults in a copy, one at a time; a test must catch each. ARGS="stamp lease", --quick, --list.
+	@$(BIN)/python -m tenure_dev mutants $(ARGS)
+
+mutation: setup ## Count which of mutmut's changes to the domain unit tests notice; ARGS="validity planning" chooses.
+	@UV_PROJECT_ENVIRONMENT=.cache/mutation-venv nice -n 10 $(UV) run --locked --quiet --group mutation \
+		python -m tenure_dev mutation $(ARGS)
 
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind; needs Docker.
 	@dev/e2e-kind

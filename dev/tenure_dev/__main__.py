@@ -11,6 +11,8 @@ from tenure_dev.build import find_or_build
 from tenure_dev.chart import changed_files, generated_files
 from tenure_dev.demo import run_demo
 from tenure_dev.errors import ToolError
+from tenure_dev.mutants.command import choose, list_faults, run_mutants
+from tenure_dev.mutants.mutation import run_mutation
 from tenure_dev.paths import CHECKOUT, UP
 from tenure_dev.tools import Tools
 from tenure_dev.up import Background, kubectl_hint
@@ -24,6 +26,11 @@ app = typer.Typer(
 
 Folder = Annotated[Path, typer.Option(help="Where everything is kept.", resolve_path=True)]
 WithOperator = Annotated[bool, typer.Option(help="Run Tenure on it.")]
+
+Names = Annotated[list[str] | None, typer.Argument(help="Parts of the names of faults; none: all of them.")]
+Modules = Annotated[list[str] | None, typer.Argument(help="Parts of the paths of modules; none: all of the domain.")]
+Quick = Annotated[bool, typer.Option(help="Only those that unit tests catch, which need no control plane.")]
+OnlyList = Annotated[bool, typer.Option("--list", help="List them, and do nothing.")]
 
 TRY = """\
 # Try:
@@ -93,6 +100,22 @@ def lint_prose(
         typer.echo(prose.table(pages))
     if found := prose.complaints(pages):
         raise ToolError("\n".join(found))
+
+
+@app.command()
+def mutants(names: Names = None, *, quick: Quick = False, only_list: OnlyList = False) -> None:
+    """Take the guards away by turns in a copy of the checkout, and say which test notices."""
+    chosen = choose(names or (), quick=quick)
+    if only_list:
+        list_faults(chosen)
+    elif not run_mutants(chosen):
+        sys.exit(1)
+
+
+@app.command()
+def mutation(modules: Modules = None) -> None:
+    """Have mutmut change the domain in hundreds of small ways in a copy, and count what unit tests notice."""
+    run_mutation(modules or ())
 
 
 @app.command(hidden=True)

@@ -1,0 +1,165 @@
+"""Faults in what decides about keys: the stamp, plans, tokens, Secrets. Rows of unit tests catch them."""
+
+from tenure_dev.mutants.fault import Fault
+
+_VALIDITY = "tests/unit/domain/test_validity.py"
+_PLANS = "tests/unit/domain/planning/test_apikeys.py"
+_ROLE_CHANGE = "tests/unit/domain/planning/test_apikeys_rolechange.py"
+_TOKENS = "tests/unit/domain/test_tokens.py"
+_SECRETS = "tests/unit/domain/test_secret.py"
+_BINDINGS = "tests/unit/domain/test_bindings.py"
+
+FAULTS = (
+    Fault(
+        name="stamp-generation",
+        guard="A person's token is compared with the generation of its Membership, which counts role changes.",
+        where="_tenure",
+        before="and stamp.membership_generation != current",
+        after="and False",
+        caught_by=(f"{_VALIDITY}::test_a_key_follows_its_tenure",),
+    ),
+    Fault(
+        name="stamp-uid",
+        guard="A token is compared with the uid of its Membership and Organization: a namesake isn't the same.",
+        where="_stands",
+        before=" and resource.metadata.uid == uid",
+        after="",
+        caught_by=(f"{_VALIDITY}::test_a_fault_decides",),
+    ),
+    Fault(
+        name="stamp-ahead",
+        guard="A stamp newer than the Membership at hand means a stale cache, and nothing is decided by it.",
+        where="_tenure",
+        before="if stamp.membership_generation > current:",
+        after="if False:",
+        caught_by=(f"{_VALIDITY}::test_a_fault_decides",),
+    ),
+    Fault(
+        name="approval-at-issue",
+        guard="Taking forRole away doesn't revive a service account's token that was issued for a role.",
+        where="follows_generation",
+        before="api_key.spec.for_role or (stamp and stamp.for_role)",
+        after="api_key.spec.for_role",
+        caught_by=(f"{_VALIDITY}::test_a_key_follows_its_tenure",),
+    ),
+    Fault(
+        name="secret-uid",
+        guard="A token that ended stays dead: without a secretUID in its status it is never valid.",
+        where="_life",
+        before="if api_key.status.secret_uid is None:",
+        after="if False:",
+        caught_by=(f"{_VALIDITY}::test_a_fault_decides",),
+    ),
+    Fault(
+        name="expiry",
+        guard="A token ends with its ttl or expiresAt.",
+        where="_life",
+        before="if ends is not None and ends <= now:",
+        after="if False:",
+        caught_by=(f"{_VALIDITY}::test_a_fault_decides",),
+    ),
+    Fault(
+        name="suspension",
+        guard="A suspended key, member or organization has no working token.",
+        where="_life",
+        before="if api_key.spec.suspended or organization.suspends(api_key.spec.membership):",
+        after="if False:",
+        caught_by=(f"{_VALIDITY}::test_a_fault_decides",),
+    ),
+    Fault(
+        name="revision",
+        guard="Raising the revision kills the present token at once.",
+        where="_life",
+        before="if api_key.revision != stamp.revision:",
+        after="if False:",
+        caught_by=(f"{_VALIDITY}::test_a_fault_decides",),
+    ),
+    Fault(
+        name="proof-to-issue",
+        guard="A plan that issues a token asks for a Membership that is read afresh.",
+        where="Plan.needs_proof",
+        before="DeleteSecret | DeleteApiKey | IssueToken",
+        after="DeleteSecret | DeleteApiKey",
+        caught_by=(f"{_PLANS}::test_what_is_seen_decides_what_is_done",),
+    ),
+    Fault(
+        name="proof-to-end",
+        guard="A plan that ends a token asks for a Membership that is read afresh.",
+        where="Plan.needs_proof",
+        before="DeleteSecret | DeleteApiKey | IssueToken",
+        after="IssueToken",
+        caught_by=(f"{_PLANS}::test_what_is_seen_decides_what_is_done",),
+    ),
+    Fault(
+        name="record-before-end",
+        guard="An ApiKey is changed or deleted only once the Membership's status records which keys ended.",
+        where="_awaits_record",
+        before="if change is None or change.generation != membership.metadata.generation:\n        return True",
+        after="if change is None or change.generation != membership.metadata.generation:\n        return False",
+        caught_by=(f"{_ROLE_CHANGE}::test_before_the_record_only_the_secret_goes",),
+    ),
+    Fault(
+        name="commit-time",
+        guard="An ApiKey outlives its Secret by some seconds, so that the forRole of the same commit finds it.",
+        where="_deletion_due",
+        before="change.at + _COMMIT_TIME",
+        after="change.at",
+        caught_by=(f"{_ROLE_CHANGE}::test_an_api_key_outlives_its_secret_for_the_time_that_a_commit_takes",),
+    ),
+    Fault(
+        name="quota",
+        guard="The keys over an organization's limit wait.",
+        where="quota_obstacle",
+        before="if before < limit:\n        return None",
+        after="return None",
+        caught_by=("tests/unit/domain/planning/test_apikeys_quota.py",),
+    ),
+    Fault(
+        name="redaction",
+        guard="A token's str and repr are redacted, so that no log and no traceback holds it.",
+        where="Token.__repr__",
+        before="_{self.key_id}_••••••",
+        after="_{self._text}",
+        caught_by=(_TOKENS,),
+    ),
+    Fault(
+        name="checksum",
+        guard="A token with a typo is rejected.",
+        where="Token.__init__",
+        before=" or _checksum(text[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]",
+        after="",
+        caught_by=(f"{_TOKENS}::test_every_typo_of_one_character_is_rejected",),
+    ),
+    Fault(
+        name="adoption",
+        guard="A Secret left by a crash is adopted only under the tenure that it was issued under.",
+        where="is_adoptable",
+        before="and facts.stamp == stamp_text(stamp)",
+        after="",
+        caught_by=(f"{_SECRETS}::test_a_secret_is_adopted_only_under_its_own_tenure",),
+    ),
+    Fault(
+        name="secret-owner",
+        guard="A Secret is ours only if its controller has the uid of this very ApiKey.",
+        where="SecretFacts.is_owned_by",
+        before="self.owner_uid == api_key.metadata.uid",
+        after="self.owner_uid is not None",
+        caught_by=(f"{_SECRETS}::test_a_secret_is_adopted_only_under_its_own_tenure",),
+    ),
+    Fault(
+        name="reserved-metadata",
+        guard="No key puts a GitOps tool's mark on its Secret.",
+        where="may_carry",
+        before=" and not name.startswith(RESERVED_PREFIXES)",
+        after="",
+        caught_by=(f"{_SECRETS}::test_reserved_prefixes_are_never_copied",),
+    ),
+    Fault(
+        name="nameless-rule",
+        guard="A Role for no keys has no rule: a rule without names would open every Secret.",
+        where="own_keys",
+        before="[rule] if names else []",
+        after="[rule]",
+        caught_by=(f"{_BINDINGS}::test_own_keys_are_named_one_by_one_and_none_is_no_rule",),
+    ),
+)

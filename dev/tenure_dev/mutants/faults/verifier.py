@@ -1,0 +1,75 @@
+"""Faults in the verifier: what it knows, whether that is fresh, and whom it tells."""
+
+from tenure_dev.mutants.fault import Fault
+
+_INDEX = "tests/unit/verify/test_index.py"
+_FRESHNESS = "tests/unit/verify/test_freshness.py"
+_VERIFIER = "tests/unit/verify/test_verifier.py"
+_VERIFICATION = "tests/unit/domain/test_verification.py"
+
+FAULTS = (
+    Fault(
+        name="before-first-list",
+        guard="The verifier answers nothing before it has listed everything.",
+        where="Verifier.verify",
+        before="if reason := self.why_not_ready():",
+        after='if reason := "":',
+        caught_by=(f"{_VERIFIER}::test_nothing_is_said_before_everything_was_listed",),
+    ),
+    Fault(
+        name="staleness",
+        guard="The verifier answers 503, and never valid, once its proof of freshness is too old.",
+        where="Verifier.why_not_ready",
+        before="if age <= self._max_staleness:",
+        after='if age < float("inf"):',
+        caught_by=("tests/verifier/test_freshness.py::test_a_store_that_stands_still_makes_it_say_nothing",),
+    ),
+    Fault(
+        name="dead-watch",
+        guard="A watch that tells nothing proves nothing: only a version that it has reached does.",
+        where="Freshness.ask",
+        before="self.reach(feed, self._reached[feed])",
+        after="self.reach(feed, version)",
+        caught_by=(f"{_FRESHNESS}::test_a_question_is_a_proof_once_the_feed_has_come_as_far",),
+    ),
+    Fault(
+        name="verifier-restored-etcd",
+        guard="A version that goes back is a restored etcd, and everything is read anew.",
+        where="Freshness.ask",
+        before="if version < reached:",
+        after="if False:",
+        caught_by=(f"{_FRESHNESS}::test_a_store_that_went_back_is_noticed_and_a_feed_that_is_ahead_is_not",),
+    ),
+    Fault(
+        name="replaced-hash",
+        guard="A token that was replaced is found no more.",
+        where="Index._index_key",
+        before="if self._by_hash.get(old_hash) is old:",
+        after="if False:",
+        caught_by=(f"{_INDEX}::test_a_new_token_takes_the_place_of_the_old_one",),
+    ),
+    Fault(
+        name="wrong-secret",
+        guard="Whoever knows a dead key's public id alone learns nothing: the secret is compared too.",
+        where="look_up",
+        before="hmac.compare_digest((stored or _DUMMY).encode(), presented.encode())",
+        after="True",
+        caught_by=(f"{_VERIFIER}::test_a_secret_is_proven_by_its_hash_alone",),
+    ),
+    Fault(
+        name="capability",
+        guard="A token opens only what its role and its access reach.",
+        where="_missing",
+        before="_reach(decision, asked) >= level",
+        after="True",
+        caught_by=(_VERIFICATION,),
+    ),
+    Fault(
+        name="other-organization",
+        guard="A token opens nothing of another organization.",
+        where="_missing",
+        before='        return "organization"\n',
+        after='        return ""\n',
+        caught_by=(_VERIFICATION,),
+    ),
+)
