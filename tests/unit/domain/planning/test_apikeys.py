@@ -25,6 +25,7 @@ from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.reasons import STATES, Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.apikey import ApiKeyStatus
+from tenure.domain.resources.base import format_time
 
 MEMBER, ORG = membership(), organization()
 DEMOTED = membership(role="Viewer", generation=2)
@@ -285,6 +286,14 @@ def test_a_message_says_what_to_do(observation: ApiKeyObservation, words: list[s
 def test_nothing_is_issued_under_nobody(member: Membership | None, org: Organization | None) -> None:
     with pytest.raises(ValueError, match="a Membership and an Organization"):
         new_stamp(seen(api_key(), member, org), NOW)
+
+
+def test_an_end_that_is_brought_forward_stands_in_the_status() -> None:
+    plan = plan_api_key(seen(edited(LIVE, expiresAt=format_time(NOW + timedelta(hours=1)))))
+    (action,) = plan.actions
+    assert isinstance(action, UpdateStatus)
+    assert isinstance(action.status, ApiKeyStatus)
+    assert action.status.expires_at == plan.wake_at == NOW + timedelta(hours=1)
 
 
 def test_fractions_of_a_second_are_no_news() -> None:
