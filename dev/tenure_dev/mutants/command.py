@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tenure_dev.build import find_or_build
 from tenure_dev.errors import ToolError
 from tenure_dev.mutants.checkout import Copy
 from tenure_dev.mutants.fault import Fault, plant
@@ -40,6 +41,8 @@ def run_mutants(chosen: Sequence[Fault]) -> bool:
     Raises:
         ToolError: a fault has no place any more, or a test fails without a fault.
     """
+    if not all(fault.is_quick for fault in chosen):
+        find_or_build()  # Once, and not within the time that tests may take.
     with tempfile.TemporaryDirectory(prefix="tenure-mutants-") as folder:
         scratch = Path(folder).resolve()
         copy = Copy.of(CHECKOUT, scratch)
