@@ -221,6 +221,7 @@ def test_a_forced_deletion_is_refused_as_any_other(
 def test_a_schema_error_without_force_leaves_the_object_alone(judged: "Judged", command: tuple[str, ...]) -> None:
     with team(judged.plane, []) as given:
         given.kubectl.apply(OLGA, ALICE)
+        given.wait_settled()  # The operator has written the status.
         before = stored(given, ALICE)
         said = apply(given, command, MISTYPED)
         assert not said.passed

@@ -61,7 +61,7 @@ def flux(expressions: Mapping[str, str], body: Body) -> list[str]:
     return [name for name, program in programs.items() if program.evaluate(fields)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kstatus(states: Mapping[str, Body]) -> Mapping[str, str]:
     """What kstatus computes of each object."""
     lines = "\n".join(json.dumps(body) for body in states.values())

@@ -15,9 +15,9 @@ from support.proxy import Proxy
 from support.world import World
 from tenure_dev.controlplane import ControlPlane
 
-RESYNC = 6
+RESYNC = 2
 UNREADY_WITHIN, DEAD_WITHIN = 10, 30
-"""What `--resync 6` makes of the limits, in seconds: as little as they can be."""
+"""What `--resync 2` makes of the limits, in seconds: as little as they can be."""
 
 SLACK = 15
 
