@@ -107,6 +107,7 @@ async def rotate_under_load(
         async with asyncio.timeout(LONGEST_SECONDS * slowness()):
             while rotations(processes) < ROTATIONS or len(prober.authorities) < 2:
                 assert not probing.done(), probing.exception()
+                assert (answers.faults, prober.refused) == ([], [])  # There is nothing more to wait for.
                 await asyncio.sleep(1)
             done = answers.codes.total()
             while answers.codes.total() < max(done + RATE, ENOUGH * ROTATIONS):  # noqa: ASYNC110 - the load counts
