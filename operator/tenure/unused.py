@@ -7,8 +7,11 @@ Kopf imports the client wherever it is installed. Together this was half of the 
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import LazyLoader
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # It imports a lot by itself.
+    from importlib.abc import Loader
 
 PACKAGES = frozenset(
     {
@@ -28,8 +31,29 @@ PACKAGES = frozenset(
 """If a later version of the client has no such package, nothing happens."""
 
 
+class _WaitingLoader:
+    """Loads a module when a name in it is first asked for.
+
+    `importlib.util.LazyLoader` also loads it for `__file__`, which `inspect` asks of all modules there are.
+    """
+
+    def __init__(self, loader: "Loader") -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        def load_and_get(name: str) -> object:
+            del module.__dict__["__getattr__"]
+            self._loader.exec_module(module)
+            return getattr(module, name)
+
+        module.__dict__["__getattr__"] = load_and_get
+
+
 class _Finder:
-    """Finds these packages in their usual places, with a loader that waits for the first use of a name in them."""
+    """Finds these packages in their usual places."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -37,7 +61,7 @@ class _Finder:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = LazyLoader(spec.loader)
+            spec.loader = _WaitingLoader(spec.loader)  # type: ignore[assignment]  # as a loader in all that is asked of it
         return spec
 
 

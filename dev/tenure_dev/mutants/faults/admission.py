@@ -4,7 +4,7 @@ from tenure_dev.mutants.fault import Fault
 
 _RULES = "tests/unit/domain/admission"
 _AUTHORITY = f"{_RULES}/test_decide_authority.py"
-_LAST_OWNER = f"{_RULES}/test_decide_owners_lease.py"
+_LAST_OWNER = f"{_RULES}/test_decide_last_owner.py"
 _LISTENER = "tests/unit/admission/test_server.py"
 _GATHER = "tests/unit/admission/test_gather.py"
 _ACT = "tests/unit/admission/test_act.py"
@@ -73,7 +73,7 @@ FAULTS = (
         where="_claim",
         before="if organization is None or evidence.change.dry_run:",
         after="if True:",
-        caught_by=(f"{_LAST_OWNER}::test_an_owner_leaves_under_a_lease_that_is_free",),
+        caught_by=(f"{_LAST_OWNER}::test_one_of_two_owners_may_go_and_only_the_change_itself_takes_the_lease",),
     ),
     Fault(
         name="owners-lease-held",
@@ -81,7 +81,7 @@ FAULTS = (
         where="_busy",
         before="if lease.held_version == _listed_version(evidence, lease.holder) else",
         after="if False else",
-        caught_by=(f"{_LAST_OWNER}::test_an_owner_leaves_under_a_lease_that_is_free",),
+        caught_by=(f"{_LAST_OWNER}::test_while_another_owner_may_still_go_one_has_to_wait",),
     ),
     Fault(
         name="owners-lease-order",

@@ -81,7 +81,9 @@ class TestOnesOwn:
         self, old: Role, new: Role, groups: list[str]
     ) -> None:
         raises = BY_RANK.index(new) > BY_RANK.index(old)
-        assert sam(old, new, groups).refusals == ((RAISES_ITSELF.format(SAM),) if raises else ())
+        said = sam(old, new, groups)
+        assert said.refusals == ((RAISES_ITSELF.format(SAM),) if raises else ())
+        assert ("keys-ended" in said.audit) is not raises
 
     @pytest.mark.parametrize("role", Role, ids=str)
     def test_nobody_makes_themselves_a_member_by_any_name(self, role: Role, groups: list[str]) -> None:

@@ -188,9 +188,12 @@ def test_whoever_may_not_delete_hands_nobody_to_the_garbage_collector() -> None:
     renamed: Body = {"ownerReferences": [{**OWNED["ownerReferences"][0], "name": "another"}]}
     for old, new in ((olga(), olga(**OWNED)), (olga(**OWNED), olga(**renamed))):
         answer = judged(Membership, old=old, new=new, owners=[OLGA], may_delete=False)
-        assert answer.message.startswith(
+        # Nothing is said of Owners and keys to somebody who may not make the change.
+        (refusal,) = answer.refusals
+        assert refusal.startswith(
             "metadata.ownerReferences: root@elsewhere.example lacks delete on memberships.tenure.dev/olga"
         )
+        assert answer.audit == {"from": "Owner", "to": "None"}
         assert "lacks grant-owner" in judged(Membership, old=old, new=new, owners=[OLGA], grants=()).message
     kept: Body = {"ownerReferences": [{**OWNED["ownerReferences"][0], "blockOwnerDeletion": False}]}
     assert judged(Membership, old=olga(**OWNED), new=olga(**kept), may_delete=False, grants=()).allowed

@@ -1,11 +1,12 @@
 """The price of a role change or a removal: every key that ends is named, and what goes on or stays is said."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
 from support import manifests
-from support.builders import organization
+from support.builders import edited, organization
 from support.evidence import judged, of_membership
 from support.holders import Holder, shown
 from support.people import MEMBER
@@ -352,3 +353,31 @@ def test_whoever_lacks_a_grant_learns_nothing_of_keys() -> None:
 
 def test_the_builder_gives_keys_that_work() -> None:
     assert [key.status.issued is not None for key in ALICE.issued()] == [True, True, True, False, False, False]
+
+
+WORKING = Holder(
+    manifests.member("alice"), [manifests.api_key("ci-deploy", "alice"), manifests.api_key("laptop", "alice")]
+)
+NEXT = Holder(CI.manifest, [*CI.keys[:2], manifests.api_key("next", "ci", forRole="Viewer")])
+HELD_UP = [
+    (WARN, WORKING, False, "Viewer", False),
+    (ACKNOWLEDGE, WORKING, False, "Viewer", True),
+    (ACKNOWLEDGE, WORKING, True, "Viewer", True),
+    (ACKNOWLEDGE, NEXT, False, "Viewer", False),
+    (ACKNOWLEDGE, WORKING, False, None, False),
+    (DENY, WORKING, False, "Viewer", True),
+    (DENY, WORKING, True, "Viewer", False),
+    (DENY, WORKING, False, None, False),
+]
+"""By mode: whether keys hold up a change; of keys that go on, because the same pull request approves them, too."""
+
+
+@pytest.mark.parametrize(("mode", "member", "approves", "role", "refused"), HELD_UP)
+def test_what_keys_hold_up(*, mode: str, member: Holder, approves: bool, role: str | None, refused: bool) -> None:
+    given = member.under(mode)
+    new = None if role is None else {**given.manifest, "spec": {**given.manifest["spec"], "role": role}}
+    keys = given.issued()
+    asked = change(Membership, old=given.counted(), new=new)
+    approved = {key.name: edited(key, forRole=role) for key in keys} if approves else {}
+    evidence = of_membership(asked, organization=given.organization, keys=keys)
+    assert (decide(replace(evidence, changed_keys=approved)).refusals != ()) == refused
