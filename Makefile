@@ -73,7 +73,7 @@ check: setup ## Check format, lint, types, layers, prose, generated files, and t
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 	$(BIN)/python -m tenure_dev prose
-	$(BIN)/tenure generate --check
+	$(BIN)/python -m tenure_dev generate --check
 	@$(MAKE) --no-print-directory docs
 
 # Read anew each time: what Sphinx remembers of an unchanged page are not its dead links.
@@ -84,7 +84,7 @@ docs-serve: docs ## Build the documentation site and show it on http://127.0.0.1
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory .cache/docs 8000
 
 generate: helm ## Write anew what follows from the code: CRDs, reference pages, the chart's files.
-	$(BIN)/tenure generate
+	$(BIN)/python -m tenure_dev generate
 	$(BIN)/python -m tenure_dev chart
 
 bench: setup ## Measure; results go to bench/results.

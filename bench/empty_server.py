@@ -7,8 +7,8 @@ from typing import Any
 
 import uvicorn
 
-from tenure.handlers.verifier import server_configuration
 from tenure.settings import VerifierSettings
+from tenure.verifier.process import server_configuration
 
 _HEADERS = [(b"content-length", b"0")]
 

@@ -128,7 +128,7 @@ class Launcher:
 
     async def prepare(self, operators: Sequence[Operator]) -> None:
         """Give each operator an account with all rights, and a kubeconfig; compile what they import."""
-        modules = "kopf.cli, kubernetes.client, tenure.cli, tenure.handlers.operator, tenure.handlers.webhook"
+        modules = "kopf.cli, kubernetes.client, tenure.cli, tenure.controller.process, tenure.admission.process"
         command = [sys.executable, "-c", f"import {modules}"]
         subprocess.run(command, env=self._environment, check=True)  # noqa: ASYNC221 - nothing else runs yet
         await self._api.send("POST", "/api/v1/namespaces", {"metadata": {"name": ACCOUNTS}})

@@ -11,6 +11,7 @@ from tenure_dev.build import find_or_build
 from tenure_dev.chart import changed_files, generated_files
 from tenure_dev.demo import run_demo
 from tenure_dev.errors import ToolError
+from tenure_dev.generate import files
 from tenure_dev.mutants.command import choose, list_faults, run_mutants
 from tenure_dev.mutants.mutation import run_mutation
 from tenure_dev.paths import CHECKOUT, UP
@@ -52,6 +53,22 @@ def helm() -> None:
     """Find Helm and what else tests need of others, or get it once; the last line on stdout is Helm's path."""
     monitoring.find_or_fetch()
     typer.echo(Tools.find_or_build().helm)
+
+
+@app.command()
+def generate(
+    *, check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file would change.")] = False
+) -> None:
+    """Write the files that follow from the code: the CustomResourceDefinitions and the reference pages."""
+    changed = files.changed_files(CHECKOUT)
+    for path in changed:
+        typer.echo(f"{'out of date' if check else 'written'}: {path}")
+    if check and changed:
+        raise ToolError("run `make generate` and commit the result")
+    for path, text in files.generated_files().items():
+        if path in changed:
+            (CHECKOUT / path).parent.mkdir(parents=True, exist_ok=True)
+            (CHECKOUT / path).write_text(text, encoding="utf-8")
 
 
 @app.command()

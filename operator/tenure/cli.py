@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from tenure.domain.moments import parse_moment
 from tenure.domain.policy import WhenKeysExist
 from tenure.errors import TenureError
 from tenure.impact.formats import OutputFormat
-from tenure.logs import configure_logs
+from tenure.observability.logs import configure_logs
 from tenure.revocation.formats import OutputFormat as RevocationFormat
 from tenure.settings import (
     ElectionSettings,
@@ -87,7 +86,7 @@ def run(
         log_level=log_level,
     )
 
-    from tenure.handlers.operator import run as run_operator
+    from tenure.controller.process import run as run_operator
 
     run_operator(settings)
 
@@ -123,7 +122,7 @@ def webhook(
         log_level=log_level,
     )
 
-    from tenure.handlers.webhook import run as run_webhook
+    from tenure.admission.process import run as run_webhook
 
     run_webhook(
         settings,
@@ -156,7 +155,7 @@ def verifier(
     configure_logs(log_format, log_level)
     certificate = options.certificate_files(tls_cert_file, tls_key_file)
 
-    from tenure.handlers.verifier import run as run_verifier
+    from tenure.verifier.process import run as run_verifier
 
     run_verifier(
         VerifierSettings(verifier_host, verifier_port, max_staleness, certificate, health_port, caller_audience)
@@ -170,7 +169,7 @@ def probe(
     ],
 ) -> None:
     """Send requests that must be refused to the webhooks, and fail unless all of them are."""
-    from tenure.handlers.selftest import probe as probe_webhook
+    from tenure.admission.selftest import probe as probe_webhook
 
     if flaw := probe_webhook(url):
         typer.echo(f"tenure: {url}: {flaw}", err=True)
@@ -229,27 +228,6 @@ def revoke(
     scope = Scope(parse_moment(issued_before), tuple(namespace or ()), membership)
     if code := end_issued(scope, dry_run=dry_run, yes=yes, output=output):
         raise typer.Exit(code)
-
-
-@app.command()
-def generate(
-    folder: Annotated[Path, typer.Option(help="The checkout's folder.", exists=True, file_okay=False)] = Path(),
-    *,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file would change.")] = False,
-) -> None:
-    """Write the files that follow from the code: the CustomResourceDefinitions and the reference pages."""
-    from tenure.generate import changed_files, generated_files
-
-    changed = changed_files(folder)
-    for path in changed:
-        typer.echo(f"{'out of date' if check else 'written'}: {path}")
-    if check and changed:
-        typer.echo("run `make generate` and commit the result", err=True)
-        raise typer.Exit(1)
-    for path, text in generated_files().items():
-        if path in changed:
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text, encoding="utf-8")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer passes the flag's value by position

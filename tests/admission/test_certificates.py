@@ -22,9 +22,9 @@ from support.proxy import Proxy
 from support.slowness import slowness, slowness_now
 from support.soak import Figure, size
 from support.webhook_process import WebhookProcess
+from tenure.certificates.authority import Authority
 from tenure.domain.resources.base import API_VERSION
 from tenure.kube import webhooks
-from tenure.tls.authority import Authority
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CRDS

@@ -21,7 +21,7 @@ from tenure_dev.controlplane import ControlPlane
 
 PATIENCE_SECONDS, LOOK_SECONDS = 2.0, 0.2
 SOONER = f"""
-from tenure.handlers import reach
+from tenure.admission import connectivity as reach
 
 reach.PATIENCE_SECONDS, reach.LOOK_SECONDS = {PATIENCE_SECONDS}, {LOOK_SECONDS}
 """

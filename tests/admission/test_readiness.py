@@ -37,7 +37,7 @@ def port() -> int:
 HELD_TEST = """
 import asyncio
 from pathlib import Path
-from tenure.handlers import webhook
+from tenure.admission import process as webhook
 
 find_leak = webhook.find_leak
 
@@ -66,9 +66,9 @@ def test_it_is_alive_at_once_and_ready_after_the_self_test(plane: ControlPlane, 
 LEAKS: Mapping[str, tuple[str, str]] = {
     "lets everything in": (
         """
-from tenure.admission import judge
+from tenure.admission import dispatch as judge
 from tenure.domain.admission.decision import Decision
-from tenure.domain.admission.judgement import Judgement
+from tenure.domain.admission.verdict import Judgement
 
 decide = judge.decide
 
@@ -81,7 +81,7 @@ judge.decide = let_in
     ),
     "isn't served": (
         """
-from tenure.handlers import webhook
+from tenure.admission import process as webhook
 
 class Listener(webhook.Listener):
     def __init__(self, host, port, context, kinds, meter):
@@ -95,7 +95,7 @@ webhook.Listener = Listener
     ),
     "has no handler": (
         """
-from tenure.handlers import reviews
+from tenure.admission import kopf_handlers as reviews
 
 reviews.KINDS = [kind for kind in reviews.KINDS if kind.plural != {plural!r}]
 """,
@@ -103,7 +103,7 @@ reviews.KINDS = [kind for kind in reviews.KINDS if kind.plural != {plural!r}]
     ),
     "fails": (
         """
-from tenure.admission import judge
+from tenure.admission import dispatch as judge
 
 decide = judge.decide
 

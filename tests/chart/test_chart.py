@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from tenure.domain.rbac import cluster_role_name
+from tenure.domain.access.cluster_roles import cluster_role_name
 from tenure.domain.roles import Access, Role
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import CHART, NAMESPACE, changed_files, render

@@ -21,8 +21,8 @@ from support.operator_process import OperatorProcess
 from support.slowness import NEVER
 from support.webhook_process import WebhookProcess
 from support.world import World
+from tenure.certificates.authority import Authority
 from tenure.domain.tokens import Token
-from tenure.tls.authority import Authority
 from tenure_dev import verifier, webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import render

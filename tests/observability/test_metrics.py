@@ -13,8 +13,8 @@ from support.eventually import eventually
 from support.observed import Observed, scrape
 from support.world import World, fresh_world
 from tenure.domain.tokens import Token
-from tenure.metrics.catalogue import metrics_of
-from tenure.metrics.model import Component
+from tenure.observability.catalogue import metrics_of
+from tenure.observability.metrics import Component
 
 CONTROLLER, WEBHOOK, VERIFIER = Component
 STANDARD = "process_"

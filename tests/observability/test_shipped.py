@@ -19,8 +19,8 @@ from support.rules import (
     shipped,
     source_rules,
 )
-from tenure.metrics.catalogue import METRICS
-from tenure.metrics.model import MetricType
+from tenure.observability.catalogue import METRICS
+from tenure.observability.metrics import MetricType
 from tenure_dev.errors import ToolError
 
 OF_TARGETS = frozenset({"namespace", "pod", "instance"})

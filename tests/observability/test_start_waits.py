@@ -14,7 +14,7 @@ from support.proxy import Proxy
 from support.refused_start import refused_start
 from support.verifier_process import VerifierProcess
 from support.webhook_process import WebhookProcess
-from tenure.metrics.model import Component
+from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane
 
 Make = Callable[[Path, Path], OperatorProcess]

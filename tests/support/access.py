@@ -6,7 +6,7 @@ from typing import Any
 from support.eventually import eventually
 from support.operator_process import OperatorProcess
 from support.world import World
-from tenure.domain.rbac import cluster_role_name
+from tenure.domain.access.cluster_roles import cluster_role_name
 from tenure.domain.roles import Level, Role
 
 Body = dict[str, Any]

@@ -9,14 +9,15 @@ from support.api import Body
 from support.builders import NOW, membership, organization
 from support.client import DELETES_AND_RECREATES
 from support.reviewed import ROOT, change
-from tenure.domain.admission.authority import Permission, api_key_grants, deletion, membership_grants
+from tenure.domain.admission.authority import api_key_grants, membership_grants
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.decision import Decision
 from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
-from tenure.domain.admission.judgement import MAX_MESSAGE, Judgement
 from tenure.domain.admission.request import Change
+from tenure.domain.admission.verdict import MAX_MESSAGE, Judgement
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.lease import Lease
+from tenure.domain.permissions import Permission, deletion
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.roles import Role
 

@@ -10,7 +10,7 @@ from support.reviewed import change
 from support.speech import plain
 from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure.domain.admission.evidence import MembershipEvidence
-from tenure.domain.admission.judgement import Judgement
+from tenure.domain.admission.verdict import Judgement
 from tenure.domain.durations import parse_duration
 from tenure.domain.planning.actions import UpdateStatus
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership

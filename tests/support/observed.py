@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.judged import Judged, judged_plane
 from support.operator_process import OperatorProcess
 from support.verifier_process import VerifierProcess
-from tenure.metrics.model import Component
+from tenure.observability.metrics import Component
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from tenure.domain.admission.authority import Permission
 from tenure.domain.lease import Lease
+from tenure.domain.permissions import Permission
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.errors import ApiError, ObjectNotFoundError
 

@@ -15,10 +15,10 @@ from tenure_dev.paths import CRDS
 
 CLIENT = {"kubernetes", "aiohttp"}
 MODELS = {"pydantic", "tenure.domain.resources"}
-REPOSITORY = {"tenure.generate", "tenure.commands", "tenure.reference", "tenure.charted"}
-VERIFIER = {"uvicorn", "limits", "httptools", "tenure.verify"}
-WEBHOOK = {"tenure.admission", "tenure.tls", "tenure.handlers.webhook", "cryptography"}
-CONTROLLER = {"tenure.reconcile", "tenure.handlers.operator"}
+REPOSITORY = {"tenure_dev"}
+VERIFIER = {"uvicorn", "limits", "httptools", "tenure.verifier"}
+WEBHOOK = {"tenure.admission", "tenure.certificates", "tenure.admission.process", "cryptography"}
+CONTROLLER = {"tenure.controller", "tenure.controller.process"}
 OTHER_COMMANDS = {"tenure.impact.command", "tenure.revocation.command", *REPOSITORY}
 SYNCHRONOUS_CLIENT = {"requests", "requests_oauthlib", "oauthlib", "urllib3", "websocket", "kubernetes.client.rest"}
 """What the client's synchronous half imports, and nothing else does."""
@@ -29,7 +29,7 @@ ROWS: dict[str, tuple[Sequence[str], set[str], set[str]]] = {
     "version": (["--version"], {"typer"}, NOTHING_HEAVY),
     "run": (
         ["run", "--no-webhooks"],
-        {"kopf", "kubernetes.aio.config", "tenure.reconcile"},
+        {"kopf", "kubernetes.aio.config", "tenure.controller"},
         {*VERIFIER, *WEBHOOK, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
     ),
     "webhook": (
@@ -39,8 +39,8 @@ ROWS: dict[str, tuple[Sequence[str], set[str], set[str]]] = {
     ),
     "verifier": (
         ["verifier"],
-        {"uvicorn", "tenure.verify"},
-        {"kopf", "tenure.handlers.embedding", *WEBHOOK, *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
+        {"uvicorn", "tenure.verifier"},
+        {"kopf", "tenure.process.kopf_runtime", *WEBHOOK, *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
     ),
     "revoke": (
         ["revoke", "--issued-before=0s", "--dry-run"],

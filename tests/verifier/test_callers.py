@@ -13,7 +13,7 @@ from support.verified import authorized, forged, known_key, let_verify, service_
 from support.verifier_process import Body, VerifierProcess
 from support.world import World
 from tenure.domain.tokens import ENTROPY_BYTES, Token
-from tenure.handlers.verify_api import FAILURES_PER_MINUTE
+from tenure.verifier.http.app import FAILURES_PER_MINUTE
 from tenure_dev.controlplane import ControlPlane
 
 

@@ -23,7 +23,7 @@ from support.verified import known, known_key, wait_code
 from support.verifier_process import Body, VerifierProcess
 from support.world import World
 from tenure.domain.tokens import ENTROPY_BYTES, Token
-from tenure.handlers.verify_api import FAILURES_PER_MINUTE
+from tenure.verifier.http.app import FAILURES_PER_MINUTE
 from tenure_dev.controlplane import ControlPlane
 
 NOBODYS = Token.mint(bytes(range(ENTROPY_BYTES))).reveal()

@@ -1,1 +1,1 @@
-"""Judging requests: what the judgement rests on is read from the API server, never from a cache."""
+"""The program that validates requests: it gathers evidence from the API server, decides by pure rules, and acts."""

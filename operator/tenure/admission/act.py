@@ -8,10 +8,10 @@ let in is stored after its lease went to somebody else.
 
 from math import ceil
 
-from tenure.admission.context import Context
 from tenure.admission.gather import lease_name
+from tenure.admission.reader import Context
 from tenure.domain.admission.decision import Claim, Decision
-from tenure.domain.admission.judgement import Judgement
+from tenure.domain.admission.verdict import Judgement
 from tenure.domain.lease import Lease
 from tenure.errors import AlreadyExistsError, ConflictError
 from tenure.kube.leases import write_lease

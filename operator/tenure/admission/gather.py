@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from tenure.admission.context import Context
-from tenure.domain.admission.authority import api_key_grants, membership_grants, revocation
+from tenure.admission.reader import Context
+from tenure.domain.admission.authority import api_key_grants, membership_grants
 from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
+from tenure.domain.admission.organization_rules import newly_suspended
 from tenure.domain.admission.request import Change
-from tenure.domain.admission.tenancy import newly_suspended
 from tenure.domain.conditions import ready_reason
 from tenure.domain.lease import Lease
+from tenure.domain.permissions import revocation
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.membership import SubjectKind

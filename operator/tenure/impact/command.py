@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from tenure.domain.admission.impact import compare
+from tenure.domain.impact.compare import compare
 from tenure.domain.installation import Installation
 from tenure.impact.formats import OutputFormat
 from tenure.impact.report import REPORTS

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from tenure.domain.admission.acknowledgement import ANNOTATION
-from tenure.domain.admission.tree import Address, Tree
+from tenure.domain.impact.tree import Address, Tree
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 from tenure.kube.cluster import Cluster, parse
 from tenure.kube.connection import connect

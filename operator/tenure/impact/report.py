@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tenure.domain.admission.acknowledgement import ANNOTATION
-from tenure.domain.admission.impact import Comparison, Dissolution, Impact
-from tenure.domain.admission.judgement import join_names
+from tenure.domain.admission.verdict import join_names
+from tenure.domain.impact.compare import Comparison, Dissolution, Impact
 from tenure.domain.policy import WhenKeysExist
 from tenure.impact.formats import OutputFormat
 

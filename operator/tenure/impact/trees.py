@@ -9,8 +9,8 @@ import yaml
 from pydantic import ValidationError
 
 from tenure.domain.admission.acknowledgement import ANNOTATION, Acknowledgement
-from tenure.domain.admission.ground import LONG_AGO
-from tenure.domain.admission.tree import Address, Tree
+from tenure.domain.impact.assumptions import LONG_AGO
+from tenure.domain.impact.tree import Address, Tree
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import API_VERSION, GROUP, format_time
 from tenure.domain.schema import unknown_fields

@@ -1,6 +1,6 @@
 """The calls on Roles and RoleBindings: listed by our own label, each write guarded by what was read."""
 
-from tenure.domain.bindings import LABELS, RBAC_VERSION, Address, BoundKind, Held, Wanted
+from tenure.domain.access.bindings import LABELS, RBAC_VERSION, Address, BoundKind, Held, Wanted
 from tenure.errors import ObjectNotFoundError
 from tenure.kube.cluster import MERGE_PATCH, PAGE_SIZE, Cluster
 

@@ -19,8 +19,8 @@ from tenure.domain.secret import SecretFacts
 from tenure.errors import AlreadyExistsError, ApiError, MalformedObjectError, ObjectNotFoundError, UnavailableError
 from tenure.kube.answers import parse_answer
 from tenure.kube.connection import Connection
-from tenure.metrics.catalogue import API_REQUESTS, NO_ANSWER
-from tenure.metrics.model import Meter
+from tenure.observability.catalogue import API_REQUESTS, NO_ANSWER
+from tenure.observability.metrics import Meter
 
 FIELD_MANAGER = "tenure"
 CONNECTIONS = 16

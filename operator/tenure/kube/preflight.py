@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tenure.domain.admission.authority import REVOKE
-from tenure.domain.bindings import RBAC_GROUP
-from tenure.domain.rbac import cluster_role_name
+from tenure.domain.access.bindings import RBAC_GROUP
+from tenure.domain.access.cluster_roles import cluster_role_name
+from tenure.domain.permissions import REVOKE
 from tenure.domain.resources import KINDS, Membership
 from tenure.domain.resources.base import GROUP, VERSION
 from tenure.domain.roles import Access, Role

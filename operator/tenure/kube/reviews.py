@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tenure.domain.admission.authority import Permission
-from tenure.domain.admission.request import Requester
+from tenure.domain.permissions import Permission, Requester
 from tenure.domain.resources.base import GROUP
 from tenure.kube.cluster import Cluster
 

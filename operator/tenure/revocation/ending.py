@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 
+from tenure.domain.cutoff import Age, Cutoff
 from tenure.domain.resources import ApiKey
-from tenure.domain.revocation import Age, Cutoff
 from tenure.errors import ApiError, ConflictError, MalformedObjectError, ObjectNotFoundError, UnavailableError
 from tenure.kube.cluster import CONNECTIONS, Cluster
 

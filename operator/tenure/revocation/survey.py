@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from tenure.domain.admission.authority import REVOKE
+from tenure.domain.cutoff import Age, Cutoff
+from tenure.domain.permissions import REVOKE
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import GROUP
-from tenure.domain.revocation import Age, Cutoff
 from tenure.errors import ApiError, KindNotServedError, MalformedObjectError, UnauthorizedError, UnavailableError
 from tenure.kube.cluster import Cluster, parse
 from tenure.kube.preflight import Right, is_allowed

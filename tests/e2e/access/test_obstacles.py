@@ -12,7 +12,7 @@ from support.eventually import eventually
 from support.manifests import api_key, member, organization, role_binding
 from support.operator_process import OperatorProcess
 from support.world import World
-from tenure.domain.bindings import group
+from tenure.domain.access.bindings import group
 from tenure.domain.roles import Role
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CHECKOUT

@@ -18,7 +18,7 @@ from support.eventually import eventually
 from support.manifests import api_key, member, organization
 from support.operator_process import OperatorProcess
 from support.world import World
-from tenure.domain.bindings import group
+from tenure.domain.access.bindings import group
 from tenure.domain.roles import Access, Capability, Role, level_of
 from tenure_dev.controlplane import ControlPlane
 

@@ -7,9 +7,9 @@ import pytest
 from support.builders import NOW
 from support.reads import Reads
 from tenure.admission.act import act
-from tenure.admission.context import Context
+from tenure.admission.reader import Context
 from tenure.domain.admission.decision import Claim, Decision
-from tenure.domain.admission.judgement import Judgement
+from tenure.domain.admission.verdict import Judgement
 from tenure.domain.installation import DEFAULTS
 from tenure.domain.lease import Lease
 from tenure.errors import AlreadyExistsError, ApiError, ConflictError, UnavailableError

@@ -10,8 +10,8 @@ from support import manifests
 from support.builders import NOW, api_key, condition, membership, organization
 from support.reads import Reads
 from support.reviewed import ROOT, change
-from tenure.admission.context import Context
 from tenure.admission.gather import gather
+from tenure.admission.reader import Context
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.evidence import MembershipEvidence
 from tenure.domain.admission.request import Change

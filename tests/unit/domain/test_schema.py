@@ -13,7 +13,7 @@ from support.builders import api_key, issued, membership, organization
 from tenure.domain.resources import KINDS, Membership, Resource
 from tenure.domain.resources.base import Model, Rule
 from tenure.domain.schema import custom_resource_definition, field_paths, object_schema
-from tenure.generate import changed_files, generated_files
+from tenure_dev.generate.files import changed_files, generated_files
 
 CHECKOUT = Path(__file__).parents[3]
 

@@ -14,14 +14,14 @@ from support.builders import NOW, with_status
 from support.pull_requests import PULL_REQUESTS, Body, PullRequest, write
 from support.reads import Reads
 from support.reviewed import change
-from tenure.admission.context import Context
 from tenure.admission.gather import gather
+from tenure.admission.reader import Context
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.decision import Decision
-from tenure.domain.admission.ground import grounded
-from tenure.domain.admission.impact import Comparison, Impact, compare
-from tenure.domain.admission.judgement import Judgement
-from tenure.domain.admission.tree import Address, Tree
+from tenure.domain.admission.verdict import Judgement
+from tenure.domain.impact.assumptions import grounded
+from tenure.domain.impact.compare import Comparison, Impact, compare
+from tenure.domain.impact.tree import Address, Tree
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.planning.actions import UpdateStatus
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership

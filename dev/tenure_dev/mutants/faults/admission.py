@@ -5,7 +5,7 @@ from tenure_dev.mutants.fault import Fault
 _RULES = "tests/unit/domain/admission"
 _AUTHORITY = f"{_RULES}/test_decide_authority.py"
 _LAST_OWNER = f"{_RULES}/test_decide_last_owner.py"
-_LISTENER = "tests/unit/handlers/test_listener.py"
+_LISTENER = "tests/unit/admission/test_server.py"
 _GATHER = "tests/unit/admission/test_gather.py"
 _ACT = "tests/unit/admission/test_act.py"
 _READ_LEASE = "await read_lease(context.cluster, context.system_namespace, lease_name(namespace))"
@@ -119,7 +119,7 @@ FAULTS = (
         where="remaining_owners",
         before="and not member.metadata.deleting",
         after="",
-        caught_by=(f"{_RULES}/test_ownership.py",),
+        caught_by=(f"{_RULES}/test_last_owner.py",),
     ),
     Fault(
         name="owner-reference",
@@ -143,7 +143,7 @@ FAULTS = (
         where="metadata_refusals",
         before="if size > max(MAX_ANNOTATIONS_BYTES, size_before):",
         after="if False:",
-        caught_by=(f"{_RULES}/test_bounds.py",),
+        caught_by=(f"{_RULES}/test_metadata_limits.py",),
     ),
     Fault(
         name="denied-step",
@@ -152,7 +152,7 @@ FAULTS = (
         before="not is_denied(organization, before, new.spec.role)",
         after="True",
         caught_by=(
-            f"{_RULES}/test_transitions.py::test_a_transition_is_denied_for_a_new_member_and_for_a_change_of_role_only",
+            f"{_RULES}/test_role_rules.py::test_a_transition_is_denied_for_a_new_member_and_for_a_change_of_role_only",
         ),
     ),
     Fault(
@@ -161,6 +161,6 @@ FAULTS = (
         where="duplicate_refusal",
         before="other.spec.subject == subject",
         after="False",
-        caught_by=(f"{_RULES}/test_transitions.py::test_a_subject_is_a_member_once",),
+        caught_by=(f"{_RULES}/test_role_rules.py::test_a_subject_is_a_member_once",),
     ),
 )

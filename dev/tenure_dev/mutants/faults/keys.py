@@ -7,7 +7,7 @@ _PLANS = "tests/unit/domain/planning/test_apikeys.py"
 _ROLE_CHANGE = "tests/unit/domain/planning/test_apikeys_rolechange.py"
 _TOKENS = "tests/unit/domain/test_tokens.py"
 _SECRETS = "tests/unit/domain/test_secret.py"
-_BINDINGS = "tests/unit/domain/test_bindings.py"
+_BINDINGS = "tests/unit/domain/access/test_bindings.py"
 
 FAULTS = (
     Fault(

@@ -12,7 +12,9 @@ FAULTS = (
         where="SharedReads.get",
         before="if outcome is not None and started >= since:",
         after="if outcome is not None:",
-        caught_by=("tests/unit/reconcile/test_reads.py::test_whoever_asked_after_it_started_gets_another_read",),
+        caught_by=(
+            "tests/unit/controller/test_shared_reads.py::test_whoever_asked_after_it_started_gets_another_read",
+        ),
     ),
     Fault(
         name="proof-left-out",
@@ -102,7 +104,7 @@ FAULTS = (
         where="Mirror.put",
         before="if new.metadata.uid in self._gone:",
         after="if False:",
-        caught_by=("tests/unit/reconcile/test_mirror.py::test_a_slow_answer_does_not_bring_back_what_a_watch_saw_end",),
+        caught_by=("tests/unit/controller/test_cache.py::test_a_slow_answer_does_not_bring_back_what_a_watch_saw_end",),
     ),
     Fault(
         name="restored-etcd",

@@ -2,9 +2,9 @@
 
 from tenure_dev.mutants.fault import Fault
 
-_INDEX = "tests/unit/verify/test_index.py"
-_FRESHNESS = "tests/unit/verify/test_freshness.py"
-_VERIFIER = "tests/unit/verify/test_verifier.py"
+_INDEX = "tests/unit/verifier/test_index.py"
+_FRESHNESS = "tests/unit/verifier/test_freshness.py"
+_VERIFIER = "tests/unit/verifier/test_verifier.py"
 _VERIFICATION = "tests/unit/domain/test_verification.py"
 
 FAULTS = (

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
 
-from tenure.domain.admission.judgement import join_names
+from tenure.domain.admission.verdict import join_names
 from tenure.domain.resources.base import GROUP
 from tenure.domain.roles import Role
 

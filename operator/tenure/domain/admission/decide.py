@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tenure.domain.admission.bounds import metadata_refusals
 from tenure.domain.admission.decide_api_keys import decide_api_key
 from tenure.domain.admission.decide_memberships import decide_membership
 from tenure.domain.admission.decide_organizations import decide_organization
 from tenure.domain.admission.decision import Check, Decision, Rule, find_refusals, refused
 from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
-from tenure.domain.admission.reverts import reverted_warning
+from tenure.domain.admission.gitops_warnings import reverted_warning
+from tenure.domain.admission.metadata_limits import metadata_refusals
 
 _METADATA_CHECKS: Mapping[Rule, Check[Evidence[Any]]] = {
     # An object must stay small enough to be changed again.

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from tenure.domain.admission.authority import explain_missing
 from tenure.domain.admission.decision import Check, Decision, Rule, Text, check_deletion, find_refusals, refused
 from tenure.domain.admission.evidence import ApiKeyEvidence, read
-from tenure.domain.admission.keyrules import expiry_refusal, quota_refusal, template_refusals, token_warning
+from tenure.domain.admission.key_rules import expiry_refusal, quota_refusal, template_refusals, token_warning
 
 
 def _check_holder(evidence: ApiKeyEvidence) -> Iterator[Text]:

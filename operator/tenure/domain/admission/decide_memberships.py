@@ -6,16 +6,16 @@ from dataclasses import replace
 from tenure.domain.admission.authority import explain_missing, raises_itself
 from tenure.domain.admission.decision import Check, Claim, Decision, Rule, Text, check_deletion, find_refusals, refused
 from tenure.domain.admission.evidence import MembershipEvidence, read
-from tenure.domain.admission.judgement import Judgement
-from tenure.domain.admission.ownership import explain_last_owner, ownership_warning
-from tenure.domain.admission.transitions import domain_refusal, duplicate_refusal, transition_refusal
-from tenure.domain.admission.wording import (
+from tenure.domain.admission.last_owner import explain_last_owner, ownership_warning
+from tenure.domain.admission.messages import (
     denied_with_keys,
     ended_note,
     price_warnings,
     service_account_warning,
     unacknowledged,
 )
+from tenure.domain.admission.role_rules import domain_refusal, duplicate_refusal, transition_refusal
+from tenure.domain.admission.verdict import Judgement
 from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import Membership
 

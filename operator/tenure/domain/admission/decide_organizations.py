@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from tenure.domain.admission.decision import Check, Decision, Rule, Text, check_deletion, find_refusals, refused
 from tenure.domain.admission.evidence import OrganizationEvidence, read
-from tenure.domain.admission.tenancy import (
+from tenure.domain.admission.organization_rules import (
     deletion_warning,
     newly_suspended,
     placement_refusals,

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from tenure.domain.admission.authority import explain_missing
 from tenure.domain.admission.evidence import Evidence
-from tenure.domain.admission.judgement import MAX_MESSAGE, Judgement
+from tenure.domain.admission.verdict import MAX_MESSAGE, Judgement
 from tenure.domain.lease import Lease
 
 E = TypeVar("E", bound=Evidence[Any])

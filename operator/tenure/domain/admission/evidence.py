@@ -11,12 +11,13 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from tenure.domain.admission.acknowledgement import Flaw, find_flaw
-from tenure.domain.admission.authority import Permission, is_own, raises_itself
-from tenure.domain.admission.ownership import remaining_owners, takes_owner
-from tenure.domain.admission.price import Price, price, recorded_price, tells_price
+from tenure.domain.admission.affected_keys import Price, price, recorded_price, tells_price
+from tenure.domain.admission.authority import is_own, raises_itself
+from tenure.domain.admission.last_owner import remaining_owners, takes_owner
 from tenure.domain.admission.request import Change
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.lease import Lease
+from tenure.domain.permissions import Permission
 from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.roles import Role

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Generic, Self, TypeVar
 
 from pydantic import Field
 
 from tenure.domain.admission.acknowledgement import ANNOTATION
+from tenure.domain.operations import Operation
+from tenure.domain.permissions import Requester
 from tenure.domain.resources import Resource
 from tenure.domain.resources.base import Model
 
@@ -15,23 +16,6 @@ R = TypeVar("R", bound=Resource)
 
 _UNSTORED = {"uid": "", "resourceVersion": "", "creationTimestamp": "1970-01-01T00:00:00Z"}
 """Metadata that an object may lack before it is stored."""
-
-
-class Operation(StrEnum):
-    """What is done to an object."""
-
-    CREATE = "CREATE"
-    UPDATE = "UPDATE"
-    DELETE = "DELETE"
-
-
-class Requester(Model):
-    """Whoever made the request, as the API server authenticated them."""
-
-    username: str
-    uid: str = ""
-    groups: list[str] = Field(default_factory=list)
-    extra: dict[str, list[str]] = Field(default_factory=dict)
 
 
 class ReviewedResource(Model):

@@ -13,7 +13,7 @@ from tenure.domain.planning.actions import (
     Plan,
     UpdateStatus,
 )
-from tenure.domain.planning.notices import notices
+from tenure.domain.planning.events import notices
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
 from tenure.domain.planning.obstacles import describe_suspension, find_obstacle
 from tenure.domain.policy import OnRoleChange

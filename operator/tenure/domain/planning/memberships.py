@@ -6,9 +6,10 @@ from datetime import datetime
 
 from tenure.domain.conditions import readiness
 from tenure.domain.installation import DEFAULTS, Installation
+from tenure.domain.listing import listed_key
 from tenure.domain.planning.actions import Action, EmitEvent, EventType, Plan, Regarding, UpdateStatus
 from tenure.domain.planning.apikeys import fate
-from tenure.domain.planning.notices import notices
+from tenure.domain.planning.events import notices
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.policy import MAX_KEYS_PER_MEMBER
 from tenure.domain.reasons import Reason
@@ -18,7 +19,6 @@ from tenure.domain.resources.membership import (
     CapabilityLevels,
     EndedKey,
     Fate,
-    ListedKey,
     MembershipStatus,
     RoleChange,
     WaitingKey,
@@ -178,18 +178,6 @@ def _status(seen: MembershipObservation, change: RoleChange | None) -> Membershi
             "waiting_keys": _waiting_keys(seen),
             "last_role_change": change,
         }
-    )
-
-
-def listed_key(key: ApiKey) -> ListedKey:
-    """What a Membership's status says of a working key."""
-    return ListedKey(
-        name=key.name,
-        key_id=key.status.key_id or "",
-        access=key.spec.access,
-        issued_at=key.status.issued.at if key.status.issued else None,
-        expires_at=key.status.expires_at,
-        for_role=key.spec.for_role,
     )
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from tenure.domain.bindings import BindingState
+from tenure.domain.access.bindings import BindingState
 from tenure.domain.conditions import find_condition, readiness, renew_condition
 from tenure.domain.installation import DEFAULTS, Installation, KubernetesAccess
 from tenure.domain.planning.actions import Plan, UpdateStatus
-from tenure.domain.planning.notices import notices
+from tenure.domain.planning.events import notices
 from tenure.domain.reasons import ConditionType, Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import Condition, ConditionStatus
@@ -54,15 +54,6 @@ def plan_organization(seen: OrganizationObservation) -> Plan:
     if status == organization.status:
         return Plan()
     return Plan((*notices(organization, status.conditions), UpdateStatus(status)))
-
-
-def oldest(resources: Sequence[R]) -> R | None:
-    """The one in force among objects of which only one can be: the oldest, by uid where two are equally old."""
-    return min(
-        resources,
-        key=lambda resource: (resource.metadata.creation_timestamp, resource.metadata.uid),
-        default=None,
-    )
 
 
 def _is_in_force(seen: OrganizationObservation) -> bool:

@@ -7,18 +7,9 @@ import pytest
 from support import manifests
 from support.builders import api_key, membership
 from support.reviewed import change
-from tenure.domain.admission.authority import (
-    api_key_grants,
-    deletion,
-    explain_missing,
-    grant,
-    is_own,
-    membership_grants,
-    raises_itself,
-    revocation,
-)
-from tenure.domain.admission.request import Requester
+from tenure.domain.admission.authority import api_key_grants, explain_missing, is_own, membership_grants, raises_itself
 from tenure.domain.installation import Installation
+from tenure.domain.permissions import Requester, deletion, grant, revocation
 from tenure.domain.resources import Membership
 from tenure.domain.roles import Role
 

@@ -12,7 +12,7 @@ from support.evidence import judged
 from support.holders import Holder, shown
 from support.words import DENIED_FOR_KEYS, EVERYTHING, LAST_OWNER, REMOVED, UNACKNOWLEDGED, UNWANTED, WARNED
 from tenure.domain.admission.acknowledgement import ANNOTATION
-from tenure.domain.admission.judgement import Judgement
+from tenure.domain.admission.verdict import Judgement
 from tenure.domain.resources import Membership
 
 WARN, ACKNOWLEDGE, DENY = "Warn", "RequireAcknowledgement", "Deny"

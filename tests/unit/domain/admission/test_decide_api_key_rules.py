@@ -8,7 +8,7 @@ import pytest
 from support import manifests
 from support.builders import NOW, api_key, edited, issued, membership, organization
 from support.evidence import judged
-from tenure.domain.admission.judgement import Judgement
+from tenure.domain.admission.verdict import Judgement
 from tenure.domain.installation import DEFAULTS, Installation, Limits
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import format_time

@@ -10,7 +10,7 @@ from support.builders import membership
 from support.cells import HOLDERS, KEY_CELLS, MEMBER_CELLS, OPERATIONS, PERSON, ROLES, KeyCell, MemberCell, lacked
 from support.evidence import judged
 from support.people import MEMBERS, PEOPLE
-from tenure.domain.admission.judgement import Judgement
+from tenure.domain.admission.verdict import Judgement
 from tenure.domain.installation import Installation
 from tenure.domain.resources import ApiKey, Membership
 from tenure.domain.roles import Role

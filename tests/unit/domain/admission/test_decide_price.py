@@ -12,7 +12,7 @@ from support.holders import Holder, shown
 from support.people import MEMBER
 from support.reviewed import change
 from tenure.domain.admission.decide import decide
-from tenure.domain.admission.judgement import Judgement
+from tenure.domain.admission.verdict import Judgement
 from tenure.domain.installation import Installation, Limits
 from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import Membership

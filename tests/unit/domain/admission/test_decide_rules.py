@@ -11,7 +11,7 @@ from support.builders import membership, organization
 from support.evidence import judged
 from support.large_metadata import LARGE_METADATA, MANY_LABELS, MEBIBYTE_OF_LABELS
 from support.people import ADMINISTRATOR, OUTSIDER, Person
-from tenure.domain.admission.judgement import Judgement
+from tenure.domain.admission.verdict import Judgement
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.roles import Role
 

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from support import manifests
 from support.review import stored
 from support.reviewed import ROOT, change, request
-from tenure.domain.admission.request import AdmissionRequest, Change, Operation
+from tenure.domain.admission.request import AdmissionRequest, Change
+from tenure.domain.operations import Operation
 from tenure.domain.resources import ApiKey, Membership
 
 Body = manifests.Body

@@ -20,11 +20,12 @@ from support.builders import (
     organization,
     with_status,
 )
-from tenure.domain.bindings import BindingState
+from tenure.domain.access.bindings import BindingState
 from tenure.domain.conditions import find_condition
+from tenure.domain.in_force import oldest
 from tenure.domain.installation import DEFAULTS, Installation, KubernetesAccess
 from tenure.domain.planning.actions import UpdateStatus
-from tenure.domain.planning.organizations import OrganizationObservation, oldest, plan_organization
+from tenure.domain.planning.organizations import OrganizationObservation, plan_organization
 from tenure.domain.reasons import STATES, ConditionType, Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.organization import OrganizationStatus

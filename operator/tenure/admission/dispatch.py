@@ -1,0 +1,28 @@
+"""The one way in: a request, the evidence for a decision, the decision, and what it takes."""
+
+from typing import Any
+
+from tenure.admission.act import act
+from tenure.admission.gather import gather
+from tenure.admission.reader import Context
+from tenure.domain.admission.decide import decide
+from tenure.domain.admission.request import AdmissionRequest, Change
+from tenure.domain.admission.verdict import Judgement
+from tenure.domain.resources import Resource
+from tenure.domain.resources.base import GROUP, VERSION
+
+
+async def judge(context: Context, resource: type[Resource], request: AdmissionRequest) -> Judgement:
+    """Judge a request that reached the path of a kind.
+
+    Raises:
+        ValueError: the request doesn't belong there, or its objects don't fit together.
+        ApiError: the API server couldn't be asked what the judgement rests on.
+    """
+    asked = request.resource
+    if (asked.group, asked.version, asked.resource) != (GROUP, VERSION, resource.plural) or request.sub_resource:
+        raise ValueError(
+            f"{asked.resource}.{asked.version}.{asked.group}/{request.sub_resource} isn't judged on this path"
+        )
+    change: Change[Any] = Change.of(request, resource)
+    return await act(context, decide(await gather(context, change)))

@@ -1,0 +1,200 @@
+"""The admission half: a certificate, a listener, the self-test, and a process of their own where that is wanted."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Self
+
+import kopf
+from yarl import URL
+
+from tenure.admission.connectivity import Reach
+from tenure.admission.kopf_handlers import register
+from tenure.admission.reader import Context
+from tenure.admission.selftest import find_leak
+from tenure.admission.server import Listener
+from tenure.certificates.keeper import GivenFiles, Keeper, OwnAuthority, keep
+from tenure.domain.resources import KINDS
+from tenure.errors import ForbiddenError, StartRefusedError
+from tenure.kube.cluster import Cluster
+from tenure.kube.connection import connect
+from tenure.kube.leases import try_leases
+from tenure.kube.preflight import check_admission, check_definitions
+from tenure.kube.webhooks import Registration, read_registration
+from tenure.observability.catalogue import CERTIFICATE_EXPIRY, CERTIFICATE_RENEWAL
+from tenure.observability.health import Health, Part, serving
+from tenure.observability.metrics import Component, Meter, Reading
+from tenure.observability.prometheus import Measurements
+from tenure.process.kopf_runtime import run_kopf
+from tenure.process.signals import READY, run_to_end, take_signals
+from tenure.process.startup import prepared_before
+from tenure.settings import Settings, WebhookSettings
+
+log = logging.getLogger("tenure.admission")
+
+ADMISSION_IS_OFF = (
+    "admission is off: ValidatingWebhookConfiguration tenure isn't installed, so changes aren't judged before they are "
+    "stored; apply manifests/webhooks.yaml and start again"
+)
+_UNTESTED = "the self-test hasn't passed yet"
+_SELF_TEST_SECONDS = 1.0
+
+
+async def find_registration(cluster: Cluster) -> Registration | None:
+    """The configuration that sends reviews here; None, and a line in the log, where there is none."""
+    try:
+        registration = await read_registration(cluster)
+    except ForbiddenError as error:
+        log.warning("admission is off: %s", error)
+        return None
+    if registration is None:
+        log.warning(ADMISSION_IS_OFF)
+    return registration
+
+
+class Webhook:
+    """Everything that serves reviews."""
+
+    def __init__(self, context: Context, keeper: Keeper, settings: WebhookSettings, meter: Meter) -> None:
+        self._context = context
+        self._keeper = keeper
+        self._paths = tuple(f"/{resource.plural}" for resource in KINDS)
+        self._flaw = _UNTESTED
+        self._reach = Reach(context.cluster)
+        self._due = asyncio.Event()
+        self._due.set()
+        self.listener = Listener(
+            settings.host,
+            settings.port,
+            keeper.context,
+            {resource.plural: resource.kind for resource in KINDS},
+            meter,
+        )
+
+    @classmethod
+    async def prepare(cls, cluster: Cluster, settings: Settings, webhook: WebhookSettings, meter: Meter) -> Self:
+        """Check rights, and have a certificate that the API server trusts.
+
+        Raises:
+            StartRefusedError: a right or the configuration is missing, it names other paths, or the certificate can't
+                be had.
+        """
+        await check_admission(
+            cluster,
+            settings.namespaces,
+            webhook.system_namespace,
+            own_authority=webhook.certificate is None,
+        )
+        registration = await read_registration(cluster)
+        if registration is None:
+            raise StartRefusedError(ADMISSION_IS_OFF)
+        unknown = {path.strip("/") for path in registration.paths} ^ {resource.plural for resource in KINDS}
+        if unknown:
+            raise StartRefusedError(
+                "ValidatingWebhookConfiguration tenure doesn't fit this version of Tenure (paths "
+                f"{', '.join(sorted(unknown))}); apply manifests/webhooks.yaml"
+            )
+        keeper = _keeper(cluster, webhook, registration)
+        await try_leases(cluster, webhook.system_namespace)
+        await keeper.look()
+        context = Context(
+            cluster,
+            installation=settings.installation,
+            system_namespace=webhook.system_namespace,
+            request_seconds=webhook.request_seconds,
+        )
+        return cls(context, keeper, webhook, meter)
+
+    def register(self, registry: kopf.OperatorRegistry) -> None:
+        """Register Kopf's admission handlers."""
+        register(registry, self._context, self._reach.doubt)
+
+    def watched_by(self, health: Health) -> None:
+        """Have somebody watch over it from now on."""
+        health.parts.append(Part(Component.WEBHOOK, lambda: self._flaw or self._reach.why_not()))
+        health.measurements.read_from(self._measure)
+
+    async def _measure(self) -> list[Reading]:
+        served = self._keeper.served
+        if served is None:
+            return []
+        return [
+            Reading(CERTIFICATE_EXPIRY, served.ends.timestamp()),
+            Reading(CERTIFICATE_RENEWAL, served.renewal.timestamp()),
+        ]
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep the certificate valid, and what is known of the self-test and the API server, while the block runs."""
+        tasks = [
+            asyncio.create_task(keep(self._keeper, self._due.set), name="certificate"),
+            asyncio.create_task(self._test_itself(), name="self-test"),
+            asyncio.create_task(self._reach.watch(), name="reach"),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def _own_url(self) -> URL:
+        host, port = self.listener.address
+        return URL.build(scheme="https", host=host, port=port)
+
+    async def _test_itself(self) -> None:
+        """Test at the start and after each new certificate, until it passes."""
+        await self.listener.started.wait()
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            while flaw := await find_leak(self._own_url, self._paths, self._context.installation):
+                if flaw != self._flaw:
+                    log.error("not ready: the self-test failed: %s", flaw)
+                self._flaw = flaw
+                await asyncio.sleep(_SELF_TEST_SECONDS)
+            if self._flaw:
+                log.info("%s: requests are judged on port %d", READY, self.listener.address[1])
+            self._flaw = ""
+
+
+def _keeper(cluster: Cluster, settings: WebhookSettings, registration: Registration) -> Keeper:
+    if settings.certificate is not None:
+        return GivenFiles(*settings.certificate)
+    return OwnAuthority(cluster, settings.system_namespace, registration.hosts, settings.certificate_life)
+
+
+async def run_webhook(settings: Settings, webhook_settings: WebhookSettings) -> None:
+    """Serve reviews until SIGTERM or SIGINT, without any watch.
+
+    Raises:
+        StartRefusedError: the cluster can't be reached, or lacks a CRD, the configuration or a right.
+    """
+    stop = asyncio.Event()
+    take_signals(stop.set)
+    measurements = Measurements(Component.WEBHOOK)
+    health = Health(measurements)
+    connection = await connect()
+    async with Cluster(connection, measurements) as cluster, serving(settings.health_port, health):
+
+        async def prepare() -> Webhook:
+            await check_definitions(cluster)
+            return await Webhook.prepare(cluster, settings, webhook_settings, measurements)
+
+        webhook = await prepared_before(stop, health, prepare, patient=settings.health_port != 0)
+        if webhook is None:
+            return
+        registry = kopf.OperatorRegistry()
+        webhook.register(registry)
+        webhook.watched_by(health)
+        health.starting = False
+        async with webhook.running():
+            await run_kopf(registry, connection, settings.namespaces, stop, admission_server=webhook.listener)
+    log.info("stopped")
+
+
+def run(settings: Settings, webhook_settings: WebhookSettings) -> None:
+    """Serve reviews in an event loop of its own."""
+    run_to_end(lambda: run_webhook(settings, webhook_settings))

@@ -1,0 +1,211 @@
+"""The HTTPS listener that the API server sends reviews to; strict, where a stock one lets things through."""
+
+import asyncio
+import json
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import kopf
+from aiohttp import web
+from pydantic import ValidationError
+
+from tenure.admission.kopf_handlers import HEARING, Hearing
+from tenure.domain.admission.request import AdmissionRequest
+from tenure.domain.admission.verdict import Judgement
+from tenure.domain.resources.base import GROUP, VERSION
+from tenure.observability.catalogue import ADMISSION, ADMISSION_DURATION
+from tenure.observability.logcontext import log_fields, object_fields
+from tenure.observability.metrics import Meter, Verdict
+
+log = logging.getLogger("tenure.admission")
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+"""A review holds two versions of an object, and etcd takes objects of 1.5 MiB."""
+
+RECEIVED_WITHIN_SECONDS = 4.0
+
+IDLE_SECONDS = 120.0
+"""How long a connection may lie idle, or take to send its first headers; the API server closes idle ones after 90."""
+
+_RETRY_SECONDS = 1
+
+_API_VERSION = "admission.k8s.io/v1"
+
+
+class Listener:
+    """Serves reviews on one path a kind; `kinds` names the kind of each.
+
+    Kopf calls it with the function that runs its handlers.
+    """
+
+    def __init__(self, host: str, port: int, context: ssl.SSLContext, kinds: Mapping[str, str], meter: Meter) -> None:
+        self.address = (host, port)
+        """Where it listens; once it does, with the port that was chosen."""
+        self._context = context
+        self._kinds = kinds
+        self._meter = meter
+        self._serve: kopf.WebhookFn | None = None
+        self.started = asyncio.Event()
+
+    async def __call__(self, fn: kopf.WebhookFn) -> AsyncIterator[kopf.WebhookClientConfig]:
+        """Listen until cancelled."""
+        self._serve = fn
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_post("/{path}", self._review)
+        runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=IDLE_SECONDS
+        )
+        await runner.setup()
+        try:
+            host, port = self.address
+            site = web.TCPSite(runner, host, port, ssl_context=self._context, reuse_port=True)
+            await site.start()
+            self.address = runner.addresses[0][:2]
+            self.started.set()
+            log.info("reviews are served on %s:%d", *self.address)
+            yield {}
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+    async def _review(self, request: web.Request) -> web.Response:
+        path = request.match_info["path"]
+        if path not in self._kinds:
+            raise web.HTTPNotFound(text=f"no reviews are served on /{path}\n")
+        if request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType(text="a review is application/json\n")
+        hearing, began = Hearing(_parse(await _receive(request))), time.perf_counter()
+        if self._serve is None:
+            raise web.HTTPServiceUnavailable(text="not ready\n")
+        with log_fields(**_fields(self._kinds[path], hearing.request)):
+            await _hear(path, hearing, self._serve)
+            self._record(path, hearing, time.perf_counter() - began)
+        return web.json_response(_review_of(hearing.request, hearing.judgement))
+
+    def _record(self, path: str, hearing: Hearing, seconds: float) -> None:
+        """Count a judgement, and log it: never the object, which may hold anything."""
+        request, judgement, verdict = hearing.request, hearing.judgement, _verdict(hearing)
+        kind, operation, dry_run = self._kinds[path], request.operation.value, str(request.dry_run).lower()
+        self._meter.count(ADMISSION, kind, operation, verdict.value, dry_run)
+        self._meter.observe(ADMISSION_DURATION, seconds, kind, operation)
+        log.info(
+            "%s",
+            " ".join(_line(path, request, judgement).split()),
+            extra={"verdict": verdict.value, "dry_run": request.dry_run, "duration_seconds": round(seconds, 6)},
+        )
+
+
+async def _hear(path: str, hearing: Hearing, serve: kopf.WebhookFn) -> None:
+    """Have Kopf's handler judge."""
+    token = HEARING.set(hearing)
+    try:
+        await serve(_stub(path, hearing.request), webhook=path)  # type: ignore[arg-type]
+    except Exception as error:  # noqa: BLE001 - logged with its traceback there
+        hearing.fail_unexpectedly(error)
+    finally:
+        HEARING.reset(token)
+
+
+async def _receive(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(RECEIVED_WITHIN_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="the review didn't arrive in time\n") from None
+    except web.RequestPayloadError:
+        raise web.HTTPBadRequest(text="the review can't be decoded\n") from None
+
+
+def _parse(body: bytes) -> AdmissionRequest:
+    """The request of a review; anything else is a client's error."""
+    try:
+        return AdmissionRequest.model_validate(_request_of(json.loads(body)))
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, one["loc"])) for one in error.errors(include_input=False))
+        raise web.HTTPBadRequest(text=f"a malformed review: request.{fields}\n") from None
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise web.HTTPBadRequest(text=f"a malformed review: {reason}\n") from None
+
+
+def _request_of(review: object) -> object:
+    if not isinstance(review, dict) or review.get("kind") != "AdmissionReview":
+        raise ValueError("it is no AdmissionReview")
+    if review.get("apiVersion") != _API_VERSION:
+        raise ValueError(f"its apiVersion is not {_API_VERSION}")
+    return review.get("request")
+
+
+def _stub(path: str, request: AdmissionRequest) -> dict[str, Any]:
+    """The review without its objects: Kopf would remember one state for each of them, for ever.
+
+    Its resource is the path's, so that a handler is found; the handler sees whether the request's is another one.
+    """
+    return {
+        "apiVersion": _API_VERSION,
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": request.uid,
+            "operation": request.operation.value,
+            "resource": {"group": GROUP, "version": VERSION, "resource": path},
+            "userInfo": {"username": request.user_info.username},
+            "dryRun": request.dry_run,
+            "object": {},
+            "oldObject": None,
+        },
+    }
+
+
+def _fields(kind: str, request: AdmissionRequest) -> Mapping[str, Any]:
+    """What log lines say of the request that they are about."""
+    metadata = _metadata(request)
+    return {
+        "request_id": request.uid,
+        "operation": request.operation.value,
+        "user": request.user_info.username,
+        "object": {**object_fields(kind, request.namespace, metadata.get("name")), "uid": metadata.get("uid")},
+        "generation": metadata.get("generation"),
+    }
+
+
+def _metadata(request: AdmissionRequest) -> Mapping[str, Any]:
+    metadata = (request.object or request.old_object or {}).get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _verdict(hearing: Hearing) -> Verdict:
+    if hearing.failed:
+        return Verdict.FAILED
+    if hearing.judgement.allowed:
+        return Verdict.ALLOWED
+    return Verdict.REFUSED if hearing.judgement.refusals else Verdict.BUSY
+
+
+def _line(path: str, request: AdmissionRequest, judgement: Judgement) -> str:
+    name = f"{request.namespace}/{_metadata(request).get('name')}"
+    dry_run = " (dry-run)" if request.dry_run else ""
+    what = f"{request.operation} {path} {name} by {request.user_info.username}{dry_run}"
+    return f"allowed {what}" if judgement.allowed else f"denied {what}: {judgement.message}"
+
+
+def _review_of(request: AdmissionRequest, judgement: Judgement) -> Mapping[str, Any]:
+    """The answer, with all that the API server has a place for."""
+    # The API server's audit log knows no uid of a review otherwise, and the lines of our log go by it.
+    notes = {**judgement.audit, "request-id": request.uid}
+    response: dict[str, Any] = {"uid": request.uid, "allowed": judgement.allowed, "auditAnnotations": notes}
+    if judgement.warnings:
+        response["warnings"] = list(judgement.warnings)
+    if judgement.refusals:
+        # 403 always: tools answer other codes by deleting the object and creating it again.
+        response["status"] = {"code": 403, "reason": "Forbidden", "message": judgement.message}
+    elif judgement.busy:
+        response["status"] = {
+            "code": 429,
+            "reason": "TooManyRequests",
+            "message": judgement.message,
+            "details": {"retryAfterSeconds": _RETRY_SECONDS},
+        }
+    return {"apiVersion": _API_VERSION, "kind": "AdmissionReview", "response": response}

@@ -1,0 +1,62 @@
+"""Our Roles and RoleBindings as they were last read or written, and which Secrets they open."""
+
+from collections.abc import Mapping
+
+from tenure.domain.access.bindings import Address, BoundKind, Held
+
+
+class Granted:
+    """What is known of the objects that give access."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Address, Held] = {}
+        self._openers: dict[tuple[str, str], set[Address]] = {}
+        self._in: dict[str, set[Address]] = {}
+        self._versions: dict[tuple[BoundKind, str | None], int] = {}
+
+    def put(self, address: Address, held: Held) -> None:
+        """Remember an object."""
+        self.drop(address)
+        self.objects[address] = held
+        self._in.setdefault(address.namespace, set()).add(address)
+        for name in held.names:
+            self._openers.setdefault((address.namespace, name), set()).add(address)
+
+    def drop(self, address: Address) -> None:
+        """Forget an object that is gone."""
+        former = self.objects.pop(address, None)
+        if former is None:
+            return
+        self._in[address.namespace].discard(address)
+        if not self._in[address.namespace]:
+            del self._in[address.namespace]
+        for name in former.names:
+            openers = self._openers[address.namespace, name]
+            openers.discard(address)
+            if not openers:
+                del self._openers[address.namespace, name]
+
+    def opening(self, namespace: str, secret: str) -> list[Address]:
+        """The Roles that open a Secret of this name."""
+        return [*self._openers.get((namespace, secret), ())]
+
+    def in_namespace(self, namespace: str) -> list[Address]:
+        """All of a namespace."""
+        return [*self._in.get(namespace, ())]
+
+    def take_in(self, kind: BoundKind, place: str | None, listed: Mapping[Address, Held], version: int) -> None:
+        """Learn a list of one kind, in one namespace or in all, made at a resourceVersion.
+
+        What was written since is newer than the list, unless the version went back: then etcd was restored, and what
+        was known is of another time.
+        """
+        restored = version < self._versions.get((kind, place), version)
+        self._versions[kind, place] = version
+        for address, known in list(self.objects.items()):
+            in_list = address.kind is kind and place in (None, address.namespace)
+            if in_list and (restored or (address not in listed and int(known.resource_version) <= version)):
+                self.drop(address)
+        for address, held in listed.items():
+            newest = self.objects.get(address)
+            if newest is None or int(newest.resource_version) < int(held.resource_version):
+                self.put(address, held)

@@ -1,0 +1,224 @@
+"""Reconcile RoleBindings and Roles: what members may do in Kubernetes, in a queue apart from the keys'.
+
+What somebody loses goes at once; what somebody gains waits until a burst of changes is over.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from tenure.controller.access.own_secrets import OwnKeys
+from tenure.controller.access.writer import Granting
+from tenure.controller.cache import Change, Ref, ref_of
+from tenure.controller.context import Context, log
+from tenure.controller.queue import Item, WorkQueue
+from tenure.controller.secrets_delivery import ObstructedError
+from tenure.domain.access.bindings import (
+    BindingState,
+    BoundKind,
+    Wanted,
+    content_text,
+    own_keys_holder,
+    role_addresses,
+    role_bindings,
+)
+from tenure.domain.conditions import is_ready
+from tenure.domain.installation import KubernetesAccess
+from tenure.domain.reasons import Reason
+from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.errors import ForbiddenError
+from tenure.kube import bindings as rbac
+
+WORKERS = 4
+_ALL_OF_A_NAMESPACE = ""
+
+
+class Bindings:
+    """The reconciliation of what members may do in Kubernetes.
+
+    A Membership stands for the Role and RoleBinding of its own keys, an Organization without a name for the
+    RoleBindings of its namespace.
+    """
+
+    def __init__(self, context: Context, namespaces: Sequence[str]) -> None:
+        self._context = context
+        self._access = context.installation.kubernetes_access
+        self._places: Sequence[str | None] = namespaces or (None,)
+        self._granting = Granting(context.cluster, self._doubt)
+        self._known = self._granting.known
+        self._own_keys = OwnKeys(context, self._granting)
+        self._problems: dict[str, dict[Ref, BindingState]] = {}
+        self._told: dict[str, BindingState] = {}
+        self._listed: set[str | None] = set()
+        self._listing = asyncio.Lock()
+        self.queue = WorkQueue()
+        if self._access is not KubernetesAccess.NONE:
+            context.changed = self._spread
+            context.before_issue = self._close
+            context.binding_state = self._told.get
+
+    async def fill(self) -> None:
+        """List what there is, and have everything compared with it."""
+        if self._access is KubernetesAccess.NONE:
+            return
+        for place in self._places:
+            try:
+                await self._list(place)
+            except ForbiddenError as error:
+                log.warning("what members may do in Kubernetes can't be listed: %s", error)
+        if not self._context.standing_by:
+            self.check_all()
+
+    async def _list(self, place: str | None) -> None:
+        kinds = BoundKind if self._access is KubernetesAccess.ROLES_AND_KEYS else (BoundKind.ROLE_BINDING,)
+        try:
+            for kind in kinds:
+                self._known.take_in(kind, place, *await rbac.list_held(self._context.cluster, kind, place))
+        except ForbiddenError:
+            self._listed.discard(place)
+            raise
+        self._listed.add(place)
+
+    async def reconcile(self, item: Item) -> None:
+        """Bring the objects that an item stands for to what they should be."""
+        await asyncio.sleep(0)  # A sweep asks for everybody at once, and what needs no write would hold up the keys.
+        try:
+            if item.ref.resource is Organization:
+                await self._reconcile_roles(item.ref.namespace)
+            else:
+                await self._own_keys.reconcile(item.ref)
+        except ObstructedError as error:
+            self._note(item.ref, BindingState(error.reason, str(error)))
+            raise
+        self._note(item.ref, None)
+
+    def lead(self) -> None:
+        """Begin work: what was listed while another replica wrote is listed again before it is relied on."""
+        self._listed.clear()
+        self.check_all()
+
+    def check_all(self) -> None:
+        """Look at all who should have something, and at what belongs to nobody any more."""
+        if self._access is KubernetesAccess.NONE:
+            return
+        mirror = self._context.mirror
+        for known in mirror.all():
+            if isinstance(known, Organization):
+                self.queue.add(_roles_of(known.namespace))
+            elif isinstance(known, Membership):
+                self.queue.add(ref_of(known))
+        for address, held in self._known.objects.items():
+            if held.owner is not None and held.owner[0] == Organization.kind:
+                self.queue.add(_roles_of(address.namespace))
+            elif held.owner is not None:
+                self.queue.add(Ref(Membership, address.namespace, own_keys_holder(address)))
+
+    async def _reconcile_roles(self, namespace: str) -> None:
+        mirror = self._context.mirror
+        organization = mirror.organization_in_force(namespace)
+        if organization is None or organization.metadata.deleting:
+            await self._granting.remove(role_addresses(namespace))
+            return
+        members = [
+            member
+            for member in mirror.memberships(namespace)
+            if member.spec.organization == organization.name
+            and not member.metadata.deleting
+            and mirror.displacing(member) is None
+        ]
+        wanted = role_bindings(organization, members, self._context.installation)
+        # What shrinks first, so that a person who moves holds neither role for a moment, rather than both.
+        await self._granting.bring_all(sorted(wanted, key=self._gains))
+
+    def _gains(self, wanted: Wanted) -> bool:
+        held = self._known.objects.get(wanted.address)
+        return held is None or len(held.text) < len(content_text(wanted.content))
+
+    async def _close(self, key: ApiKey) -> None:
+        """Close a Secret's name to its former holder before a new token gets the name."""
+        try:
+            await self._ensure_listed(key.namespace)
+        except ForbiddenError as error:
+            if self._access is KubernetesAccess.ROLES:
+                return  # It lets nobody read Secrets; what is left of a time when it did, it can't know.
+            raise _exposed(
+                f"{error}; grant the controller its rights, or start it with --kubernetes-access=Roles"
+            ) from error
+        try:
+            await self._own_keys.cede(key)
+        except ObstructedError as error:
+            raise _exposed(str(error)) from error
+
+    async def _ensure_listed(self, namespace: str) -> None:
+        place = namespace if namespace in self._places else None
+        async with self._listing:
+            if place not in self._listed:
+                await self._list(place)
+                self.check_all()
+
+    def _doubt(self, namespace: str) -> None:
+        """List again before the next token: a write may have had effect, or not."""
+        self._listed.discard(namespace if namespace in self._places else None)
+
+    def _note(self, ref: Ref, problem: BindingState | None) -> None:
+        """Remember what is wrong, for the Organization's condition."""
+        problems = self._problems.setdefault(ref.namespace, {})
+        if problem is None:
+            problems.pop(ref, None)
+        else:
+            problems[ref] = problem
+        state = next(iter(problems.values()), BindingState())
+        if self._told.get(ref.namespace) != state:
+            self._told[ref.namespace] = state
+            for organization in self._context.mirror.organizations(ref.namespace):
+                self._context.queue.add(ref_of(organization))
+
+    def _spread(self, change: Change) -> None:
+        """Queue whoever gains or loses something."""
+        ref, old, new = change.ref, change.old, change.new
+        match old, new:
+            case (ApiKey() | None, ApiKey() | None):
+                for key in (old, new):
+                    if isinstance(key, ApiKey) and _opens(old) != _opens(new):
+                        member = Ref(Membership, ref.namespace, key.spec.membership)
+                        self._queue(member, loses=_opens(old) is not None)
+            case (Membership() | None, Membership() | None):
+                if _tenure(old) != _tenure(new):
+                    self._queue(_roles_of(ref.namespace), loses=old is not None)
+                    self._queue(ref, loses=old is not None)
+                    for one in (old, new):
+                        for namesake in self._context.mirror.namesakes(one) if isinstance(one, Membership) else ():
+                            self._queue(ref_of(namesake), loses=True)
+            case _:
+                if _tenure(old) != _tenure(new):
+                    self._queue(_roles_of(ref.namespace), loses=True)
+                    for member_ref in map(ref_of, self._context.mirror.memberships(ref.namespace)):
+                        self._queue(member_ref, loses=True)
+
+    def _queue(self, ref: Ref, *, loses: bool) -> None:
+        if loses:
+            self.queue.add(ref)
+        else:
+            self.queue.settle(ref)
+
+
+def _exposed(why: str) -> ObstructedError:
+    return ObstructedError(Reason.SECRET_EXPOSED, f"a former holder of its name could read its Secret: {why}")
+
+
+def _roles_of(namespace: str) -> Ref:
+    return Ref(Organization, namespace, _ALL_OF_A_NAMESPACE)
+
+
+def _tenure(resource: object) -> tuple[object, ...] | None:
+    """What an Organization's or a Membership's bindings depend on."""
+    if not isinstance(resource, Organization | Membership):
+        return None
+    metadata = resource.metadata
+    return metadata.uid, metadata.generation, metadata.deleting
+
+
+def _opens(key: object) -> str | None:
+    """The uid of the Secret that a key lets its holder read; None: it lets nobody read one."""
+    if not isinstance(key, ApiKey) or key.metadata.deleting or not is_ready(key.status.conditions):
+        return None
+    return key.status.secret_uid

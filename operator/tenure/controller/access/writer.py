@@ -1,0 +1,114 @@
+"""Write Roles and RoleBindings: each write is guarded by what was read, and others' objects are left alone."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from tenure.controller.access.cache import Granted
+from tenure.controller.secrets_delivery import ObstructedError
+from tenure.domain.access.bindings import Address, Held, RoleRef, Wanted, content_text
+from tenure.domain.reasons import Reason
+from tenure.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    ForbiddenError,
+    ObjectNotFoundError,
+    RejectedError,
+    UnavailableError,
+)
+from tenure.kube import bindings as rbac
+from tenure.kube.cluster import Cluster
+
+
+class Granting:
+    """The writes, and what is known from them and from lists.
+
+    Every method raises `ObstructedError` where somebody has to act, and `ConflictError` where an object had changed: it
+    has been read again, and is to be compared again.
+    """
+
+    def __init__(self, cluster: Cluster, doubt: Callable[[str], None]) -> None:
+        self._cluster = cluster
+        self._doubt = doubt
+        self.known = Granted()
+
+    async def bring_all(self, wanted: Sequence[Wanted]) -> None:
+        """Bring each to what it should be; one that stands in the way holds up no other."""
+        obstacles = []
+        for one in wanted:
+            try:
+                await self._bring(one)
+            except ObstructedError as error:
+                obstacles.append(error)
+        if obstacles:
+            raise obstacles[0]
+
+    async def remove(self, addresses: Sequence[Address]) -> None:
+        """Delete what is ours, in this order; the garbage collector may be faster."""
+        for address in addresses:
+            held = self.known.objects.get(address)
+            if held is not None and held.owner is not None:
+                async with self._writing(address):
+                    await rbac.delete(self._cluster, address, held)
+                self.known.drop(address)
+
+    async def refuse_foreign(self, addresses: Sequence[Address]) -> None:
+        """Refuse to go on where an object isn't ours; it is read again first."""
+        for address in addresses:
+            held = self.known.objects.get(address)
+            if held is not None and held.owner is None:
+                _refuse_foreign(address, await self._read_again(address))
+                raise ConflictError(f"{address} changed: it is compared again")
+
+    async def _bring(self, wanted: Wanted) -> None:
+        """Create an object, or write its content anew."""
+        address = wanted.address
+        held = self.known.objects.get(address)
+        if held is not None and not held.serves(wanted):
+            await self.remove([address])  # Of a former owner of the same name.
+            held = None
+        async with self._writing(address):
+            if held is None:
+                await self._refuse_missing(wanted)
+                self.known.put(address, await rbac.create(self._cluster, wanted))
+            elif held.text != content_text(wanted.content):
+                self.known.put(address, await rbac.replace_content(self._cluster, wanted, held))
+
+    @contextlib.asynccontextmanager
+    async def _writing(self, address: Address) -> AsyncIterator[None]:
+        try:
+            yield
+        except AlreadyExistsError as error:
+            _refuse_foreign(address, await self._read_again(address))
+            raise ConflictError(f"{address} exists: it is compared again") from error
+        except (ConflictError, ObjectNotFoundError) as error:
+            await self._read_again(address)
+            raise ConflictError(f"{address} changed: it is compared again") from error
+        except (ForbiddenError, RejectedError) as error:
+            raise ObstructedError(
+                Reason.BINDING_FORBIDDEN, f"{address} can't be written: {error}; grant the controller its rights"
+            ) from error
+        except UnavailableError:
+            self._doubt(address.namespace)  # It may have been written all the same.
+            raise
+
+    async def _read_again(self, address: Address) -> Held | None:
+        held = await rbac.get_held(self._cluster, address)
+        if held is None:
+            self.known.drop(address)
+        else:
+            self.known.put(address, held)
+        return held
+
+    async def _refuse_missing(self, wanted: Wanted) -> None:
+        match wanted.role:
+            case RoleRef("ClusterRole", name) if not await rbac.has_cluster_role(self._cluster, name):
+                raise ObstructedError(
+                    Reason.CLUSTER_ROLE_MISSING, f"ClusterRole {name} is missing; apply manifests/roles.yaml"
+                )
+
+
+def _refuse_foreign(address: Address, held: Held | None) -> None:
+    if held is not None and held.owner is None:
+        raise ObstructedError(
+            Reason.BINDING_CONFLICT, f"{address} exists and isn't Tenure's, so it is left alone; delete or rename it"
+        )

@@ -1,0 +1,156 @@
+"""An in-memory mirror of the three kinds; it proposes, and consistent reads prove."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar, cast
+
+from tenure.controller.recent import Recent
+from tenure.domain.in_force import oldest
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.domain.resources.membership import Subject
+
+R = TypeVar("R", bound=Resource)
+
+_NO_KEYS: Mapping[str, dict[str, ApiKey]] = {}
+
+
+class Ref(NamedTuple):
+    """The address of an object."""
+
+    resource: type[Resource]
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.resource.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the mirror held before and holds now; None: no object."""
+
+    ref: Ref
+    old: Resource | None
+    new: Resource | None
+
+
+def ref_of(resource: Resource) -> Ref:
+    """The address of an object at hand."""
+    return Ref(type(resource), resource.namespace, resource.name)
+
+
+class Mirror:
+    """The latest state of every object that was seen, with the look-ups that plans need."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Ref, Resource] = {}
+        self._seen_at: dict[Ref, float] = {}
+        self._gone = Recent[str]()
+        self._members: defaultdict[str, dict[str, Membership]] = defaultdict(dict)
+        self._subjects: defaultdict[tuple[str, Subject], dict[str, Membership]] = defaultdict(dict)
+        self._organizations: defaultdict[str, dict[str, Organization]] = defaultdict(dict)
+        self._keys: defaultdict[str, defaultdict[str, dict[str, ApiKey]]] = defaultdict(lambda: defaultdict(dict))
+
+    def holds(self, ref: Ref, metadata: Mapping[str, Any]) -> bool:
+        """Whether the object of this uid is known in this version or a newer one."""
+        known = self._objects.get(ref)
+        return (
+            known is not None
+            and known.metadata.uid == metadata["uid"]
+            and int(known.metadata.resource_version) >= int(metadata["resourceVersion"])
+        )
+
+    def put(self, new: Resource, seen_at: float) -> Change | None:
+        """Take an object in; None where the same or a newer version is known."""
+        ref = ref_of(new)
+        known = self._objects.get(ref)
+        if new.metadata.uid in self._gone:
+            return None
+        if known is not None and int(known.metadata.resource_version) >= int(new.metadata.resource_version):
+            return None
+        self._objects[ref] = new
+        self._seen_at[ref] = seen_at
+        match new:
+            case ApiKey():
+                self._keys[new.namespace][new.spec.membership][new.name] = new
+                if isinstance(known, ApiKey) and known.spec.membership != new.spec.membership:
+                    self._keys[new.namespace][known.spec.membership].pop(new.name, None)
+            case Membership():
+                if isinstance(known, Membership):
+                    self._subjects[known.namespace, known.spec.subject].pop(known.name, None)
+                self._members[new.namespace][new.name] = new
+                self._subjects[new.namespace, new.spec.subject][new.name] = new
+            case Organization():
+                self._organizations[new.namespace][new.name] = new
+        return Change(ref, known, new)
+
+    def remove(self, ref: Ref, uid: str, *, for_good: bool = False) -> Change | None:
+        """Forget an object; None where it isn't known, or is another one of the same name by now.
+
+        `for_good` where a watch told its end: a slower answer that still shows it is not taken in.
+        """
+        if for_good:
+            self._gone.add(uid)
+        known = self._objects.get(ref)
+        if known is None or known.metadata.uid != uid:
+            return None
+        del self._objects[ref], self._seen_at[ref]
+        match known:
+            case ApiKey():
+                self._keys[known.namespace][known.spec.membership].pop(known.name, None)
+            case Membership():
+                self._members[known.namespace].pop(known.name, None)
+                self._subjects[known.namespace, known.spec.subject].pop(known.name, None)
+            case Organization():
+                self._organizations[known.namespace].pop(known.name, None)
+        return Change(ref, known, None)
+
+    def get(self, resource: type[R], namespace: str, name: str) -> R | None:
+        """The object as it was last seen."""
+        return cast(R | None, self._objects.get(Ref(resource, namespace, name)))
+
+    def seen_at(self, ref: Ref) -> float:
+        """When the present state was seen, on the loop's clock; minus infinity for none."""
+        return self._seen_at.get(ref, float("-inf"))
+
+    def all(self) -> list[Resource]:
+        """Every object, as a snapshot."""
+        return list(self._objects.values())
+
+    def forget_endings(self) -> None:
+        """Believe again in objects whose end a watch told: a restored etcd brings them back."""
+        self._gone = Recent()
+
+    def organizations(self, namespace: str) -> list[Organization]:
+        """The Organizations of a namespace."""
+        return list(self._organizations.get(namespace, {}).values())
+
+    def organization_in_force(self, namespace: str, name: str | None = None) -> Organization | None:
+        """The oldest Organization of a namespace; with a name, only if it is the one of that name."""
+        organization = oldest(self.organizations(namespace))
+        if organization is None or name not in (None, organization.name):
+            return None
+        return organization
+
+    def memberships(self, namespace: str) -> list[Membership]:
+        """The Memberships of a namespace."""
+        return list(self._members.get(namespace, {}).values())
+
+    def namesakes(self, member: Membership) -> list[Membership]:
+        """The other Memberships of a member's subject, which aren't being deleted."""
+        same = self._subjects.get((member.namespace, member.spec.subject), {}).values()
+        return [one for one in same if one.name != member.name and not one.metadata.deleting]
+
+    def displacing(self, member: Membership) -> str | None:
+        """The name of the oldest Membership of a member's subject; None where that is the member's own."""
+        first = oldest([member, *self.namesakes(member)])
+        return None if first is None or first.name == member.name else first.name
+
+    def keys_of(self, namespace: str, membership: str) -> list[ApiKey]:
+        """The keys of a member."""
+        return list(self._keys.get(namespace, _NO_KEYS).get(membership, {}).values())
+
+    def keys_in(self, namespace: str) -> list[ApiKey]:
+        """The keys of a namespace."""
+        return [key for keys in self._keys.get(namespace, _NO_KEYS).values() for key in keys.values()]

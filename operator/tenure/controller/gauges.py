@@ -1,0 +1,154 @@
+"""What the controller's gauges show: read from the mirror and the queue when somebody wants to see them."""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from heapq import nsmallest
+from typing import NamedTuple
+
+from tenure.controller.context import Context
+from tenure.controller.queue import WorkQueue
+from tenure.domain.conditions import ready_reason
+from tenure.domain.reasons import Reason
+from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
+from tenure.domain.roles import Role
+from tenure.observability.catalogue import (
+    KEY_EXPIRY,
+    KEY_REASONS,
+    KEYS,
+    LIST_TIMESTAMP,
+    MEMBERSHIPS,
+    MOST_NAMED_KEYS,
+    ORGANIZATION_INFO,
+    ORGANIZATION_KEYS,
+    ORGANIZATION_KEYS_EXPIRING,
+    ORGANIZATION_OWNERS,
+    QUEUE_DEPTH,
+    QUEUE_OLDEST,
+    QUEUE_RETRYING,
+    UNRECONCILED,
+    WATCH_LAG,
+    WATCH_NEWS_TIMESTAMP,
+)
+from tenure.observability.metrics import Metric, Queue, Reading
+
+SHORTEST_LIFE = timedelta(days=14)
+"""Keys that live shorter are renewed by programs, and somebody is to learn of those that nobody renews."""
+
+EXPIRING_WITHIN = timedelta(days=7)
+"""Keys that expire so soon are counted."""
+
+NAMED_WITHIN = timedelta(days=14)
+"""Keys that expire so soon are named, as far as `MOST_NAMED_KEYS` allows."""
+
+_AT_ONCE = 500
+"""Objects that are looked at before others get their turn: about half a millisecond."""
+
+
+class _Expiry(NamedTuple):
+    """When a key expires."""
+
+    at: datetime
+    name: str
+
+
+class _Expiries:
+    """When the keys of an organization expire that live long."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._first: _Expiry | None = None
+        self._soon: list[_Expiry] = []
+
+    def add(self, expiry: _Expiry) -> None:
+        """Take one in."""
+        if self._first is None or expiry < self._first:
+            self._first = expiry
+        if expiry.at - self._now < NAMED_WITHIN:
+            self._soon.append(expiry)
+
+    @property
+    def named(self) -> list[_Expiry]:
+        """The first, and those that expire soon, the earliest of many."""
+        if self._soon or self._first is None:
+            return nsmallest(MOST_NAMED_KEYS, self._soon)
+        return [self._first]
+
+    @property
+    def expiring(self) -> int:
+        """How many expire very soon."""
+        return sum(expiry.at - self._now < EXPIRING_WITHIN for expiry in self._soon)
+
+
+async def survey_objects(context: Context) -> list[Reading]:
+    """How many objects there are of each sort, and what each Organization looks like."""
+    reasons, roles = Counter[str](), Counter[str]()
+    now = context.now()
+    expiries = defaultdict[str, _Expiries](lambda: _Expiries(now))
+    organizations: list[Organization] = []
+    for number, resource in enumerate(context.mirror.all()):
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+        match resource:
+            case ApiKey():
+                reasons[ready_reason(resource.status.conditions) or UNRECONCILED] += 1
+                if (expiry := _expiry(resource)) is not None:
+                    expiries[resource.namespace].add(expiry)
+            case Membership():
+                roles[resource.spec.role.value] += 1
+            case Organization():
+                organizations.append(resource)
+    return [
+        *(Reading(KEYS, reasons[reason], (reason,)) for reason in KEY_REASONS),
+        *(Reading(MEMBERSHIPS, roles[role.value], (role.value,)) for role in Role),
+        *(reading for one in organizations for reading in _describe(one, context, expiries[one.namespace])),
+    ]
+
+
+def survey_work(
+    context: Context, queues: Mapping[Queue, WorkQueue], listed_at: Mapping[type[Resource], float]
+) -> Sequence[Reading]:
+    """How the queues, the lists and the watches do."""
+    watches = context.watches
+    now, wall = asyncio.get_running_loop().time(), time.time()
+    told_at = {kind: at for kind in KINDS if (at := watches.told_at(kind)) is not None}
+    return [
+        *(Reading(QUEUE_DEPTH, len(queue), (name.value,)) for name, queue in queues.items()),
+        *(Reading(QUEUE_OLDEST, queue.oldest_seconds, (name.value,)) for name, queue in queues.items()),
+        *(Reading(QUEUE_RETRYING, queue.retrying, (name.value,)) for name, queue in queues.items()),
+        *_moments(LIST_TIMESTAMP, listed_at, wall - now),
+        *_moments(WATCH_NEWS_TIMESTAMP, told_at, wall - now),
+        *(Reading(WATCH_LAG, watches.lag(kind, now), (kind.kind,)) for kind in KINDS),
+    ]
+
+
+def _moments(metric: Metric, moments: Mapping[type[Resource], float], offset: float) -> Iterator[Reading]:
+    return (Reading(metric, at + offset, (kind.kind,)) for kind, at in moments.items())
+
+
+def _expiry(key: ApiKey) -> _Expiry | None:
+    """When a key expires that works and lives long."""
+    status = key.status
+    if status.expires_at is None or status.issued is None or ready_reason(status.conditions) != Reason.ISSUED:
+        return None
+    lives_long = status.expires_at - status.issued.at >= SHORTEST_LIFE
+    return _Expiry(status.expires_at, key.name) if lives_long else None
+
+
+def _describe(organization: Organization, context: Context, expiries: _Expiries) -> Iterator[Reading]:
+    labels, status = (organization.namespace, organization.name), organization.status
+    policy = context.installation.policy(organization).when_keys_exist.value
+    yield Reading(ORGANIZATION_INFO, 1, (*labels, ready_reason(status.conditions) or UNRECONCILED, policy))
+    in_force = context.mirror.organization_in_force(organization.namespace)
+    # By uid: its status may have been written since the objects were taken.
+    if in_force is None or in_force.metadata.uid != organization.metadata.uid:
+        return
+    if status.members is not None:
+        yield Reading(ORGANIZATION_OWNERS, status.members.owner, labels)
+    if status.keys is not None:
+        yield Reading(ORGANIZATION_KEYS, status.keys.valid, labels)
+    yield Reading(ORGANIZATION_KEYS_EXPIRING, expiries.expiring, labels)
+    for expiry in expiries.named:
+        yield Reading(KEY_EXPIRY, expiry.at.timestamp(), (*labels, expiry.name))

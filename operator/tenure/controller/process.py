@@ -1,0 +1,152 @@
+"""The operator: Kopf's watches and the controller in one process, and the webhooks too where they are wanted."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+
+import kopf
+
+from tenure.controller.context import Context
+from tenure.controller.controller import Controller
+from tenure.controller.leadership import Leadership
+from tenure.domain.resources import KINDS, Resource
+from tenure.domain.resources.base import GROUP, VERSION
+from tenure.errors import MalformedObjectError
+from tenure.kube.cluster import Cluster
+from tenure.kube.connection import connect
+from tenure.kube.preflight import check_cluster
+from tenure.observability.health import Health, Part, serving
+from tenure.observability.metrics import Component
+from tenure.observability.prometheus import Measurements
+from tenure.process.kopf_runtime import run_kopf
+from tenure.process.signals import READY, result_before, run_to_end, take_signals
+from tenure.process.startup import prepared_before
+from tenure.settings import Settings
+
+if TYPE_CHECKING:
+    from tenure.admission.process import Webhook
+
+log = logging.getLogger("tenure")
+
+
+async def run_operator(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT, then finish the work in hand.
+
+    Raises:
+        StartRefusedError: the cluster can't be reached, or lacks a CRD or a right.
+        WatchEndedError: a watch ended for good; start again.
+        LeadershipLostError: another replica reconciles, or may do so soon; start again.
+    """
+    stop = asyncio.Event()
+    take_signals(stop.set)
+    measurements = Measurements(Component.CONTROLLER)
+    health = Health(measurements)
+    connection = await connect()
+    async with Cluster(connection, measurements) as cluster, serving(settings.health_port, health):
+        leadership = Leadership(cluster, settings.election, measurements)
+        controller = _controller(cluster, settings, leadership, health)
+        registry = await prepared_before(
+            stop,
+            health,
+            lambda: _prepare(cluster, settings, leadership, controller),
+            patient=settings.health_port != 0,
+        )
+        if registry is not None:
+            async with (
+                controller.running(),
+                _admission(cluster, settings, registry, health, stop) as server,
+                leadership.running(connection, controller, stop),
+            ):
+                health.starting = False
+                log.info("%s: watching %s", READY, ", ".join(settings.namespaces) or "all namespaces")
+                await run_kopf(
+                    registry,
+                    connection,
+                    settings.namespaces,
+                    stop,
+                    begin_stopping=controller.begin_stopping,
+                    admission_server=server,
+                )
+    log.info("stopped")
+
+
+def _controller(cluster: Cluster, settings: Settings, leadership: Leadership, health: Health) -> Controller:
+    """The controller, measured and watched over."""
+    context = Context(
+        cluster,
+        installation=settings.installation,
+        standing_by=settings.election is not None,
+        meter=health.measurements,
+    )
+    controller = Controller(context, namespaces=settings.namespaces, resync_seconds=settings.resync_seconds)
+    health.measurements.read_from(controller.measure)
+
+    def why_not_ready() -> str:
+        return "; ".join(filter(None, (controller.why_not_ready(), leadership.why_not_ready())))
+
+    health.parts.append(Part(Component.CONTROLLER, why_not_ready, controller.why_not_alive))
+    health.leader = leadership.describe
+    return controller
+
+
+async def _prepare(
+    cluster: Cluster, settings: Settings, leadership: Leadership, controller: Controller
+) -> kopf.OperatorRegistry:
+    """Check rights, and list everything once; what is registered with Kopf then."""
+    await check_cluster(cluster, settings.namespaces)
+    await leadership.check()
+    await controller.look_around()
+    return _registry(controller)
+
+
+@contextlib.asynccontextmanager
+async def _admission(
+    cluster: Cluster, settings: Settings, registry: kopf.OperatorRegistry, health: Health, stop: asyncio.Event
+) -> AsyncIterator[kopf.WebhookServerProtocol | None]:
+    """Serve webhooks too, unless they aren't wanted or aren't installed."""
+    webhook = await result_before(stop, _webhook(cluster, settings, health.measurements))
+    if webhook is None:
+        yield None
+        return
+    webhook.register(registry)
+    webhook.watched_by(health)
+    async with webhook.running():
+        yield webhook.listener
+
+
+async def _webhook(cluster: Cluster, settings: Settings, measurements: Measurements) -> "Webhook | None":
+    """The webhooks, where they are wanted and installed."""
+    if settings.webhook is None:
+        return None
+    from tenure.admission.process import Webhook, find_registration  # noqa: PLC0415 - the half that `webhook` runs
+
+    if await find_registration(cluster) is None:
+        return None
+    measurements.include(Component.WEBHOOK)
+    return await Webhook.prepare(cluster, settings, settings.webhook, measurements)
+
+
+def _registry(controller: Controller) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+    for resource in KINDS:
+        kopf.on.event(GROUP, VERSION, resource.plural, registry=registry, id=resource.plural)(
+            _observer(controller, resource)
+        )
+    return registry
+
+
+def _observer(controller: Controller, resource: type[Resource]) -> Callable[..., Any]:
+    async def observe(event: kopf.RawEvent, **_: Any) -> None:
+        try:
+            controller.observe(resource, event["type"], event["object"])
+        except MalformedObjectError as error:
+            log.warning("left alone, since it doesn't fit the schema: %s", error)
+
+    return observe
+
+
+def run(settings: Settings) -> None:
+    """Run the operator in an event loop of its own."""
+    run_to_end(lambda: run_operator(settings))

@@ -1,0 +1,66 @@
+"""Kubernetes Events: one for each occurrence, by a name that follows from it."""
+
+import asyncio
+import hashlib
+import os
+import socket
+from typing import Any
+
+from tenure.controller.context import Context, log
+from tenure.domain.planning.actions import EmitEvent
+from tenure.domain.resources import Resource
+from tenure.domain.resources.base import API_VERSION
+from tenure.errors import ApiError, NamespaceTerminatingError, UnavailableError
+
+CONTROLLER = "tenure.dev/controller"
+_MAX_NOTE_BYTES = 1024
+_PAUSES_SECONDS = (0.1, 0.3, 0.0)
+
+
+async def record(context: Context, event: EmitEvent, regarding: Resource) -> None:
+    """Record an Event on an object; a failure is logged and holds nothing up."""
+    body = _body(context, event, regarding)
+    for pause in _PAUSES_SECONDS:
+        try:
+            await context.cluster.create_event(body)
+        except NamespaceTerminatingError:
+            return  # Its Events go with it.
+        except UnavailableError as error:
+            failure: ApiError = error
+            await asyncio.sleep(pause)
+        except ApiError as error:
+            failure = error
+            break
+        else:
+            return
+    log.warning("event %s on %s %s not recorded: %s", event.reason, regarding.kind, regarding.name, failure)
+
+
+def _body(context: Context, event: EmitEvent, regarding: Resource) -> dict[str, Any]:
+    metadata = regarding.metadata
+    identity = f"{metadata.uid}/{event.reason}/{event.occurrence}"
+    suffix = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": f"{metadata.name}.{suffix}", "namespace": metadata.namespace},
+        "eventTime": context.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingController": CONTROLLER,
+        "reportingInstance": f"{socket.gethostname()}-{os.getpid()}"[:128],
+        "action": "Reconcile",
+        "reason": event.reason,
+        "type": event.type.value,
+        "note": _cut(event.note),
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": regarding.kind,
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "uid": metadata.uid,
+        },
+    }
+
+
+def _cut(note: str) -> str:
+    """As much of a note as the API server takes, which counts bytes; no half of a character."""
+    return note.encode()[:_MAX_NOTE_BYTES].decode(errors="ignore")

@@ -1,0 +1,1 @@
+"""Which ClusterRoles, RoleBindings and Roles members get: pure functions."""

@@ -1,0 +1,121 @@
+"""The price of a role change or a removal: which keys end, which go on, what stays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tenure.domain.installation import DEFAULTS, Installation
+from tenure.domain.listing import listed_key
+from tenure.domain.planning.observation import ApiKeyObservation
+from tenure.domain.planning.obstacles import find_obstacle
+from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.membership import ListedKey
+from tenure.domain.roles import Role
+from tenure.domain.validity import Verdict, validity
+
+_WORKING = {Verdict.VALID, Verdict.SUSPENDED}
+
+
+@dataclass(frozen=True)
+class Price:
+    """What becomes of the keys of a member, each group by name."""
+
+    ends: tuple[ListedKey, ...] = ()
+    """Working keys that end for good, or wait until somebody approves them."""
+
+    goes_on: tuple[ListedKey, ...] = ()
+    """Working keys approved for the new role by `forRole`: a new token under the same Secret name."""
+
+    stays: tuple[ListedKey, ...] = ()
+    """Working keys that keep their token; a service account's follow the new role's rights."""
+
+    starts: tuple[str, ...] = ()
+    """Names of keys that wait for the new role and are issued under it."""
+
+    unlisted: int = 0
+    """How many more working keys share the fate of the listed ones, where not all are known by name."""
+
+    @property
+    def dying(self) -> tuple[str, ...]:
+        """The names of the keys whose tokens stop working."""
+        return tuple(sorted(key.name for key in (*self.ends, *self.goes_on)))
+
+
+def price(
+    old: Membership,
+    new_role: Role | None,
+    keys: Sequence[ApiKey],
+    organization: Organization | None,
+    now: datetime,
+    *,
+    changed: Mapping[str, ApiKey | None] | None = None,
+    installation: Installation = DEFAULTS,
+) -> Price:
+    """The price of giving a member `new_role`; None: of removing the member.
+
+    `keys` are the member's keys as they are; `changed` holds those that the same change touches, as they will be, None
+    for one that it removes.
+    """
+    after: dict[str, ApiKey | None] = {**{key.name: key for key in keys}, **(changed or {})}
+    working = {key.name: listed_key(key) for key in keys if validity(key, old, organization, now) in _WORKING}
+    if new_role is None:
+        return Price(ends=tuple(working[name] for name in sorted(working)))
+    seen = [
+        ApiKeyObservation(
+            api_key=key,
+            membership=old if new_role is old.spec.role else with_role(old, new_role),
+            organization=organization,
+            siblings=[other for other in after.values() if other is not None],
+            now=now,
+            installation=installation,
+        )
+        for key in after.values()
+        if key is not None
+    ]
+    fates = {one.api_key.name: _fate(one) for one in seen}
+    waiting = {key.name for key in keys if key.name not in working and key.spec.for_role not in (None, old.spec.role)}
+
+    def sharing(*wanted: str) -> tuple[ListedKey, ...]:
+        return tuple(working[name] for name in sorted(working) if fates.get(name, "ends") in wanted)
+
+    return Price(
+        ends=sharing("ends"),
+        goes_on=sharing("goes_on"),
+        stays=sharing("stays"),
+        starts=tuple(sorted(name for name in waiting if fates.get(name) == "goes_on")),
+    )
+
+
+def tells_price(old: Membership, new_role: Role | None) -> bool:
+    """Whether the member's status is enough: of a service account's keys that it doesn't list, some may end."""
+    return new_role is None or old.is_person or (old.status.key_count or 0) <= len(old.status.keys or ())
+
+
+def recorded_price(old: Membership, new_role: Role | None) -> Price:
+    """The price by what the member's status says of the keys: good enough for a warning, and no read."""
+    listed = tuple(old.status.keys or ())
+    unlisted = max((old.status.key_count or 0) - len(listed), 0)
+    waiting = old.status.waiting_keys or ()
+    starts = tuple(key.name for key in waiting if key.for_role is new_role)
+    if new_role is None or old.is_person:
+        return Price(ends=listed, starts=starts, unlisted=unlisted)
+    return Price(
+        ends=tuple(key for key in listed if key.for_role is not None),
+        stays=tuple(key for key in listed if key.for_role is None),
+        starts=starts,
+        unlisted=unlisted,
+    )
+
+
+def with_role(membership: Membership, role: Role) -> Membership:
+    """The Membership as the API server would store it after a change of role."""
+    metadata = membership.metadata.model_copy(update={"generation": membership.metadata.generation + 1})
+    spec = membership.spec.model_copy(update={"role": role})
+    return membership.model_copy(update={"metadata": metadata, "spec": spec})
+
+
+def _fate(seen: ApiKeyObservation) -> str:
+    verdict = validity(seen.api_key, seen.membership, seen.organization, seen.now)
+    if verdict in _WORKING:
+        return "stays"
+    return "goes_on" if find_obstacle(seen, verdict) is None else "ends"

@@ -1,0 +1,154 @@
+"""The price in words: warnings, and the refusal that says how to go on."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, Flaw, spell
+from tenure.domain.admission.affected_keys import Price
+from tenure.domain.admission.verdict import MAX_WARNING, join_names
+from tenure.domain.resources import Membership
+from tenure.domain.resources.membership import ListedKey
+from tenure.domain.roles import Role
+
+_DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
+_MINUTE = timedelta(minutes=1)
+
+_MAX_NOTE = 1000
+_MAX_SUBJECT = 120
+
+
+def price_warnings(member: Membership, new_role: Role | None, cost: Price, now: datetime) -> Iterator[str]:
+    """What whoever changes a role or removes a member should know, one line each."""
+    ending = len(cost.ends) + cost.unlisted if cost.ends else 0
+    if ending:
+        yield f"{_step(member, new_role)} ends {_count(ending, 'working key')} of {_whose(member)}:"
+        yield from (f"- {describe_key(key, now)}" for key in cost.ends[:MOST_NAMES])
+        if ending > MOST_NAMES:
+            yield f"- and {ending - MOST_NAMES} more"
+        yield "Whatever uses them stops working at once."
+    reissued = sorted((*(key.name for key in cost.goes_on), *cost.starts))
+    if reissued:
+        yield from _listed(f"Approved for {new_role} by spec.forRole, issued with a new token", reissued)
+    if cost.stays and new_role is not None:
+        number = len(cost.stays) + (0 if cost.ends else cost.unlisted)
+        goes = "1 key goes" if number == 1 else f"{number} keys go"
+        heading = f"Service account {member.name}: {goes} on, with the rights of {new_role}"
+        yield from _listed(heading, [key.name for key in cost.stays], number)
+
+
+def service_account_warning(member: Membership, number: int) -> str | None:
+    """What an Owner who loses the role may leave behind."""
+    if not number:
+        return None
+    known = f"replace those that {_whose(member)} may know"
+    return f"{_count(number, 'key')} of service accounts {'stays' if number == 1 else 'stay'} valid; {known}"
+
+
+def ended_note(cost: Price) -> str:
+    """The keys whose tokens stop working, for the audit log: as many names as fit, and how many more there are."""
+    names, unlisted = cost.dying, cost.unlisted if cost.ends else 0
+    notes = (_some(names[:most], len(names) + unlisted) for most in range(len(names), -1, -1))
+    return next(note for note in notes if len(note) <= _MAX_NOTE)
+
+
+def denied_with_keys(member: Membership, new_role: Role, cost: Price, organization: str) -> str:
+    """The refusal of a role change while there are keys that it would end."""
+    return (
+        f"spec.role: Organization {organization} allows no role change that ends keys (whenKeysExist: Deny), and "
+        f"{member.spec.role} -> {new_role} would end {join_names(key.name for key in cost.ends)}; delete these ApiKeys "
+        "first"
+    )
+
+
+def unacknowledged(member: Membership, new_role: Role, cost: Price, flaw: Flaw, *, now: datetime, room: int) -> str:
+    """The refusal of a role change until its keys are acknowledged: what ends, and how to go on.
+
+    It has at most `room` characters. The less there are, the less is said twice: the command to be run has the names.
+    """
+    dying = sorted((*cost.ends, *cost.goes_on), key=lambda key: key.name)
+    number, names = _count(len(dying), "working key"), [key.name for key in dying]
+    line = f'{ANNOTATION}: "{spell(new_role, names)}"'
+    described = join_names(describe_key(key, now) for key in dying)
+    variants = (
+        (f"{number} of {_whose(member)}: {described}", flaw.text, line),
+        (f"{number} of {_whose(member)}: {join_names(names)}", flaw.text, line),
+        (f"{number} of {member.name}", flaw.brief, line),
+        (f"{number} of {member.name}", flaw.brief, "the same annotation"),
+        (number, "", "the same annotation"),
+    )
+    texts = [_instruct(member, new_role, names, variant) for variant in variants]
+    return next((text for text in texts if len(text) <= room), texts[-1])
+
+
+def describe_key(key: ListedKey, now: datetime) -> str:
+    """A key's name, public id, age and expiry."""
+    facts = [key.key_id]
+    if key.issued_at is not None:
+        facts.append(f"{_span(now - key.issued_at)} old")
+    if key.expires_at is not None:
+        facts.append(f"expires in {_span(key.expires_at - now)}")
+    return f"{key.name} ({', '.join(facts)})"
+
+
+def _instruct(member: Membership, new_role: Role, names: Sequence[str], parts: tuple[str, str, str]) -> str:
+    """The refusal out of what ends, what the acknowledgement lacks, and the line that Git needs."""
+    ended, flaw, line = parts
+    patch = {"metadata": {"annotations": {ANNOTATION: spell(new_role, names)}}, "spec": {"role": new_role.value}}
+    text = json.dumps(patch, separators=(",", ":"))
+    return "\n".join(
+        [
+            f"{_step(member, new_role)} would end {ended}.",
+            f"Whatever uses them would stop working at once. {flaw}".rstrip(),
+            "To acknowledge this, put the annotation into the same write:",
+            f"  kubectl patch membership {member.name} -n {member.namespace} --type merge -p '{text}'",
+            f"In Git, in the same commit:  {line}",
+            f"A key that should go on with a new token: set its spec.forRole to {new_role}.",
+        ]
+    )
+
+
+def _listed(heading: str, names: Sequence[str], number: int | None = None) -> Iterator[str]:
+    """Names after their heading, on the same line if they fit there."""
+    text = f"{heading}: {_some(names[:MOST_NAMES], number or len(names))}"
+    if len(text) <= MAX_WARNING:
+        yield text
+        return
+    yield f"{heading}:"
+    yield from (f"- {name}" for name in names[:MOST_NAMES])
+    if len(names) > MOST_NAMES:
+        yield f"- and {(number or len(names)) - MOST_NAMES} more"
+
+
+def _some(names: Sequence[str], number: int) -> str:
+    """Names, and how many there are besides."""
+    left = number - len(names)
+    return ", ".join(names) + (f" and {left} more" if left else "")
+
+
+def _whose(member: Membership) -> str:
+    """Who the member is, in a line that must not become too long."""
+    name = member.spec.subject.name
+    return name if len(name) <= _MAX_SUBJECT else member.name
+
+
+def _step(member: Membership, new_role: Role | None) -> str:
+    if new_role is None:
+        return f"Removing {member.name}"
+    return f"spec.role: {member.spec.role} -> {new_role}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _span(length: timedelta) -> str:
+    """A length of time in its largest unit."""
+    if length >= _DAY:
+        return f"{length // _DAY} d"
+    if length >= _HOUR:
+        return f"{length // _HOUR} h"
+    if length >= _MINUTE:
+        return f"{length // _MINUTE} min"
+    return f"{max(length // timedelta(seconds=1), 0)} s"

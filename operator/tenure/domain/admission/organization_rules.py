@@ -1,0 +1,63 @@
+"""One organization in a namespace of its own, and what its deletion meets."""
+
+from collections.abc import Iterator, Sequence
+
+from tenure.domain.admission.request import Change
+from tenure.domain.admission.verdict import join_names
+from tenure.domain.resources import Membership, Organization
+
+
+def placement_refusals(change: Change[Organization], others: Sequence[Organization]) -> Iterator[str]:
+    """Why an Organization can't be created in its namespace."""
+    if change.old is not None:
+        return
+    if change.namespace == "default" or change.namespace.startswith("kube-"):
+        yield (
+            "metadata.namespace: whoever may create a pod in an organization's namespace can read its keys, so it "
+            f"can't be {change.namespace}; use one of its own (kubectl create namespace …)"
+        )
+    if others:
+        yield (
+            f"metadata.namespace: Organization {others[0].name} is in {change.namespace} already, and a namespace "
+            "holds one; use another namespace"
+        )
+
+
+def protection_refusal(change: Change[Organization]) -> str | None:
+    """Why an Organization can't be deleted, or handed to the garbage collector."""
+    old = change.old
+    if old is None or not change.removes or old.metadata.deleting or not old.spec.deletion_protection:
+        return None
+    return (
+        f"spec.deletionProtection: Organization {old.name} is protected; set it to false in a write of its own before "
+        "deleting the organization"
+    )
+
+
+def deletion_warning(change: Change[Organization]) -> str | None:
+    """How many keys a deletion ends."""
+    old = change.old
+    working = old.status.keys.valid if old is not None and old.status.keys is not None else 0
+    if old is None or not change.removes or not working:
+        return None
+    keys = "1 working key" if working == 1 else f"{working} working keys"
+    return f"Deleting Organization {old.name} ends {keys}; whatever uses them stops working at once."
+
+
+def newly_suspended(change: Change[Organization]) -> list[str]:
+    """The names of the members whom a change suspends."""
+    if change.old is None or change.new is None:
+        return []
+    before = {member.name for member in change.old.spec.suspended_members or ()}
+    return [member.name for member in change.new.spec.suspended_members or () if member.name not in before]
+
+
+def suspension_warning(organization: Organization, owners: Sequence[Membership]) -> str | None:
+    """Say that nobody who owns the organization is left unsuspended."""
+    listed = {member.name for member in organization.spec.suspended_members or ()}
+    if not owners or not all(owner.name in listed for owner in owners):
+        return None
+    return (
+        f"spec.suspendedMembers: all Owners of {organization.name} are suspended now: "
+        f"{join_names(owner.name for owner in owners)}"
+    )

@@ -1,0 +1,1 @@
+"""The impact of a change to a tree of manifests: pure functions."""

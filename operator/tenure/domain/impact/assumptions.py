@@ -1,0 +1,93 @@
+"""Two trees as they would stand in a cluster: in an Organization, with their keys issued.
+
+Where a tree can't say how a cluster is, too many keys are taken to work rather than too few: an acknowledgement may
+name more than there are, never fewer.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from tenure.domain.impact.tree import Address, Tree
+from tenure.domain.installation import Installation
+from tenure.domain.planning.apikeys import issued_status, new_stamp
+from tenure.domain.planning.observation import ApiKeyObservation
+from tenure.domain.planning.obstacles import find_obstacle
+from tenure.domain.reasons import Reason
+from tenure.domain.resources import ApiKey, Organization
+from tenure.domain.resources.base import API_VERSION, format_time
+from tenure.domain.resources.organization import OrganizationSpec
+from tenure.domain.validity import Verdict
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""When a tree's objects are taken to have been created, unless a change brings them in."""
+
+_OUTLIVED = {Reason.POLICY_VIOLATION, Reason.QUOTA_EXCEEDED, Reason.SUSPENDED}
+"""What keeps a key from being issued and leaves alone one that was issued before."""
+
+
+def grounded(base: Tree, head: Tree, now: datetime, installation: Installation) -> tuple[Tree, Tree]:
+    """The trees before and after a change, with an Organization for every member, and the keys before issued.
+
+    An Organization that stands in neither tree stands somewhere else, not nowhere. One that comes with the change is
+    younger than those that are there, so it isn't in force beside them.
+    """
+    ground = _assumed_organizations(base, head)
+    before = base.over(ground)
+    young = {
+        address: organization.model_copy(
+            update={"metadata": organization.metadata.model_copy(update={"creation_timestamp": now})}
+        )
+        for address, organization in head.organizations.items()
+        if address not in base.organizations
+    }
+    after = replace(head, organizations={**head.organizations, **young}).over(ground)
+    issued = {address: _issued(key, before, now, installation) for address, key in before.api_keys.items()}
+    return replace(before, api_keys=issued), after
+
+
+def _assumed_organizations(base: Tree, head: Tree) -> Tree:
+    """The Organizations of members in whose namespace neither tree has one."""
+    known = {address.namespace for address in (*base.organizations, *head.organizations)}
+    addresses = {
+        Address(member.namespace, member.spec.organization)
+        for member in (*base.memberships.values(), *head.memberships.values())
+        if member.namespace not in known
+    }
+    return Tree(organizations={address: _organization(address) for address in sorted(addresses)})
+
+
+def _organization(address: Address) -> Organization:
+    metadata = {
+        "name": address.name,
+        "namespace": address.namespace,
+        "uid": f"{Organization.kind}/{address.name}",
+        "resourceVersion": "0",
+        "creationTimestamp": format_time(LONG_AGO),
+    }
+    spec = OrganizationSpec().model_dump(by_alias=True)
+    return Organization.from_body(
+        {"apiVersion": API_VERSION, "kind": Organization.kind, "metadata": metadata, "spec": spec}
+    )
+
+
+def _issued(key: ApiKey, tree: Tree, now: datetime, installation: Installation) -> ApiKey:
+    """The key as it would stand in a cluster that the tree was applied to; a cluster's own is left as it stands."""
+    if key.status.observed_generation >= 0:
+        return key
+    member = Address(key.namespace, key.spec.membership)
+    membership = tree.memberships.get(member)
+    # As young as can be: its age, which only a cluster knows, speaks against it.
+    young = key.model_copy(update={"metadata": key.metadata.model_copy(update={"creation_timestamp": now})})
+    seen = ApiKeyObservation(
+        api_key=young,
+        membership=membership,
+        organization=tree.organization_of(membership) if membership else None,
+        siblings=tree.keys_of(member),
+        now=now,
+        installation=installation,
+    )
+    obstacle = find_obstacle(seen, Verdict.PENDING)
+    if obstacle is not None and obstacle.reason not in _OUTLIVED:
+        return young
+    status = issued_status(seen, new_stamp(seen, now), key_id="", token_hash="", secret_uid=key.name)
+    return young.model_copy(update={"status": status})

@@ -1,1 +1,0 @@
-"""What Tenure measures of itself."""

@@ -1,0 +1,247 @@
+"""Every metric of Tenure, as data: the processes measure it, and the reference is written from it."""
+
+from collections.abc import Sequence
+
+from tenure.domain.operations import Operation
+from tenure.domain.reasons import STATES
+from tenure.domain.resources import KINDS, ApiKey
+from tenure.domain.roles import Role
+from tenure.domain.verification import Code
+from tenure.observability.metrics import Component, End, Label, Metric, MetricType, Outcome, Queue, Verdict
+
+UNRECONCILED = "Unreconciled"
+"""The reason of a key that has no Ready condition yet."""
+
+NO_ANSWER = "0"
+"""The status of a request that was never answered."""
+
+OTHER = "other"
+"""What more values than a label may have are counted under."""
+
+MOST_KEY_IDS = 100
+"""How many dead keys are told apart by `tenure_dead_key_hits_total`."""
+
+MOST_NAMED_KEYS = 20
+"""How many keys of an Organization `tenure_key_expiry_timestamp_seconds` names."""
+
+_CONTROLLER, _WEBHOOK, _VERIFIER = (Component.CONTROLLER,), (Component.WEBHOOK,), (Component.VERIFIER,)
+_ALL = tuple(Component)
+_COUNTER, _GAUGE, _HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
+
+_RECONCILE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_ANSWER_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 4.0)
+
+_KIND = Label("kind", tuple(resource.kind for resource in KINDS))
+_QUEUE = Label("queue", tuple(Queue))
+_OPEN_ORGANIZATION = (
+    # Not `namespace`: whoever scrapes has a label of that name, for the pod's own.
+    Label("organization_namespace", bound="its namespace"),
+    Label("organization", bound="its name"),
+)
+_ROLES = tuple(role.value for role in Role)
+KEY_REASONS: Sequence[str] = (*(state.reason.value for state in STATES if state.kind == ApiKey.kind), UNRECONCILED)
+"""What ApiKeys are counted by."""
+
+BUILD_INFO = Metric(
+    "tenure_build_info",
+    _GAUGE,
+    "1, for the version that runs.",
+    _ALL,
+    (Label("component", tuple(Component)), Label("version", bound="one"), Label("python", bound="one")),
+)
+READY = Metric(
+    "tenure_ready", _GAUGE, "What /readyz says of a component: 1 ready, 0 not.", _ALL, (Label("component", _ALL),)
+)
+API_REQUESTS = Metric(
+    "tenure_api_requests_total",
+    _COUNTER,
+    "Requests to the API server but watches, by the answer's HTTP status; 0: there was no answer.",
+    _ALL,
+    (Label("method", bound="GET, POST, PUT, PATCH, DELETE"), Label("code", bound="HTTP status codes")),
+)
+
+LEADER = Metric("tenure_leader", _GAUGE, "1 where this replica reconciles, 0 where it stands by.", _CONTROLLER)
+KEYS = Metric(
+    "tenure_keys",
+    _GAUGE,
+    "ApiKeys by the reason of their Ready condition.",
+    _CONTROLLER,
+    (Label("reason", KEY_REASONS),),
+)
+KEYS_ISSUED = Metric("tenure_keys_issued_total", _COUNTER, "Tokens that were issued.", _CONTROLLER)
+KEYS_ENDED = Metric(
+    "tenure_keys_ended_total",
+    _COUNTER,
+    "Tokens that ended, counted when their Secret goes.",
+    _CONTROLLER,
+    (Label("reason", tuple(End)),),
+)
+KEY_EXPIRY = Metric(
+    "tenure_key_expiry_timestamp_seconds",
+    _GAUGE,
+    "When working keys expire, of those that live for 14 days or longer: an Organization's first, and those of the "
+    "next 14 days.",
+    _CONTROLLER,
+    (*_OPEN_ORGANIZATION, Label("key", bound=f"names of ApiKeys; {MOST_NAMED_KEYS} for each Organization at most")),
+)
+ROLE_CHANGES = Metric(
+    "tenure_role_changes_total",
+    _COUNTER,
+    "Role changes that were recorded in a Membership's status.",
+    _CONTROLLER,
+    (Label("from", _ROLES), Label("to", _ROLES)),
+    distinct=True,
+)
+MEMBERSHIPS = Metric("tenure_memberships", _GAUGE, "Memberships by role.", _CONTROLLER, (Label("role", _ROLES),))
+ORGANIZATION_INFO = Metric(
+    "tenure_organization_info",
+    _GAUGE,
+    "1 for each Organization; `reason` is that of its Ready condition.",
+    _CONTROLLER,
+    (
+        *_OPEN_ORGANIZATION,
+        Label("reason", bound="one for each Organization"),
+        Label("when_keys_exist", bound="one for each Organization"),
+    ),
+)
+ORGANIZATION_OWNERS = Metric(
+    "tenure_organization_owners",
+    _GAUGE,
+    "How many members own an Organization, once its status says so.",
+    _CONTROLLER,
+    _OPEN_ORGANIZATION,
+)
+ORGANIZATION_KEYS = Metric(
+    "tenure_organization_keys",
+    _GAUGE,
+    "How many keys of an Organization work, as its status says.",
+    _CONTROLLER,
+    _OPEN_ORGANIZATION,
+)
+ORGANIZATION_KEYS_EXPIRING = Metric(
+    "tenure_organization_keys_expiring",
+    _GAUGE,
+    "How many working keys of an Organization expire within 7 days, of those that live for 14 days or longer.",
+    _CONTROLLER,
+    _OPEN_ORGANIZATION,
+)
+RECONCILE_DURATION = Metric(
+    "tenure_reconcile_duration_seconds",
+    _HISTOGRAM,
+    "How long reconciliations took, by how they went.",
+    _CONTROLLER,
+    (_QUEUE, _KIND, Label("outcome", tuple(Outcome))),
+    _RECONCILE_SECONDS,
+)
+QUEUE_DEPTH = Metric("tenure_queue_depth", _GAUGE, "Objects that wait to be reconciled.", _CONTROLLER, (_QUEUE,))
+QUEUE_OLDEST = Metric(
+    "tenure_queue_oldest_seconds",
+    _GAUGE,
+    "For how long the object that has waited longest waits, or is worked on; 0: there is none.",
+    _CONTROLLER,
+    (_QUEUE,),
+)
+QUEUE_RETRYING = Metric(
+    "tenure_queue_retrying", _GAUGE, "Objects whose latest reconciliation didn't succeed.", _CONTROLLER, (_QUEUE,)
+)
+LIST_TIMESTAMP = Metric(
+    "tenure_list_timestamp_seconds", _GAUGE, "When a kind was last listed whole.", _CONTROLLER, (_KIND,)
+)
+WATCH_NEWS_TIMESTAMP = Metric(
+    "tenure_watch_news_timestamp_seconds",
+    _GAUGE,
+    "When the watch of a kind last told anything; in a quiet cluster that is long ago.",
+    _CONTROLLER,
+    (_KIND,),
+)
+WATCH_LAG = Metric(
+    "tenure_watch_lag_seconds",
+    _GAUGE,
+    "For how long the watch of a kind hasn't told something that is known from a list, a read or a write; 0: nothing.",
+    _CONTROLLER,
+    (_KIND,),
+)
+
+ADMISSION = Metric(
+    "tenure_admission_total",
+    _COUNTER,
+    "Requests that were judged; `dry_run` tells those that were to change nothing.",
+    _WEBHOOK,
+    (
+        _KIND,
+        Label("operation", tuple(Operation)),
+        Label("verdict", tuple(Verdict)),
+        Label("dry_run", ("false", "true")),
+    ),
+)
+ADMISSION_DURATION = Metric(
+    "tenure_admission_duration_seconds",
+    _HISTOGRAM,
+    "How long judging took, the API server's answers included.",
+    _WEBHOOK,
+    (_KIND, Label("operation", tuple(Operation))),
+    _ANSWER_SECONDS,
+)
+CERTIFICATE_EXPIRY = Metric(
+    "tenure_webhook_certificate_expiry_timestamp_seconds",
+    _GAUGE,
+    "When the certificate expires that reviews are served with.",
+    _WEBHOOK,
+)
+CERTIFICATE_RENEWAL = Metric(
+    "tenure_webhook_certificate_renewal_timestamp_seconds",
+    _GAUGE,
+    "When that certificate should be replaced: after two thirds of its life.",
+    _WEBHOOK,
+)
+
+VERIFY = Metric(
+    "tenure_verify_total", _COUNTER, "Answers on tokens, by code.", _VERIFIER, (Label("code", tuple(Code)),)
+)
+VERIFY_UNAVAILABLE = Metric(
+    "tenure_verify_unavailable_total",
+    _COUNTER,
+    "Questions on tokens that were answered with 503, since what is known may be too old.",
+    _VERIFIER,
+)
+VERIFY_DURATION = Metric(
+    "tenure_verify_duration_seconds", _HISTOGRAM, "How long deciding took.", _VERIFIER, buckets=_ANSWER_SECONDS
+)
+DEAD_KEY_HITS = Metric(
+    "tenure_dead_key_hits_total",
+    _COUNTER,
+    "Uses of tokens that died, by public id.",
+    _VERIFIER,
+    (Label("key_id", bound=f"the first {MOST_KEY_IDS}, then `{OTHER}`; the log has them all"),),
+)
+VERIFIER_KEYS = Metric("tenure_verifier_keys", _GAUGE, "Keys that the verifier knows.", _VERIFIER)
+VERIFIER_PROOF = Metric(
+    "tenure_verifier_proof_timestamp_seconds",
+    _GAUGE,
+    "Up to when all that happened to a kind is proved to be known; 0: nothing is.",
+    _VERIFIER,
+    (_KIND,),
+)
+VERIFIER_CERTIFICATE_EXPIRY = Metric(
+    "tenure_verifier_certificate_expiry_timestamp_seconds",
+    _GAUGE,
+    "When the certificate expires that the verifier serves with; absent where it serves plain HTTP.",
+    _VERIFIER,
+)
+VERIFIER_CERTIFICATE_RENEWAL = Metric(
+    "tenure_verifier_certificate_renewal_timestamp_seconds",
+    _GAUGE,
+    "When that certificate should be replaced: after two thirds of its life.",
+    _VERIFIER,
+)
+
+METRICS: Sequence[Metric] = tuple(value for value in vars().copy().values() if isinstance(value, Metric))
+"""All of them, in the order of the reference."""
+
+METRICS_OF_ALL: Sequence[Metric] = tuple(metric for metric in METRICS if set(metric.components) == set(Component))
+"""Those of every component."""
+
+
+def metrics_of(*components: Component) -> list[Metric]:
+    """The metrics of some components."""
+    return [metric for metric in METRICS if not set(metric.components).isdisjoint(components)]

@@ -1,1 +1,0 @@
-"""Observe, plan, apply: level-triggered reconciliation of the three kinds."""

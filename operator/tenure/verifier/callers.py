@@ -1,0 +1,60 @@
+"""Who may learn more of a token than whether it is valid: whoever may `create` `organizations/verify`."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Sequence
+
+from cachetools import TTLCache
+
+from tenure.domain.permissions import Permission
+from tenure.domain.resources import Organization
+from tenure.errors import RejectedError, TenureError
+from tenure.kube.cluster import Cluster
+from tenure.kube.reviews import authenticate, is_permitted
+from tenure.verifier.verifier import StaleError
+
+KNOWN_SECONDS = 5.0
+"""How long an answer of the API server's about a caller holds."""
+
+_MOST_KNOWN = 10_000
+_LONGEST_SECONDS = 15.0
+_AT_ONCE = 8
+"""Questions about callers at the same time: connections stay free for the watches and the proofs of freshness."""
+
+log = logging.getLogger("tenure.verify")
+
+
+class Callers:
+    """Asks the API server about callers."""
+
+    def __init__(self, cluster: Cluster, audiences: Sequence[str] = ()) -> None:
+        """Ask about tokens for some audiences; without any, about tokens for the API server."""
+        self._cluster = cluster
+        self._audiences = audiences
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._known: TTLCache[tuple[bytes, str], bool] = TTLCache(_MOST_KNOWN, KNOWN_SECONDS)
+
+    async def may_learn(self, bearer: str, namespace: str) -> bool:
+        """Whether the bearer of a Kubernetes token may learn all about the keys of a namespace; "": of all.
+
+        Raises:
+            StaleError: the API server can't be asked now.
+        """
+        place = (hashlib.sha256(bearer.encode("latin-1")).digest(), namespace)
+        known = self._known.get(place)
+        if known is None:
+            known = self._known[place] = await self._ask(bearer, namespace)
+        return known
+
+    async def _ask(self, bearer: str, namespace: str) -> bool:
+        permission = Permission("create", Organization.plural, namespace, "", subresource="verify")
+        try:
+            async with asyncio.timeout(_LONGEST_SECONDS), self._turns:
+                caller = await authenticate(self._cluster, bearer, self._audiences)
+                return caller is not None and await is_permitted(self._cluster, caller, permission)
+        except RejectedError:
+            return False
+        except (TenureError, TimeoutError) as error:
+            log.warning("who a caller is can't be asked now: %s", str(error) or "too many ask at once")
+            raise StaleError("who you are can't be asked of the API server") from error

@@ -1,0 +1,77 @@
+"""How an answer is told: to an authorized caller, to a proxy in headers, to an API server as a TokenReview."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from tenure.domain.access.bindings import group
+from tenure.domain.resources.base import format_time
+from tenure.domain.verification import Code
+from tenure.verifier.verifier import Answer
+
+USER_PREFIX = "tenure:"
+"""Before every user and group, so that no key ever names one of Kubernetes' own."""
+
+
+def details(answer: Answer) -> dict[str, Any]:
+    """Everything, for whoever may know it."""
+    decision, holding, death = answer.decision, answer.decision.holding, answer.death
+    document: dict[str, Any] = {"valid": decision.valid, "code": decision.code.value, "keyId": answer.key_id}
+    if holding is not None:
+        key, member = holding.api_key, holding.membership
+        document |= {
+            "namespace": key.namespace,
+            "organization": holding.organization.name if holding.organization is not None else None,
+            "member": key.spec.membership,
+            "subject": member.spec.subject.name if member is not None else None,
+            "role": decision.role,
+            "access": decision.access,
+            "capabilities": {name.value: level.label for name, level in decision.levels.items()},
+            "expiresAt": format_time(key.status.expires_at) if key.status.expires_at is not None else None,
+        }
+        if (at := _role_changed_at(answer)) is not None:
+            document["at"] = format_time(at)
+    elif death is not None:
+        document |= {"namespace": death.namespace, "member": death.membership, "at": format_time(death.at)}
+    return document
+
+
+def _role_changed_at(answer: Answer) -> datetime | None:
+    """When the role change was seen that ended a key; None: nobody recorded it yet, or another one is recorded."""
+    holding = answer.decision.holding
+    if answer.decision.code is not Code.ROLE_CHANGED or holding is None or holding.membership is None:
+        return None
+    change, stamp = holding.membership.status.last_role_change, holding.api_key.status.issued
+    ended_it = change is not None and stamp is not None and change.generation > stamp.membership_generation
+    return change.at if change is not None and ended_it else None
+
+
+def identity_headers(answer: Answer) -> Sequence[tuple[bytes, str]]:
+    """Who a valid token's holder is, for whatever stands behind a proxy."""
+    holding, decision = answer.decision.holding, answer.decision
+    if holding is None or holding.membership is None or holding.organization is None:
+        return ()
+    return (
+        (b"x-tenure-key-id", answer.key_id or ""),
+        (b"x-tenure-namespace", holding.api_key.namespace),
+        (b"x-tenure-organization", holding.organization.name),
+        (b"x-tenure-member", holding.membership.name),
+        (b"x-tenure-subject", holding.membership.spec.subject.name),
+        (b"x-tenure-role", decision.role or ""),
+        (b"x-tenure-access", decision.access or ""),
+    )
+
+
+def token_review(answer: Answer) -> dict[str, Any]:
+    """The answer as Kubernetes wants it.
+
+    It names no audience: a key is for whoever verifies it here, and an API server takes that for its own audience only.
+    """
+    holding, decision = answer.decision.holding, answer.decision
+    status: dict[str, Any] = {"authenticated": False}
+    if decision.valid and holding is not None and holding.membership is not None:
+        namespace, member = holding.api_key.namespace, holding.membership
+        groups = [group(namespace), group(namespace, decision.role, holding.api_key.spec.access)]
+        user = {"username": f"{USER_PREFIX}{namespace}:{member.name}", "uid": member.metadata.uid, "groups": groups}
+        status = {"authenticated": True, "user": user}
+    return {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}

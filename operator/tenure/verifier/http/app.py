@@ -1,0 +1,201 @@
+"""The verifier's HTTP API as an ASGI application: small, strict, and silent about tokens that don't exist."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+
+from tenure.domain.verification import Code, Decision, Question
+from tenure.observability.catalogue import (
+    DEAD_KEY_HITS,
+    MOST_KEY_IDS,
+    OTHER,
+    VERIFY,
+    VERIFY_DURATION,
+    VERIFY_UNAVAILABLE,
+)
+from tenure.observability.metrics import Meter
+from tenure.verifier.callers import Callers
+from tenure.verifier.http.access_log import AnswerLog, Line
+from tenure.verifier.http.answers import details, identity_headers, token_review
+from tenure.verifier.http.openapi import openapi
+from tenure.verifier.http.requests import (
+    BadRequestError,
+    Receive,
+    Request,
+    Scope,
+    parse_question,
+    parse_verify,
+    read_body,
+    read_head,
+)
+from tenure.verifier.verifier import Answer, StaleError, Verifier
+
+log = logging.getLogger("tenure.verify")
+
+FAILURES_PER_MINUTE = 600
+"""From one address. Everything behind a proxy comes from one, so keys that work are never held up, and keys that don't
+get the answer that they would get otherwise, without a reason."""
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED, _UNAVAILABLE = 401, 403, 404, 405, 503
+_AUTHORIZE = "/v1/authorize"
+_FAILURES, _STRANGERS = "failures", "strangers"
+_ALWAYS = [(b"cache-control", b"no-store")]
+_JSON = (b"content-type", b"application/json")
+_WORKS = {Code.VALID, Code.FORBIDDEN}
+_UNTOLD = Answer(Decision(Code.NOT_FOUND), proven=False)
+"""What those are told who fail too often."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP answer."""
+
+    status: int
+    body: bytes = b""
+    """JSON, or nothing."""
+    headers: Sequence[tuple[bytes, str]] = ()
+
+    @classmethod
+    def json(cls, status: int, document: Mapping[str, Any], *headers: tuple[bytes, str]) -> "Reply":
+        """A JSON answer."""
+        return cls(status, json.dumps(document).encode(), headers)
+
+
+@dataclass
+class VerifyApi:
+    """The application; `callers` tells who may learn details."""
+
+    verifier: Verifier
+    callers: Callers
+    meter: Meter = field(default_factory=Meter)
+
+    def __post_init__(self) -> None:
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._log = AnswerLog()
+        self._limit = RateLimitItemPerMinute(FAILURES_PER_MINUTE)
+        self._dead_ids: set[str] = set()
+        self._routes: Mapping[tuple[str, str], Callable[[Request], Awaitable[Reply]]] = {
+            ("POST", "/v1/verify"): self._verify,
+            ("GET", _AUTHORIZE): self._authorize,
+            ("POST", "/v1/tokenreview"): self._review,
+            ("GET", "/openapi.json"): self._openapi,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, as ASGI wants it."""
+        if scope["type"] != "http":
+            return
+        try:
+            reply = await self._route(scope, receive)
+        except BadRequestError as error:
+            reply = Reply.json(error.status, {"error": str(error)})
+        except StaleError as error:
+            reply = Reply.json(_UNAVAILABLE, {"error": f"not now: {error}"}, (b"retry-after", "5"))
+        except asyncio.CancelledError:
+            # This process stops, and the request took too long; uvicorn would log a traceback.
+            reply = Reply.json(_UNAVAILABLE, {"error": "not now: this verifier stops"})
+        except Exception:  # Whatever it is: no traceback reaches a caller, and no token passes.
+            log.exception("unexpected error")
+            reply = Reply.json(_UNAVAILABLE, {"error": "unexpected error; the log says more"})
+        headers = [*_ALWAYS, (b"content-length", b"%d" % len(reply.body))]
+        if reply.body:
+            headers.append(_JSON)
+        headers += [(name, value.encode("latin-1", "replace")) for name, value in reply.headers]
+        # All that wait are answered first and sent one after the other then: sending wakes the other side up, which
+        # takes longer than an answer, unless that is still busy with the one before.
+        await asyncio.sleep(0)
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})
+
+    async def _route(self, scope: Scope, receive: Receive) -> Reply:
+        request = read_head(scope)
+        # Envoy asks by the method of the request that it asks about.
+        method = "GET" if request.path == _AUTHORIZE else request.method
+        handler = self._routes.get((method, request.path))
+        if handler is None:
+            known = any(path == request.path for _, path in self._routes)
+            raise BadRequestError("no such path", _NOT_ALLOWED if known else _NOT_FOUND)
+        if method == "POST":
+            request.body = await read_body(receive)
+        return await handler(request)
+
+    async def _verify(self, request: Request) -> Reply:
+        asked = parse_verify(request.body)
+        answer = await self._decide(request, asked.token, asked.question)
+        document: dict[str, Any] = {"valid": answer.decision.valid}
+        if answer is not _UNTOLD and await self._may_learn(request, answer.namespace):
+            document = details(answer)
+        elif answer.proven and answer.decision.code is not Code.MALFORMED:
+            document["code"] = answer.decision.code.value
+        return Reply.json(200, document)
+
+    async def _authorize(self, request: Request) -> Reply:
+        question, token = parse_question(request.query), request.presented
+        if token is None:
+            return Reply.json(_UNAUTHORIZED, {"error": "no token"}, (b"www-authenticate", "Bearer"))
+        answer = await self._decide(request, token, question)
+        if answer.decision.valid:
+            return Reply(200, headers=identity_headers(answer))
+        if answer.decision.code is Code.FORBIDDEN:
+            missing = answer.decision.missing
+            return Reply.json(_FORBIDDEN, {"code": "Forbidden", "missing": missing}, (b"x-tenure-missing", missing))
+        code = answer.decision.code.value if answer.proven else "Unauthorized"
+        return Reply.json(_UNAUTHORIZED, {"code": code}, (b"www-authenticate", 'Bearer error="invalid_token"'))
+
+    async def _may_learn(self, request: Request, namespace: str | None) -> bool:
+        """Whether the caller may learn all of a key, of which the namespace is known if anything is."""
+        bearer, place = request.bearer, (_STRANGERS, request.source)
+        if bearer is None or not await self._limiter.test(self._limit, *place):
+            return False
+        # Asked in any case: whether an id was ever known must not be told by the time that an answer takes.
+        may = await self.callers.may_learn(bearer, namespace or "")
+        if not may and namespace is not None:
+            await self._limiter.hit(self._limit, *place)
+        return may and namespace is not None
+
+    async def _review(self, request: Request) -> Reply:
+        try:
+            review = json.loads(request.body)
+            token = review["spec"]["token"]
+            version = review["apiVersion"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise BadRequestError("it is no TokenReview") from None
+        if version != "authentication.k8s.io/v1" or not isinstance(token, str):
+            raise BadRequestError("it is no TokenReview of authentication.k8s.io/v1")
+        return Reply.json(200, token_review(await self._decide(request, token, Question())))
+
+    async def _openapi(self, _: Request) -> Reply:
+        return Reply.json(200, openapi())
+
+    async def _decide(self, request: Request, token: str, question: Question) -> Answer:
+        began = time.perf_counter()
+        try:
+            answer = await self.verifier.verify(token, question)
+        except StaleError:
+            self.meter.count(VERIFY_UNAVAILABLE)
+            raise
+        code, key_id = answer.decision.code, answer.key_id
+        self.meter.observe(VERIFY_DURATION, time.perf_counter() - began)
+        self.meter.count(VERIFY, code.value)
+        if key_id and answer.is_dead:
+            self.meter.count(DEAD_KEY_HITS, self._bounded(key_id))
+        self._log.add(Line(code.value, key_id, request.source))
+        if code in _WORKS or await self._limiter.hit(self._limit, _FAILURES, request.source):
+            return answer
+        return _UNTOLD
+
+    def _bounded(self, key_id: str) -> str:
+        """The id itself, as long as not too many are told apart."""
+        if len(self._dead_ids) < MOST_KEY_IDS:
+            self._dead_ids.add(key_id)
+        return key_id if key_id in self._dead_ids else OTHER

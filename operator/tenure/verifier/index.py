@@ -1,0 +1,175 @@
+"""The three kinds in memory, with keys by the hash of their token, and a memory of keys that died."""
+
+import asyncio
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+from tenure.domain.in_force import oldest
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.domain.validity import Verdict, validity
+from tenure.domain.verification import Code, Holding
+from tenure.errors import MalformedObjectError
+from tenure.kube.cluster import parse
+
+R = TypeVar("R", bound=Resource)
+
+REMEMBERED = timedelta(hours=24)
+MOST_REMEMBERED = 100_000
+_AT_ONCE = 100
+"""Objects that are taken in at once: some milliseconds, for which no token is answered."""
+
+_NOT_DEAD = {Verdict.VALID, Verdict.SUSPENDED, Verdict.BEHIND, Verdict.PENDING}
+
+
+_NEVER = (datetime.min.replace(tzinfo=UTC), None)
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a token died that no ApiKey holds any more."""
+
+    code: Code
+    at: datetime
+    """When that was seen."""
+
+    namespace: str
+    membership: str
+    hash: str | None
+    """None: only its public id is known."""
+
+
+class Index:
+    """Everything that a decision needs."""
+
+    def __init__(self) -> None:
+        self._objects: dict[type[Resource], dict[tuple[str, str], Resource]] = defaultdict(dict)
+        self._organizations: dict[str, dict[str, Organization]] = {}
+        self._in_force: dict[str, Organization] = {}
+        self._by_hash: dict[str, ApiKey] = {}
+        self._recorded: dict[str, Death] = {}
+        self._deaths: OrderedDict[str, tuple[datetime, Death]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._by_hash)
+
+    async def replace(self, resource: type[R], bodies: Sequence[Mapping[str, Any]], now: datetime) -> None:
+        """Take in everything there is of a kind; what isn't in it is gone. Others have their turns meanwhile."""
+        listed = {(body["metadata"]["namespace"], body["metadata"]["name"]) for body in bodies}
+        for place in [place for place in self._objects[resource] if place not in listed]:
+            self._remove(resource, place, now)
+        for number, body in enumerate(bodies):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+            self.change(resource, body, deleted=False, now=now)
+
+    def change(self, resource: type[R], body: Mapping[str, Any], *, deleted: bool, now: datetime) -> None:
+        """Take in a change of an object; one that doesn't fit the schema counts as gone."""
+        metadata = body["metadata"]
+        place = (metadata["namespace"], metadata["name"])
+        try:
+            new = None if deleted else parse(resource, body)
+        except MalformedObjectError:
+            new = None
+        if new is None:
+            self._remove(resource, place, now)
+        else:
+            self._put(resource, place, new, now)
+
+    def key(self, token_hash: str) -> ApiKey | None:
+        """The key whose token has a hash; public ids may be anybody's, who writes one into a status."""
+        return self._by_hash.get(token_hash)
+
+    def death(self, key_id: str, now: datetime) -> Death | None:
+        """How a token died: for a day after that was seen, and for as long as its Membership has the record."""
+        seen, death = self._deaths.get(key_id, _NEVER)
+        recorded = self._recorded.get(key_id)
+        if recorded is not None:
+            return replace(recorded, hash=death.hash if death is not None else None)
+        return death if now - seen < REMEMBERED else None
+
+    def holding(self, key: ApiKey) -> Holding:
+        """A key with its member, and with the Organization in force unless the member names another one."""
+        member = self._get(Membership, key.namespace, key.spec.membership)
+        organization = self._in_force.get(key.namespace)
+        if member is not None and organization is not None and organization.name != member.spec.organization:
+            organization = None
+        return Holding(key, member, organization)
+
+    def _get(self, resource: type[R], namespace: str, name: str) -> R | None:
+        return cast("R | None", self._objects[resource].get((namespace, name)))
+
+    def _put(self, resource: type[R], place: tuple[str, str], new: R, now: datetime) -> None:
+        old = self._objects[resource].get(place)
+        self._objects[resource][place] = new
+        match new:
+            case ApiKey():
+                self._index_key(old if isinstance(old, ApiKey) else None, new, now)
+            case Membership():
+                self._record(old if isinstance(old, Membership) else None, new, now)
+            case Organization():
+                self._organize(place, new)
+
+    def _remove(self, resource: type[Resource], place: tuple[str, str], now: datetime) -> None:
+        old = self._objects[resource].pop(place, None)
+        match old:
+            case ApiKey():
+                self._index_key(old, None, now)
+            case Membership():
+                self._record(old, None, now)
+            case Organization():
+                self._organize(place, None)
+
+    def _organize(self, place: tuple[str, str], new: Organization | None) -> None:
+        """Find out which Organization is in force in a namespace now."""
+        namespace, name = place
+        here = {one: body for one, body in self._organizations.pop(namespace, {}).items() if one != name}
+        if new is not None:
+            here[name] = new
+        self._in_force.pop(namespace, None)
+        if (first := oldest(list(here.values()))) is not None:
+            self._organizations[namespace], self._in_force[namespace] = here, first
+
+    def _index_key(self, old: ApiKey | None, new: ApiKey | None, now: datetime) -> None:
+        old_hash = old.status.hash if old is not None else None
+        new_hash = new.status.hash if new is not None else None
+        if old is not None and old_hash is not None and old_hash != new_hash:
+            if self._by_hash.get(old_hash) is old:
+                del self._by_hash[old_hash]
+            if old.status.key_id is not None:
+                self._remember_seen(old, old.status.key_id, now)
+        if new is not None and new_hash is not None:
+            self._by_hash[new_hash] = new
+
+    def _remember_seen(self, key: ApiKey, key_id: str, now: datetime) -> None:
+        holding = self.holding(key)
+        verdict = validity(key, holding.membership, holding.organization, now)
+        code = Code.NOT_FOUND if verdict in _NOT_DEAD else Code(verdict.value)
+        self._remember(key_id, Death(code, now, key.namespace, key.spec.membership, key.status.hash), now)
+
+    def _record(self, old: Membership | None, new: Membership | None, now: datetime) -> None:
+        """Learn from the record of a role change, which outlives the keys and this process."""
+        recorded = _recorded(new)
+        for key_id, death in _recorded(old).items():
+            if key_id not in recorded:
+                self._recorded.pop(key_id, None)
+                _, known = self._deaths.get(key_id, (now, None))
+                self._remember(key_id, replace(death, hash=known.hash if known is not None else None), now)
+        self._recorded |= recorded
+
+    def _remember(self, key_id: str, death: Death, now: datetime) -> None:
+        self._deaths[key_id] = (now, death)
+        self._deaths.move_to_end(key_id)
+        while len(self._deaths) > MOST_REMEMBERED or now - next(iter(self._deaths.values()))[0] >= REMEMBERED:
+            self._deaths.popitem(last=False)
+
+
+def _recorded(member: Membership | None) -> dict[str, Death]:
+    """The tokens that a Membership's latest role change ended."""
+    change = member.status.last_role_change if member is not None else None
+    if member is None or change is None:
+        return {}
+    death = Death(Code.ROLE_CHANGED, change.at, member.namespace, member.name, None)
+    return {ended.key_id: death for ended in change.keys}

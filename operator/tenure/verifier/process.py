@@ -1,0 +1,168 @@
+"""The verifier's process."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import uvicorn
+
+from tenure.errors import StartRefusedError
+from tenure.kube.cluster import Cluster
+from tenure.kube.connection import connect
+from tenure.kube.preflight import check_definitions, check_verifier
+from tenure.observability.catalogue import VERIFIER_CERTIFICATE_EXPIRY, VERIFIER_CERTIFICATE_RENEWAL
+from tenure.observability.health import Health, Part, serving
+from tenure.observability.metrics import Component, Reading
+from tenure.observability.prometheus import Measurements
+from tenure.process.signals import READY, run_to_end, take_signals
+from tenure.process.startup import prepared_before
+from tenure.settings import VerifierSettings
+from tenure.verifier.callers import Callers
+from tenure.verifier.http.app import VerifyApi
+from tenure.verifier.http.protocol import BoundedProtocol
+from tenure.verifier.verifier import Verifier
+
+log = logging.getLogger("tenure")
+
+_STOPS_WITHIN_SECONDS = 3
+_LOOK_SECONDS = 0.02
+_CONNECTIONS, _BACKLOG = 32, 2048
+
+
+async def run_verifier(settings: VerifierSettings) -> None:
+    """Verify tokens until SIGTERM or SIGINT.
+
+    Raises:
+        StartRefusedError: the cluster can't be reached, or lacks a CRD or a right, or the certificate can't be had.
+    """
+    stop = asyncio.Event()
+    take_signals(stop.set)
+    measurements = Measurements(Component.VERIFIER)
+    health = Health(measurements)
+    connection = await connect()
+    async with (
+        Cluster(connection, measurements, connections=_CONNECTIONS) as cluster,
+        serving(settings.health_port, health),
+    ):
+
+        async def prepare() -> Verifier:
+            await check_definitions(cluster)
+            await check_verifier(cluster)
+            return Verifier(cluster, max_staleness=settings.max_staleness)
+
+        verifier = await prepared_before(stop, health, prepare, patient=settings.health_port != 0)
+        if verifier is None:
+            return
+        health.parts.append(Part(Component.VERIFIER, verifier.why_not_ready))
+        measurements.read_from(verifier.measure)
+        callers = Callers(cluster, [settings.caller_audience] if settings.caller_audience else [])
+        api = VerifyApi(verifier, callers, measurements)
+        async with _certified(settings, measurements) as context:
+            server = uvicorn.Server(server_configuration(settings, api, context))
+            with _listening(settings) as listening:
+                async with verifier.running() as working:
+                    health.starting = False
+                    announcing = asyncio.create_task(_announce(verifier, settings), name="announcement")
+                    await _serve(server, listening, working, stop)
+                    announcing.cancel()
+    log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def _certified(settings: VerifierSettings, measurements: Measurements) -> AsyncIterator[ssl.SSLContext | None]:
+    """Keep the given certificate's newest files loaded while the block runs; None: plain HTTP is served."""
+    if settings.certificate is None:
+        yield None
+        return
+    from tenure.certificates.keeper import GivenFiles, keep  # noqa: PLC0415 - in plain HTTP, none of it is needed
+
+    keeper = GivenFiles(*settings.certificate)
+    await keeper.look()
+
+    async def measure() -> list[Reading]:
+        served = keeper.served
+        if served is None:
+            return []
+        return [
+            Reading(VERIFIER_CERTIFICATE_EXPIRY, served.ends.timestamp()),
+            Reading(VERIFIER_CERTIFICATE_RENEWAL, served.renewal.timestamp()),
+        ]
+
+    measurements.read_from(measure)
+    keeping = asyncio.create_task(keep(keeper, lambda: None), name="certificate")
+    try:
+        yield keeper.context
+    finally:
+        keeping.cancel()
+
+
+async def _serve(
+    server: uvicorn.Server, listening: socket.socket, working: asyncio.Future[list[None]], stop: asyncio.Event
+) -> None:
+    """Serve until it is to stop, or what it tells can't be known any more because of a fault, which is raised."""
+    serving = asyncio.create_task(server._serve([listening]), name="server")  # noqa: SLF001 - `serve` takes the signals
+    stopping = asyncio.create_task(stop.wait())
+    ends: set[asyncio.Future[Any]] = {serving, stopping, working}
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    server.should_exit = True
+    await serving
+    if working.done():
+        working.result()
+
+
+def _listening(settings: VerifierSettings) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        listening = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        place = f"{settings.host}:{settings.port}"
+        raise StartRefusedError(
+            f"--verifier-host and --verifier-port: {place}: {os.strerror(error.errno or 0)}"
+        ) from error
+    # Connections inherit it. asyncio sets it only where a socket names its protocol, and this one does not; without it,
+    # head and body of an answer are 40 ms apart on a kept connection.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
+async def _announce(verifier: Verifier, settings: VerifierSettings) -> None:
+    while verifier.why_not_ready():  # noqa: ASYNC110 - readiness is a matter of time, no event
+        await asyncio.sleep(_LOOK_SECONDS)
+    log.info("%s: tokens are verified on port %d", READY, settings.port)
+
+
+def server_configuration(
+    settings: VerifierSettings, application: Callable[..., Awaitable[None]], context: ssl.SSLContext | None = None
+) -> uvicorn.Config:
+    """How the application is served; without a TLS context in plain HTTP."""
+    configuration = uvicorn.Config(
+        application,
+        host=settings.host,
+        port=settings.port,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=None,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_STOPS_WITHIN_SECONDS,
+        ssl_context_factory=None if context is None else lambda *_: context,
+    )
+    configuration.load()
+    return configuration
+
+
+def run(settings: VerifierSettings) -> None:
+    """Verify tokens in an event loop of its own."""
+    run_to_end(lambda: run_verifier(settings))

@@ -1,0 +1,211 @@
+"""The verifier: feeds fill the index, lists prove that it is fresh, and tokens are decided from it."""
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from tenure.domain.resources import KINDS, ApiKey, Membership, Resource
+from tenure.domain.tokens import Token
+from tenure.domain.verification import Code, Decision, Holding, Question, decide
+from tenure.errors import MalformedTokenError, ObjectNotFoundError, TenureError
+from tenure.kube.cluster import Cluster
+from tenure.observability.catalogue import VERIFIER_KEYS, VERIFIER_PROOF
+from tenure.observability.metrics import Reading
+from tenure.verifier.freshness import Freshness
+from tenure.verifier.index import Death, Index
+from tenure.verifier.list_watch import Changed, Listed, follow
+
+log = logging.getLogger("tenure.verify")
+
+_PROOFS_PER_STALENESS = 10
+_WATCHES_PER_STALENESS = 2
+_MOMENT = timedelta(seconds=60)
+_ALIVE = {Code.VALID, Code.FORBIDDEN, Code.SUSPENDED, Code.PENDING}
+_DUMMY = "sha256:" + "0" * 64
+"""Compared where there is no key, so that an unknown id takes as long as a wrong secret."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class StaleError(TenureError):
+    """Nothing can be said now, such as where the index may be older than it may be."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The decision on a token, and how it died if no ApiKey holds it any more."""
+
+    decision: Decision
+    death: Death | None = None
+    proven: bool = True
+    """Whether the token's secret was right, so that its bearer may be told the code."""
+
+    key_id: str | None = None
+    """The token's public id, if it is a token at all."""
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace of the key, as far as anything is known of it."""
+        if self.decision.holding is not None:
+            return self.decision.holding.api_key.namespace
+        return self.death.namespace if self.death is not None else None
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it was a key once: someone still uses what was ended. A wrong secret is nobody's use."""
+        credible = self.proven or (self.death is not None and self.death.hash is None)
+        return credible and self.namespace is not None and self.decision.code not in _ALIVE
+
+
+def look_up(index: Index, text: str, question: Question, now: datetime) -> Answer | Holding:
+    """Decide a token by what is known; a key is given back where its Membership has to be read afresh first."""
+    try:
+        token = Token(text)
+    except MalformedTokenError:
+        return Answer(Decision(Code.MALFORMED), proven=False)
+    # The same steps for an unknown id, a dead one and a wrong secret: the time taken must not tell them apart.
+    presented = token.hash
+    key, death = index.key(presented), index.death(token.key_id, now)
+    stored = key.status.hash if key is not None else death.hash if death is not None else None
+    proven = hmac.compare_digest((stored or _DUMMY).encode(), presented.encode())
+    if key is None or not proven:
+        code = death.code if death is not None else Code.NOT_FOUND
+        return Answer(Decision(code), death, proven, token.key_id)
+    holding = index.holding(key)
+    decision = decide(holding, question, now)
+    if decision is None or _is_ahead(decision, key, now):
+        return holding
+    return Answer(decision, key_id=token.key_id)
+
+
+def _is_ahead(decision: Decision, key: ApiKey, now: datetime) -> bool:
+    """Whether a key's Membership seems gone and may only not be known yet, since the token was issued a moment ago."""
+    stamp = key.status.issued
+    return decision.code is Code.MEMBERSHIP_GONE and stamp is not None and now - stamp.at < _MOMENT
+
+
+class Verifier:
+    """Decides tokens."""
+
+    def __init__(self, cluster: Cluster, *, max_staleness: float, now: Callable[[], datetime] = _utc_now) -> None:
+        self._cluster = cluster
+        self._now = now
+        self._max_staleness = max_staleness
+        self._watch_seconds = int(max_staleness / _WATCHES_PER_STALENESS)
+        self._index = Index()
+        self._freshness = Freshness(resource.plural for resource in KINDS)
+        self._restarts = {resource: asyncio.Event() for resource in KINDS}
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[asyncio.Future[list[None]]]:
+        """Keep the index filled and its freshness proved while the block runs; what it gives ends only by a fault."""
+        tasks = [asyncio.create_task(self._feed(resource), name=resource.plural) for resource in KINDS]
+        tasks.append(asyncio.create_task(self._prove(), name="freshness"))
+        working = asyncio.gather(*tasks)
+        try:
+            yield working
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(working, *tasks, return_exceptions=True)
+
+    def why_not_ready(self) -> str:
+        """Why nothing can be said, for people; empty: it can."""
+        age = self._freshness.age(asyncio.get_running_loop().time())
+        if age <= self._max_staleness:
+            return ""
+        if age == float("inf"):
+            return "the first list isn't complete yet"
+        return f"what is known was last proved {age:.0f} s ago, and may be {self._max_staleness:.0f} s old at most"
+
+    async def measure(self) -> list[Reading]:
+        """What its gauges show."""
+        offset = time.time() - asyncio.get_running_loop().time()
+        proofs = ((kind, self._freshness.proven(kind.plural)) for kind in KINDS)
+        return [
+            Reading(VERIFIER_KEYS, len(self._index)),
+            *(Reading(VERIFIER_PROOF, max(at + offset, 0.0), (kind.kind,)) for kind, at in proofs),
+        ]
+
+    async def verify(self, text: str, question: Question) -> Answer:
+        """Decide a token.
+
+        Raises:
+            StaleError: the index isn't fresh enough.
+        """
+        if reason := self.why_not_ready():
+            raise StaleError(reason)
+        answer = look_up(self._index, text, question, self._now())
+        if isinstance(answer, Answer):
+            return answer
+        holding = await self._afresh(answer)
+        decision = decide(holding, question, self._now())
+        return Answer(decision or Decision(Code.PENDING, holding), key_id=answer.api_key.status.key_id)
+
+    async def _afresh(self, holding: Holding) -> Holding:
+        """The same with the Membership as it is: the index is behind the key's stamp."""
+        key = holding.api_key
+        try:
+            member = await self._cluster.get(Membership, key.namespace, key.spec.membership)
+        except ObjectNotFoundError:
+            return replace(holding, membership=None)
+        except TenureError as error:
+            # The answer goes to whoever asks, who may not know the member's name.
+            log.warning("Membership %s/%s can't be read now: %s", key.namespace, key.spec.membership, error)
+            raise StaleError("the key's Membership couldn't be read") from error
+        return replace(holding, membership=member)
+
+    async def _feed(self, resource: type[Resource]) -> None:
+        async for news in follow(self._cluster, resource, self._restarts[resource], watch_seconds=self._watch_seconds):
+            match news:
+                case Listed(bodies, version, asked_at):
+                    if version < self._freshness.reached(resource.plural):
+                        self._begin_anew(resource, version)
+                    index = self._index
+                    await index.replace(resource, bodies, self._now())
+                    if index is not self._index:  # The store went back meanwhile, and this list may be of before.
+                        continue
+                    self._freshness.begin(resource.plural, version, asked_at)
+                case Changed(body, deleted, version):
+                    self._index.change(resource, body, deleted=deleted, now=self._now())
+                    self._freshness.reach(resource.plural, version)
+                case _:
+                    self._freshness.reach(resource.plural, news.version)
+
+    async def _prove(self) -> None:
+        while True:
+            await asyncio.sleep(self._max_staleness / _PROOFS_PER_STALENESS)
+            age = self._freshness.age(asyncio.get_running_loop().time())
+            if self._max_staleness < age < float("inf"):
+                # Whatever happened to the store meanwhile: a watch that goes on from an old version may not tell.
+                log.warning("nothing was proved for %.0f s; all is read anew", age)
+                self._read_anew()
+            for resource in KINDS:
+                try:
+                    await self._prove_one(resource)
+                except TenureError as error:
+                    log.warning("the freshness of %s can't be proved now: %s", resource.plural, error)
+
+    async def _prove_one(self, resource: type[Resource]) -> None:
+        reached, asked_at = self._freshness.reached(resource.plural), asyncio.get_running_loop().time()
+        version = await self._cluster.version(resource)
+        if reached >= 0 and not self._freshness.ask(resource.plural, version, asked_at, reached=reached):
+            self._begin_anew(resource, version)
+
+    def _begin_anew(self, seen: type[Resource], version: int) -> None:
+        """Nothing of what is known is true any more, of whatever kind: one store holds them all."""
+        log.error("%s went back to version %d, as a restored etcd does; all is read anew", seen.plural, version)
+        self._index = Index()
+        self._read_anew()
+
+    def _read_anew(self) -> None:
+        for resource in KINDS:
+            self._freshness.forget(resource.plural)
+            self._restarts[resource].set()

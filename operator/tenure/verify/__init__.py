@@ -1,1 +1,0 @@
-"""Verifying tokens: an index that watches feed, proof of its freshness, and the decision."""

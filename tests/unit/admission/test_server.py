@@ -1,0 +1,165 @@
+"""The listener by itself, with handlers that fail or do nothing, and with clients that say nothing."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from support.review import review
+from tenure.admission import server as module
+from tenure.admission.kopf_handlers import HEARING
+from tenure.admission.server import Listener
+from tenure.certificates.authority import Authority
+from tenure.certificates.keeper import load_pair, server_context
+from tenure.domain.admission.verdict import Judgement
+from tenure.observability.metrics import Meter
+
+HOST = "127.0.0.1"
+CANARY = "canary-4711"
+LIFE = timedelta(hours=1)
+
+Handler = Callable[..., Awaitable[Mapping[str, Any]]]
+
+AUTHORITY = Authority.create(datetime.now(UTC), LIFE)
+TRUSTING = ssl.create_default_context(cadata=AUTHORITY.certificate.decode())
+
+
+@asynccontextmanager
+async def listening(handler: Handler) -> AsyncIterator[Listener]:
+    """Give a listener on a free port."""
+    context = server_context()
+    load_pair(context, AUTHORITY.sign([HOST], datetime.now(UTC), LIFE))
+    listener = Listener(HOST, 0, context, {"memberships": "Membership"}, Meter())
+    serving = listener(handler)  # type: ignore[arg-type]
+    await anext(serving)
+    try:
+        yield listener
+    finally:
+        await serving.aclose()  # type: ignore[attr-defined]
+
+
+async def post(listener: Listener, path: str, body: Mapping[str, Any]) -> tuple[int, str]:
+    host, port = listener.address
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=TRUSTING)) as session,
+        session.post(f"https://{host}:{port}{path}", json=body) as reply,
+    ):
+        return reply.status, await reply.text()
+
+
+async def answer(listener: Listener, body: Mapping[str, Any]) -> tuple[int, Any]:
+    status, text = await post(listener, "/memberships", body)
+    return status, json.loads(text)
+
+
+async def does_nothing(_: Any, **__: Any) -> Mapping[str, Any]:
+    return {"response": {"allowed": True}}
+
+
+async def fails(_: Any, **__: Any) -> Mapping[str, Any]:
+    raise RuntimeError(CANARY)
+
+
+async def lets_in(_: Any, **__: Any) -> Mapping[str, Any]:
+    HEARING.get().close(Judgement())
+    return {}
+
+
+async def is_busy(_: Any, **__: Any) -> Mapping[str, Any]:
+    HEARING.get().close(Judgement(busy="try again", warnings=("look",)).note(to="Viewer"))
+    return {}
+
+
+async def test_what_no_handler_judged_is_denied_whatever_kopf_says() -> None:
+    async with listening(does_nothing) as listener:
+        status, body = await answer(listener, review("acme"))
+    assert status == 200
+    assert body["response"]["allowed"] is False
+    assert body["response"]["status"] == {
+        "code": 403,
+        "reason": "Forbidden",
+        "message": "the review reached no judge",
+    }
+
+
+@pytest.mark.parametrize("path", ["/", "/elsewhere", "/Memberships", "/memberships/x", "/apikeys"])
+async def test_an_unknown_path_is_not_found(path: str) -> None:
+    async with listening(lets_in) as listener:
+        status, text = await post(listener, path, review("acme"))
+    assert status == 404
+    assert "allowed" not in text
+
+
+async def test_b_61_an_error_denies_and_is_told_to_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async with listening(fails) as listener:
+        status, body = await answer(listener, review("acme"))
+    assert status == 200
+    assert body["response"]["allowed"] is False
+    message = body["response"]["status"]["message"]
+    assert message.startswith("an unexpected error in Tenure, so this is refused; its log says more about incident ")
+    assert CANARY not in str(body)
+    assert CANARY in caplog.text
+    assert message.rpartition(" ")[2] in caplog.text
+
+
+async def test_an_answer_bears_the_requests_uid_and_nothing_that_isnt_there() -> None:
+    asked = review("acme")
+    async with listening(lets_in) as listener:
+        status, body = await answer(listener, asked)
+    uid = asked["request"]["uid"]
+    assert (status, body) == (
+        200,
+        {
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "response": {"uid": uid, "allowed": True, "auditAnnotations": {"request-id": uid}},
+        },
+    )
+
+
+async def test_a_busy_organization_is_429_with_the_time_to_wait() -> None:
+    async with listening(is_busy) as listener:
+        _, body = await answer(listener, review("acme"))
+    response = body["response"]
+    assert response["status"] == {
+        "code": 429,
+        "reason": "TooManyRequests",
+        "message": "try again",
+        "details": {"retryAfterSeconds": 1},
+    }
+    assert response["warnings"] == ["look"]
+    assert response["auditAnnotations"] == {"to": "Viewer", "request-id": response["uid"]}
+
+
+@pytest.mark.parametrize("said", [b"", b"POST /memberships HTTP/1.1\r\nHost: x\r\n"], ids=["nothing", "half a head"])
+async def test_whoever_says_too_little_is_hung_up_on(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.5)
+    async with listening(lets_in) as listener:
+        reader, writer = await asyncio.open_connection(*listener.address, ssl=TRUSTING)
+        writer.write(said)
+        await writer.drain()
+        assert await asyncio.wait_for(reader.read(), timeout=30) == b""
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_body_that_never_ends_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RECEIVED_WITHIN_SECONDS", 0.2)
+    async with listening(lets_in) as listener:
+        reader, writer = await asyncio.open_connection(*listener.address, ssl=TRUSTING)
+        head = b"POST /memberships HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+        writer.write(head)
+        assert (await asyncio.wait_for(reader.readline(), timeout=30)).startswith(b"HTTP/1.1 408 ")
+        writer.close()
+        await writer.wait_closed()
+
+
+def test_idle_connections_outlive_those_of_the_api_server() -> None:
+    """Its client closes idle connections after 90 seconds; it must never meet one that was just closed here."""
+    assert module.IDLE_SECONDS > 90

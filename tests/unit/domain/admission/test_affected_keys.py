@@ -1,0 +1,151 @@
+"""The price of a role change or a removal: what ends, goes on, stays and starts, by keys and by status."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from support.builders import NOW, api_key, edited, issued, membership, organization, with_status
+from tenure.domain.admission.affected_keys import Price, price, recorded_price, tells_price
+from tenure.domain.installation import Installation, Limits
+from tenure.domain.listing import listed_key
+from tenure.domain.planning.actions import UpdateStatus
+from tenure.domain.planning.memberships import MembershipObservation, plan_membership
+from tenure.domain.resources import ApiKey, Membership
+from tenure.domain.roles import Role
+
+ACME = organization()
+ALICE, ROBOT = membership(), membership("ci", kind="ServiceAccount")
+
+
+def working(name: str, member: Membership = ALICE, **spec: str) -> ApiKey:
+    """A key that works."""
+    return issued(api_key(name, membership=member.name, for_role=spec.get("for_role")), member, ACME)
+
+
+def waiting(name: str, for_role: str, member: Membership = ALICE) -> ApiKey:
+    """A key that was never issued, for another role than the member has."""
+    return api_key(name, membership=member.name, for_role=for_role)
+
+
+def shown(cost: Price) -> dict[str, list[str]]:
+    """The names in each group that isn't empty."""
+    groups = {
+        "ends": [key.name for key in cost.ends],
+        "goes on": [key.name for key in cost.goes_on],
+        "stays": [key.name for key in cost.stays],
+        "starts": list(cost.starts),
+    }
+    return {title: names for title, names in groups.items() if names}
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.MEMBER])
+def test_a_persons_working_keys_end_with_any_role_change(role: Role) -> None:
+    keys = [working("b"), working("a"), waiting("later", "Viewer")]
+    cost = price(ALICE, role, keys, ACME, NOW)
+    assert shown(cost)["ends"] == ["a", "b"]
+    assert cost.dying == ("a", "b")
+    assert cost.starts == (("later",) if role is Role.VIEWER else ())
+
+
+def test_nothing_ends_where_the_role_stays() -> None:
+    assert shown(price(ALICE, Role.MEMBER, [working("a")], ACME, NOW)) == {"stays": ["a"]}
+
+
+def test_a_removal_ends_every_working_key_and_starts_none() -> None:
+    keys = [working("a"), working("approved", for_role="Member"), waiting("later", "Viewer")]
+    assert shown(price(ALICE, None, keys, ACME, NOW)) == {"ends": ["a", "approved"]}
+
+
+@pytest.mark.parametrize(
+    ("key", "is_named"),
+    [
+        pytest.param(working("a"), True, id="works"),
+        pytest.param(edited(working("a"), suspended=True), True, id="suspended"),
+        pytest.param(api_key("a"), False, id="never issued"),
+        pytest.param(
+            issued(api_key("a"), ALICE, ACME, membership_generation=0), False, id="ended with an earlier role"
+        ),
+        pytest.param(issued(api_key("a"), ALICE, ACME, membership_uid="other"), False, id="of an earlier Membership"),
+        pytest.param(issued(api_key("a", deleting=True), ALICE, ACME), False, id="being deleted"),
+        pytest.param(issued(api_key("a", ttl="1h"), ALICE, ACME), False, id="expired"),
+        pytest.param(edited(working("a"), revision=2), False, id="asked to be replaced"),
+        pytest.param(edited(working("a"), forRole="Viewer"), False, id="approved for another role"),
+    ],
+)
+def test_only_keys_that_work_or_are_suspended_are_named(key: ApiKey, is_named: bool) -> None:  # noqa: FBT001
+    assert price(ALICE, Role.VIEWER, [key], ACME, NOW).dying == (("a",) if is_named else ())
+    assert price(ALICE, None, [key], ACME, NOW).dying == (("a",) if is_named else ())
+
+
+def test_a_key_that_the_same_change_approves_goes_on_and_is_named_all_the_same() -> None:
+    keys = [working("a"), working("b")]
+    cost = price(ALICE, Role.VIEWER, keys, ACME, NOW, changed={"a": edited(keys[0], forRole="Viewer")})
+    assert shown(cost) == {"ends": ["b"], "goes on": ["a"]}
+    assert cost.dying == ("a", "b")
+
+
+def test_a_key_that_the_same_change_removes_ends() -> None:
+    assert shown(price(ALICE, Role.VIEWER, [working("a")], ACME, NOW, changed={"a": None})) == {"ends": ["a"]}
+
+
+def test_a_key_that_may_not_be_issued_again_does_not_go_on() -> None:
+    strict = Installation(limits=Limits(require_expiry=True))
+    key = working("a")
+    changed = {"a": edited(key, forRole="Viewer")}
+    assert shown(price(ALICE, Role.VIEWER, [key], ACME, NOW, changed=changed, installation=strict)) == {"ends": ["a"]}
+
+
+def test_a_service_accounts_keys_stay_unless_they_were_approved_for_the_old_role() -> None:
+    keys = [working("a", ROBOT), working("approved", ROBOT, for_role="Member"), waiting("later", "Viewer", ROBOT)]
+    cost = price(ROBOT, Role.VIEWER, keys, ACME, NOW)
+    assert shown(cost) == {"ends": ["approved"], "stays": ["a"], "starts": ["later"]}
+
+
+def recorded(member: Membership, keys: list[ApiKey]) -> Membership:
+    """The member with the status that the operator writes."""
+    plan = plan_membership(MembershipObservation(membership=member, organization=ACME, keys=keys, now=NOW))
+    (update,) = [action for action in plan.actions if isinstance(action, UpdateStatus)]
+    return with_status(member, update.status)
+
+
+CASES: dict[str, tuple[Membership, Callable[[Membership], list[ApiKey]]]] = {
+    "person": (ALICE, lambda member: [working("a", member), working("b", member), waiting("later", "Viewer", member)]),
+    "person without keys": (ALICE, lambda _: []),
+    "service account": (
+        ROBOT,
+        lambda member: [working("a", member), working("b", member, for_role="Member"), waiting("c", "Viewer", member)],
+    ),
+}
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.ANALYST, Role.VIEWER, None], ids=str)
+@pytest.mark.parametrize(("member", "keys"), CASES.values(), ids=list(CASES))
+def test_the_status_tells_the_same_price(
+    member: Membership, keys: Callable[[Membership], list[ApiKey]], role: Role | None
+) -> None:
+    given = recorded(member, keys(member))
+    assert tells_price(given, role)
+    assert recorded_price(given, role) == price(member, role, keys(member), ACME, NOW)
+
+
+def test_a_person_with_more_keys_than_are_listed_loses_them_all() -> None:
+    keys = [working(f"key-{number:02}") for number in range(60)]
+    given = recorded(ALICE, keys)
+    cost = recorded_price(given, Role.VIEWER)
+    assert tells_price(given, Role.VIEWER)
+    assert (len(cost.ends), cost.unlisted) == (50, 10)
+
+
+def test_a_service_account_with_more_keys_than_are_listed_is_looked_at() -> None:
+    given = recorded(ROBOT, [working(f"key-{number:02}", ROBOT) for number in range(60)])
+    assert not tells_price(given, Role.VIEWER)
+    assert tells_price(given, None)
+
+
+def test_listed_keys_carry_id_age_and_expiry() -> None:
+    key = issued(api_key("a", ttl="2160h"), ALICE, ACME)
+    listed = listed_key(key)
+    assert (listed.name, listed.key_id) == ("a", key.status.key_id)
+    assert listed.issued_at is not None
+    assert NOW - listed.issued_at > timedelta(days=40)

@@ -1,0 +1,106 @@
+"""What an organization's rules say against a key, and what a change does to its token."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from support.builders import CREATED, NOW, api_key, edited, issued, membership, organization
+from tenure.domain.admission.key_rules import expiry_refusal, quota_refusal, template_refusals, token_warning
+from tenure.domain.admission.request import Change
+from tenure.domain.installation import DEFAULTS, Installation, Limits
+from tenure.domain.operations import Operation
+from tenure.domain.permissions import Requester
+from tenure.domain.resources import ApiKey
+from tenure.domain.resources.base import format_time
+
+ALICE, ACME = membership(), organization(keys={"secretMetadataPrefixes": ["acme.io/"]})
+
+
+def changed(old: ApiKey | None, new: ApiKey | None) -> Change[ApiKey]:
+    """A change of a key; what is judged here rests on the models alone."""
+    return Change(Operation.UPDATE, Requester(username="root"), "acme", old, new, {}, {})
+
+
+def templated(labels: dict[str, str] | None = None, annotations: dict[str, str] | None = None) -> ApiKey:
+    return api_key(secret_template={"labels": labels, "annotations": annotations})
+
+
+def test_only_names_with_a_prefix_may_be_put_on_a_secret() -> None:
+    key = templated({"acme.io/team": "core", "b": "1", "velero.io/x": "1"}, {"a": "1", "acme.io/ok": "2"})
+    (said,) = template_refusals(changed(None, key), ACME)
+    assert said == (
+        "spec.secretTemplate.annotations.a, labels.b, labels.velero.io/x: not among the organization's "
+        "spec.keys.secretMetadataPrefixes; allowed: names that start with acme.io/"
+    )
+
+
+@pytest.mark.parametrize("acme", [organization(), organization(keys={}), None], ids=["no rules", "empty rules", "none"])
+def test_without_prefixes_nothing_may(acme: Any) -> None:
+    (said,) = template_refusals(changed(None, templated({"acme.io/team": "core"})), acme)
+    assert said.endswith("allowed: none")
+
+
+def test_what_was_there_may_stay_change_its_value_and_go() -> None:
+    old = templated({"a": "1", "b": "1"})
+    for labels in ({"a": "1", "b": "1"}, {"a": "2", "b": "1"}, {"a": "1"}, {}, None):
+        assert list(template_refusals(changed(old, templated(labels)), ACME)) == []
+    assert list(template_refusals(changed(old, api_key()), ACME)) == []
+    assert list(template_refusals(changed(old, None), ACME)) == []
+    (said,) = template_refusals(changed(old, templated({"a": "1"}, {"a": "1"})), ACME)
+    assert "annotations.a:" in said
+
+
+def test_a_new_key_ends_in_the_future_and_as_soon_as_the_rules_say() -> None:
+    strict = organization(keys={"requireExpiry": True, "maxTTL": "24h"})
+    key = api_key(ttl="24h", created=NOW)
+    assert expiry_refusal(key, strict, NOW, DEFAULTS) is None
+    past = api_key(expires_at=format_time(NOW - timedelta(seconds=1)), created=NOW)
+    assert str(expiry_refusal(past, organization(), NOW, DEFAULTS)).startswith("spec.expiresAt: 2027-02-22T08:29:59Z ")
+    assert "keys.requireExpiry" in str(expiry_refusal(api_key(created=NOW), strict, NOW, DEFAULTS))
+    assert "longer than 24h" in str(expiry_refusal(api_key(ttl="25h", created=NOW), strict, NOW, DEFAULTS))
+    limited = Installation(limits=Limits(max_ttl="1h"))
+    assert "longer than 1h" in str(expiry_refusal(key, strict, NOW, limited))
+
+
+def test_a_new_key_is_one_too_many_where_the_member_has_as_many_as_allowed() -> None:
+    acme = organization(keys={"maxPerMember": 2})
+    siblings = [issued(api_key(name), ALICE, acme) for name in ("one", "two")]
+
+    def refusal(siblings: list[ApiKey], installation: Installation = DEFAULTS) -> str | None:
+        return quota_refusal(api_key(), ALICE, acme, siblings=siblings, now=NOW, installation=installation)
+
+    assert refusal(siblings[:1]) is None
+    assert str(refusal(siblings)).startswith("spec.membership: alice has 2 keys, ")
+    assert refusal([siblings[0], issued(api_key("gone", deleting=True), ALICE, acme)]) is None
+    older, younger = (api_key("next", created=CREATED + timedelta(seconds=after)) for after in (-1, 1))
+    assert refusal([siblings[0], older]) is not None
+    assert refusal([siblings[0], younger]) is None
+    assert str(refusal(siblings[:1], Installation(limits=Limits(max_per_member=1)))).startswith("spec.membership: ")
+
+
+WORKING = issued(api_key(), ALICE, ACME)
+TOKEN = f"the token {WORKING.status.key_id} of ci-deploy stops working at once"
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"revision": 2}, f"spec.revision: {TOKEN}, and a new one is issued under the same Secret name"),
+        ({"forRole": "Viewer"}, f"spec.forRole: {TOKEN}; a new one is issued when alice is Viewer"),
+        ({"forRole": "Member"}, None),
+        ({"suspended": True}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_a_change_that_ends_a_token_says_so(spec: dict[str, Any], said: str | None) -> None:
+    assert token_warning(changed(WORKING, edited(WORKING, **spec)), ALICE) == said
+
+
+def test_a_key_without_a_token_loses_none() -> None:
+    waiting = api_key()
+    assert token_warning(changed(waiting, edited(waiting, revision=2)), ALICE) is None
+    assert token_warning(changed(None, WORKING), ALICE) is None
+    assert token_warning(changed(WORKING, None), ALICE) is None
+    assert token_warning(changed(WORKING, edited(WORKING, revision=2)), None) is None

@@ -1,0 +1,117 @@
+"""The price in words: every warning is one short line, every refusal fits, and the command in it is whole."""
+
+import json
+import shlex
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.builders import NOW, membership
+from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, find_flaw
+from tenure.domain.admission.affected_keys import Price
+from tenure.domain.admission.messages import (
+    describe_key,
+    ended_note,
+    price_warnings,
+    service_account_warning,
+    unacknowledged,
+)
+from tenure.domain.admission.verdict import MAX_MESSAGE, MAX_WARNING, Judgement
+from tenure.domain.resources.membership import ListedKey
+from tenure.domain.roles import Access, Role
+
+NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
+SHORTEST_ROOM = 1300
+"""Two other refusals with the longest names leave more."""
+
+
+@st.composite
+def listed_keys(draw: st.DrawFn, most: int = 50) -> tuple[ListedKey, ...]:
+    """Working keys with names of any length."""
+    names = draw(st.sets(NAMES, min_size=1, max_size=most))
+    return tuple(key(name, days=draw(st.integers(0, 2000))) for name in sorted(names))
+
+
+def key(name: str, *, days: int = 41, expires: datetime | None = None) -> ListedKey:
+    """A working key that was issued so many days ago."""
+    issued_at = NOW - timedelta(days=days)
+    return ListedKey(name=name, key_id="8fK2mQ7xLw3Z", access=Access.FULL, issued_at=issued_at, expires_at=expires)
+
+
+@given(listed_keys(), st.lists(NAMES, max_size=20), st.integers(0, 900), NAMES, st.booleans())
+def test_no_warning_is_cut(
+    keys: tuple[ListedKey, ...],
+    starts: list[str],
+    unlisted: int,
+    name: str,
+    is_person: bool,  # noqa: FBT001
+) -> None:
+    member = membership(name, subject="a" * 180 + "@acme.io") if is_person else membership(name, kind="ServiceAccount")
+    cost = (
+        Price(ends=keys, starts=tuple(starts), unlisted=unlisted) if is_person else Price(stays=keys, unlisted=unlisted)
+    )
+    warnings = [*price_warnings(member, Role.VIEWER, cost, NOW), service_account_warning(member, 7)]
+    assert Judgement().warn(*warnings).warnings == tuple(warnings)
+    assert max(len(warning) for warning in warnings if warning) <= MAX_WARNING
+
+
+@given(listed_keys(), NAMES, NAMES, st.sampled_from([None, "Viewer: x", "Analyst: x", "?", "y" * 2000]), st.data())
+def test_a_refusal_fits_into_its_room_and_its_command_approves(
+    keys: tuple[ListedKey, ...], name: str, namespace: str, text: str | None, data: st.DataObject
+) -> None:
+    member = membership(name, namespace=namespace, subject="a" * 180 + "@acme.io")
+    room = data.draw(st.integers(SHORTEST_ROOM, MAX_MESSAGE))
+    names = [one.name for one in keys]
+    flaw = find_flaw(None, text, Role.VIEWER, names)
+    if flaw is None:
+        return
+    refusal = unacknowledged(member, Role.VIEWER, Price(ends=keys), flaw, now=NOW, room=room)
+    assert len(refusal) <= room
+    (command,) = [line for line in refusal.splitlines() if line.startswith("  kubectl ")]
+    *words, flag, patch = shlex.split(command)
+    assert words == ["kubectl", "patch", "membership", name, "-n", namespace, "--type", "merge"]
+    assert flag == "-p"
+    body = json.loads(patch)
+    assert body["spec"] == {"role": "Viewer"}
+    assert find_flaw(text, body["metadata"]["annotations"][ANNOTATION], Role.VIEWER, names) is None
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        (timedelta(), "0 s old"),
+        (timedelta(seconds=59), "59 s old"),
+        (timedelta(minutes=1), "1 min old"),
+        (timedelta(minutes=59, seconds=59), "59 min old"),
+        (timedelta(hours=1), "1 h old"),
+        (timedelta(hours=23, minutes=59), "23 h old"),
+        (timedelta(days=1), "1 d old"),
+        (timedelta(days=4000), "4000 d old"),
+        (timedelta(seconds=-5), "0 s old"),
+    ],
+)
+def test_an_age_is_said_in_its_largest_unit(age: timedelta, words: str) -> None:
+    issued_at = NOW - age
+    listed = ListedKey(name="a", key_id="8fK2mQ7xLw3Z", access=Access.FULL, issued_at=issued_at)
+    assert describe_key(listed, NOW) == f"a (8fK2mQ7xLw3Z, {words})"
+
+
+def test_a_key_is_described_by_id_age_and_expiry() -> None:
+    ends = NOW.astimezone(UTC) + timedelta(days=3, hours=2)
+    assert describe_key(key("a", expires=ends), NOW) == "a (8fK2mQ7xLw3Z, 41 d old, expires in 3 d)"
+
+
+@given(listed_keys(most=60), st.integers(0, 900))
+def test_the_audit_log_gets_whole_names_and_the_number_of_all(keys: tuple[ListedKey, ...], unlisted: int) -> None:
+    note = ended_note(Price(ends=keys, unlisted=unlisted))
+    listed, _, rest = note.partition(" and ")
+    names = [name for name in listed.split(", ") if name]
+    assert len(note) <= 1000
+    assert names == [one.name for one in keys][: len(names)]
+    assert len(names) + int(rest.split(" ")[0] if rest else 0) == len(keys) + unlisted
+
+
+def test_up_to_eight_are_named() -> None:
+    assert MOST_NAMES == 8

@@ -1,0 +1,118 @@
+"""One organization in a namespace of its own, its protection, and what its deletion meets."""
+
+from typing import Any
+
+import pytest
+
+from support import manifests
+from support.builders import membership, organization
+from support.reviewed import change
+from tenure.domain.admission.organization_rules import (
+    deletion_warning,
+    newly_suspended,
+    placement_refusals,
+    protection_refusal,
+    suspension_warning,
+)
+from tenure.domain.resources import Organization
+
+Body = manifests.Body
+
+ACME = manifests.organization()
+OWNED = {**ACME, "metadata": {**ACME["metadata"], "ownerReferences": [{"kind": "ConfigMap", "name": "x", "uid": "1"}]}}
+
+
+def suspending(*names: str) -> Body:
+    return manifests.organization(suspendedMembers=[{"name": name} for name in names])
+
+
+def counting(valid: int, **metadata: Any) -> Body:
+    body = {**ACME, "metadata": {**ACME["metadata"], **metadata}}
+    return {**body, "status": {"keys": {"valid": valid, "suspended": 5, "waiting": 5, "ended": 5}}}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "refused"),
+    [
+        ("default", True),
+        ("kube-system", True),
+        ("kube-", True),
+        ("kube", False),
+        ("kubernetes", False),
+        ("acme", False),
+    ],
+)
+def test_an_organization_is_created_in_a_namespace_of_its_own(namespace: str, refused: bool) -> None:  # noqa: FBT001
+    said = list(placement_refusals(change(Organization, new=ACME, namespace=namespace), []))
+    assert bool(said) is refused
+    assert not said or f"can't be {namespace};" in said[0]
+
+
+def test_a_namespace_holds_one_organization() -> None:
+    (said,) = placement_refusals(change(Organization, new=ACME), [organization("first"), organization("second")])
+    assert said.startswith("metadata.namespace: Organization first is in acme already")
+
+
+def test_an_organization_that_exists_may_stay_where_it_is() -> None:
+    asked = change(Organization, old=ACME, new=ACME, namespace="default")
+    assert list(placement_refusals(asked, [organization("first")])) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refused"),
+    [
+        (manifests.organization(deletionProtection=True), None, True),
+        (manifests.organization(deletionProtection=False), None, False),
+        (ACME, None, False),
+        ({**OWNED, "metadata": ACME["metadata"], "spec": {"deletionProtection": True}}, OWNED, True),
+        (manifests.organization(deletionProtection=True), ACME, False),
+        (ACME, manifests.organization(deletionProtection=True), False),
+    ],
+    ids=["protected", "protected no more", "never protected", "handed over", "protection taken away", "protected now"],
+)
+def test_a_protected_organization_stays(old: Body, new: Body | None, refused: bool) -> None:  # noqa: FBT001
+    assert (protection_refusal(change(Organization, old=old, new=new)) is not None) is refused
+
+
+def test_a_protected_organization_that_is_going_already_may_go() -> None:
+    body = manifests.organization(deletionProtection=True)
+    body["metadata"]["deletionTimestamp"] = "2027-02-22T08:30:00Z"
+    assert protection_refusal(change(Organization, old=body)) is None
+
+
+@pytest.mark.parametrize(
+    ("valid", "said"), [(0, None), (1, "ends 1 working key;"), (37, "ends 37 working keys;")], ids=str
+)
+def test_a_deletion_warns_of_working_keys(valid: int, said: str | None) -> None:
+    warning = deletion_warning(change(Organization, old=counting(valid)))
+    assert (warning is None) is (said is None)
+    assert said is None or said in str(warning)
+
+
+def test_only_what_ends_keys_warns() -> None:
+    assert deletion_warning(change(Organization, old=ACME)) is None
+    assert deletion_warning(change(Organization, new=counting(3))) is None
+    assert deletion_warning(change(Organization, old=counting(3), new=counting(3))) is None
+    owners = OWNED["metadata"]["ownerReferences"]
+    assert deletion_warning(change(Organization, old=counting(3), new=counting(3, ownerReferences=owners))) is not None
+
+
+def test_those_who_are_suspended_by_a_change_are_found() -> None:
+    asked = change(Organization, old=suspending("alice"), new=suspending("bob", "alice", "carol"))
+    assert newly_suspended(asked) == ["bob", "carol"]
+    assert newly_suspended(change(Organization, new=suspending("bob"))) == []
+    assert newly_suspended(change(Organization, old=suspending("bob"))) == []
+
+
+@pytest.mark.parametrize(
+    ("suspended", "warns"),
+    [((), False), (("olga",), False), (("olga", "omar"), True), (("omar", "olga", "mia"), True), (("mia",), False)],
+    ids=str,
+)
+def test_suspending_every_owner_warns(suspended: tuple[str, ...], warns: bool) -> None:  # noqa: FBT001
+    acme = organization(suspended_members=suspended)
+    owners = [membership(name, role="Owner") for name in ("olga", "omar")]
+    warning = suspension_warning(acme, owners)
+    assert (warning is not None) is warns
+    assert warning is None or warning.endswith("olga, omar")
+    assert suspension_warning(acme, []) is None

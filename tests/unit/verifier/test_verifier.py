@@ -1,0 +1,67 @@
+"""What counts as a use of a dead key, what an answer's bearer may be told, and when nothing may be said."""
+
+import ssl
+
+import pytest
+from kubernetes.aio import client
+
+from support.builders import NOW, api_key, entropy_of, issued, membership, organization, token_of
+from tenure.domain.resources import ApiKey, Resource
+from tenure.domain.tokens import Token
+from tenure.domain.verification import Code, Decision, Question
+from tenure.kube.cluster import Cluster
+from tenure.kube.connection import Connection
+from tenure.verifier.index import Death, Index
+from tenure.verifier.verifier import Answer, StaleError, Verifier, look_up
+
+KEY = issued(api_key(), membership(), organization())
+TOKEN = token_of(KEY)
+FORGED = Token.mint(entropy_of(KEY)[:16] + bytes(32))
+"""A token of the same public id, with another secret."""
+
+
+def index_of(*resources: Resource) -> Index:
+    index = Index()
+    for resource in resources:
+        body = resource.model_dump(by_alias=True, mode="json", exclude_none=True)
+        index.change(type(resource), body, deleted=False, now=NOW)
+    return index
+
+
+def answer(index: Index, token: Token) -> Answer:
+    found = look_up(index, token.reveal(), Question(), NOW)
+    assert isinstance(found, Answer)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("hash_", "proven", "counts"),
+    [("sha256:right", True, True), ("sha256:right", False, False), (None, False, True)],
+    ids=["its secret", "a wrong secret", "a secret that nobody can check any more"],
+)
+def test_a_use_of_a_dead_key_is_one_that_may_have_had_its_secret(
+    hash_: str | None, *, proven: bool, counts: bool
+) -> None:
+    death = Death(Code.ROLE_CHANGED, NOW, "acme", "alice", hash_)
+    assert Answer(Decision(Code.ROLE_CHANGED), death, proven, "A" * 12).is_dead is counts
+
+
+def test_a_secret_is_proven_by_its_hash_alone() -> None:
+    index = index_of(organization(), membership(), KEY)
+    assert FORGED.key_id == TOKEN.key_id
+    assert (answer(index, TOKEN).decision.code, answer(index, TOKEN).proven) == (Code.VALID, True)
+    assert (answer(index, FORGED).decision.code, answer(index, FORGED).proven) == (Code.NOT_FOUND, False)
+
+    index.change(ApiKey, KEY.model_dump(by_alias=True, mode="json", exclude_none=True), deleted=True, now=NOW)
+    assert (answer(index, TOKEN).decision.valid, answer(index, TOKEN).proven) == (False, True)
+    assert (answer(index, FORGED).decision.valid, answer(index, FORGED).proven) == (False, False)
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_nothing_is_said_before_everything_was_listed() -> None:
+    connection = Connection(client.Configuration(host="https://127.0.0.1:1"), ssl.create_default_context())
+    async with Cluster(connection) as cluster:
+        verifier = Verifier(cluster, max_staleness=30)
+        assert verifier.why_not_ready() == "the first list isn't complete yet"
+        with pytest.raises(StaleError, match="the first list isn't complete yet"):
+            await verifier.verify(TOKEN.reveal(), Question())
