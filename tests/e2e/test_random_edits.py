@@ -97,7 +97,7 @@ def test_whatever_is_edited_in_whatever_order_every_key_ends_as_it_should(
 def check_keys(world: World, edits: Edits) -> None:
     """Check that no key is lost, and that none that was deleted is there."""
     present = {body["metadata"]["name"] for body in world.api.list("apikeys")}
-    assert edits.kept <= present
+    assert edits.kept <= present, edits.kept - present
     assert not edits.deleted & present
 
 

@@ -169,7 +169,7 @@ class Book:
             elif not works and reason != "Suspended" and key.name in tokens:
                 wrong[key.name] = f"{reason}, and a Secret"
         wrong |= dict.fromkeys(tokens.keys() - {key.name for key in state.keys}, "a Secret without a key")
-        assert wrong == {}
+        assert wrong == {}, wrong
         return True
 
 
