@@ -19,7 +19,7 @@ from tenure.unused import load_when_used
 
 load_when_used()  # As a start does before it imports its program.
 os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
-for program in ("handlers.operator", "handlers.webhook", "handlers.verifier", "impact.command", "revocation.command"):
+for program in ("controller.process", "admission.process", "verifier.process", "impact.command", "revocation.command"):
     importlib.import_module(f"tenure.{program}")
 importlib.import_module("tenure.cli")
 
