@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mdit_py_plugins.front_matter import front_matter_plugin
 
-UNCONVERTED = ("CONTRIBUTING.md", "docs/design.md")
+UNCONVERTED: tuple[str, ...] = ()
 """Pages that still exceed the bounds. The list may only shrink: a page in it that meets the bounds is an error too."""
 
 IMPERSONAL = ("docs/design.md",)
