@@ -26,7 +26,9 @@ html_theme_options = {
     "footer_end": [],
 }
 # Pages that are a section by themselves have no pages beside them.
-html_sidebars = {page: [] for page in ("get-started", "install", "concepts", "security", "glossary", "design")}
+html_sidebars = {
+    page: [] for page in ("get-started", "install", "concepts", "security", "glossary", "design", "contributing/tour")
+}
 html_title = f"Tenure {release}"
 html_show_sourcelink = False
 html_static_path = ["_static"]
