@@ -3,6 +3,8 @@
 import fcntl
 import os
 import pty
+import select
+import signal
 import subprocess
 import termios
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from support.judged import Judged
 from support.manifests import api_key, marked, member, organization, service_account
 from support.revocation import Caller, caller, json_of, moment_after, rows
+from support.slowness import NEVER
 from support.world import World
 from tenure.domain.tokens import Token
 
@@ -187,6 +190,7 @@ def read_until(screen: int, words: str | None) -> str:
     """Read what a terminal shows until some words come, or until nobody writes to it any more."""
     seen = ""
     while words is None or words not in seen:
+        assert select.select([screen], [], [], NEVER)[0], f"nothing more is written: {seen}"
         try:
             seen += os.read(screen, 4096).decode()
         except OSError:  # Its other end is closed.
@@ -196,7 +200,11 @@ def read_until(screen: int, words: str | None) -> str:
 
 
 def take_terminal() -> None:
-    """Make the standard input the session's terminal, so that Ctrl-C is a signal."""
+    """Make the standard input the session's terminal, so that Ctrl-C is a signal.
+
+    A shell that starts the tests in the background has them, and what they start, ignore that signal.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
