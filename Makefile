@@ -54,7 +54,7 @@ test-oldest: | $(UV) ## Run the unit tests on the oldest Python that is supporte
 SOAK_MINUTES ?= $(if $(SOAK_HOURS),$(shell echo $$(($(SOAK_HOURS) * 60))),20)
 
 soak: control-plane helm ## Run the long tests at full size, and random edits for SOAK_MINUTES=20 (or SOAK_HOURS).
-	$(BIN)/pytest --soak --soak-minutes=$(SOAK_MINUTES) $(ARGS)
+	$(BIN)/pytest --soak --timeout=0 --soak-minutes=$(SOAK_MINUTES) $(ARGS)
 
 mutants: setup ## Plant faults in a copy, one at a time; a test must catch each. ARGS="stamp lease", --quick, --list.
 	@$(BIN)/python -m tenure_dev mutants $(ARGS)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from support.order import in_order
+from support.progress import write_failure
 from support.timing import write_times
 from tenure_dev.bytecode import keep_bytecode
 
@@ -41,6 +42,11 @@ SHARED = "shared_operator"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put folders that take long first, so that no worker is left alone with one of them at the end."""
     items[:] = in_order(items)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Name a test at once when it fails, so that a run which is stopped says what failed."""
+    write_failure(report)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
