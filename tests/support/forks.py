@@ -25,6 +25,8 @@ _COMMAND = [sys.executable, "-m", "tenure"]
 _SERVER = Path(__file__).with_name("fork_server.py")
 _PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.PyDLL(None)
+_one_at_a_time = threading.Lock()
+"""Tests start processes from several threads; a question and its answers on the channel belong together."""
 
 
 class Forked:
@@ -92,16 +94,16 @@ def fork(command: Sequence[str], environment: Mapping[str, str], output: int, er
         "folder": os.getcwd(),  # noqa: PTH109  (as text)
         "parent": os.getpid(),
     }
-    channel, _ = _server()
-    _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    try:
-        with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+    with _one_at_a_time, open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        channel, _ = _server()
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        try:
             streams = [nothing.fileno(), output, output if errors is None else errors]
             socket.send_fds(channel, [json.dumps(request).encode()], streams)
             pid = int(channel.recv(64))
             assert channel.recv(64)
-    finally:
-        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 0)
+        finally:
+            _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 0)
     return Forked(pid)
 
 
