@@ -236,7 +236,7 @@ def edited(key: ApiKey, **spec: Any) -> ApiKey:
     return key.model_copy(update={"metadata": metadata, "spec": changed})
 
 
-def shown(plan: Plan) -> list[str]:
+def shown(plan: Plan[Action]) -> list[str]:
     """The actions of a plan in a short form, such as `UpdateStatus Issued`."""
     return [_shown(action) for action in plan.actions]
 

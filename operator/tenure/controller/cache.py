@@ -1,11 +1,11 @@
-"""An in-memory mirror of the three kinds; it proposes, and consistent reads prove."""
+"""The cache of the three kinds; it proposes, and consistent reads prove."""
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from tenure.controller.recent import Recent
+from tenure.controller.refs import Change, Ref, ref_of
 from tenure.domain.in_force import oldest
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.membership import Subject
@@ -15,32 +15,7 @@ R = TypeVar("R", bound=Resource)
 _NO_KEYS: Mapping[str, dict[str, ApiKey]] = {}
 
 
-class Ref(NamedTuple):
-    """The address of an object."""
-
-    resource: type[Resource]
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.resource.kind} {self.namespace}/{self.name}"
-
-
-@dataclass(frozen=True)
-class Change:
-    """What the mirror held before and holds now; None: no object."""
-
-    ref: Ref
-    old: Resource | None
-    new: Resource | None
-
-
-def ref_of(resource: Resource) -> Ref:
-    """The address of an object at hand."""
-    return Ref(type(resource), resource.namespace, resource.name)
-
-
-class Mirror:
+class Cache:
     """The latest state of every object that was seen, with the look-ups that plans need."""
 
     def __init__(self) -> None:

@@ -2,28 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from tenure.controller.access.reconciler import WORKERS as BINDING_WORKERS
-from tenure.controller.access.reconciler import Bindings
-from tenure.controller.apikeys import ApiKeys
-from tenure.controller.cache import Ref, ref_of
-from tenure.controller.context import Context, log
 from tenure.controller.gauges import survey_objects, survey_work
-from tenure.controller.memberships import Memberships
-from tenure.controller.organizations import Organizations
 from tenure.controller.queue import Item
-from tenure.controller.relist import Sweep
+from tenure.controller.refs import ref_of
+from tenure.controller.wiring import Parts
 from tenure.controller.worker import Work
-from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
-from tenure.errors import (
-    ConflictError,
-    TenureError,
-)
-from tenure.kube.cluster import parse
+from tenure.domain.resources import KINDS, Resource
+from tenure.errors import ConflictError, TenureError
 from tenure.observability.catalogue import LEADER
 from tenure.observability.metrics import Queue, Reading
+
+log = logging.getLogger("tenure.reconcile")
 
 WORKERS = 64
 """More workers than connections: those that wait for a shared read or a connection cost nothing, and the more of one
@@ -37,19 +30,13 @@ _SHORTEST_DEAD_SECONDS = 30.0
 
 
 class Controller:
-    """Keeps the three kinds as they should be."""
+    """Keeps the three kinds as they should be: lists, works through the queues, stands by or leads."""
 
-    def __init__(self, context: Context, *, namespaces: Sequence[str], resync_seconds: float) -> None:
-        self._context = context
-        self._reconcilers: Mapping[type[Resource], ApiKeys | Memberships | Organizations] = {
-            ApiKey: ApiKeys(context),
-            Membership: Memberships(context),
-            Organization: Organizations(context),
-        }
-        self._bindings = Bindings(context, namespaces)
-        self._sweep = Sweep(context, namespaces)
+    def __init__(self, parts: Parts, *, resync_seconds: float) -> None:
+        self._parts = parts
+        self._sweep = parts.sweep
+        self.informer = parts.informer
         self._resync_seconds = resync_seconds
-        self._queues = (context.queue, self._bindings.queue)
         self._workers: list[asyncio.Task[None]] = []
         self._leads = asyncio.Event()
         self._may_work: Callable[[], bool] = lambda: True
@@ -74,7 +61,7 @@ class Controller:
 
     def _describe_lag(self, now: Mapping[type[Resource], float], most: float) -> str:
         """Which watches hadn't told, at a moment, what was known for longer than so many seconds."""
-        lags = {kind: self._context.watches.lag(kind, at) for kind, at in now.items()}
+        lags = {kind: self._parts.watches.lag(kind, at) for kind, at in now.items()}
         return "; ".join(
             f"the watch of {kind.plural} hasn't told what has been known for {lag:.0f} s"
             for kind, lag in lags.items()
@@ -83,44 +70,36 @@ class Controller:
 
     async def measure(self) -> list[Reading]:
         """What its gauges show; objects are told of by the replica only that reconciles."""
-        queues = {Queue.OBJECTS: self._context.queue, Queue.BINDINGS: self._bindings.queue}
-        work = survey_work(self._context, queues, self._sweep.listed_at)
-        leads = not self._context.standing_by
-        objects = await survey_objects(self._context) if leads else []
+        parts = self._parts
+        work = survey_work(parts.watches, parts.queues, self._sweep.listed_at)
+        leads = not self.informer.standing_by
+        objects = await survey_objects(parts.cache, parts.installation, parts.now()) if leads else []
         return [Reading(LEADER, leads), *work, *objects]
-
-    def observe(self, resource: type[Resource], event: str | None, body: Mapping[str, Any]) -> None:
-        """Take in what a watch says of an object: `event` is ADDED, MODIFIED, DELETED, or None from a list."""
-        metadata = body["metadata"]
-        ref = Ref(resource, metadata["namespace"], metadata["name"])
-        self._context.watches.tell(ref, int(metadata["resourceVersion"]), asyncio.get_running_loop().time())
-        if event == "DELETED":
-            self._observe_deletion(ref, body)
-        elif not self._context.mirror.holds(ref, metadata):
-            self._context.take_in(parse(resource, body), told=True)
 
     async def look_around(self) -> None:
         """List everything once, before the first plan is made."""
         await self._sweep.fill()
-        await self._bindings.fill()
+        await self._parts.bindings.fill()
+        if not self.informer.standing_by:
+            self._parts.bindings.check_all()
 
     def lead(self, may_work: Callable[[], bool]) -> None:
         """Stand by no longer: look at everything, and begin work as long as `may_work` says so."""
         self._may_work = may_work
-        self._context.standing_by = False
+        self.informer.standing_by = False
         self._leads.set()
-        for known in self._context.mirror.all():
-            self._context.queue.add(ref_of(known))
-        self._bindings.lead()
+        for known in self._parts.cache.all():
+            self._parts.queues[Queue.OBJECTS].add(ref_of(known))
+        self._parts.bindings.lead()
 
     def begin_stopping(self) -> None:
         """Begin no more work; the work in hand goes on."""
-        for queue in self._queues:
+        for queue in self._parts.queues.values():
             queue.begin_draining()
 
     async def finish(self, seconds: float) -> None:
         """Begin no more work, and wait for the work in hand, for so many seconds at most."""
-        await asyncio.gather(*(queue.drain(seconds) for queue in self._queues))
+        await asyncio.gather(*(queue.drain(seconds) for queue in self._parts.queues.values()))
 
     def abandon(self) -> None:
         """Begin no more work, and leave the work in hand as it is: somebody else goes on with it."""
@@ -131,14 +110,14 @@ class Controller:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Reconcile while the block runs, or stand by; on leaving, the work in hand has three seconds to end."""
-        objects, bindings, entitled = self._context.queue, self._bindings.queue, self._is_entitled
-        self._workers = [
-            *objects.start(Work(self._context, objects, Queue.OBJECTS, self._reconcile, entitled), workers=WORKERS),
-            *bindings.start(
-                Work(self._context, bindings, Queue.BINDINGS, self._bindings.reconcile, entitled),
-                workers=BINDING_WORKERS,
-            ),
-        ]
+        reconcilers = {
+            Queue.OBJECTS: (self._reconcile, WORKERS),
+            Queue.BINDINGS: (self._parts.bindings.reconcile, BINDING_WORKERS),
+        }
+        for name, queue in self._parts.queues.items():
+            reconcile, workers = reconcilers[name]
+            work = Work(self._parts.cache, self._parts.meter, queue, name, reconcile, self._is_entitled)
+            self._workers += queue.start(work, workers=workers)
         tasks = [*self._workers, asyncio.create_task(self._resync(), name="sweep")]
         try:
             yield
@@ -148,21 +127,15 @@ class Controller:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _observe_deletion(self, ref: Ref, body: Mapping[str, Any]) -> None:
-        change = self._context.mirror.remove(ref, body["metadata"]["uid"], for_good=True)
-        if change is not None:
-            self._context.spread(change, itself=True)
-        self._context.ended(parse(ref.resource, body))
-
     def _is_entitled(self) -> bool:
         return self._may_work()
 
     async def _reconcile(self, item: Item) -> None:
         try:
-            await self._reconcilers[item.ref.resource].reconcile(item)
+            await self._parts.reconcilers[item.ref.resource].reconcile(item)
         except ConflictError:
             with contextlib.suppress(TenureError):
-                await self._context.refresh(item.ref)
+                await self._parts.reads.refresh(item.ref)
             raise
 
     async def _resync(self) -> None:
@@ -173,9 +146,9 @@ class Controller:
                 await self.look_around()
             except TenureError as error:
                 log.warning("sweep: %s; tried again in %.0f s", error, self._resync_seconds / 2)
-            except Exception:  # noqa: BLE001 - a defect in one sweep must not end all sweeping; it is logged whole
+            except Exception:  # A defect in one sweep must not end all sweeping; it is logged whole.
                 log.exception("sweep: unexpected error; tried again in %.0f s", self._resync_seconds / 2)
-            if self._context.standing_by:
+            if self.informer.standing_by:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._leads.wait(), self._resync_seconds / 2)
             else:

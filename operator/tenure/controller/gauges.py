@@ -1,4 +1,4 @@
-"""What the controller's gauges show: read from the mirror and the queue when somebody wants to see them."""
+"""What the controller's gauges show: read from the cache and the queue when somebody wants to see them."""
 
 import asyncio
 import time
@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from heapq import nsmallest
 from typing import NamedTuple
 
-from tenure.controller.context import Context
+from tenure.controller.cache import Cache
 from tenure.controller.queue import WorkQueue
+from tenure.controller.watch_lag import Watches
 from tenure.domain.conditions import ready_reason
+from tenure.domain.installation import Installation
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 from tenure.domain.roles import Role
@@ -82,13 +84,12 @@ class _Expiries:
         return sum(expiry.at - self._now < EXPIRING_WITHIN for expiry in self._soon)
 
 
-async def survey_objects(context: Context) -> list[Reading]:
+async def survey_objects(cache: Cache, installation: Installation, now: datetime) -> list[Reading]:
     """How many objects there are of each sort, and what each Organization looks like."""
     reasons, roles = Counter[str](), Counter[str]()
-    now = context.now()
     expiries = defaultdict[str, _Expiries](lambda: _Expiries(now))
     organizations: list[Organization] = []
-    for number, resource in enumerate(context.mirror.all()):
+    for number, resource in enumerate(cache.all()):
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
         match resource:
@@ -103,15 +104,14 @@ async def survey_objects(context: Context) -> list[Reading]:
     return [
         *(Reading(KEYS, reasons[reason], (reason,)) for reason in KEY_REASONS),
         *(Reading(MEMBERSHIPS, roles[role.value], (role.value,)) for role in Role),
-        *(reading for one in organizations for reading in _describe(one, context, expiries[one.namespace])),
+        *(reading for one in organizations for reading in _describe(one, cache, installation, expiries[one.namespace])),
     ]
 
 
 def survey_work(
-    context: Context, queues: Mapping[Queue, WorkQueue], listed_at: Mapping[type[Resource], float]
+    watches: Watches, queues: Mapping[Queue, WorkQueue], listed_at: Mapping[type[Resource], float]
 ) -> Sequence[Reading]:
     """How the queues, the lists and the watches do."""
-    watches = context.watches
     now, wall = asyncio.get_running_loop().time(), time.time()
     told_at = {kind: at for kind in KINDS if (at := watches.told_at(kind)) is not None}
     return [
@@ -137,11 +137,13 @@ def _expiry(key: ApiKey) -> _Expiry | None:
     return _Expiry(status.expires_at, key.name) if lives_long else None
 
 
-def _describe(organization: Organization, context: Context, expiries: _Expiries) -> Iterator[Reading]:
+def _describe(
+    organization: Organization, cache: Cache, installation: Installation, expiries: _Expiries
+) -> Iterator[Reading]:
     labels, status = (organization.namespace, organization.name), organization.status
-    policy = context.installation.policy(organization).when_keys_exist.value
+    policy = installation.policy(organization).when_keys_exist.value
     yield Reading(ORGANIZATION_INFO, 1, (*labels, ready_reason(status.conditions) or UNRECONCILED, policy))
-    in_force = context.mirror.organization_in_force(organization.namespace)
+    in_force = cache.organization_in_force(organization.namespace)
     # By uid: its status may have been written since the objects were taken.
     if in_force is None or in_force.metadata.uid != organization.metadata.uid:
         return

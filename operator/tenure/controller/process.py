@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import kopf
 
-from tenure.controller.context import Context
 from tenure.controller.controller import Controller
+from tenure.controller.informer import Informer
 from tenure.controller.leadership import Leadership
+from tenure.controller.wiring import wire
 from tenure.domain.resources import KINDS, Resource
 from tenure.domain.resources.base import GROUP, VERSION
 from tenure.errors import MalformedObjectError
@@ -74,13 +75,14 @@ async def run_operator(settings: Settings) -> None:
 
 def _controller(cluster: Cluster, settings: Settings, leadership: Leadership, health: Health) -> Controller:
     """The controller, measured and watched over."""
-    context = Context(
+    parts = wire(
         cluster,
         installation=settings.installation,
+        namespaces=settings.namespaces,
         standing_by=settings.election is not None,
         meter=health.measurements,
     )
-    controller = Controller(context, namespaces=settings.namespaces, resync_seconds=settings.resync_seconds)
+    controller = Controller(parts, resync_seconds=settings.resync_seconds)
     health.measurements.read_from(controller.measure)
 
     def why_not_ready() -> str:
@@ -98,7 +100,7 @@ async def _prepare(
     await check_cluster(cluster, settings.namespaces)
     await leadership.check()
     await controller.look_around()
-    return _registry(controller)
+    return _registry(controller.informer)
 
 
 @contextlib.asynccontextmanager
@@ -128,19 +130,19 @@ async def _webhook(cluster: Cluster, settings: Settings, measurements: Measureme
     return await Webhook.prepare(cluster, settings, settings.webhook, measurements)
 
 
-def _registry(controller: Controller) -> kopf.OperatorRegistry:
+def _registry(informer: Informer) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
     for resource in KINDS:
         kopf.on.event(GROUP, VERSION, resource.plural, registry=registry, id=resource.plural)(
-            _observer(controller, resource)
+            _observer(informer, resource)
         )
     return registry
 
 
-def _observer(controller: Controller, resource: type[Resource]) -> Callable[..., Any]:
+def _observer(informer: Informer, resource: type[Resource]) -> Callable[..., Any]:
     async def observe(event: kopf.RawEvent, **_: Any) -> None:
         try:
-            controller.observe(resource, event["type"], event["object"])
+            informer.observe(resource, event["type"], event["object"])
         except MalformedObjectError as error:
             log.warning("left alone, since it doesn't fit the schema: %s", error)
 

@@ -1,28 +1,32 @@
-"""Kubernetes Events: one for each occurrence, by a name that follows from it."""
+"""Kubernetes Events: one for each occurrence, under a name that follows from it."""
 
 import asyncio
 import hashlib
+import logging
 import os
 import socket
+from datetime import datetime
 from typing import Any
 
-from tenure.controller.context import Context, log
 from tenure.domain.planning.actions import EmitEvent
 from tenure.domain.resources import Resource
 from tenure.domain.resources.base import API_VERSION
 from tenure.errors import ApiError, NamespaceTerminatingError, UnavailableError
+from tenure.kube.cluster import Cluster
+
+log = logging.getLogger("tenure.reconcile")
 
 CONTROLLER = "tenure.dev/controller"
 _MAX_NOTE_BYTES = 1024
 _PAUSES_SECONDS = (0.1, 0.3, 0.0)
 
 
-async def record(context: Context, event: EmitEvent, regarding: Resource) -> None:
+async def record(cluster: Cluster, event: EmitEvent, regarding: Resource, now: datetime) -> None:
     """Record an Event on an object; a failure is logged and holds nothing up."""
-    body = _body(context, event, regarding)
+    body = _body(event, regarding, now)
     for pause in _PAUSES_SECONDS:
         try:
-            await context.cluster.create_event(body)
+            await cluster.create_event(body)
         except NamespaceTerminatingError:
             return  # Its Events go with it.
         except UnavailableError as error:
@@ -36,7 +40,7 @@ async def record(context: Context, event: EmitEvent, regarding: Resource) -> Non
     log.warning("event %s on %s %s not recorded: %s", event.reason, regarding.kind, regarding.name, failure)
 
 
-def _body(context: Context, event: EmitEvent, regarding: Resource) -> dict[str, Any]:
+def _body(event: EmitEvent, regarding: Resource, now: datetime) -> dict[str, Any]:
     metadata = regarding.metadata
     identity = f"{metadata.uid}/{event.reason}/{event.occurrence}"
     suffix = hashlib.sha256(identity.encode()).hexdigest()[:16]
@@ -44,7 +48,7 @@ def _body(context: Context, event: EmitEvent, regarding: Resource) -> dict[str, 
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {"name": f"{metadata.name}.{suffix}", "namespace": metadata.namespace},
-        "eventTime": context.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "reportingController": CONTROLLER,
         "reportingInstance": f"{socket.gethostname()}-{os.getpid()}"[:128],
         "action": "Reconcile",

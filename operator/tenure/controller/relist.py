@@ -1,14 +1,21 @@
 """The sweep: list everything every few minutes and put it through the same path, so that no event needs to be seen."""
 
 import asyncio
+import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tenure.controller.cache import Ref, ref_of
-from tenure.controller.context import Context, log
+from tenure.controller.cache import Cache
+from tenure.controller.informer import Informer
+from tenure.controller.queue import WorkQueue
+from tenure.controller.refs import Ref, ref_of
 from tenure.domain.resources import KINDS, Resource
+from tenure.domain.store_version import Step, StoreVersion
 from tenure.errors import MalformedObjectError, ObjectNotFoundError, TenureError
-from tenure.kube.cluster import parse
+from tenure.kube.cluster import Cluster, parse
+
+log = logging.getLogger("tenure.reconcile")
 
 _TICK_SECONDS = 0.05
 
@@ -16,15 +23,20 @@ _TICK_SECONDS = 0.05
 class Sweep:
     """Lists of the three kinds, in the namespaces that are served; none named: all."""
 
-    def __init__(self, context: Context, namespaces: Sequence[str]) -> None:
-        self._context = context
+    def __init__(
+        self, cluster: Cluster, cache: Cache, informer: Informer, queue: WorkQueue, namespaces: Sequence[str]
+    ) -> None:
+        self._cluster = cluster
+        self._cache = cache
+        self._informer = informer
+        self._queue = queue
         self._places: Sequence[str | None] = namespaces or (None,)
-        self._versions: dict[tuple[type[Resource], str | None], int] = {}
+        self._versions = defaultdict[tuple[type[Resource], str | None], StoreVersion](StoreVersion)
         self.listed_at: dict[type[Resource], float] = {}
         """When each kind was last listed whole, on the loop's clock."""
 
     async def fill(self) -> None:
-        """Bring the mirror up to date, and forget what isn't listed any more.
+        """Bring the cache up to date, and forget what isn't listed any more.
 
         Raises:
             TenureError: the first of the lists that failed; all were tried.
@@ -45,28 +57,28 @@ class Sweep:
     async def check(self, seconds: float) -> None:
         """Have every object looked at within so many seconds, evenly, each key with its Secret."""
         loop = asyncio.get_running_loop()
-        began, refs = loop.time(), [ref_of(resource) for resource in self._context.mirror.all()]
+        began, refs = loop.time(), [ref_of(resource) for resource in self._cache.all()]
         for position, ref in enumerate(refs, start=1):
             due = began + seconds * position / len(refs)
             if due - loop.time() >= _TICK_SECONDS:
                 await asyncio.sleep(due - loop.time())
-            self._context.queue.check(ref)
+            self._queue.check(ref)
         await asyncio.sleep(max(began + seconds - loop.time(), 0.0))
 
     async def _fill(self, resource: type[Resource], place: str | None) -> None:
         listed: set[tuple[Ref, str]] = set()
         version = ""
-        async for items, version in self._context.cluster.pages(resource, place):
+        async for items, version in self._cluster.pages(resource, place):
             self._notice_restore(resource, place, int(version))
             for body in items:
                 metadata = body["metadata"]
                 ref = Ref(resource, metadata["namespace"], metadata["name"])
                 listed.add((ref, metadata["uid"]))
                 self._drop_phantom(ref, metadata, int(version))
-                if self._context.mirror.holds(ref, metadata):
+                if self._cache.holds(ref, metadata):
                     continue
                 try:
-                    self._context.take_in(parse(resource, body))
+                    self._informer.take_in(parse(resource, body))
                 except MalformedObjectError as error:
                     log.warning("left alone, since it doesn't fit the schema: %s", error)
             await asyncio.sleep(0)
@@ -74,22 +86,14 @@ class Sweep:
 
     def _notice_restore(self, resource: type[Resource], place: str | None, version: int) -> None:
         """Drop what is known where the resourceVersion went back, as it does when etcd is restored from a backup."""
-        before = self._versions.get((resource, place), version)
-        self._versions[resource, place] = version
-        if version >= before:
-            return
-        log.warning("%s: resourceVersion went back from %d to %d; listed anew", resource.plural, before, version)
-        self._context.mirror.forget_endings()
-        self._context.restored()
-        for known in self._known(resource, place):
-            self._context.mirror.remove(ref_of(known), known.metadata.uid)
-            self._context.watches.forget(ref_of(known))
+        before = self._versions[resource, place].number
+        if self._versions[resource, place].advance(version) is Step.WENT_BACK:
+            log.warning("%s: resourceVersion went back from %d to %d; listed anew", resource.plural, before, version)
+            self._informer.restore(self._known(resource, place))
 
     def _known(self, resource: type[Resource], place: str | None) -> list[Resource]:
         return [
-            known
-            for known in self._context.mirror.all()
-            if isinstance(known, resource) and place in (None, known.namespace)
+            known for known in self._cache.all() if isinstance(known, resource) and place in (None, known.namespace)
         ]
 
     async def _forget(
@@ -97,29 +101,23 @@ class Sweep:
     ) -> None:
         """Forget what the list doesn't hold, unless it was seen after the list was made."""
         for known in self._known(resource, place):
-            metadata, ref = known.metadata, ref_of(known)
-            if (ref, metadata.uid) in listed or int(metadata.resource_version) > version:
+            metadata = known.metadata
+            if (ref_of(known), metadata.uid) in listed or int(metadata.resource_version) > version:
                 continue
-            if not await self._is_gone(known):
-                continue
-            change = self._context.mirror.remove(ref, metadata.uid)
-            if change is not None:
-                self._context.watches.forget(ref)
-                self._context.spread(change, itself=True)
-                self._context.ended(known)
+            if await self._is_gone(known):
+                self._informer.take_out(known)
 
     async def _is_gone(self, known: Resource) -> bool:
         """Whether an object is gone, by a consistent read: a list alone proves nothing."""
         try:
-            found = await self._context.cluster.get(type(known), known.namespace, known.name)
+            found = await self._cluster.get(type(known), known.namespace, known.name)
         except ObjectNotFoundError:
             return True
-        self._context.take_in(found)
+        self._informer.take_in(found)
         return found.metadata.uid != known.metadata.uid
 
     def _drop_phantom(self, ref: Ref, metadata: Mapping[str, Any], version: int) -> None:
         """Drop a version that the list, although it is no older, doesn't know: etcd was restored from a backup."""
-        known = self._context.mirror.get(ref.resource, ref.namespace, ref.name)
+        known = self._cache.get(ref.resource, ref.namespace, ref.name)
         if known is not None and int(metadata["resourceVersion"]) < int(known.metadata.resource_version) <= version:
-            self._context.mirror.remove(ref, known.metadata.uid)
-            self._context.watches.forget(ref)
+            self._informer.forget([known])

@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+from tenure.controller.blocked import ObstructedError
 from tenure.domain.conditions import ready_reason
 from tenure.domain.planning.apikeys import new_stamp
 from tenure.domain.planning.observation import ApiKeyObservation
@@ -12,18 +13,10 @@ from tenure.domain.resources import ApiKey
 from tenure.domain.resources.apikey import Stamp
 from tenure.domain.secret import SecretFacts, is_adoptable, secret_body
 from tenure.domain.tokens import ENTROPY_BYTES, Token
-from tenure.errors import AlreadyExistsError, ConflictError, ForbiddenError, RejectedError, TenureError
+from tenure.errors import AlreadyExistsError, ConflictError, ForbiddenError, RejectedError
 from tenure.kube.cluster import Cluster
 
 _ATTEMPTS = 3
-
-
-class ObstructedError(TenureError):
-    """A token can't be delivered until somebody acts; the text is the status's message."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ the bookmarks to itself, so this is the proof there is.
 
 from collections.abc import Mapping
 
-from tenure.controller.cache import Ref
+from tenure.controller.refs import Ref
 from tenure.domain.resources import KINDS, Resource
 
 

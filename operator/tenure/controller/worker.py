@@ -1,16 +1,19 @@
 """One attempt at one object, and what its failure means: when it is tried again, and what is logged and measured."""
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from tenure.controller.context import Context, log
+from tenure.controller.blocked import ObstructedError
+from tenure.controller.cache import Cache
 from tenure.controller.queue import Item, WorkQueue
-from tenure.controller.secrets_delivery import ObstructedError
 from tenure.errors import ApiError, ConflictError, NamespaceTerminatingError, TenureError
 from tenure.observability.catalogue import RECONCILE_DURATION
 from tenure.observability.logcontext import log_fields, object_fields
-from tenure.observability.metrics import Outcome, Queue
+from tenure.observability.metrics import Meter, Outcome, Queue
+
+log = logging.getLogger("tenure.reconcile")
 
 MOST_CONFLICTS = 4
 """Attempts in a row that may end in a conflict, as they do while others write too; what goes on is a failure."""
@@ -20,7 +23,8 @@ MOST_CONFLICTS = 4
 class Work:
     """What a queue's workers do with an item; no failure reaches the queue."""
 
-    context: Context
+    cache: Cache
+    meter: Meter
     queue: WorkQueue
     name: Queue
     reconcile: Callable[[Item], Awaitable[None]]
@@ -31,12 +35,12 @@ class Work:
         if not self.is_entitled():
             return  # The Lease ran out while the process was held up, and is given up at once.
         ref, began = item.ref, time.perf_counter()
-        kind, known = ref.resource.kind, self.context.mirror.get(ref.resource, ref.namespace, ref.name)
+        kind, known = ref.resource.kind, self.cache.get(ref.resource, ref.namespace, ref.name)
         generation = None if known is None else known.metadata.generation
         with log_fields(object=object_fields(kind, ref.namespace, ref.name), generation=generation):
             outcome = await self._try(item)
         seconds = time.perf_counter() - began
-        self.context.meter.observe(RECONCILE_DURATION, seconds, self.name.value, kind, outcome.value)
+        self.meter.observe(RECONCILE_DURATION, seconds, self.name.value, kind, outcome.value)
 
     async def _try(self, item: Item) -> Outcome:
         try:
@@ -64,7 +68,7 @@ class Work:
             delay = self.queue.back_off(item, at_least=retry_after or 0.0)
             log.warning("%s: %s; tried again in %.1f s", item.ref, error, delay)
             return Outcome.FAILED
-        except Exception:  # noqa: BLE001 - one object's defect must not stop the others; it is logged whole
+        except Exception:  # One object's defect must not stop the others; it is logged whole.
             delay = self.queue.back_off(item, at_least=1.0)
             log.exception("%s: unexpected error; tried again in %.1f s", item.ref, delay)
             return Outcome.FAILED

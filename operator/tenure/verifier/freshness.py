@@ -7,6 +7,8 @@ version, everything that was stored before the list is in the index.
 from collections import deque
 from collections.abc import Iterable
 
+from tenure.domain.store_version import Step, StoreVersion
+
 
 class Freshness:
     """How old the latest proof is, for each of some feeds; moments are of one monotonic clock, in seconds."""
@@ -37,12 +39,16 @@ class Freshness:
         """The version up to which a feed has told all; -1 before its first list."""
         return self._reached[feed]
 
+    def went_back(self, feed: str, version: int) -> bool:
+        """Whether a list shows a store that hasn't come as far as the feed had."""
+        return StoreVersion(self._reached[feed]).advance(version) is Step.WENT_BACK
+
     def ask(self, feed: str, version: int, at: float, *, reached: int) -> bool:
         """The store had come to a version at a moment, when the feed had reached another one.
 
         False: the store has gone back, as it does when it is restored, so nothing known is true any more.
         """
-        if version < reached:
+        if StoreVersion(reached).advance(version) is Step.WENT_BACK:
             return False
         self._waiting[feed].append((version, at))
         self.reach(feed, self._reached[feed])

@@ -166,7 +166,7 @@ class Verifier:
         async for news in follow(self._cluster, resource, self._restarts[resource], watch_seconds=self._watch_seconds):
             match news:
                 case Listed(bodies, version, asked_at):
-                    if version < self._freshness.reached(resource.plural):
+                    if self._freshness.went_back(resource.plural, version):
                         self._begin_anew(resource, version)
                     index = self._index
                     await index.replace(resource, bodies, self._now())

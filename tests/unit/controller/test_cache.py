@@ -1,22 +1,23 @@
-"""The mirror: the newest state wins, and look-ups see it."""
+"""The cache: the newest state wins, and look-ups see it."""
 
 from collections.abc import Iterable
 
 import pytest
 
 from support.builders import CREATED, api_key, membership, organization
-from tenure.controller.cache import Change, Mirror, Ref, ref_of
+from tenure.controller.cache import Cache
+from tenure.controller.refs import Change, Ref, ref_of
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 
 KEY = Ref(ApiKey, "acme", "ci-deploy")
 LATER = CREATED.replace(year=2028)
 
 
-def _mirror(*resources: Resource) -> Mirror:
-    mirror = Mirror()
+def _cache(*resources: Resource) -> Cache:
+    cache = Cache()
     for seen_at, resource in enumerate(resources):
-        mirror.put(resource, float(seen_at))
-    return mirror
+        cache.put(resource, float(seen_at))
+    return cache
 
 
 def _names(resources: Iterable[Resource]) -> list[str]:
@@ -31,10 +32,10 @@ def test_a_reference_is_the_kind_and_the_place() -> None:
 
 
 def test_the_first_state_is_news() -> None:
-    mirror, key = Mirror(), api_key()
-    assert mirror.put(key, 1.0) == Change(KEY, None, key)
-    assert mirror.get(ApiKey, "acme", "ci-deploy") == key
-    assert mirror.seen_at(KEY) == 1.0
+    cache, key = Cache(), api_key()
+    assert cache.put(key, 1.0) == Change(KEY, None, key)
+    assert cache.get(ApiKey, "acme", "ci-deploy") == key
+    assert cache.seen_at(KEY) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -53,14 +54,14 @@ def test_the_first_state_is_news() -> None:
     ],
 )
 def test_the_newer_state_wins(old: ApiKey, new: ApiKey, *, wins: bool) -> None:
-    mirror = _mirror(old)
-    assert mirror.put(new, 9.0) == (Change(KEY, old, new) if wins else None)
+    cache = _cache(old)
+    assert cache.put(new, 9.0) == (Change(KEY, old, new) if wins else None)
     held = new if wins else old
-    assert mirror.get(ApiKey, "acme", "ci-deploy") == held
-    assert mirror.seen_at(KEY) == (9.0 if wins else 0.0)
-    assert mirror.keys_of("acme", held.spec.membership) == [held]
-    assert mirror.keys_in("acme") == [held]
-    assert mirror.all() == [held]
+    assert cache.get(ApiKey, "acme", "ci-deploy") == held
+    assert cache.seen_at(KEY) == (9.0 if wins else 0.0)
+    assert cache.keys_of("acme", held.spec.membership) == [held]
+    assert cache.keys_in("acme") == [held]
+    assert cache.all() == [held]
 
 
 @pytest.mark.parametrize(
@@ -74,125 +75,125 @@ def test_the_newer_state_wins(old: ApiKey, new: ApiKey, *, wins: bool) -> None:
     ],
 )
 def test_what_is_known_need_not_be_parsed(uid: str, version: str, *, holds: bool) -> None:
-    mirror = _mirror(api_key(uid="u-1", version=5))
-    assert mirror.holds(KEY, {"uid": uid, "resourceVersion": version}) is holds
-    assert not mirror.holds(Ref(ApiKey, "acme", "unknown"), {"uid": uid, "resourceVersion": version})
+    cache = _cache(api_key(uid="u-1", version=5))
+    assert cache.holds(KEY, {"uid": uid, "resourceVersion": version}) is holds
+    assert not cache.holds(Ref(ApiKey, "acme", "unknown"), {"uid": uid, "resourceVersion": version})
 
 
 @pytest.mark.parametrize("resource", [api_key(uid="u"), membership(uid="u"), organization(uid="u")])
 def test_an_object_is_removed_by_its_uid(resource: Resource) -> None:
-    mirror, ref = _mirror(resource), ref_of(resource)
-    assert mirror.remove(ref, "another") is None
-    assert mirror.all() == [resource]
-    assert mirror.remove(ref, "u") == Change(ref, resource, None)
-    assert mirror.remove(ref, "u") is None
-    assert mirror.get(type(resource), ref.namespace, ref.name) is None
-    assert mirror.seen_at(ref) == float("-inf")
-    assert not mirror.holds(ref, {"uid": "u", "resourceVersion": "1"})
-    assert mirror.all() == []
-    assert mirror.keys_in("acme") == []
-    assert mirror.memberships("acme") == []
-    assert mirror.organizations("acme") == []
+    cache, ref = _cache(resource), ref_of(resource)
+    assert cache.remove(ref, "another") is None
+    assert cache.all() == [resource]
+    assert cache.remove(ref, "u") == Change(ref, resource, None)
+    assert cache.remove(ref, "u") is None
+    assert cache.get(type(resource), ref.namespace, ref.name) is None
+    assert cache.seen_at(ref) == float("-inf")
+    assert not cache.holds(ref, {"uid": "u", "resourceVersion": "1"})
+    assert cache.all() == []
+    assert cache.keys_in("acme") == []
+    assert cache.memberships("acme") == []
+    assert cache.organizations("acme") == []
 
 
 def test_a_late_deletion_does_not_remove_the_object_that_has_the_name_now() -> None:
-    mirror = _mirror(api_key(uid="old", version=1), api_key(uid="new", version=2))
-    assert mirror.remove(KEY, "old") is None
-    assert mirror.keys_of("acme", "alice") == [mirror.get(ApiKey, "acme", "ci-deploy")]
+    cache = _cache(api_key(uid="old", version=1), api_key(uid="new", version=2))
+    assert cache.remove(KEY, "old") is None
+    assert cache.keys_of("acme", "alice") == [cache.get(ApiKey, "acme", "ci-deploy")]
 
 
 def test_what_was_removed_can_come_back() -> None:
-    mirror = _mirror(api_key(version=7))
-    mirror.remove(KEY, api_key().metadata.uid)
+    cache = _cache(api_key(version=7))
+    cache.remove(KEY, api_key().metadata.uid)
     restored = api_key(version=3)
-    assert mirror.put(restored, 2.0) == Change(KEY, None, restored), "as after a restore of etcd"
+    assert cache.put(restored, 2.0) == Change(KEY, None, restored), "as after a restore of etcd"
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
 def test_a_slow_answer_does_not_bring_back_what_a_watch_saw_end(*, known: bool) -> None:
-    mirror = _mirror(api_key(uid="u", version=1)) if known else Mirror()
-    mirror.remove(KEY, "u", for_good=True)
-    assert mirror.put(api_key(uid="u", version=2), 1.0) is None
-    assert mirror.all() == []
+    cache = _cache(api_key(uid="u", version=1)) if known else Cache()
+    cache.remove(KEY, "u", for_good=True)
+    assert cache.put(api_key(uid="u", version=2), 1.0) is None
+    assert cache.all() == []
     again = api_key(uid="v", version=3)
-    assert mirror.put(again, 2.0) == Change(KEY, None, again), "another object of the name may come"
+    assert cache.put(again, 2.0) == Change(KEY, None, again), "another object of the name may come"
 
 
 def test_a_late_end_is_believed_of_that_object_alone() -> None:
-    mirror = _mirror(api_key(uid="new", version=2))
-    assert mirror.remove(KEY, "old", for_good=True) is None
-    assert mirror.put(api_key(uid="new", version=3), 1.0) is not None
+    cache = _cache(api_key(uid="new", version=2))
+    assert cache.remove(KEY, "old", for_good=True) is None
+    assert cache.put(api_key(uid="new", version=3), 1.0) is not None
 
 
 def test_after_a_restore_of_etcd_endings_are_not_believed_any_more() -> None:
-    mirror = _mirror(api_key(uid="u", version=5))
-    mirror.remove(KEY, "u", for_good=True)
-    mirror.forget_endings()
+    cache = _cache(api_key(uid="u", version=5))
+    cache.remove(KEY, "u", for_good=True)
+    cache.forget_endings()
     restored = api_key(uid="u", version=3)
-    assert mirror.put(restored, 1.0) == Change(KEY, None, restored)
+    assert cache.put(restored, 1.0) == Change(KEY, None, restored)
 
 
 def test_an_object_of_another_kind_or_place_is_another_one() -> None:
-    mirror = _mirror(api_key("same"), membership("same"), organization("same"), api_key("same", namespace="other"))
-    assert len(list(mirror.all())) == 4
-    assert mirror.get(Membership, "acme", "same") == membership("same")
-    assert mirror.get(Organization, "acme", "same") == organization("same")
-    assert mirror.get(ApiKey, "other", "same") == api_key("same", namespace="other")
-    assert mirror.get(Membership, "other", "same") is None
+    cache = _cache(api_key("same"), membership("same"), organization("same"), api_key("same", namespace="other"))
+    assert len(list(cache.all())) == 4
+    assert cache.get(Membership, "acme", "same") == membership("same")
+    assert cache.get(Organization, "acme", "same") == organization("same")
+    assert cache.get(ApiKey, "other", "same") == api_key("same", namespace="other")
+    assert cache.get(Membership, "other", "same") is None
 
 
 def test_keys_are_found_by_their_member_and_by_their_namespace() -> None:
-    mirror = _mirror(
+    cache = _cache(
         api_key("a"), api_key("b"), api_key("c", membership="bob"), api_key("d", namespace="other"), membership()
     )
-    assert _names(mirror.keys_of("acme", "alice")) == ["a", "b"]
-    assert _names(mirror.keys_of("acme", "bob")) == ["c"]
-    assert _names(mirror.keys_of("other", "alice")) == ["d"]
-    assert mirror.keys_of("acme", "nobody") == []
-    assert mirror.keys_of("nowhere", "alice") == []
-    assert _names(mirror.keys_in("acme")) == ["a", "b", "c"]
-    assert mirror.keys_in("nowhere") == []
+    assert _names(cache.keys_of("acme", "alice")) == ["a", "b"]
+    assert _names(cache.keys_of("acme", "bob")) == ["c"]
+    assert _names(cache.keys_of("other", "alice")) == ["d"]
+    assert cache.keys_of("acme", "nobody") == []
+    assert cache.keys_of("nowhere", "alice") == []
+    assert _names(cache.keys_in("acme")) == ["a", "b", "c"]
+    assert cache.keys_in("nowhere") == []
 
 
 def test_a_key_created_again_for_another_member_leaves_the_former() -> None:
-    mirror = _mirror(api_key(version=1), api_key(version=2, uid="new", membership="bob"))
-    assert mirror.keys_of("acme", "alice") == []
-    assert _names(mirror.keys_of("acme", "bob")) == ["ci-deploy"]
-    assert len(mirror.keys_in("acme")) == 1
+    cache = _cache(api_key(version=1), api_key(version=2, uid="new", membership="bob"))
+    assert cache.keys_of("acme", "alice") == []
+    assert _names(cache.keys_of("acme", "bob")) == ["ci-deploy"]
+    assert len(cache.keys_in("acme")) == 1
 
 
 def test_members_and_organizations_are_found_by_their_namespace() -> None:
-    mirror = _mirror(membership(), membership("bob"), membership(namespace="other"), organization())
-    assert _names(mirror.memberships("acme")) == ["alice", "bob"]
-    assert _names(mirror.memberships("other")) == ["alice"]
-    assert _names(mirror.organizations("acme")) == ["acme"]
-    assert mirror.organizations("other") == []
+    cache = _cache(membership(), membership("bob"), membership(namespace="other"), organization())
+    assert _names(cache.memberships("acme")) == ["alice", "bob"]
+    assert _names(cache.memberships("other")) == ["alice"]
+    assert _names(cache.organizations("acme")) == ["acme"]
+    assert cache.organizations("other") == []
 
 
 def test_the_oldest_organization_is_in_force_and_only_under_its_name() -> None:
-    mirror = _mirror(organization("young", created=LATER), organization("old"), organization("o", namespace="other"))
-    old = mirror.get(Organization, "acme", "old")
-    assert mirror.organization_in_force("acme") == old
-    assert mirror.organization_in_force("acme", "old") == old
-    assert mirror.organization_in_force("acme", "young") is None
-    assert mirror.organization_in_force("nowhere") is None
+    cache = _cache(organization("young", created=LATER), organization("old"), organization("o", namespace="other"))
+    old = cache.get(Organization, "acme", "old")
+    assert cache.organization_in_force("acme") == old
+    assert cache.organization_in_force("acme", "old") == old
+    assert cache.organization_in_force("acme", "young") is None
+    assert cache.organization_in_force("nowhere") is None
     assert old is not None
-    mirror.remove(ref_of(old), old.metadata.uid)
-    in_force = mirror.organization_in_force("acme", "young")
+    cache.remove(ref_of(old), old.metadata.uid)
+    in_force = cache.organization_in_force("acme", "young")
     assert in_force is not None
     assert in_force.name == "young"
 
 
 def test_lists_are_the_callers_own() -> None:
-    mirror = _mirror(api_key(), membership(), organization())
+    cache = _cache(api_key(), membership(), organization())
     for listed in (
-        mirror.keys_in("acme"),
-        mirror.keys_of("acme", "alice"),
-        mirror.memberships("acme"),
-        mirror.organizations("acme"),
-        mirror.all(),
+        cache.keys_in("acme"),
+        cache.keys_of("acme", "alice"),
+        cache.memberships("acme"),
+        cache.organizations("acme"),
+        cache.all(),
     ):
         assert isinstance(listed, list)
         listed.clear()
-    assert len(list(mirror.all())) == 3
-    assert len(mirror.keys_of("acme", "alice")) == 1
+    assert len(list(cache.all())) == 3
+    assert len(cache.keys_of("acme", "alice")) == 1

@@ -3,15 +3,14 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import cast
 
 import pytest
 
 from support.builders import ISSUED, NOW, api_key, issued, membership, organization, with_status
-from tenure.controller.context import Context
+from tenure.controller.cache import Cache
 from tenure.controller.gauges import survey_objects
+from tenure.domain.installation import DEFAULTS
 from tenure.domain.resources import ApiKey, Organization
-from tenure.kube.cluster import Cluster
 from tenure.observability.catalogue import (
     KEY_EXPIRY,
     MOST_NAMED_KEYS,
@@ -23,16 +22,13 @@ from tenure.observability.metrics import Metric, Reading
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
-NOBODY = cast("Cluster", None)
-"""Nothing is asked of a cluster here."""
 
-
-def seen(*keys: ApiKey) -> Context:
+def seen(*keys: ApiKey) -> Cache:
     """What is known of an organization with these keys."""
-    context = Context(NOBODY, now=lambda: NOW)
+    cache = Cache()
     for resource in (acme(), membership(), *keys):
-        context.mirror.put(resource, 0.0)
-    return context
+        cache.put(resource, 0.0)
+    return cache
 
 
 def acme(version: int = 1) -> Organization:
@@ -51,11 +47,11 @@ def values(readings: Iterable[Reading], metric: Metric) -> Sequence[tuple[tuple[
 
 
 async def named(*keys: ApiKey) -> list[str]:
-    return [labels[-1] for labels, _ in values(await survey_objects(seen(*keys)), KEY_EXPIRY)]
+    return [labels[-1] for labels, _ in values(await survey_objects(seen(*keys), DEFAULTS, NOW), KEY_EXPIRY)]
 
 
 async def count(*keys: ApiKey) -> float:
-    ((labels, value),) = values(await survey_objects(seen(*keys)), ORGANIZATION_KEYS_EXPIRING)
+    ((labels, value),) = values(await survey_objects(seen(*keys), DEFAULTS, NOW), ORGANIZATION_KEYS_EXPIRING)
     assert labels == ("acme", "acme")
     return value
 
@@ -96,20 +92,20 @@ async def test_others_are_neither_named_nor_counted(key: ApiKey) -> None:
 
 
 async def test_a_write_meanwhile_leaves_no_gap() -> None:
-    context = seen(expiring("a", 3))
+    cache = seen(expiring("a", 3))
 
     async def write() -> None:
-        context.mirror.put(acme(version=2), 0.0)
+        cache.put(acme(version=2), 0.0)
 
-    readings, _ = await asyncio.gather(survey_objects(context), write())
+    readings, _ = await asyncio.gather(survey_objects(cache, DEFAULTS, NOW), write())
     for metric in (ORGANIZATION_INFO, ORGANIZATION_OWNERS, ORGANIZATION_KEYS_EXPIRING, KEY_EXPIRY):
         assert len(values(readings, metric)) == 1, metric.name
 
 
 async def test_of_a_second_organization_only_that_it_is_there_is_told() -> None:
-    context = seen(expiring("a", 3))
-    context.mirror.put(organization("later", created=NOW, status={"members": {"owner": 5}}), 0.0)
-    readings = await survey_objects(context)
+    cache = seen(expiring("a", 3))
+    cache.put(organization("later", created=NOW, status={"members": {"owner": 5}}), 0.0)
+    readings = await survey_objects(cache, DEFAULTS, NOW)
     assert len(values(readings, ORGANIZATION_INFO)) == 2
     assert values(readings, ORGANIZATION_OWNERS) == [(("acme", "acme"), 1)]
     assert [labels[:2] for labels, _ in values(readings, KEY_EXPIRY)] == [("acme", "acme")]

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from tenure.controller.cache import Ref
 from tenure.controller.queue import Item, Purpose, WorkQueue
+from tenure.controller.refs import Ref
 from tenure.domain.resources import ApiKey
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")

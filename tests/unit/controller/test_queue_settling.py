@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tenure.controller.cache import Ref
 from tenure.controller.queue import Item, Purpose, WorkQueue
+from tenure.controller.refs import Ref
 from tenure.domain.resources import Membership
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tenure.controller.cache import Ref
+from tenure.controller.refs import Ref
 from tenure.controller.watch_lag import Watches
 from tenure.domain.resources import ApiKey, Membership
 

@@ -3,23 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import cast
 
 import pytest
 
-from tenure.controller.cache import Ref
-from tenure.controller.context import Context
-from tenure.controller.queue import Item
+from tenure.controller.cache import Cache
+from tenure.controller.queue import Item, WorkQueue
+from tenure.controller.refs import Ref
 from tenure.controller.worker import MOST_CONFLICTS, Work
 from tenure.domain.resources import ApiKey
 from tenure.errors import ConflictError
-from tenure.kube.cluster import Cluster
 from tenure.observability.metrics import Meter, Metric, Queue
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
-
-NOBODY = cast("Cluster", None)
-"""Nothing is asked of a cluster here."""
 
 KEY = Ref(ApiKey, "acme", "ci-deploy")
 
@@ -38,7 +33,7 @@ class Outcomes(Meter):
 async def attempt(conflicts: int, *, seconds: float) -> Sequence[str]:
     """How attempts at an object went that meets so many conflicts, until so much time is over."""
     outcomes = Outcomes()
-    context = Context(NOBODY, meter=outcomes)
+    queue = WorkQueue()
     left = conflicts
 
     async def reconcile(_: Item) -> None:
@@ -47,9 +42,9 @@ async def attempt(conflicts: int, *, seconds: float) -> Sequence[str]:
             left -= 1
             raise ConflictError("the object has been modified")
 
-    work = Work(context, context.queue, Queue.OBJECTS, reconcile, lambda: True)
-    workers = context.queue.start(work, workers=1)
-    context.queue.add(KEY)
+    work = Work(Cache(), outcomes, queue, Queue.OBJECTS, reconcile, lambda: True)
+    workers = queue.start(work, workers=1)
+    queue.add(KEY)
     await asyncio.sleep(seconds)
     for worker in workers:
         worker.cancel()

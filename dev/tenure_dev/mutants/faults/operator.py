@@ -12,9 +12,7 @@ FAULTS = (
         where="SharedReads.get",
         before="if outcome is not None and started >= since:",
         after="if outcome is not None:",
-        caught_by=(
-            "tests/unit/controller/test_shared_reads.py::test_whoever_asked_after_it_started_gets_another_read",
-        ),
+        caught_by=("tests/unit/controller/test_fresh_reads.py::test_whoever_asked_after_it_started_gets_another_read",),
     ),
     Fault(
         name="proof-left-out",
@@ -28,7 +26,7 @@ FAULTS = (
         name="list-as-proof",
         guard="An object that a list lacks counts as gone only once a read by name says so.",
         where="Sweep._is_gone",
-        before="found = await self._context.cluster.get(type(known), known.namespace, known.name)",
+        before="found = await self._cluster.get(type(known), known.namespace, known.name)",
         after="return True",
         caught_by=("tests/e2e/test_no_mass_deletion.py::test_an_empty_list_deletes_nothing[everything]",),
     ),
@@ -101,7 +99,7 @@ FAULTS = (
     Fault(
         name="late-answer",
         guard="A slow answer doesn't bring back an object whose end a watch told.",
-        where="Mirror.put",
+        where="Cache.put",
         before="if new.metadata.uid in self._gone:",
         after="if False:",
         caught_by=("tests/unit/controller/test_cache.py::test_a_slow_answer_does_not_bring_back_what_a_watch_saw_end",),
@@ -110,15 +108,15 @@ FAULTS = (
         name="restored-etcd",
         guard="A resourceVersion that goes back is a restored etcd, and the cache is dropped.",
         where="Sweep._notice_restore",
-        before="if version >= before:",
-        after="if True:",
+        before="if self._versions[resource, place].advance(version) is Step.WENT_BACK:",
+        after="if False:",
         caught_by=(f"{_RESTORE}::test_operator_and_webhooks_that_ran_throughout_go_on_with_what_was_restored",),
     ),
     Fault(
         name="former-holder",
         guard="Before a Secret is created, every Role that opens its name to somebody else is closed.",
-        where="ApiKeys._issue",
-        before="await self._context.before_issue(seen.api_key)",
+        where="Executor._issue",
+        before="await self.bindings.close(key)",
         after="pass",
         caught_by=(
             "tests/e2e/access/test_obstacles.py::test_where_a_secret_can_not_be_closed_its_key_waits_and_says_so",

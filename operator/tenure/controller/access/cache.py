@@ -1,8 +1,10 @@
 """Our Roles and RoleBindings as they were last read or written, and which Secrets they open."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from tenure.domain.access.bindings import Address, BoundKind, Held
+from tenure.domain.store_version import Step, StoreVersion
 
 
 class Granted:
@@ -12,7 +14,7 @@ class Granted:
         self.objects: dict[Address, Held] = {}
         self._openers: dict[tuple[str, str], set[Address]] = {}
         self._in: dict[str, set[Address]] = {}
-        self._versions: dict[tuple[BoundKind, str | None], int] = {}
+        self._versions = defaultdict[tuple[BoundKind, str | None], StoreVersion](StoreVersion)
 
     def put(self, address: Address, held: Held) -> None:
         """Remember an object."""
@@ -50,8 +52,7 @@ class Granted:
         What was written since is newer than the list, unless the version went back: then etcd was restored, and what
         was known is of another time.
         """
-        restored = version < self._versions.get((kind, place), version)
-        self._versions[kind, place] = version
+        restored = self._versions[kind, place].advance(version) is Step.WENT_BACK
         for address, known in list(self.objects.items()):
             in_list = address.kind is kind and place in (None, address.namespace)
             if in_list and (restored or (address not in listed and int(known.resource_version) <= version)):

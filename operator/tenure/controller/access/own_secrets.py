@@ -1,13 +1,14 @@
 """Reconcile what people read: a Role and a RoleBinding for the Secrets of each person's own keys."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from weakref import WeakValueDictionary
 
 from tenure.controller.access.writer import Granting
-from tenure.controller.cache import Ref
-from tenure.controller.context import Context
-from tenure.controller.secrets_delivery import ObstructedError
+from tenure.controller.blocked import ObstructedError
+from tenure.controller.cache import Cache
+from tenure.controller.refs import Ref
 from tenure.domain.access.bindings import (
     Address,
     Wanted,
@@ -17,7 +18,7 @@ from tenure.domain.access.bindings import (
     own_keys,
     own_keys_holder,
 )
-from tenure.domain.installation import KubernetesAccess
+from tenure.domain.installation import Installation, KubernetesAccess
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership
 from tenure.domain.validity import Verdict, validity
@@ -26,10 +27,14 @@ from tenure.domain.validity import Verdict, validity
 class OwnKeys:
     """The Roles and RoleBindings of own keys; where people aren't given them any more, what is left of them goes."""
 
-    def __init__(self, context: Context, granting: Granting) -> None:
-        self._context = context
+    def __init__(
+        self, cache: Cache, granting: Granting, installation: Installation, now: Callable[[], datetime]
+    ) -> None:
+        self._cache = cache
         self._granting = granting
-        self._gives = context.installation.kubernetes_access is KubernetesAccess.ROLES_AND_KEYS
+        self._installation = installation
+        self._now = now
+        self._gives = installation.kubernetes_access is KubernetesAccess.ROLES_AND_KEYS
         self._locks = WeakValueDictionary[Ref, asyncio.Lock]()
         self._opening: dict[Ref, frozenset[str]] = {}
         """The Secrets' names in the writes under way: they may open them before it is known."""
@@ -43,7 +48,7 @@ class OwnKeys:
         """
         lock = self._locks.setdefault(ref, asyncio.Lock())
         async with lock:
-            member = self._context.mirror.get(Membership, ref.namespace, ref.name)
+            member = self._cache.get(Membership, ref.namespace, ref.name)
             keys = self._readable(member)
             role, binding = own_key_addresses(ref.namespace, ref.name)
             if not self._gives:
@@ -73,7 +78,7 @@ class OwnKeys:
             )
 
     async def _give(self, ref: Ref, member: Membership, keys: list[ApiKey]) -> None:
-        wanted = own_keys(member, keys, self._context.installation)
+        wanted = own_keys(member, keys, self._installation)
         role, binding = own_key_addresses(ref.namespace, ref.name)
         if any(map(self._has_changed_hands, wanted)):
             # The binding goes first, so that nobody whom it names reads what the Role opens next.
@@ -95,13 +100,13 @@ class OwnKeys:
 
     def _readable(self, member: Membership | None) -> list[ApiKey]:
         """The keys whose Secrets a person may read now."""
-        mirror, now = self._context.mirror, self._context.now()
-        if member is None or member.metadata.deleting or not member.is_person or mirror.displacing(member) is not None:
+        cache, now = self._cache, self._now()
+        if member is None or member.metadata.deleting or not member.is_person or cache.displacing(member) is not None:
             return []
-        organization = mirror.organization_in_force(member.namespace, member.spec.organization)
+        organization = cache.organization_in_force(member.namespace, member.spec.organization)
         return [
             key
-            for key in mirror.keys_of(member.namespace, member.name)
+            for key in cache.keys_of(member.namespace, member.name)
             if key.status.secret_uid is not None and validity(key, member, organization, now) is Verdict.VALID
         ]
 
@@ -112,7 +117,7 @@ class OwnKeys:
             left = (address for address in known.in_namespace(key.namespace) if is_of_own_keys(address))
             yield from (_holder(address) for address in left if known.objects[address].owner is not None)
             return
-        member = self._context.mirror.get(Membership, key.namespace, key.spec.membership)
+        member = self._cache.get(Membership, key.namespace, key.spec.membership)
         for ref in map(_holder, filter(is_of_own_keys, known.opening(key.namespace, key.name))):
             if ref.name != key.spec.membership or member is None or not self._binds_only(member):
                 yield ref
@@ -125,7 +130,7 @@ class OwnKeys:
 
     def _binds_only(self, member: Membership) -> bool:
         """Whether a Membership's RoleBinding names this very person and nobody else, or isn't there."""
-        _, binding = own_keys(member, [], self._context.installation)
+        _, binding = own_keys(member, [], self._installation)
         held = self._granting.known.objects.get(binding.address)
         return member.is_person and (held is None or held.text == content_text(binding.content))
 

@@ -4,14 +4,17 @@ What somebody loses goes at once; what somebody gains waits until a burst of cha
 """
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from tenure.controller.access.own_secrets import OwnKeys
 from tenure.controller.access.writer import Granting
-from tenure.controller.cache import Change, Ref, ref_of
-from tenure.controller.context import Context, log
+from tenure.controller.blocked import ObstructedError
+from tenure.controller.cache import Cache
+from tenure.controller.informer import Observer
 from tenure.controller.queue import Item, WorkQueue
-from tenure.controller.secrets_delivery import ObstructedError
+from tenure.controller.refs import Change, Ref, ref_of
 from tenure.domain.access.bindings import (
     BindingState,
     BoundKind,
@@ -22,42 +25,53 @@ from tenure.domain.access.bindings import (
     role_bindings,
 )
 from tenure.domain.conditions import is_ready
-from tenure.domain.installation import KubernetesAccess
+from tenure.domain.installation import Installation, KubernetesAccess
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.errors import ForbiddenError
 from tenure.kube import bindings as rbac
+from tenure.kube.cluster import Cluster
+
+log = logging.getLogger("tenure.reconcile")
 
 WORKERS = 4
 _ALL_OF_A_NAMESPACE = ""
 
 
-class Bindings:
+class Bindings(Observer):
     """The reconciliation of what members may do in Kubernetes.
 
     A Membership stands for the Role and RoleBinding of its own keys, an Organization without a name for the
     RoleBindings of its namespace.
     """
 
-    def __init__(self, context: Context, namespaces: Sequence[str]) -> None:
-        self._context = context
-        self._access = context.installation.kubernetes_access
+    def __init__(
+        self,
+        cluster: Cluster,
+        cache: Cache,
+        objects: WorkQueue,
+        *,
+        installation: Installation,
+        namespaces: Sequence[str],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._cluster = cluster
+        self._cache = cache
+        self._objects = objects
+        self._installation = installation
+        self._access = installation.kubernetes_access
         self._places: Sequence[str | None] = namespaces or (None,)
-        self._granting = Granting(context.cluster, self._doubt)
+        self._granting = Granting(cluster, self._doubt)
         self._known = self._granting.known
-        self._own_keys = OwnKeys(context, self._granting)
+        self._own_keys = OwnKeys(cache, self._granting, installation, now)
         self._problems: dict[str, dict[Ref, BindingState]] = {}
         self._told: dict[str, BindingState] = {}
         self._listed: set[str | None] = set()
         self._listing = asyncio.Lock()
         self.queue = WorkQueue()
-        if self._access is not KubernetesAccess.NONE:
-            context.changed = self._spread
-            context.before_issue = self._close
-            context.binding_state = self._told.get
 
     async def fill(self) -> None:
-        """List what there is, and have everything compared with it."""
+        """List what there is."""
         if self._access is KubernetesAccess.NONE:
             return
         for place in self._places:
@@ -65,14 +79,12 @@ class Bindings:
                 await self._list(place)
             except ForbiddenError as error:
                 log.warning("what members may do in Kubernetes can't be listed: %s", error)
-        if not self._context.standing_by:
-            self.check_all()
 
     async def _list(self, place: str | None) -> None:
         kinds = BoundKind if self._access is KubernetesAccess.ROLES_AND_KEYS else (BoundKind.ROLE_BINDING,)
         try:
             for kind in kinds:
-                self._known.take_in(kind, place, *await rbac.list_held(self._context.cluster, kind, place))
+                self._known.take_in(kind, place, *await rbac.list_held(self._cluster, kind, place))
         except ForbiddenError:
             self._listed.discard(place)
             raise
@@ -100,8 +112,7 @@ class Bindings:
         """Look at all who should have something, and at what belongs to nobody any more."""
         if self._access is KubernetesAccess.NONE:
             return
-        mirror = self._context.mirror
-        for known in mirror.all():
+        for known in self._cache.all():
             if isinstance(known, Organization):
                 self.queue.add(_roles_of(known.namespace))
             elif isinstance(known, Membership):
@@ -113,19 +124,18 @@ class Bindings:
                 self.queue.add(Ref(Membership, address.namespace, own_keys_holder(address)))
 
     async def _reconcile_roles(self, namespace: str) -> None:
-        mirror = self._context.mirror
-        organization = mirror.organization_in_force(namespace)
+        organization = self._cache.organization_in_force(namespace)
         if organization is None or organization.metadata.deleting:
             await self._granting.remove(role_addresses(namespace))
             return
         members = [
             member
-            for member in mirror.memberships(namespace)
+            for member in self._cache.memberships(namespace)
             if member.spec.organization == organization.name
             and not member.metadata.deleting
-            and mirror.displacing(member) is None
+            and self._cache.displacing(member) is None
         ]
-        wanted = role_bindings(organization, members, self._context.installation)
+        wanted = role_bindings(organization, members, self._installation)
         # What shrinks first, so that a person who moves holds neither role for a moment, rather than both.
         await self._granting.bring_all(sorted(wanted, key=self._gains))
 
@@ -133,8 +143,14 @@ class Bindings:
         held = self._known.objects.get(wanted.address)
         return held is None or len(held.text) < len(content_text(wanted.content))
 
-    async def _close(self, key: ApiKey) -> None:
-        """Close a Secret's name to its former holder before a new token gets the name."""
+    async def close(self, key: ApiKey) -> None:
+        """Close a Secret's name to its former holder before a new token gets the name.
+
+        Raises:
+            ObstructedError: it can't be closed until somebody acts.
+        """
+        if self._access is KubernetesAccess.NONE:
+            return
         try:
             await self._ensure_listed(key.namespace)
         except ForbiddenError as error:
@@ -169,11 +185,20 @@ class Bindings:
         state = next(iter(problems.values()), BindingState())
         if self._told.get(ref.namespace) != state:
             self._told[ref.namespace] = state
-            for organization in self._context.mirror.organizations(ref.namespace):
-                self._context.queue.add(ref_of(organization))
+            for organization in self._cache.organizations(ref.namespace):
+                self._objects.add(ref_of(organization))
+
+    def state(self, namespace: str) -> BindingState | None:
+        """What is known of the members' access to Kubernetes in a namespace; None: nothing."""
+        return self._told.get(namespace)
+
+    def changed(self, change: Change, *, ours: bool) -> None:
+        """Queue whoever gains or loses something, whoever wrote it."""
+        del ours
+        if self._access is not KubernetesAccess.NONE:
+            self._spread(change)
 
     def _spread(self, change: Change) -> None:
-        """Queue whoever gains or loses something."""
         ref, old, new = change.ref, change.old, change.new
         match old, new:
             case (ApiKey() | None, ApiKey() | None):
@@ -186,12 +211,12 @@ class Bindings:
                     self._queue(_roles_of(ref.namespace), loses=old is not None)
                     self._queue(ref, loses=old is not None)
                     for one in (old, new):
-                        for namesake in self._context.mirror.namesakes(one) if isinstance(one, Membership) else ():
+                        for namesake in self._cache.namesakes(one) if isinstance(one, Membership) else ():
                             self._queue(ref_of(namesake), loses=True)
             case _:
                 if _tenure(old) != _tenure(new):
                     self._queue(_roles_of(ref.namespace), loses=True)
-                    for member_ref in map(ref_of, self._context.mirror.memberships(ref.namespace)):
+                    for member_ref in map(ref_of, self._cache.memberships(ref.namespace)):
                         self._queue(member_ref, loses=True)
 
     def _queue(self, ref: Ref, *, loses: bool) -> None:

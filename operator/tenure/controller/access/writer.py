@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from tenure.controller.access.cache import Granted
-from tenure.controller.secrets_delivery import ObstructedError
+from tenure.controller.blocked import ObstructedError
 from tenure.domain.access.bindings import Address, Held, RoleRef, Wanted, content_text
 from tenure.domain.reasons import Reason
 from tenure.errors import (

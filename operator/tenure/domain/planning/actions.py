@@ -1,8 +1,9 @@
-"""What a plan may ask for; `reconcile` carries it out."""
+"""What a plan may ask for; the controller's executor carries it out."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.resources.membership import MembershipStatus
@@ -58,11 +59,19 @@ class EmitEvent:
     regarding: Regarding = Regarding.SELF
 
 
-Action = DeleteSecret | DeleteApiKey | IssueToken | UpdateStatus | EmitEvent
+StatusAction = UpdateStatus | EmitEvent
+"""What the plan for an object of any kind may ask for."""
+
+KeyAction = DeleteSecret | DeleteApiKey | IssueToken
+"""What only the plan for an ApiKey may ask for."""
+
+Action = StatusAction | KeyAction
+
+A_co = TypeVar("A_co", bound=Action, covariant=True)
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Generic[A_co]):
     """Actions in their order, and when to look again.
 
     Attributes:
@@ -72,7 +81,7 @@ class Plan:
         needs_fresh_read: What was observed is behind; read afresh and plan again.
     """
 
-    actions: tuple[Action, ...] = field(default=())
+    actions: tuple[A_co, ...] = field(default=())
     wake_at: datetime | None = None
     awaits_record: bool = False
     needs_fresh_read: bool = False

@@ -28,7 +28,7 @@ _COMMIT_TIME = timedelta(seconds=3)
 """How long the manifests of one commit take to be applied."""
 
 
-def plan_api_key(seen: ApiKeyObservation) -> Plan:
+def plan_api_key(seen: ApiKeyObservation) -> Plan[Action]:
     """What to do about an ApiKey."""
     key, verdict = seen.api_key, validity(seen.api_key, seen.membership, seen.organization, seen.now)
     if verdict is Verdict.BEHIND:
@@ -90,7 +90,7 @@ def fate(seen: ApiKeyObservation) -> Fate:
     return Fate.DELETED if _deletes_object(seen, obstacle) else Fate.REVOKED
 
 
-def _keep(seen: ApiKeyObservation, *, suspended: bool) -> Plan:
+def _keep(seen: ApiKeyObservation, *, suspended: bool) -> Plan[Action]:
     """The plan for a key whose token is current."""
     key = seen.api_key
     wake_at = expiry(key, key.status.issued.at if key.status.issued else None)
@@ -120,7 +120,7 @@ def _mend(key: ApiKey, facts: SecretFacts | None) -> tuple[Action, ...]:
     return (*removal, IssueToken(), event)
 
 
-def _wait(seen: ApiKeyObservation, obstacle: Obstacle) -> Plan:
+def _wait(seen: ApiKeyObservation, obstacle: Obstacle) -> Plan[Action]:
     """The plan for a key that has no current token and can't get one."""
     key = seen.api_key
     ending = _end_secret(key)

@@ -7,7 +7,7 @@ from datetime import datetime
 from tenure.domain.conditions import readiness
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.listing import listed_key
-from tenure.domain.planning.actions import Action, EmitEvent, EventType, Plan, Regarding, UpdateStatus
+from tenure.domain.planning.actions import EmitEvent, EventType, Plan, Regarding, StatusAction, UpdateStatus
 from tenure.domain.planning.apikeys import fate
 from tenure.domain.planning.events import notices
 from tenure.domain.planning.observation import ApiKeyObservation
@@ -47,7 +47,7 @@ class MembershipObservation:
     installation: Installation = DEFAULTS
 
 
-def plan_membership(seen: MembershipObservation) -> Plan:
+def plan_membership(seen: MembershipObservation) -> Plan[StatusAction]:
     """What to do about a Membership."""
     membership = seen.membership
     if membership.metadata.deleting:
@@ -55,7 +55,7 @@ def plan_membership(seen: MembershipObservation) -> Plan:
     change = _role_change(seen)
     known = membership.status.last_role_change
     status = _status(seen, change or known)
-    events: tuple[Action, ...] = ()
+    events: tuple[StatusAction, ...] = ()
     if change is not None and (known is None or known.generation != change.generation):
         events = _announce(membership, change)
     if status == membership.status:
@@ -126,7 +126,7 @@ def _fate(key: ApiKey, seen: MembershipObservation) -> Fate:
     )
 
 
-def _announce(membership: Membership, change: RoleChange) -> tuple[Action, ...]:
+def _announce(membership: Membership, change: RoleChange) -> tuple[StatusAction, ...]:
     """One Event on the Membership and one on its Organization."""
     names = [key.name for key in change.keys[:_NAMES_IN_NOTE]]
     more = change.key_count - len(names)

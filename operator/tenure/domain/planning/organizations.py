@@ -9,7 +9,7 @@ from typing import TypeVar
 from tenure.domain.access.bindings import BindingState
 from tenure.domain.conditions import find_condition, readiness, renew_condition
 from tenure.domain.installation import DEFAULTS, Installation, KubernetesAccess
-from tenure.domain.planning.actions import Plan, UpdateStatus
+from tenure.domain.planning.actions import Plan, StatusAction, UpdateStatus
 from tenure.domain.planning.events import notices
 from tenure.domain.reasons import ConditionType, Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
@@ -45,7 +45,7 @@ class OrganizationObservation:
     """What of the members' access to Kubernetes is known; None: nothing yet."""
 
 
-def plan_organization(seen: OrganizationObservation) -> Plan:
+def plan_organization(seen: OrganizationObservation) -> Plan[StatusAction]:
     """What to do about an Organization."""
     organization = seen.organization
     if organization.metadata.deleting:

@@ -24,7 +24,7 @@ from support.builders import (
     with_status,
 )
 from tenure.domain.conditions import ready_reason
-from tenure.domain.planning.actions import DeleteApiKey, DeleteSecret, IssueToken, Plan, UpdateStatus
+from tenure.domain.planning.actions import Action, DeleteApiKey, DeleteSecret, IssueToken, Plan, UpdateStatus
 from tenure.domain.planning.apikeys import issued_status, new_stamp, obstructed_status, plan_api_key
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
 from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
@@ -65,10 +65,10 @@ class Cluster:
         """From now on no token that was minted so far may work."""
         self.dead |= {token.hash for token in self.minted}
 
-    def plan(self) -> Plan:
+    def plan(self) -> Plan[Action]:
         return plan_api_key(self._seen())
 
-    def plan_member(self) -> Plan:
+    def plan_member(self) -> Plan[Action]:
         if self.member is None:
             return Plan()
         return plan_membership(MembershipObservation(self.member, self.org, [self.key], self.now))

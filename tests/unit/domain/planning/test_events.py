@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from support.builders import NOW, api_key, condition, issued, membership, organization, with_status
-from tenure.domain.planning.actions import EmitEvent, EventType, Plan, UpdateStatus
+from tenure.domain.planning.actions import Action, EmitEvent, EventType, Plan, UpdateStatus
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.events import NOTICED, notices
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
@@ -19,11 +19,11 @@ from tenure_dev.paths import CHECKOUT
 MEMBER, ORG = membership(), organization()
 
 
-def plan(key: ApiKey) -> Plan:
+def plan(key: ApiKey) -> Plan[Action]:
     return plan_api_key(ApiKeyObservation(api_key=key, membership=MEMBER, organization=ORG, siblings=[key], now=NOW))
 
 
-def events(plan: Plan) -> list[EmitEvent]:
+def events(plan: Plan[Action]) -> list[EmitEvent]:
     return [action for action in plan.actions if isinstance(action, EmitEvent)]
 
 

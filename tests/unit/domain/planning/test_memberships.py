@@ -20,7 +20,7 @@ from support.builders import (
     with_status,
 )
 from tenure.domain.installation import Installation, Limits
-from tenure.domain.planning.actions import EmitEvent, EventType, Plan, Regarding, UpdateStatus
+from tenure.domain.planning.actions import Action, EmitEvent, EventType, Plan, Regarding, UpdateStatus
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.membership import MembershipStatus, RoleChange
@@ -57,18 +57,18 @@ def _observed(
     return membership(role=role, generation=generation, kind=kind, status=status, **meta)
 
 
-def _plan(member: Membership, keys: Sequence[ApiKey] = (), org: Organization | None = ORG, **more: Any) -> Plan:
+def _plan(member: Membership, keys: Sequence[ApiKey] = (), org: Organization | None = ORG, **more: Any) -> Plan[Action]:
     return plan_membership(MembershipObservation(membership=member, organization=org, keys=keys, now=NOW, **more))
 
 
-def _status(plan: Plan) -> MembershipStatus:
+def _status(plan: Plan[Action]) -> MembershipStatus:
     action = plan.actions[-1]
     assert isinstance(action, UpdateStatus)
     assert isinstance(action.status, MembershipStatus)
     return action.status
 
 
-def _change(plan: Plan) -> dict[str, Any] | None:
+def _change(plan: Plan[Action]) -> dict[str, Any] | None:
     change = _status(plan).last_role_change
     return None if change is None else change.model_dump(by_alias=True, mode="json", exclude_none=True)
 
@@ -269,7 +269,7 @@ def test_the_record_names_who_set_the_role(managed_fields: Any, manager: str | N
     assert change.field_manager == manager
 
 
-def _notes(plan: Plan) -> list[str]:
+def _notes(plan: Plan[Action]) -> list[str]:
     return [action.note for action in plan.actions if isinstance(action, EmitEvent)]
 
 

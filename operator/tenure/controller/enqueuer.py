@@ -1,13 +1,44 @@
-"""What a change to one object means for others: who must be looked at, now or once things have settled."""
+"""The enqueuer: who must be looked at after a change, and when. `effects` decides that, and `Enqueuer` queues them."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
-from tenure.controller.cache import Change, Mirror, Ref, ref_of
+from tenure.controller.cache import Cache
+from tenure.controller.informer import Observer
+from tenure.controller.queue import Purpose, WorkQueue
+from tenure.controller.refs import Change, Ref, ref_of
 from tenure.domain.conditions import ready_reason
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+
+
+class Enqueuer(Observer):
+    """Fills the queue of objects."""
+
+    def __init__(self, queue: WorkQueue, cache: Cache, installation: Installation, now: Callable[[], datetime]) -> None:
+        self.queue = queue
+        self._cache = cache
+        self._installation = installation
+        self._now = now
+
+    def changed(self, change: Change, *, ours: bool) -> None:
+        """Queue the object, unless Tenure wrote it itself, and all that depend on it."""
+        if not ours:
+            self.queue.add(change.ref)
+        for effect in effects(change, self._cache, self._installation):
+            if effect.settled:
+                self.queue.settle(effect.ref)
+            else:
+                self.queue.add(effect.ref)
+
+    def wake(self, ref: Ref, at: datetime | None) -> None:
+        """Queue an object at a moment of the wall clock; None: at none."""
+        delay = None if at is None else max((at - self._now()).total_seconds(), 0.0)
+        when = None if delay is None else asyncio.get_running_loop().time() + delay
+        self.queue.add_at(ref, when, Purpose.WAKE)
 
 
 @dataclass(frozen=True)
@@ -19,60 +50,60 @@ class Effect:
     """Only once a burst of changes is over: sums and lists in a status can wait, keys can't."""
 
 
-def effects(change: Change, mirror: Mirror, installation: Installation = DEFAULTS) -> Iterator[Effect]:
+def effects(change: Change, cache: Cache, installation: Installation = DEFAULTS) -> Iterator[Effect]:
     """Whom a change concerns besides the object itself."""
     match change.old, change.new:
         case (ApiKey() | None as old, ApiKey() | None as new):
-            yield from _of_api_key(old, new, mirror, installation)
+            yield from _of_api_key(old, new, cache, installation)
         case (Membership() | None as old, Membership() | None as new):
-            yield from _of_membership(old, new, mirror)
+            yield from _of_membership(old, new, cache)
         case (Organization() | None as old, Organization() | None as new):
-            yield from _of_organization(old, new, mirror)
+            yield from _of_organization(old, new, cache)
 
 
-def _of_api_key(old: ApiKey | None, new: ApiKey | None, mirror: Mirror, installation: Installation) -> Iterator[Effect]:
+def _of_api_key(old: ApiKey | None, new: ApiKey | None, cache: Cache, installation: Installation) -> Iterator[Effect]:
     key = new or old
     if key is None or (old and new and _worth(old) == _worth(new)):
         return
     for member in {one.spec.membership for one in (old, new) if one}:
         yield Effect(Ref(Membership, key.namespace, member), settled=True)
-    yield from _organizations(key, mirror)
-    organization = mirror.organization_in_force(key.namespace)
+    yield from _organizations(key, cache)
+    organization = cache.organization_in_force(key.namespace)
     if old is not None and organization is not None and installation.policy(organization).max_per_member is not None:
-        for sibling in mirror.keys_of(key.namespace, (old or key).spec.membership):
+        for sibling in cache.keys_of(key.namespace, (old or key).spec.membership):
             if ready_reason(sibling.status.conditions) == Reason.QUOTA_EXCEEDED:
                 yield Effect(ref_of(sibling))
 
 
-def _of_membership(old: Membership | None, new: Membership | None, mirror: Mirror) -> Iterator[Effect]:
+def _of_membership(old: Membership | None, new: Membership | None, cache: Cache) -> Iterator[Effect]:
     member = new or old
     if member is None or (old and new and _tenure(old) == _tenure(new)):
         return
-    yield from _organizations(member, mirror)
-    for namesake in mirror.namesakes(member):
+    yield from _organizations(member, cache)
+    for namesake in cache.namesakes(member):
         yield Effect(ref_of(namesake))
-        for key in mirror.keys_of(namesake.namespace, namesake.name):
+        for key in cache.keys_of(namesake.namespace, namesake.name):
             yield Effect(ref_of(key))
     if old and new and old.metadata.uid == new.metadata.uid and not new.metadata.deleting and not _is_recorded(new):
         return  # The Membership's own reconciliation records the role change first, and its write leads here again.
-    for key in mirror.keys_of(member.namespace, member.name):
+    for key in cache.keys_of(member.namespace, member.name):
         yield Effect(ref_of(key))
 
 
-def _of_organization(old: Organization | None, new: Organization | None, mirror: Mirror) -> Iterator[Effect]:
+def _of_organization(old: Organization | None, new: Organization | None, cache: Cache) -> Iterator[Effect]:
     organization = new or old
     if organization is None or (old and new and _rule(old) == _rule(new)):
         return
-    for other in mirror.organizations(organization.namespace):
+    for other in cache.organizations(organization.namespace):
         yield Effect(ref_of(other))
-    for member in mirror.memberships(organization.namespace):
+    for member in cache.memberships(organization.namespace):
         yield Effect(ref_of(member))
-    for key in mirror.keys_in(organization.namespace):
+    for key in cache.keys_in(organization.namespace):
         yield Effect(ref_of(key))
 
 
-def _organizations(resource: Resource, mirror: Mirror) -> Iterator[Effect]:
-    for organization in mirror.organizations(resource.namespace):
+def _organizations(resource: Resource, cache: Cache) -> Iterator[Effect]:
+    for organization in cache.organizations(resource.namespace):
         yield Effect(ref_of(organization), settled=True)
 
 

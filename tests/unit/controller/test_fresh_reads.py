@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from tenure.controller.shared_reads import Reading, SharedReads
+from tenure.controller.fresh_reads import Reading, SharedReads
 from tenure.errors import UnavailableError
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")

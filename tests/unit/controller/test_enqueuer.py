@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from support.builders import api_key, condition, edited, issued, membership, organization
-from tenure.controller.cache import Mirror, ref_of
-from tenure.controller.dependents import effects
+from tenure.controller.cache import Cache
+from tenure.controller.enqueuer import effects
+from tenure.controller.refs import ref_of
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 
 LIMIT = {"maxPerMember": 1}
@@ -30,21 +31,21 @@ ALICES = ["Organization acme settled", "ApiKey a", "ApiKey waits"]
 
 def _effects(old: Resource | None, new: Resource | None, org: Organization = ORG) -> list[str]:
     """What a change leads to, in the world as it is after the change."""
-    mirror = Mirror()
+    cache = Cache()
     for resource in (org, *WORLD):
-        mirror.put(resource, 0.0)
+        cache.put(resource, 0.0)
     ref = ref_of(old or new or ORG)
-    if (known := mirror.get(*ref)) is not None:
-        mirror.remove(ref, known.metadata.uid)
+    if (known := cache.get(*ref)) is not None:
+        cache.remove(ref, known.metadata.uid)
     if old is not None:
-        mirror.put(old, 1.0)
+        cache.put(old, 1.0)
     if new is not None:
         new = new.model_copy(update={"metadata": new.metadata.model_copy(update={"resource_version": "9"})})
-    change = mirror.put(new, 2.0) if new else mirror.remove(ref, old.metadata.uid) if old else None
+    change = cache.put(new, 2.0) if new else cache.remove(ref, old.metadata.uid) if old else None
     assert change is not None
     return [
         f"{effect.ref.resource.kind} {effect.ref.name}" + (" settled" if effect.settled else "")
-        for effect in effects(change, mirror)
+        for effect in effects(change, cache)
         if effect.ref.namespace == "acme" or pytest.fail(f"another namespace: {effect}")
     ]
 
@@ -92,12 +93,12 @@ def test_nobody_waits_for_a_place_where_there_is_no_limit() -> None:
 
 
 def test_without_an_organization_there_is_no_limit() -> None:
-    mirror = Mirror()
-    mirror.put(WAITS, 0.0)
-    mirror.put(A, 0.0)
-    change = mirror.remove(ref_of(A), A.metadata.uid)
+    cache = Cache()
+    cache.put(WAITS, 0.0)
+    cache.put(A, 0.0)
+    change = cache.remove(ref_of(A), A.metadata.uid)
     assert change is not None
-    assert [effect.ref for effect in effects(change, mirror)] == [ref_of(ALICE)]
+    assert [effect.ref for effect in effects(change, cache)] == [ref_of(ALICE)]
 
 
 def test_a_key_created_again_for_another_member_concerns_both() -> None:

@@ -1,0 +1,85 @@
+"""The ends of tokens: their Secrets are deleted once, and each end is counted once."""
+
+import logging
+from collections.abc import Mapping
+
+from tenure.controller.informer import Observer
+from tenure.controller.queue import WorkQueue
+from tenure.controller.recent import Recent
+from tenure.controller.refs import Ref, ref_of
+from tenure.domain.planning.observation import ApiKeyObservation
+from tenure.domain.resources import ApiKey, Resource
+from tenure.domain.validity import Verdict, validity
+from tenure.errors import ConflictError
+from tenure.kube.cluster import Cluster
+from tenure.observability.catalogue import KEYS_ENDED
+from tenure.observability.metrics import End, Meter
+
+log = logging.getLogger("tenure.reconcile")
+
+ENDS: Mapping[Verdict, End] = {
+    Verdict.ROLE_CHANGED: End.ROLE_CHANGED,
+    Verdict.ROLE_MISMATCH: End.ROLE_MISMATCH,
+    Verdict.EXPIRED: End.EXPIRED,
+    Verdict.MEMBERSHIP_GONE: End.MEMBERSHIP_GONE,
+    Verdict.ORGANIZATION_GONE: End.ORGANIZATION_GONE,
+    Verdict.NOT_FOUND: End.DELETED,
+    **dict.fromkeys((Verdict.VALID, Verdict.SUSPENDED, Verdict.PENDING, Verdict.BEHIND), End.REPLACED),
+}
+
+
+class Endings(Observer):
+    """Deletes Secrets, those of ApiKeys that are gone among them, and counts the tokens that ended."""
+
+    def __init__(self, cluster: Cluster, queue: WorkQueue, meter: Meter) -> None:
+        self._cluster = cluster
+        self._queue = queue
+        self._meter = meter
+        self._orphans: dict[Ref, set[str]] = {}
+        self._gone = Recent[str]()
+        self._counted = Recent[str]()
+
+    def restored(self) -> None:
+        """Delete Secrets again that were seen to be gone: a restored etcd brings them back under their old uids."""
+        self._gone = Recent()
+
+    def gone(self, resource: Resource) -> None:
+        """Have the Secret of an ApiKey that is gone deleted.
+
+        The garbage collector does the same unless somebody deleted with `--cascade=orphan`.
+        """
+        if not isinstance(resource, ApiKey):
+            return
+        ref, secret_uid = ref_of(resource), resource.status.secret_uid
+        if secret_uid is not None and secret_uid not in self._gone:
+            self._orphans.setdefault(ref, set()).add(secret_uid)
+            self._queue.add(ref)
+
+    async def delete_secret(self, ref: Ref, uid: str) -> None:
+        """Delete the Secret of a uid; one that is known to be gone isn't asked for again."""
+        if uid in self._gone:
+            return
+        try:
+            await self._cluster.delete_secret(ref.namespace, ref.name, uid)
+        except ConflictError:
+            log.debug("%s: the Secret with uid %s is gone, and another one has its name", ref, uid)
+        self._gone.add(uid)
+
+    async def delete_orphans(self, ref: Ref) -> None:
+        """Delete the Secrets of ApiKeys of this name that are gone."""
+        for secret_uid in sorted(self._orphans.get(ref, ())):
+            await self.delete_secret(ref, secret_uid)
+            self.count(secret_uid, End.DELETED)
+            self._orphans[ref].discard(secret_uid)
+        self._orphans.pop(ref, None)
+
+    def count(self, secret_uid: str | None, end: End) -> None:
+        """Count the end of a token, once; None: there was none."""
+        if secret_uid is not None and secret_uid not in self._counted:
+            self._counted.add(secret_uid)
+            self._meter.count(KEYS_ENDED, end.value)
+
+
+def why_ended(seen: ApiKeyObservation) -> End:
+    """Why a key's token doesn't work any more."""
+    return ENDS[validity(seen.api_key, seen.membership, seen.organization, seen.now)]

@@ -1,0 +1,130 @@
+"""The executor: it carries out every action that a plan may ask for, each write idempotent and guarded."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from tenure.controller.access.reconciler import Bindings
+from tenure.controller.blocked import ObstructedError
+from tenure.controller.endings import Endings, why_ended
+from tenure.controller.enqueuer import Enqueuer
+from tenure.controller.informer import Informer
+from tenure.controller.recorder import record
+from tenure.controller.refs import ref_of
+from tenure.controller.secrets_delivery import Delivery, confirm, deliver
+from tenure.domain.conditions import ready_reason
+from tenure.domain.planning.actions import (
+    DeleteApiKey,
+    DeleteSecret,
+    EmitEvent,
+    IssueToken,
+    KeyAction,
+    Regarding,
+    StatusAction,
+    UpdateStatus,
+)
+from tenure.domain.planning.apikeys import issued_status, obstructed_status
+from tenure.domain.planning.events import notices
+from tenure.domain.planning.observation import ApiKeyObservation
+from tenure.domain.resources import ApiKey, Organization, Resource
+from tenure.errors import ConflictError, ObjectNotFoundError
+from tenure.kube.cluster import Cluster
+from tenure.observability.catalogue import KEYS_ISSUED
+from tenure.observability.metrics import End, Meter
+
+log = logging.getLogger("tenure.reconcile")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executor:
+    """The writes of the controller; what they lead to enters through the informer."""
+
+    cluster: Cluster
+    informer: Informer
+    enqueuer: Enqueuer
+    endings: Endings
+    bindings: Bindings
+    meter: Meter
+    now: Callable[[], datetime]
+
+    async def act(self, action: StatusAction, resource: Resource, organization: Organization | None = None) -> None:
+        """Carry out what any kind's plan may ask for; `organization` is the one in force, for its Events."""
+        match action:
+            case EmitEvent():
+                if action.regarding is Regarding.SELF:
+                    log.info("%s: %s", ref_of(resource), action.note)
+                    await record(self.cluster, action, resource, self.now())
+                elif organization is not None:
+                    await record(self.cluster, action, organization, self.now())
+            case UpdateStatus(status):
+                self.informer.take_in(await self.cluster.update_status(resource, status), ours=True)
+                if isinstance(resource, ApiKey):
+                    log.info("%s: %s", ref_of(resource), ready_reason(status.conditions))
+            case _:
+                assert_never(action)
+
+    async def act_on_key(self, action: KeyAction | StatusAction, seen: ApiKeyObservation) -> None:
+        """Carry out what the plan for an ApiKey asks for; `seen` is what the plan was made from."""
+        match action:
+            case DeleteSecret(uid):
+                await self._delete_secret(uid, seen)
+            case IssueToken():
+                self.endings.count(seen.api_key.status.secret_uid, End.REPLACED)  # Somebody else deleted its Secret.
+                await self._issue(seen)
+            case DeleteApiKey():
+                await self.cluster.delete(seen.api_key)
+                log.info("%s: deleted, since its member's role changed", ref_of(seen.api_key))
+            case EmitEvent():
+                await self.act(action, seen.api_key)
+            case UpdateStatus():
+                await self.act(action, seen.api_key)
+            case _:
+                assert_never(action)
+
+    async def _delete_secret(self, uid: str, seen: ApiKeyObservation) -> None:
+        key = seen.api_key
+        if uid != key.status.secret_uid:
+            await confirm(self.cluster, key)
+        await self.endings.delete_secret(ref_of(key), uid)
+        if uid == key.status.secret_uid:
+            self.endings.count(uid, why_ended(seen))
+
+    async def _issue(self, seen: ApiKeyObservation) -> None:
+        """Put a token into the key's Secret, then its stamp into the status."""
+        key = seen.api_key
+        try:
+            await self.bindings.close(key)
+            delivered = await deliver(self.cluster, seen)
+        except ObstructedError as error:
+            status = obstructed_status(seen, error.reason, str(error))
+            if status != key.status:
+                for event in notices(key, status.conditions):
+                    await self.act(event, key)
+                await self.act(UpdateStatus(status), key)
+            raise
+        status = issued_status(
+            seen,
+            delivered.stamp,
+            key_id=delivered.token.key_id,
+            token_hash=delivered.token.hash,
+            secret_uid=delivered.secret_uid,
+        )
+        self.enqueuer.wake(ref_of(key), status.expires_at)
+        try:
+            await self.act(UpdateStatus(status), key)
+        except (ConflictError, ObjectNotFoundError):
+            await self._take_back(key, delivered)
+            raise
+        self.meter.count(KEYS_ISSUED)
+        log.info("%s: issued %s under the role %s", ref_of(key), status.key_id, delivered.stamp.role)
+
+    async def _take_back(self, key: ApiKey, delivered: Delivery) -> None:
+        """Delete a Secret whose ApiKey went while it was being issued: nothing else would know its uid."""
+        try:
+            latest = await self.cluster.get(ApiKey, key.namespace, key.name)
+        except ObjectNotFoundError:
+            latest = None
+        if latest is None or latest.metadata.uid != key.metadata.uid or latest.metadata.deleting:
+            await self.endings.delete_secret(ref_of(key), delivered.secret_uid)

@@ -1,0 +1,113 @@
+"""How the controller's parts are put together: who feeds whom, and who is told of what."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tenure.controller.access.reconciler import Bindings
+from tenure.controller.apikeys import ApiKeys
+from tenure.controller.cache import Cache
+from tenure.controller.endings import Endings
+from tenure.controller.enqueuer import Enqueuer
+from tenure.controller.executor import Executor
+from tenure.controller.fresh_reads import FreshReads
+from tenure.controller.informer import Informer
+from tenure.controller.memberships import Memberships
+from tenure.controller.organizations import Organizations
+from tenure.controller.queue import WorkQueue
+from tenure.controller.relist import Sweep
+from tenure.controller.watch_lag import Watches
+from tenure.domain.installation import Installation
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.kube.cluster import Cluster
+from tenure.observability.metrics import Meter, Queue
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the controller works with."""
+
+    cache: Cache
+    watches: Watches
+    informer: Informer
+    reads: FreshReads
+    sweep: Sweep
+    bindings: Bindings
+    queues: Mapping[Queue, WorkQueue]
+    reconcilers: Mapping[type[Resource], ApiKeys | Memberships | Organizations]
+    installation: Installation
+    meter: Meter
+    now: Callable[[], datetime]
+
+
+def wire(
+    cluster: Cluster,
+    *,
+    installation: Installation,
+    namespaces: Sequence[str] = (),
+    standing_by: bool = False,
+    meter: Meter | None = None,
+    now: Callable[[], datetime] = _utc_now,
+) -> Parts:
+    """Put the parts together: news come in by the informer, its observers queue, reconcilers plan, the executor writes.
+
+    Args:
+        cluster: The way to the API server.
+        installation: What holds for all organizations.
+        namespaces: Namespaces to serve; empty: all.
+        standing_by: Whether another replica reconciles at first.
+        meter: What counts and measures; None: nothing does.
+        now: The wall clock.
+    """
+    meter = meter or Meter()
+    cache, queue, watches = Cache(), WorkQueue(), Watches()
+    # The observers, in the order in which they are told: access is taken back first, and then keys are looked at.
+    bindings = Bindings(cluster, cache, queue, installation=installation, namespaces=namespaces, now=now)
+    enqueuer = Enqueuer(queue, cache, installation, now)
+    endings = Endings(cluster, queue, meter)
+    informer = Informer(cache, watches, (bindings, enqueuer, endings), standing_by=standing_by)
+    reads = FreshReads(cluster, cache, informer)
+    executor = Executor(
+        cluster=cluster,
+        informer=informer,
+        enqueuer=enqueuer,
+        endings=endings,
+        bindings=bindings,
+        meter=meter,
+        now=now,
+    )
+    reconcilers: Mapping[type[Resource], ApiKeys | Memberships | Organizations] = {
+        ApiKey: ApiKeys(
+            cluster=cluster,
+            cache=cache,
+            reads=reads,
+            enqueuer=enqueuer,
+            endings=endings,
+            executor=executor,
+            installation=installation,
+            now=now,
+        ),
+        Membership: Memberships(
+            cache=cache, queue=queue, executor=executor, installation=installation, meter=meter, now=now
+        ),
+        Organization: Organizations(
+            cache=cache, queue=queue, executor=executor, bindings=bindings, installation=installation, now=now
+        ),
+    }
+    return Parts(
+        cache=cache,
+        watches=watches,
+        informer=informer,
+        reads=reads,
+        sweep=Sweep(cluster, cache, informer, queue, namespaces),
+        bindings=bindings,
+        queues={Queue.OBJECTS: queue, Queue.BINDINGS: bindings.queue},
+        reconcilers=reconcilers,
+        installation=installation,
+        meter=meter,
+        now=now,
+    )
