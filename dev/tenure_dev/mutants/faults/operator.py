@@ -141,6 +141,22 @@ FAULTS = (
         ),
     ),
     Fault(
+        name="start-reconciles",
+        guard="What the first list shows is reconciled, whatever happened while nobody ran.",
+        where="Sweep._fill",
+        before="self._informer.take_in(parse(resource, body))",
+        after="self._cache.put(parse(resource, body), 0.0)",
+        caught_by=("tests/e2e/test_crash.py::test_killed_at_any_write_it_ends_where_it_would_have_ended",),
+    ),
+    Fault(
+        name="election-takeover",
+        guard="A replica takes the Lease of a leader that was killed.",
+        where="Election._try_acquire",
+        before="if not held or self._loop.time() >= self._seen_at + self._seen.seconds:",
+        after="if not held:",
+        caught_by=("tests/e2e/test_failover.py::test_leaders_that_are_killed_one_after_the_other_lose_no_key",),
+    ),
+    Fault(
         name="quoted-token",
         guard="An answer of the API server that quotes a token is stripped of it before it is logged.",
         where="Cluster.create_secret",
