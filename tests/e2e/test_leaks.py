@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -117,17 +118,21 @@ def test_an_answer_that_quotes_the_token_leaks_nothing(
 
 
 def fail_some_writes(proxy: Proxy, refused: int, told_wrong: int) -> None:
-    """Answer one write in so many with an error, and one in so many with one although it was stored."""
-    count = 0
+    """Answer one write in so many with an error, and one in so many with one although it was stored.
+
+    By lot: an issue takes two writes, and if every second one failed, it would always be the same.
+    """
+    lots = Random(f"{refused} {told_wrong}")
+
+    def hits(request: Request, many: int) -> bool:
+        return request.is_write and lots.random() < 1 / many
 
     async def before(request: Request) -> Answer:
-        nonlocal count
-        count += request.is_write
-        return Reply.failure(500, "InternalError") if request.is_write and count % refused == 0 else None
+        return Reply.failure(500, "InternalError") if hits(request, refused) else None
 
     async def after(request: Request, reply: Reply) -> Answer:
         del reply
-        return Reply.failure(500, "InternalError") if request.is_write and count % told_wrong == 0 else None
+        return Reply.failure(500, "InternalError") if hits(request, told_wrong) else None
 
     proxy.on_request, proxy.on_response = before, after
 
