@@ -25,7 +25,7 @@ async def answer(
 
 async def serve(port: int) -> None:
     """Serve on a port of the loopback."""
-    settings = VerifierSettings(host="127.0.0.1", port=port)
+    settings = VerifierSettings(verifier_host="127.0.0.1", verifier_port=port)
     await uvicorn.Server(server_configuration(settings, answer)).serve()
 
 

@@ -1,20 +1,21 @@
-"""The operator's settings, from the command line and `TENURE_*` variables."""
+"""The settings of each process: one model each, whose fields are the command's options and `TENURE_*` variables."""
 
-import os
 import re
-from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
-from tenure.domain.installation import DEFAULTS, Installation
+from tenure.domain.durations import MEANING, parse_duration
+from tenure.domain.installation import DEFAULTS, Installation, KubernetesAccess, Limits
+from tenure.domain.policy import WhenKeysExist
 from tenure.errors import StartRefusedError
+from tenure.options import Setting
 
-PREFIX = "TENURE_"
-
-_SERVICE_LINK = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)")
-_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://.*")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class LogFormat(StrEnum):
@@ -33,110 +34,253 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True)
-class WebhookSettings:
-    """How reviews are served.
-
-    Attributes:
-        host: The address to listen on; empty: all.
-        port: The port; 0: a free one.
-        system_namespace: Where the authority's Secret and the leases of the last owners are.
-        request_seconds: The API server's request timeout, which the leases outlive.
-        certificate_life: How long a serving certificate lives.
-        certificate: Files that hold a serving certificate and its key; None: an authority of our own signs one.
-    """
-
-    host: str = ""
-    port: int = 9443
-    system_namespace: str = "tenure-system"
-    request_seconds: float = 60.0
-    certificate_life: timedelta = timedelta(days=90)
-    certificate: tuple[Path, Path] | None = None
-
-
-@dataclass(frozen=True)
-class ElectionSettings:
-    """How one of several replicas is elected.
-
-    Attributes:
-        system_namespace: Where the Lease is.
-        lease_seconds: How long the Lease lasts after it was renewed.
-    """
-
-    system_namespace: str = "tenure-system"
-    lease_seconds: int = 15
-
-
-@dataclass(frozen=True)
-class VerifierSettings:
-    """How tokens are verified.
-
-    Attributes:
-        host: The address to listen on.
-        port: The port.
-        max_staleness: Seconds that what is known may be old at most.
-        certificate: Files that hold a serving certificate and its key; None: plain HTTP.
-        health_port: The port of /livez, /readyz and /metrics; 0: none.
-        caller_audience: The audience of callers' tokens; empty: the API server's own.
-    """
-
-    host: str = "0.0.0.0"  # noqa: S104 - in a container, others are to reach it
-    port: int = 8080
-    max_staleness: float = 30.0
-    certificate: tuple[Path, Path] | None = None
-    health_port: int = 0
-    caller_audience: str = ""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What `tenure run` can be told.
-
-    Attributes:
-        namespaces: Namespaces to serve; empty: all.
-        resync_seconds: How often everything is listed and compared.
-        health_port: The port of /livez, /readyz and /metrics; 0: none.
-        installation: What holds for all organizations.
-        webhook: How reviews are served in the operator's process; None: they aren't.
-        election: How the replica that reconciles is elected; None: there is only one.
-        log_format: How log lines are written.
-        log_level: Which log lines are written.
-    """
-
-    namespaces: tuple[str, ...] = ()
-    resync_seconds: float = 300.0
-    health_port: int = 0
-    installation: Installation = DEFAULTS
-    webhook: WebhookSettings | None = None
-    election: ElectionSettings | None = None
-    log_format: LogFormat = LogFormat.TEXT
-    log_level: LogLevel = LogLevel.INFO
-
-
-def drop_service_links(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Remove the variables by which Kubernetes tells a pod of a Service, where they look like settings.
-
-    A Service `tenure-webhook` makes `TENURE_WEBHOOK_PORT=tcp://10.0.0.1:443` in each pod of its namespace, unless the
-    pod has `enableServiceLinks: false`. No setting has a value of that form.
-    """
-    for name, value in list(environ.items()):
-        if name.startswith(PREFIX) and _SERVICE_LINK.fullmatch(name) and _SERVICE_ADDRESS.fullmatch(value):
-            del environ[name]
-
-
-def refuse_unknown_variables(known: Iterable[str], environ: Mapping[str, str] = os.environ) -> None:
-    """Refuse `TENURE_*` variables that mean nothing, since a mistyped setting would be lost silently.
-
-    Variables that Kubernetes itself sets for Services whose names begin with `tenure` are passed over.
+def check_namespaces(names: Sequence[str] | None) -> Sequence[str]:
+    """The namespaces, each once.
 
     Raises:
-        StartRefusedError: a variable is unknown; the text names it and the known ones.
+        ValueError: one of them can't be a namespace's name.
     """
-    known = sorted(known)
-    unknown = sorted(
-        name
-        for name in environ
-        if name.startswith(PREFIX) and name not in known and _SERVICE_LINK.fullmatch(name) is None
+    return [_check_namespace(name) for name in dict.fromkeys(names or ())]
+
+
+def _check_namespace(name: str) -> str:
+    if _NAMESPACE.fullmatch(name) is None:
+        raise ValueError(
+            f"{name!r} is not a valid namespace name. Use lower-case letters, digits and dashes, at most 63 characters."
+        )
+    return name
+
+
+def _system_namespace(name: str) -> str:
+    """The namespace that was named, or else the pod's, or else `tenure-system`."""
+    if name:
+        return _check_namespace(name)
+    return _POD_NAMESPACE.read_text().strip() if _POD_NAMESPACE.exists() else "tenure-system"
+
+
+def _check_limits(text: str) -> str:
+    Limits.parse(text)
+    return text
+
+
+def _check_life(text: str) -> str:
+    if not timedelta(seconds=30) <= parse_duration(text) <= timedelta(days=3650):
+        raise ValueError(f"{text!r} is out of range. Use a duration from 30s to 87600h.")
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleSettings:
+    """Rules for all organizations."""
+
+    when_keys_exist: Annotated[
+        WhenKeysExist,
+        Setting(
+            "Rule for role changes that revoke working keys. It applies to organizations that have no such rule of "
+            "their own (spec.roleChanges.whenKeysExist).",
+            chart="organizationDefaults.whenKeysExist",
+            chart_default="RequireAcknowledgement",
+        ),
+    ] = DEFAULTS.when_keys_exist
+    limits: Annotated[
+        str,
+        Setting(
+            "Limits that no organization can loosen, separated by commas: one or more of "
+            "maxTTL=8760h,maxPerMember=50,requireExpiry=true,whenKeysExist=RequireAcknowledgement.",
+            check=_check_limits,
+        ),
+    ] = ""
+
+    @property
+    def installation(self) -> Installation:
+        """What holds for all organizations."""
+        return Installation(when_keys_exist=self.when_keys_exist, limits=Limits.parse(self.limits))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessSettings:
+    """Settings of every process that runs in a cluster."""
+
+    health_port: Annotated[
+        int,
+        Setting(
+            "Port of /livez, /readyz and /metrics, in plain HTTP. If you set it, a process that starts waits for the "
+            "API server instead of failing. 0: no port.",
+            min=0,
+            max=65535,
+        ),
+    ] = 0
+    log_format: Annotated[LogFormat, Setting("Format of the log lines.", chart="logs.format", chart_default="json")] = (
+        LogFormat.TEXT
     )
-    if unknown:
-        raise StartRefusedError(f"unknown setting {', '.join(unknown)}; known are {', '.join(known)}")
+    log_level: Annotated[LogLevel, Setting("Lowest level of the log lines that are written.", chart="logs.level")] = (
+        LogLevel.INFO
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateSettings:
+    """A serving certificate that somebody else renews."""
+
+    tls_cert_file: Annotated[
+        Path | None,
+        Setting(
+            "File with the serving certificate, for example from cert-manager. Without it, the webhooks use Tenure's "
+            "own certificate authority, and the verifier serves plain HTTP."
+        ),
+    ] = None
+    tls_key_file: Annotated[Path | None, Setting("File with the private key of --tls-cert-file.")] = None
+
+    def __post_init__(self) -> None:
+        """Refuse one file without the other."""
+        if (self.tls_cert_file is None) is not (self.tls_key_file is None):
+            raise StartRefusedError("--tls-cert-file and --tls-key-file belong together. Set both, or neither.")
+
+    @property
+    def certificate(self) -> tuple[Path, Path] | None:
+        """The files of the certificate and its key; None: neither is given."""
+        if self.tls_cert_file is None or self.tls_key_file is None:
+            return None
+        return self.tls_cert_file, self.tls_key_file
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewSettings(CertificateSettings):
+    """Settings of serving reviews."""
+
+    webhook_host: Annotated[str, Setting("Address on which the webhooks listen. Default: all addresses.")] = ""
+    webhook_port: Annotated[int, Setting("Port on which the webhooks listen. 0: any free port.", min=0, max=65535)] = (
+        9443
+    )
+    request_timeout: Annotated[
+        float,
+        Setting(
+            "Your API server's own --request-timeout in seconds. The API server may store a change that late, so "
+            "Tenure reserves a step-down of an Owner for longer than that.",
+            min=1,
+            max=3600,
+            chart="webhook.requestTimeoutSeconds",
+        ),
+    ] = 60.0
+    certificate_life: Annotated[
+        str,
+        Setting(
+            f"Lifetime of a serving certificate that Tenure's own authority signs, in {MEANING}.",
+            check=_check_life,
+            chart="certificates.life",
+        ),
+    ] = "2160h"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookSettings(RuleSettings, ProcessSettings, ReviewSettings):
+    """The settings of `tenure webhook`."""
+
+    namespaces: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Namespace to serve. Repeat the option for several namespaces. Default: all namespaces.",
+            names=("--namespace",),
+            check=check_namespaces,
+            chart="namespaces",
+        ),
+    ] = ()
+    username_prefix: Annotated[
+        str,
+        Setting(
+            "Prefix that your identity provider puts before user names in Kubernetes, for example 'oidc:'.",
+            chart="identity.usernamePrefix",
+        ),
+    ] = DEFAULTS.username_prefix
+    system_namespace: Annotated[
+        str,
+        Setting(
+            "Tenure's own namespace, for its Leases and the Secret of its certificate authority. Default: the pod's "
+            "namespace, or tenure-system.",
+            check=_system_namespace,
+        ),
+    ] = ""
+
+    @property
+    def installation(self) -> Installation:
+        """What holds for all organizations."""
+        return replace(super().installation, username_prefix=self.username_prefix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings(WebhookSettings):
+    """The settings of `tenure run`, which serves the webhooks too."""
+
+    resync: Annotated[
+        float,
+        Setting(
+            "Seconds between two sweeps. A sweep lists all objects and reconciles those that differ.",
+            min=1,
+            max=86400,
+            chart="controller.resyncSeconds",
+        ),
+    ] = 300.0
+    kubernetes_access: Annotated[
+        KubernetesAccess,
+        Setting(
+            "Rights of members in their organization's namespace. None: no rights. Roles: the ClusterRole of their "
+            "role. RolesAndKeys: they can also read the Secrets of their own keys.",
+            chart="kubernetesAccess",
+            chart_default="RolesAndKeys",
+        ),
+    ] = DEFAULTS.kubernetes_access
+    leader_election: Annotated[
+        bool,
+        Setting("Reconcile only while this replica holds the Lease in Tenure's own namespace. For several replicas."),
+    ] = False
+    lease_duration: Annotated[
+        int,
+        Setting(
+            "Seconds after which another replica takes over if the lease holder no longer renews the Lease.",
+            min=3,
+            max=3600,
+            chart="controller.leaseSeconds",
+        ),
+    ] = 15
+    webhooks: Annotated[
+        bool, Setting("Serve the admission webhooks in this process too, if manifests/webhooks.yaml is applied.")
+    ] = True
+
+    @property
+    def installation(self) -> Installation:
+        """What holds for all organizations."""
+        return replace(super().installation, kubernetes_access=self.kubernetes_access)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifierSettings(ProcessSettings, CertificateSettings):
+    """The settings of `tenure verifier`."""
+
+    verifier_host: Annotated[str, Setting("Address on which the verifier listens.")] = "0.0.0.0"  # noqa: S104 - in a container, others are to reach it
+    verifier_port: Annotated[int, Setting("Port on which the verifier listens.", min=1, max=65535)] = 8080
+    max_staleness: Annotated[
+        float,
+        Setting(
+            "Maximum age of the verifier's data in seconds. If it is older, the verifier answers every request with "
+            "503.",
+            min=10,
+            max=3600,
+            chart="verifier.maxStalenessSeconds",
+        ),
+    ] = 30.0
+    caller_audience: Annotated[
+        str,
+        Setting(
+            "Audience of the Kubernetes tokens that callers send to get details. With an audience of its own, such a "
+            "token can't be used elsewhere. Default: tokens for the API server.",
+            chart="verifier.callerAudience",
+        ),
+    ] = ""
+
+
+PROCESSES: Mapping[str, type[ProcessSettings]] = {
+    "run": RunSettings,
+    "webhook": WebhookSettings,
+    "verifier": VerifierSettings,
+}
+"""The commands that run in a cluster."""

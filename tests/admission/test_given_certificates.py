@@ -126,7 +126,7 @@ def test_one_file_alone_is_refused(
 ) -> None:
     del authority
     message = refused_start(plane.kubeconfig, arguments(tmp_path)[given], command=command(port))
-    assert "--tls-cert-file and --tls-key-file belong together; give both or none" in message
+    assert "--tls-cert-file and --tls-key-file belong together. Set both, or neither." in message
 
 
 def test_the_namespace_of_the_leases_is_missed_at_the_start(

@@ -55,7 +55,7 @@ def test_a_malformed_setting_is_named_with_what_is_allowed(
 def test_an_unknown_setting_is_named_and_the_known_ones_too(control_plane: ControlPlane) -> None:
     env = {"TENURE_RESYNK": "3", "TENURE_SERVICE_HOST": "10.0.0.1", "TENURE_SERVICE_PORT_HTTPS": "443"}
     message = refused_start(control_plane.kubeconfig, env=env)
-    assert message.startswith("tenure: unknown setting TENURE_RESYNK; known are")
+    assert message.startswith("tenure: unknown variable TENURE_RESYNK. ")
     assert all(f"TENURE_{name}" in message for name in ("NAMESPACES", "RESYNC", "LOG_LEVEL", "LOG_FORMAT"))
     assert "SERVICE" not in message
 

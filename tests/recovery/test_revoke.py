@@ -130,8 +130,8 @@ def test_a_mistyped_name_is_not_taken_for_success(world: World, owner: Caller, b
     assert said == f"tenure: namespace {world.api.namespace} has no ApiKey of a member deploi; is the name right?\n"
     assert world.verdict(before["robot"]) == "Valid"
     said = owner.refused("--issued-before=0s", where, "--membership=robot,status.keyId=x", "--yes", code=2)
-    assert "is no Membership's name" in said
-    assert "is no namespace's name" in owner.refused("--issued-before=0s", "--namespace=A/B", "--yes", code=2)
+    assert "is not a valid Membership name" in said
+    assert "is not a valid namespace name" in owner.refused("--issued-before=0s", "--namespace=A/B", "--yes", code=2)
 
 
 def test_without_a_terminal_it_asks_for_yes_and_ends_nothing(

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tenure import options
-from tenure.settings import drop_service_links, refuse_unknown_variables
+from tenure.environment import drop_service_links, refuse_unknown_variables
+from tenure.options import variables_of
+from tenure.settings import PROCESSES
 from tenure_dev.paths import CHECKOUT
 
 ADDRESS = "10.0.0.163"
-KNOWN = {*options.RUN_VARIABLES, *options.VERIFIER_VARIABLES}
+KNOWN = {variable for model in PROCESSES.values() for variable in variables_of(model)}
 
 
 def service_links(name: str, ports: list[dict[str, Any]]) -> Mapping[str, str]:

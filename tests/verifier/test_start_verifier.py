@@ -102,7 +102,7 @@ def test_an_option_that_makes_no_sense_is_refused(
 
 def test_an_unknown_setting_is_named(plane: ControlPlane, port: int) -> None:
     message = refused_start(plane.kubeconfig, command=command(port), env={"TENURE_MAX_STALENES": "20"})
-    assert message.startswith("tenure: unknown setting TENURE_MAX_STALENES; known are ")
+    assert message.startswith("tenure: unknown variable TENURE_MAX_STALENES. ")
     assert "TENURE_MAX_STALENESS" in message
 
 

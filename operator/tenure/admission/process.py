@@ -15,6 +15,7 @@ from tenure.admission.reader import Context
 from tenure.admission.selftest import find_leak
 from tenure.admission.server import Listener
 from tenure.certificates.keeper import GivenFiles, Keeper, OwnAuthority, keep
+from tenure.domain.durations import parse_duration
 from tenure.domain.resources import KINDS
 from tenure.errors import ForbiddenError, StartRefusedError
 from tenure.kube.cluster import Cluster
@@ -29,7 +30,7 @@ from tenure.observability.prometheus import Measurements
 from tenure.process.kopf_runtime import run_kopf
 from tenure.process.signals import READY, run_to_end, take_signals
 from tenure.process.startup import prepared_before
-from tenure.settings import Settings, WebhookSettings
+from tenure.settings import WebhookSettings
 
 log = logging.getLogger("tenure.admission")
 
@@ -65,15 +66,15 @@ class Webhook:
         self._due = asyncio.Event()
         self._due.set()
         self.listener = Listener(
-            settings.host,
-            settings.port,
+            settings.webhook_host,
+            settings.webhook_port,
             keeper.context,
             {resource.plural: resource.kind for resource in KINDS},
             meter,
         )
 
     @classmethod
-    async def prepare(cls, cluster: Cluster, settings: Settings, webhook: WebhookSettings, meter: Meter) -> Self:
+    async def prepare(cls, cluster: Cluster, settings: WebhookSettings, meter: Meter) -> Self:
         """Check rights, and have a certificate that the API server trusts.
 
         Raises:
@@ -83,8 +84,8 @@ class Webhook:
         await check_admission(
             cluster,
             settings.namespaces,
-            webhook.system_namespace,
-            own_authority=webhook.certificate is None,
+            settings.system_namespace,
+            own_authority=settings.certificate is None,
         )
         registration = await read_registration(cluster)
         if registration is None:
@@ -95,16 +96,16 @@ class Webhook:
                 "ValidatingWebhookConfiguration tenure doesn't fit this version of Tenure (paths "
                 f"{', '.join(sorted(unknown))}); apply manifests/webhooks.yaml"
             )
-        keeper = _keeper(cluster, webhook, registration)
-        await try_leases(cluster, webhook.system_namespace)
+        keeper = _keeper(cluster, settings, registration)
+        await try_leases(cluster, settings.system_namespace)
         await keeper.look()
         context = Context(
             cluster,
             installation=settings.installation,
-            system_namespace=webhook.system_namespace,
-            request_seconds=webhook.request_seconds,
+            system_namespace=settings.system_namespace,
+            request_seconds=settings.request_timeout,
         )
-        return cls(context, keeper, webhook, meter)
+        return cls(context, keeper, settings, meter)
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
         """Register Kopf's admission handlers."""
@@ -163,10 +164,11 @@ class Webhook:
 def _keeper(cluster: Cluster, settings: WebhookSettings, registration: Registration) -> Keeper:
     if settings.certificate is not None:
         return GivenFiles(*settings.certificate)
-    return OwnAuthority(cluster, settings.system_namespace, registration.hosts, settings.certificate_life)
+    life = parse_duration(settings.certificate_life)
+    return OwnAuthority(cluster, settings.system_namespace, registration.hosts, life)
 
 
-async def run_webhook(settings: Settings, webhook_settings: WebhookSettings) -> None:
+async def run_webhook(settings: WebhookSettings) -> None:
     """Serve reviews until SIGTERM or SIGINT, without any watch.
 
     Raises:
@@ -181,7 +183,7 @@ async def run_webhook(settings: Settings, webhook_settings: WebhookSettings) -> 
 
         async def prepare() -> Webhook:
             await check_definitions(cluster)
-            return await Webhook.prepare(cluster, settings, webhook_settings, measurements)
+            return await Webhook.prepare(cluster, settings, measurements)
 
         webhook = await prepared_before(stop, health, prepare, patient=settings.health_port != 0)
         if webhook is None:
@@ -195,6 +197,6 @@ async def run_webhook(settings: Settings, webhook_settings: WebhookSettings) -> 
     log.info("stopped")
 
 
-def run(settings: Settings, webhook_settings: WebhookSettings) -> None:
+def run(settings: WebhookSettings) -> None:
     """Serve reviews in an event loop of its own."""
-    run_to_end(lambda: run_webhook(settings, webhook_settings))
+    run_to_end(lambda: run_webhook(settings))

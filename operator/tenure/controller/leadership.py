@@ -17,7 +17,7 @@ from tenure.kube.leases import try_leases
 from tenure.kube.preflight import check_election
 from tenure.observability.metrics import Meter
 from tenure.process.signals import done_before
-from tenure.settings import ElectionSettings
+from tenure.settings import RunSettings
 
 log = logging.getLogger("tenure.election")
 
@@ -29,7 +29,7 @@ another replica may begin within two seconds, of which it needs one to look at t
 class Leadership:
     """This replica's part, if there is an election."""
 
-    def __init__(self, cluster: Cluster, settings: ElectionSettings | None, meter: Meter) -> None:
+    def __init__(self, cluster: Cluster, settings: RunSettings, meter: Meter) -> None:
         self._cluster = cluster
         self._meter = meter
         self._settings = settings
@@ -41,7 +41,7 @@ class Leadership:
         Raises:
             StartRefusedError: a right is missing, or Tenure's own namespace.
         """
-        if self._settings is not None:
+        if self._settings.leader_election:
             await check_election(self._cluster, self._settings.system_namespace)
             await try_leases(self._cluster, self._settings.system_namespace)
 
@@ -60,12 +60,12 @@ class Leadership:
         Raises:
             LeadershipLostError: on leaving: another replica reconciles, or may do so soon.
         """
-        if self._settings is None:
+        if not self._settings.leader_election:
             yield
             return
         # Connections of its own: no number of slow requests costs the Lease.
         async with Cluster(connection, self._meter, connections=1) as cluster:
-            timing = Timing(self._settings.lease_seconds)
+            timing = Timing(self._settings.lease_duration)
             self._election = Election(cluster, self._settings.system_namespace, _identity(), timing)
             task = asyncio.create_task(_take_part(self._election, controller, stop), name="election")
             try:

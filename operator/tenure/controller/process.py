@@ -24,7 +24,7 @@ from tenure.observability.prometheus import Measurements
 from tenure.process.kopf_runtime import run_kopf
 from tenure.process.signals import READY, result_before, run_to_end, take_signals
 from tenure.process.startup import prepared_before
-from tenure.settings import Settings
+from tenure.settings import RunSettings
 
 if TYPE_CHECKING:
     from tenure.admission.process import Webhook
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("tenure")
 
 
-async def run_operator(settings: Settings) -> None:
+async def run_operator(settings: RunSettings) -> None:
     """Run until SIGTERM or SIGINT, then finish the work in hand.
 
     Raises:
@@ -46,7 +46,7 @@ async def run_operator(settings: Settings) -> None:
     health = Health(measurements)
     connection = await connect()
     async with Cluster(connection, measurements) as cluster, serving(settings.health_port, health):
-        leadership = Leadership(cluster, settings.election, measurements)
+        leadership = Leadership(cluster, settings, measurements)
         controller = _controller(cluster, settings, leadership, health)
         registry = await prepared_before(
             stop,
@@ -73,16 +73,16 @@ async def run_operator(settings: Settings) -> None:
     log.info("stopped")
 
 
-def _controller(cluster: Cluster, settings: Settings, leadership: Leadership, health: Health) -> Controller:
+def _controller(cluster: Cluster, settings: RunSettings, leadership: Leadership, health: Health) -> Controller:
     """The controller, measured and watched over."""
     parts = wire(
         cluster,
         installation=settings.installation,
         namespaces=settings.namespaces,
-        standing_by=settings.election is not None,
+        standing_by=settings.leader_election,
         meter=health.measurements,
     )
-    controller = Controller(parts, resync_seconds=settings.resync_seconds)
+    controller = Controller(parts, resync_seconds=settings.resync)
     health.measurements.read_from(controller.measure)
 
     def why_not_ready() -> str:
@@ -94,7 +94,7 @@ def _controller(cluster: Cluster, settings: Settings, leadership: Leadership, he
 
 
 async def _prepare(
-    cluster: Cluster, settings: Settings, leadership: Leadership, controller: Controller
+    cluster: Cluster, settings: RunSettings, leadership: Leadership, controller: Controller
 ) -> kopf.OperatorRegistry:
     """Check rights, and list everything once; what is registered with Kopf then."""
     await check_cluster(cluster, settings.namespaces)
@@ -105,7 +105,7 @@ async def _prepare(
 
 @contextlib.asynccontextmanager
 async def _admission(
-    cluster: Cluster, settings: Settings, registry: kopf.OperatorRegistry, health: Health, stop: asyncio.Event
+    cluster: Cluster, settings: RunSettings, registry: kopf.OperatorRegistry, health: Health, stop: asyncio.Event
 ) -> AsyncIterator[kopf.WebhookServerProtocol | None]:
     """Serve webhooks too, unless they aren't wanted or aren't installed."""
     webhook = await result_before(stop, _webhook(cluster, settings, health.measurements))
@@ -118,16 +118,16 @@ async def _admission(
         yield webhook.listener
 
 
-async def _webhook(cluster: Cluster, settings: Settings, measurements: Measurements) -> "Webhook | None":
+async def _webhook(cluster: Cluster, settings: RunSettings, measurements: Measurements) -> "Webhook | None":
     """The webhooks, where they are wanted and installed."""
-    if settings.webhook is None:
+    if not settings.webhooks:
         return None
     from tenure.admission.process import Webhook, find_registration  # noqa: PLC0415 - the half that `webhook` runs
 
     if await find_registration(cluster) is None:
         return None
     measurements.include(Component.WEBHOOK)
-    return await Webhook.prepare(cluster, settings, settings.webhook, measurements)
+    return await Webhook.prepare(cluster, settings, measurements)
 
 
 def _registry(informer: Informer) -> kopf.OperatorRegistry:
@@ -149,6 +149,6 @@ def _observer(informer: Informer, resource: type[Resource]) -> Callable[..., Any
     return observe
 
 
-def run(settings: Settings) -> None:
+def run(settings: RunSettings) -> None:
     """Run the operator in an event loop of its own."""
     run_to_end(lambda: run_operator(settings))

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 import typer
 
 from tenure.domain.impact.compare import compare
-from tenure.domain.installation import Installation
-from tenure.impact.formats import OutputFormat
+from tenure.impact.options import ImpactOptions
 from tenure.impact.report import REPORTS
 from tenure.impact.trees import read_trees
 
@@ -15,21 +14,19 @@ PASSES, DOES_NOT_PASS = 0, 2
 """Exit codes: every change may pass as it is; keys end unacknowledged, or a change will be refused."""
 
 
-def impact(
-    base: str, head: str, namespace: str, *, live: bool, installation: Installation, output: OutputFormat
-) -> int:
+def impact(options: ImpactOptions) -> int:
     """Print what the change does, and return the exit code.
 
     Raises:
         BadInputError: there is no such tree, or a manifest can't be understood.
         StartRefusedError: there is no cluster to begin with.
     """
-    before, after = read_trees(base, head, namespace)
-    if live:
+    before, after = read_trees(options.base, options.head, options.namespace)
+    if options.live:
         from tenure.impact.live import read_cluster  # noqa: PLC0415 - without a cluster, no client is needed
 
         cluster = asyncio.run(read_cluster(before.namespaces | after.namespaces))
         before, after = cluster.over(before), after.over(cluster.without(before))
-    comparison = compare(before, after, datetime.now(UTC), installation)
-    typer.echo(REPORTS[output](comparison), nl=False)
+    comparison = compare(before, after, datetime.now(UTC), options.installation)
+    typer.echo(REPORTS[options.output](comparison), nl=False)
     return PASSES if comparison.passes else DOES_NOT_PASS

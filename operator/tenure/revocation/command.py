@@ -8,37 +8,40 @@ from contextlib import contextmanager
 
 import typer
 
+from tenure.domain.moments import parse_moment
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
 from tenure.revocation.ending import Outcome, end_keys
 from tenure.revocation.errors import RevocationError
 from tenure.revocation.formats import OutputFormat
+from tenure.revocation.options import RevokeOptions
 from tenure.revocation.report import NOT_DONE, Report, count, preview
 from tenure.revocation.survey import Scope, Survey, survey
 
 SHOWN_BEFORE_ASKING = 20
 
 
-def revoke(scope: Scope, *, dry_run: bool, yes: bool, output: OutputFormat) -> int:
+def revoke(options: RevokeOptions) -> int:
     """End the keys that are meant, and return the exit code.
 
     Raises:
         RevocationError: nothing was ended; the text says why.
         StartRefusedError: there is no cluster to talk to.
     """
+    scope = Scope(parse_moment(options.issued_before), options.namespaces, options.membership)
     may_ask = sys.stdin.isatty() and sys.stderr.isatty()
-    if not (dry_run or yes or may_ask):
+    if not (options.dry_run or options.yes or may_ask):
         raise RevocationError(
             "no key is ended: there is no terminal to ask in; add --yes, or look first with --dry-run"
         )
-    report = Report(asyncio.run(_look(scope)), dry_run)
+    report = Report(asyncio.run(_look(scope)), options.dry_run)
     _warn_of_empty_places(report.survey, scope)
-    if not dry_run and report.survey.keys:
-        if not yes and not _is_confirmed(report.survey):
+    if not options.dry_run and report.survey.keys:
+        if not options.yes and not _is_confirmed(report.survey):
             typer.echo("no key is ended", err=True)
             return NOT_DONE
         asyncio.run(_end(report))
-    typer.echo(report.as_json() if output is OutputFormat.JSON else report.as_text(), nl=False)
+    typer.echo(report.as_json() if options.output is OutputFormat.JSON else report.as_text(), nl=False)
     if report.complaint:
         typer.echo(f"tenure: {report.complaint}", err=True)
     return report.exit_code

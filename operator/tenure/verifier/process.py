@@ -117,13 +117,13 @@ async def _serve(
 
 
 def _listening(settings: VerifierSettings) -> socket.socket:
+    host, port = settings.verifier_host, settings.verifier_port
     try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        listening = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        place = f"{settings.host}:{settings.port}"
         raise StartRefusedError(
-            f"--verifier-host and --verifier-port: {place}: {os.strerror(error.errno or 0)}"
+            f"--verifier-host and --verifier-port: {host}:{port}: {os.strerror(error.errno or 0)}"
         ) from error
     # Connections inherit it. asyncio sets it only where a socket names its protocol, and this one does not; without it,
     # head and body of an answer are 40 ms apart on a kept connection.
@@ -134,7 +134,7 @@ def _listening(settings: VerifierSettings) -> socket.socket:
 async def _announce(verifier: Verifier, settings: VerifierSettings) -> None:
     while verifier.why_not_ready():  # noqa: ASYNC110 - readiness is a matter of time, no event
         await asyncio.sleep(_LOOK_SECONDS)
-    log.info("%s: tokens are verified on port %d", READY, settings.port)
+    log.info("%s: tokens are verified on port %d", READY, settings.verifier_port)
 
 
 def server_configuration(
@@ -143,8 +143,8 @@ def server_configuration(
     """How the application is served; without a TLS context in plain HTTP."""
     configuration = uvicorn.Config(
         application,
-        host=settings.host,
-        port=settings.port,
+        host=settings.verifier_host,
+        port=settings.verifier_port,
         http=BoundedProtocol,
         ws="none",
         lifespan="off",

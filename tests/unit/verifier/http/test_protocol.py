@@ -31,7 +31,9 @@ async def unread(
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     monkeypatch.setattr(verify_protocol, "HEAD_SECONDS", SECONDS)
     (port,) = free_ports(1)
-    server = uvicorn.Server(server_configuration(VerifierSettings(host="127.0.0.1", port=port), unread))
+    server = uvicorn.Server(
+        server_configuration(VerifierSettings(verifier_host="127.0.0.1", verifier_port=port), unread)
+    )
     serving = asyncio.create_task(server._serve())  # noqa: SLF001 - `serve` takes the signals
     while not server.started:  # noqa: ASYNC110 - it has no event
         await asyncio.sleep(0.01)

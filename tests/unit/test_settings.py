@@ -1,0 +1,97 @@
+"""The settings of each process: what the models refuse, and what follows from their fields."""
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tenure.cli import app
+from tenure.domain.installation import DEFAULTS, Installation, KubernetesAccess, Limits
+from tenure.domain.policy import WhenKeysExist
+from tenure.environment import refuse_unknown_variables
+from tenure.errors import StartRefusedError
+from tenure.impact.options import ImpactOptions
+from tenure.options import options_of, variables_of
+from tenure.revocation.options import RevokeOptions
+from tenure.settings import (
+    PROCESSES,
+    CertificateSettings,
+    ProcessSettings,
+    RunSettings,
+    VerifierSettings,
+    WebhookSettings,
+)
+from tenure_dev.paths import CHECKOUT
+
+FILE = Path("file")
+REFUSED = {
+    "a namespace": ("run --namespace=A/B", "'A/B' is not a valid namespace name"),
+    "Tenure's own namespace": ("webhook --system-namespace=A", "'A' is not a valid namespace name"),
+    "a limit": ("run --limits=max=1", "'max' is"),
+    "a life that is no duration": ("webhook --certificate-life=30d", "'30d' is"),
+    "a life that is too short": ("webhook --certificate-life=29s", "Use a duration from 30s to 87600h"),
+    "a life that is too long": ("webhook --certificate-life=87601h", "Use a duration from 30s to 87600h"),
+    "a moment": ("revoke --issued-before=yesterday", "'yesterday' is"),
+    "a membership": ("revoke --issued-before=0s --membership=a,b", "'a,b' is not a valid Membership name"),
+    "a number": ("run --resync=0.5", "'--resync' (env var: 'TENURE_RESYNC')"),
+}
+
+
+@pytest.mark.parametrize(("line", "says"), REFUSED.values(), ids=REFUSED)
+def test_a_value_that_is_not_allowed_is_refused(line: str, says: str) -> None:
+    result = CliRunner().invoke(app, line.split())
+    assert result.exit_code == 2
+    assert says in result.output
+
+
+@pytest.mark.parametrize("model", PROCESSES.values(), ids=PROCESSES)
+def test_a_mistyped_variable_is_named_with_the_known_ones(model: type[ProcessSettings]) -> None:
+    environ = {"TENURE_LOG_LEVEL": "debug", "TENURE_LOG_LEVLE": "debug", "PATH": "/bin"}
+    with pytest.raises(StartRefusedError, match=r"^unknown variable TENURE_LOG_LEVLE\. .*, TENURE_LOG_LEVEL\b"):
+        refuse_unknown_variables(variables_of(model), environ)
+
+
+def test_a_variable_of_another_process_is_unknown() -> None:
+    with pytest.raises(StartRefusedError, match="unknown variable TENURE_RESYNC"):
+        refuse_unknown_variables(variables_of(VerifierSettings), {"TENURE_RESYNC": "60"})
+
+
+def test_each_known_variable_is_taken() -> None:
+    for model in PROCESSES.values():
+        refuse_unknown_variables(variables_of(model), dict.fromkeys(variables_of(model), "x"))
+
+
+def test_every_option_is_read() -> None:
+    trees = [ast.parse(path.read_text()) for path in (CHECKOUT / "operator").rglob("*.py")]
+    read = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    models = [*PROCESSES.values(), ImpactOptions, RevokeOptions]
+    assert {field.name for model in models for field in options_of(model)} <= read
+
+
+@pytest.mark.parametrize("files", [{"tls_cert_file": FILE}, {"tls_key_file": FILE}])
+def test_half_of_a_certificate_is_refused(files: dict[str, Path]) -> None:
+    with pytest.raises(StartRefusedError, match="belong together"):
+        CertificateSettings(**files)
+
+
+def test_a_certificate_is_both_files_or_none() -> None:
+    assert CertificateSettings().certificate is None
+    files = CertificateSettings(tls_cert_file=FILE, tls_key_file=Path("key"))
+    assert files.certificate == (FILE, Path("key"))
+
+
+def test_without_options_nothing_is_decided_for_organizations() -> None:
+    assert ImpactOptions(base="", head="").installation == DEFAULTS
+    assert WebhookSettings().installation == DEFAULTS
+    assert RunSettings().installation == DEFAULTS
+
+
+def test_every_option_for_all_organizations_reaches_them() -> None:
+    decided = Installation("oidc:", WhenKeysExist.DENY, Limits(max_per_member=5), KubernetesAccess.ROLES)
+    assert not vars(decided).items() & vars(DEFAULTS).items(), "decide this one too"
+    webhook = WebhookSettings(username_prefix="oidc:", when_keys_exist=WhenKeysExist.DENY, limits="maxPerMember=5")
+    assert webhook.installation == replace(decided, kubernetes_access=DEFAULTS.kubernetes_access)
+    run = RunSettings(**vars(webhook), kubernetes_access=KubernetesAccess.ROLES)
+    assert run.installation == decided
