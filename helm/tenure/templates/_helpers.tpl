@@ -38,19 +38,26 @@ app.kubernetes.io/component: {{ .component }}
 {{- join "," $limits -}}
 {{- end }}
 
+{{- /* The options of a component that a value sets. A list gives one argument per element, an empty text none. */ -}}
+{{- define "tenure.args" -}}
+{{- range index (.root.Files.Get "files/arguments.yaml" | fromYaml) .component }}
+{{- $option := .option }}
+{{- $value := $.root.Values }}
+{{- range splitList "." .value }}{{ $value = index $value . }}{{ end }}
+{{- range kindIs "slice" $value | ternary $value (list $value) }}
+{{- if ne (toString .) "" }}
+- {{ printf "%s=%v" $option . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* What the controller and the webhooks share, and no single value sets. */ -}}
 {{- define "tenure.commonArgs" -}}
-{{- range .Values.namespaces }}
-- {{ printf "--namespace=%v" . | quote }}
-{{- end }}
-{{- with .Values.identity.usernamePrefix }}
-- {{ printf "--username-prefix=%v" . | quote }}
-{{- end }}
-- {{ printf "--when-keys-exist=%v" .Values.organizationDefaults.whenKeysExist | quote }}
+- {{ printf "--system-namespace=%v" .Release.Namespace | quote }}
 {{- with include "tenure.limits" . }}
 - {{ printf "--limits=%v" . | quote }}
 {{- end }}
-- {{ printf "--log-format=%v" .Values.logs.format | quote }}
-- {{ printf "--log-level=%v" .Values.logs.level | quote }}
 {{- end }}
 
 {{- /* What the kubelet would tell of each Service, such as TENURE_WEBHOOK_PORT=tcp://…, is no setting of ours. */ -}}

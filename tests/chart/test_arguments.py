@@ -1,0 +1,77 @@
+"""Every option of a process has its argument in the chart, or is left out on purpose."""
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from tenure.cli import app
+from tenure.options import Field, options_of
+from tenure.settings import PROCESSES, ReviewSettings
+from tenure_dev.chart import render
+from tenure_dev.generate.arguments import COMPONENTS, chart_options
+
+LEFT_OUT = {
+    "controller": {field.flag for field in options_of(ReviewSettings)},
+    "webhook": {"--webhook-host"},
+    "verifier": {"--verifier-host"},
+}
+"""The controller's pod serves no webhooks. The others listen on all addresses."""
+
+
+def changed(field: Field) -> Any:
+    """A value that isn't the default."""
+    if field.is_list:
+        return ["acme", "globex"]
+    if isinstance(field.default, StrEnum):
+        return list(type(field.default))[-1].value
+    return field.option.max or "30h"
+
+
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str]]:
+    """Give the arguments of each component where every value that sets an option is changed."""
+    values: dict[str, Any] = {
+        "organizationLimits": {"maxTTL": "720h"},
+        "verifier": {"tlsSecret": "certificate"},
+        "certificates": {"mode": "certManager"},
+    }
+    for value, field in (row for component in COMPONENTS for row in chart_options(component)):
+        *sections, name = value.split(".")
+        section = values
+        for key in sections:
+            section = section.setdefault(key, {})
+        section[name] = changed(field)
+    file = tmp_path_factory.mktemp("values") / "values.json"
+    file.write_text(json.dumps(values))
+    bodies = [body for body in yaml.safe_load_all(render(f"--values={Path(file)}")) if body]
+    return {
+        body["metadata"]["labels"]["app.kubernetes.io/component"]: body["spec"]["template"]["spec"]["containers"][0][
+            "args"
+        ]
+        for body in bodies
+        if body["kind"] == "Deployment"
+    }
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_every_option_is_set_or_left_out_on_purpose(arguments: Mapping[str, list[str]], component: str) -> None:
+    flags = {argument.partition("=")[0].replace("--no-", "--") for argument in arguments[component][1:]}
+    options = {field.flag for field in options_of(PROCESSES[COMPONENTS[component]])}
+    assert options - flags == LEFT_OUT[component], "give the option a value of the chart, or leave it out here"
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_every_value_reaches_its_option(arguments: Mapping[str, list[str]], component: str) -> None:
+    command, *args = arguments[component]
+    assert command == COMPONENTS[component]
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    given = group.commands[command].make_context(command, args).params
+    expected = {field.name: changed(field) for _, field in chart_options(component)}
+    assert {name: given[name] for name in expected} == expected
