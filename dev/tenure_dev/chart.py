@@ -32,13 +32,13 @@ helm install tenure helm/tenure --namespace tenure-system --create-namespace
 helm test tenure --namespace tenure-system
 ```
 
-Three Deployments: the operator, which issues and ends keys, the webhooks, which judge changes before they are stored,
-and the verifier, which says what tokens are worth.
-Each has a ServiceAccount of its own with the least rights; [the rights](../../docs/reference/rights.md) are checked at
-each start. Pods meet the Pod Security Standard *restricted*.
+You get three Deployments. The controller issues and revokes keys, the webhooks check changes before the API server
+stores them, and the verifier verifies tokens. Each has its own ServiceAccount with
+[the rights that it needs](../../docs/reference/rights.md), and checks them at its start. The pods meet the Pod Security
+Standard *restricted*.
 
-The CustomResourceDefinitions are part of the release, so that upgrades bring them up to date; with `crds.keep` they
-stay when it is uninstalled. Images aren't published yet: build one from the `Dockerfile` and set `image.repository`.
+The CustomResourceDefinitions are part of the release, so an upgrade updates them. With `crds.keep` they stay when you
+uninstall the release. No image is published yet, so build one from the `Dockerfile` and set `image.repository`.
 
 ## Values
 
@@ -49,7 +49,7 @@ _PAGE_HEAD = """\
 
 # Helm values
 
-[Install](../install.md) shows how to set them. A value that isn't in this table, or of another type, is refused.
+[Install](../install.md) shows how to set them. Helm rejects a value that isn't in this table or has another type.
 
 """
 
@@ -89,6 +89,8 @@ def _rows(values: Path) -> Iterator[str]:
     for line in text.splitlines():
         if line.lstrip().startswith("# -- "):
             comment = line.lstrip().removeprefix("# -- ")
+        elif comment and line.lstrip().startswith("# "):
+            comment += f" {line.lstrip().removeprefix('# ')}"
         elif found := _KEY.match(line):
             path = [*path[: len(found["indent"]) // 2], found["key"]]
             default: Any = defaults
