@@ -1,4 +1,4 @@
-"""The plan for an ApiKey: issue it, keep it, end it, or say why it waits."""
+"""The plan for an ApiKey: find its state, then issue it, keep it, end it, or say why it waits."""
 
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from tenure.domain.planning.actions import (
 from tenure.domain.planning.events import notices
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
 from tenure.domain.planning.obstacles import describe_suspension, find_obstacle
+from tenure.domain.planning.states import KeyState
 from tenure.domain.policy import OnRoleChange
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey
@@ -29,18 +30,56 @@ _COMMIT_TIME = timedelta(seconds=3)
 
 
 def plan_api_key(seen: ApiKeyObservation) -> Plan[Action]:
-    """What to do about an ApiKey."""
-    key, verdict = seen.api_key, validity(seen.api_key, seen.membership, seen.organization, seen.now)
-    if verdict is Verdict.BEHIND:
-        return Plan(needs_fresh_read=True)
-    if verdict in (Verdict.VALID, Verdict.SUSPENDED):
-        return _keep(seen, suspended=verdict is Verdict.SUSPENDED)
-    obstacle = find_obstacle(seen, verdict)
-    if _awaits_record(seen):
-        return Plan(_end_secret(key), awaits_record=True)
+    """What to do about an ApiKey: its state decides, and `KEY_STEPS` lists each state's steps."""
+    key = seen.api_key
+    state, obstacle = _find(seen)
+    match state:
+        case KeyState.TO_READ:
+            return Plan(needs_fresh_read=True)
+        case KeyState.WORKS | KeyState.SUSPENDED:
+            return _keep(seen, suspended=state is KeyState.SUSPENDED)
+        case KeyState.TO_REPAIR:
+            return Plan(_repair(seen), _end_of_current(key))
+        case KeyState.TO_RECORD:
+            return Plan(_end_secret(key), awaits_record=True)
     if obstacle is None:
         return Plan((*_end_secret(key), IssueToken()))
-    return _wait(seen, obstacle)
+    return _delete(seen) if state is KeyState.TO_DELETE else _wait(seen, obstacle)
+
+
+def find_key_state(seen: ApiKeyObservation) -> KeyState:
+    """The state of a key by the evidence."""
+    state, _ = _find(seen)
+    return state
+
+
+def _find(seen: ApiKeyObservation) -> tuple[KeyState, Obstacle | None]:
+    """The state of a key, and if its token isn't current what forbids another one."""
+    verdict = validity(seen.api_key, seen.membership, seen.organization, seen.now)
+    match verdict:
+        case Verdict.BEHIND:
+            return KeyState.TO_READ, None
+        case Verdict.SUSPENDED:
+            return KeyState.SUSPENDED, None
+        case Verdict.VALID:
+            return (KeyState.WORKS if _is_delivered(seen) else KeyState.TO_REPAIR), None
+    if _awaits_record(seen):
+        return KeyState.TO_RECORD, None
+    obstacle = find_obstacle(seen, verdict)
+    return _find_ended(seen, obstacle), obstacle
+
+
+def _find_ended(seen: ApiKeyObservation, obstacle: Obstacle | None) -> KeyState:
+    """The state of a key whose token isn't current, once a role change is recorded."""
+    status = seen.api_key.status
+    has_secret = status.secret_uid is not None
+    if obstacle is None:
+        return KeyState.TO_REISSUE if has_secret else KeyState.TO_ISSUE
+    if has_secret:
+        return KeyState.TO_DELETE if _deletes_object(seen, obstacle) else KeyState.TO_REVOKE
+    if _leftover(seen) is not None:
+        return KeyState.TO_CLEAN
+    return KeyState.WAITS if status.issued is None else KeyState.REVOKED
 
 
 def issued_status(
@@ -93,20 +132,27 @@ def fate(seen: ApiKeyObservation) -> Fate:
 def _keep(seen: ApiKeyObservation, *, suspended: bool) -> Plan[Action]:
     """The plan for a key whose token is current."""
     key = seen.api_key
-    wake_at = expiry(key, key.status.issued.at if key.status.issued else None)
-    if seen.secret is not None and not suspended:
-        drift = _mend(key, seen.secret.facts)
-        if drift:
-            return Plan(drift, wake_at)
+    wake_at = _end_of_current(key)
     reason, message = (Reason.SUSPENDED, describe_suspension(seen)) if suspended else (Reason.ISSUED, _works(key))
     status = _with_readiness(key.status.model_copy(update={"expires_at": wake_at}), seen, reason, message)
     return Plan(_update(key, status), wake_at)
 
 
-def _mend(key: ApiKey, facts: SecretFacts | None) -> tuple[Action, ...]:
+def _end_of_current(key: ApiKey) -> datetime | None:
+    """When the token that the key has expires."""
+    return expiry(key, key.status.issued.at if key.status.issued else None)
+
+
+def _is_delivered(seen: ApiKeyObservation) -> bool:
+    """Whether the Secret holds the token, as far as it was read."""
+    if seen.secret is None:
+        return True
+    return seen.secret.facts is not None and seen.secret.facts.holds_issued_token(seen.api_key)
+
+
+def _repair(seen: ApiKeyObservation) -> tuple[Action, ...]:
     """Replace a Secret that was deleted or edited."""
-    if facts is not None and facts.holds_issued_token(key):
-        return ()
+    key, facts = seen.api_key, seen.secret.facts if seen.secret else None
     ours = facts is not None and (facts.is_owned_by(key) or facts.uid == key.status.secret_uid)
     what = "deleted" if facts is None else "edited" if ours else "replaced by another one"
     event = EmitEvent(
@@ -120,19 +166,26 @@ def _mend(key: ApiKey, facts: SecretFacts | None) -> tuple[Action, ...]:
     return (*removal, IssueToken(), event)
 
 
+def _delete(seen: ApiKeyObservation) -> Plan[Action]:
+    """The plan for a key whose ApiKey goes with its token."""
+    ending, due = _end_secret(seen.api_key), _deletion_due(seen)
+    return Plan((*ending, DeleteApiKey())) if due <= seen.now else Plan(ending, due)
+
+
 def _wait(seen: ApiKeyObservation, obstacle: Obstacle) -> Plan[Action]:
     """The plan for a key that has no current token and can't get one."""
-    key = seen.api_key
-    ending = _end_secret(key)
-    if not ending and seen.secret is not None and seen.secret.facts is not None:
-        ending = (DeleteSecret(seen.secret.facts.uid),) if seen.secret.facts.is_owned_by(key) else ()
-    if _deletes_object(seen, obstacle):
-        due = _deletion_due(seen)
-        return Plan((*ending, DeleteApiKey())) if due <= seen.now else Plan(ending, due)
+    key, leftover = seen.api_key, _leftover(seen)
+    ending = _end_secret(key) if leftover is None else (DeleteSecret(leftover.uid),)
     ends = expiry(key, None)
     wake_at = ends if ends is not None and ends > seen.now else None
     status = _ended_status(seen, obstacle)
     return Plan((*ending, *notices(key, status.conditions), *_update(key, status)), wake_at)
+
+
+def _leftover(seen: ApiKeyObservation) -> SecretFacts | None:
+    """The key's own Secret that its status doesn't name: a crash came between the two."""
+    key, facts = seen.api_key, seen.secret.facts if seen.secret else None
+    return facts if key.status.secret_uid is None and facts is not None and facts.is_owned_by(key) else None
 
 
 def _deletes_object(seen: ApiKeyObservation, obstacle: Obstacle) -> bool:

@@ -11,6 +11,7 @@ from tenure.domain.planning.actions import EmitEvent, EventType, Plan, Regarding
 from tenure.domain.planning.apikeys import fate
 from tenure.domain.planning.events import notices
 from tenure.domain.planning.observation import ApiKeyObservation
+from tenure.domain.planning.states import ChangeState
 from tenure.domain.policy import MAX_KEYS_PER_MEMBER
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
@@ -48,19 +49,33 @@ class MembershipObservation:
 
 
 def plan_membership(seen: MembershipObservation) -> Plan[StatusAction]:
-    """What to do about a Membership."""
+    """What to do about a Membership: a role change is announced and recorded once, and corrected silently."""
     membership = seen.membership
     if membership.metadata.deleting:
         return Plan()
     change = _role_change(seen)
-    known = membership.status.last_role_change
-    status = _status(seen, change or known)
-    events: tuple[StatusAction, ...] = ()
-    if change is not None and (known is None or known.generation != change.generation):
-        events = _announce(membership, change)
+    status = _status(seen, change or membership.status.last_role_change)
     if status == membership.status:
         return Plan()
+    events: tuple[StatusAction, ...] = ()
+    if change is not None and _find(seen, change) is ChangeState.SEEN:
+        events = _announce(membership, change)
     return Plan((*events, *notices(membership, status.conditions), UpdateStatus(status)))
+
+
+def find_change_state(seen: MembershipObservation) -> ChangeState:
+    """The state of the latest role change by the evidence."""
+    return _find(seen, _role_change(seen))
+
+
+def _find(seen: MembershipObservation, change: RoleChange | None) -> ChangeState:
+    known = seen.membership.status.last_role_change
+    if change is not None:
+        return ChangeState.LATE if known and known.generation == change.generation else ChangeState.SEEN
+    if known is None:
+        return ChangeState.NONE
+    fallen = any(fell_with_role(key, seen.membership) for key in seen.keys)
+    return ChangeState.RECORDED if fallen else ChangeState.DONE
 
 
 def _role_change(seen: MembershipObservation) -> RoleChange | None:
