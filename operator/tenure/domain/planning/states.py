@@ -188,6 +188,7 @@ KEY_STEPS: tuple[Step[KeyState], ...] = (
     Step(KeyState.TO_REPAIR, "the Secret is gone, or another one", _ISSUE, KeyState.WORKS),
     Step(KeyState.TO_REPAIR, "the Secret was edited", _REPLACE, KeyState.WORKS),
     Step(KeyState.TO_REPAIR, "the Secret can't be written", _ISSUE, KeyState.TO_ISSUE),
+    Step(KeyState.TO_REPAIR, "it can't, and a newer rule forbids a token", _ISSUE, KeyState.REVOKED),
     Step(KeyState.TO_READ, "read again", (), KeyState.WORKS),
     Step(KeyState.TO_RECORD, "the record isn't written yet", (DeleteSecret,), KeyState.TO_RECORD),
     Step(KeyState.TO_RECORD, "recorded", (), KeyState.TO_DELETE),
@@ -196,6 +197,7 @@ KEY_STEPS: tuple[Step[KeyState], ...] = (
     Step(KeyState.TO_DELETE, "less than 3 seconds ago", (DeleteSecret,), KeyState.TO_DELETE),
     Step(KeyState.TO_DELETE, "3 seconds later", (DeleteSecret, DeleteApiKey), KeyState.GONE),
     Step(KeyState.TO_REVOKE, "found", _END, KeyState.REVOKED),
+    Step(KeyState.TO_REVOKE, "a crash left another Secret", _END, KeyState.TO_CLEAN),
     Step(KeyState.TO_REVOKE, "taken back before Tenure acted", (), KeyState.WORKS),
     Step(KeyState.TO_REISSUE, "found", _REPLACE, KeyState.WORKS),
     Step(KeyState.TO_REISSUE, "the Secret can't be written", _REPLACE, KeyState.TO_ISSUE),
@@ -242,6 +244,9 @@ CHANGE_STATES: Mapping[ChangeState, Description] = {
 }
 """The states of a role change in words."""
 
+RECORDED = frozenset({ChangeState.RECORDED, ChangeState.LATE, ChangeState.DONE})
+"""The states in which the status has the record of the latest role change. Edits of keys move it among them."""
+
 _RECORD = (EmitEvent, EmitEvent, UpdateStatus)
 
 CHANGE_STEPS: tuple[Step[ChangeState], ...] = (
@@ -250,14 +255,14 @@ CHANGE_STEPS: tuple[Step[ChangeState], ...] = (
     Step(ChangeState.SEEN, "it revokes keys", _RECORD, ChangeState.RECORDED),
     Step(ChangeState.SEEN, "no key to revoke", _RECORD, ChangeState.DONE),
     Step(ChangeState.RECORDED, "the status isn't up to date", _STATUS, ChangeState.RECORDED),
-    Step(ChangeState.RECORDED, "key found late, or saved", (), ChangeState.LATE),
+    Step(ChangeState.RECORDED, "key found late, or saved by forRole", (), ChangeState.LATE),
     Step(ChangeState.RECORDED, "last key handled", (), ChangeState.DONE),
     Step(ChangeState.RECORDED, "role changed", (), ChangeState.SEEN),
     Step(ChangeState.LATE, "keys are left", _STATUS, ChangeState.RECORDED),
     Step(ChangeState.LATE, "no key is left", _STATUS, ChangeState.DONE),
     Step(ChangeState.LATE, "role changed", (), ChangeState.SEEN),
     Step(ChangeState.DONE, "the status isn't up to date", _STATUS, ChangeState.DONE),
-    Step(ChangeState.DONE, "key created anew with forRole", (), ChangeState.LATE),
+    Step(ChangeState.DONE, "key found late, or created again", (), ChangeState.LATE),
     Step(ChangeState.DONE, "role changed", (), ChangeState.SEEN),
 )
 """Every step of a role change."""
