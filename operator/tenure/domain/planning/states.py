@@ -77,12 +77,14 @@ class Step(Generic[S]):
         on: What happens, or what the planner finds besides.
         actions: What Tenure does. Without an action it is an event: you, another program or the clock did it.
         after: The state that follows once the actions are carried out.
+        rare: It takes a crash, a failed write or a cache that is behind, so the drawing leaves it out.
     """
 
     before: S
     on: str
     actions: tuple[type[Action], ...]
     after: S
+    rare: bool = False
 
 
 STAGES: Mapping[KeyState, Stage] = {
@@ -124,7 +126,7 @@ KEY_STATES: Mapping[KeyState, Description] = {
     ),
     KeyState.TO_RECORD: Description(
         "The member's role changed, so the token is rejected. The Membership doesn't list the key as revoked yet.",
-        "what it showed before. The verifier answers `role_changed`",
+        "what it showed before. The verifier answers `RoleChanged`",
         "Tenure deletes the Secret. It leaves the ApiKey alone until `status.lastRoleChange` of the Membership lists "
         "it.",
     ),
@@ -172,6 +174,9 @@ KEY_STATES: Mapping[KeyState, Description] = {
 }
 """The states of a key in words."""
 
+FOUND = "in this state"
+"""What a step is on that Tenure takes in any case."""
+
 _ISSUE, _REPLACE = (IssueToken,), (DeleteSecret, IssueToken)
 _END, _STATUS = (DeleteSecret, UpdateStatus), (UpdateStatus,)
 
@@ -182,32 +187,32 @@ KEY_STEPS: tuple[Step[KeyState], ...] = (
     Step(KeyState.WORKS, "role changed", (), KeyState.TO_RECORD),
     Step(KeyState.WORKS, "expired, member gone, other forRole", (), KeyState.TO_REVOKE),
     Step(KeyState.WORKS, "revision raised", (), KeyState.TO_REISSUE),
-    Step(KeyState.WORKS, "the cache is behind", (), KeyState.TO_READ),
+    Step(KeyState.WORKS, "the cache is behind", (), KeyState.TO_READ, rare=True),
     Step(KeyState.SUSPENDED, "the status isn't up to date", _STATUS, KeyState.SUSPENDED),
     Step(KeyState.SUSPENDED, "lifted", (), KeyState.WORKS),
     Step(KeyState.TO_REPAIR, "the Secret is gone, or another one", _ISSUE, KeyState.WORKS),
     Step(KeyState.TO_REPAIR, "the Secret was edited", _REPLACE, KeyState.WORKS),
-    Step(KeyState.TO_REPAIR, "the Secret can't be written", _ISSUE, KeyState.TO_ISSUE),
-    Step(KeyState.TO_REPAIR, "it can't, and a newer rule forbids a token", _ISSUE, KeyState.REVOKED),
-    Step(KeyState.TO_READ, "read again", (), KeyState.WORKS),
+    Step(KeyState.TO_REPAIR, "the Secret can't be written", _ISSUE, KeyState.TO_ISSUE, rare=True),
+    Step(KeyState.TO_REPAIR, "it can't, and a newer rule forbids a token", _ISSUE, KeyState.REVOKED, rare=True),
+    Step(KeyState.TO_READ, "read again", (), KeyState.WORKS, rare=True),
     Step(KeyState.TO_RECORD, "the record isn't written yet", (DeleteSecret,), KeyState.TO_RECORD),
-    Step(KeyState.TO_RECORD, "recorded", (), KeyState.TO_DELETE),
-    Step(KeyState.TO_RECORD, "recorded", (), KeyState.TO_REVOKE),
-    Step(KeyState.TO_RECORD, "recorded", (), KeyState.TO_REISSUE),
+    Step(KeyState.TO_RECORD, "recorded, onRoleChange deletes it", (), KeyState.TO_DELETE),
+    Step(KeyState.TO_RECORD, "recorded, it stays", (), KeyState.TO_REVOKE),
+    Step(KeyState.TO_RECORD, "recorded, approved by forRole", (), KeyState.TO_REISSUE),
     Step(KeyState.TO_DELETE, "less than 3 seconds ago", (DeleteSecret,), KeyState.TO_DELETE),
     Step(KeyState.TO_DELETE, "3 seconds later", (DeleteSecret, DeleteApiKey), KeyState.GONE),
-    Step(KeyState.TO_REVOKE, "found", _END, KeyState.REVOKED),
-    Step(KeyState.TO_REVOKE, "a crash left another Secret", _END, KeyState.TO_CLEAN),
-    Step(KeyState.TO_REVOKE, "taken back before Tenure acted", (), KeyState.WORKS),
-    Step(KeyState.TO_REISSUE, "found", _REPLACE, KeyState.WORKS),
-    Step(KeyState.TO_REISSUE, "the Secret can't be written", _REPLACE, KeyState.TO_ISSUE),
-    Step(KeyState.TO_ISSUE, "found", _ISSUE, KeyState.WORKS),
-    Step(KeyState.TO_ISSUE, "the Secret can't be written", _ISSUE, KeyState.TO_ISSUE),
+    Step(KeyState.TO_REVOKE, FOUND, _END, KeyState.REVOKED),
+    Step(KeyState.TO_REVOKE, "a crash left another Secret", _END, KeyState.TO_CLEAN, rare=True),
+    Step(KeyState.TO_REVOKE, "taken back before Tenure acted", (), KeyState.WORKS, rare=True),
+    Step(KeyState.TO_REISSUE, FOUND, _REPLACE, KeyState.WORKS),
+    Step(KeyState.TO_REISSUE, "the Secret can't be written", _REPLACE, KeyState.TO_ISSUE, rare=True),
+    Step(KeyState.TO_ISSUE, FOUND, _ISSUE, KeyState.WORKS),
+    Step(KeyState.TO_ISSUE, "the Secret can't be written", _ISSUE, KeyState.TO_ISSUE, rare=True),
     Step(KeyState.TO_ISSUE, "hindered", (), KeyState.WAITS),
     Step(KeyState.TO_ISSUE, "hindered", (), KeyState.REVOKED),
-    Step(KeyState.TO_ISSUE, "hindered after a crash", (), KeyState.TO_CLEAN),
-    Step(KeyState.TO_CLEAN, "never issued", _END, KeyState.WAITS),
-    Step(KeyState.TO_CLEAN, "issued before", _END, KeyState.REVOKED),
+    Step(KeyState.TO_ISSUE, "hindered after a crash", (), KeyState.TO_CLEAN, rare=True),
+    Step(KeyState.TO_CLEAN, "never issued", _END, KeyState.WAITS, rare=True),
+    Step(KeyState.TO_CLEAN, "issued before", _END, KeyState.REVOKED, rare=True),
     Step(KeyState.WAITS, "the status isn't up to date", _STATUS, KeyState.WAITS),
     Step(KeyState.WAITS, "no obstacle", (), KeyState.TO_ISSUE),
     Step(KeyState.REVOKED, "the status isn't up to date", _STATUS, KeyState.REVOKED),
@@ -255,7 +260,7 @@ CHANGE_STEPS: tuple[Step[ChangeState], ...] = (
     Step(ChangeState.SEEN, "it revokes keys", _RECORD, ChangeState.RECORDED),
     Step(ChangeState.SEEN, "no key to revoke", _RECORD, ChangeState.DONE),
     Step(ChangeState.RECORDED, "the status isn't up to date", _STATUS, ChangeState.RECORDED),
-    Step(ChangeState.RECORDED, "key found late, or saved by forRole", (), ChangeState.LATE),
+    Step(ChangeState.RECORDED, "key found late, or saved", (), ChangeState.LATE),
     Step(ChangeState.RECORDED, "last key handled", (), ChangeState.DONE),
     Step(ChangeState.RECORDED, "role changed", (), ChangeState.SEEN),
     Step(ChangeState.LATE, "keys are left", _STATUS, ChangeState.RECORDED),
