@@ -57,6 +57,7 @@ RARE: tuple[list[str], ...] = (
     [HANDLES, "secret deleted", *SEVERED, "membership gone", SWEEPS, SWEEPS],
     [HANDLES, RECORDS, "Viewer", RECORDS, "organization suspended", RECORDS, "Member"],
     [HANDLES, RECORDS, "Viewer", OVERLOOKS, "Analyst"],
+    [HANDLES, RECORDS, "policy Revoke", "Viewer", RECORDS, "Analyst", HANDLES],
 )
 """Histories that chance finds seldom."""
 
