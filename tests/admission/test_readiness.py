@@ -84,22 +84,14 @@ judge.decide = let_in
 from tenure.admission import process as webhook
 
 class Listener(webhook.Listener):
-    def __init__(self, host, port, context, kinds, meter):
+    def __init__(self, address, context, kinds, judge, **others):
         kinds = dict(kinds)
         del kinds[{plural!r}]
-        super().__init__(host, port, context, kinds, meter)
+        super().__init__(address, context, kinds, judge, **others)
 
 webhook.Listener = Listener
 """,
         "/{plural} answers 404",
-    ),
-    "has no handler": (
-        """
-from tenure.admission import kopf_handlers as reviews
-
-reviews.KINDS = [kind for kind in reviews.KINDS if kind.plural != {plural!r}]
-""",
-        "/{plural} refused a request for another reason: an unexpected error in Tenure",
     ),
     "fails": (
         """

@@ -34,8 +34,8 @@ ROWS: dict[str, tuple[Sequence[str], set[str], set[str]]] = {
     ),
     "webhook": (
         ["webhook"],
-        {"kopf", "cryptography", "tenure.admission"},
-        {*VERIFIER, *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
+        {"cryptography", "tenure.admission"},
+        {"kopf", "tenure.process.kopf_runtime", *VERIFIER, *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
     ),
     "verifier": (
         ["verifier"],

@@ -1,15 +1,10 @@
-"""The ValidatingWebhookConfiguration that belongs to the handlers, written from their registry."""
+"""The ValidatingWebhookConfiguration that sends the changes of each kind to its path."""
 
 from collections.abc import Mapping
 from typing import Any
 
-import kopf
-
-from tenure.admission.kopf_handlers import register
-from tenure.admission.reader import Context
-from tenure.domain.installation import DEFAULTS
-from tenure.domain.resources import ApiKey
-from tenure.domain.resources.base import GROUP
+from tenure.domain.resources import KINDS, ApiKey, Membership, Resource
+from tenure.domain.resources.base import GROUP, VERSION
 from tenure.kube.webhooks import NAME
 
 SERVICE = "tenure-webhook"
@@ -38,8 +33,6 @@ _NOT_REVOCATION = {
 
 def webhook_configuration() -> dict[str, Any]:
     """The configuration, for the Service `tenure-webhook`; without a caBundle, which somebody else fills in."""
-    registry = kopf.OperatorRegistry()
-    register(registry, Context(cluster=None, installation=DEFAULTS, system_namespace="", request_seconds=0))  # type: ignore[arg-type]
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
@@ -47,32 +40,30 @@ def webhook_configuration() -> dict[str, Any]:
             "name": NAME,
             "labels": {"app.kubernetes.io/name": "tenure", "app.kubernetes.io/part-of": "tenure"},
         },
-        # Kopf has no public way to list its handlers.
-        "webhooks": [_webhook(handler) for handler in registry._webhooks.get_all_handlers()],  # noqa: SLF001
+        "webhooks": [_webhook(resource) for resource in KINDS],
     }
 
 
-def _webhook(handler: Any) -> Mapping[str, Any]:
-    resource = handler.selector
+def _webhook(resource: type[Resource]) -> Mapping[str, Any]:
     conditions = [_NOT_CLEANUP]
-    if resource.any_name == ApiKey.plural:
+    if resource is ApiKey:
         conditions.append(_NOT_REVOCATION)
     return {
-        "name": f"{handler.id}.{GROUP}",
+        "name": f"{resource.plural}.{GROUP}",
         "admissionReviewVersions": ["v1"],
-        "clientConfig": {"service": {"name": SERVICE, "namespace": NAMESPACE, "path": f"/{handler.id}"}},
+        "clientConfig": {"service": {"name": SERVICE, "namespace": NAMESPACE, "path": f"/{resource.plural}"}},
         "rules": [
             {
-                "apiGroups": [resource.group],
-                "apiVersions": [resource.version],
-                "resources": [resource.any_name],
-                "operations": list(handler.operations),
+                "apiGroups": [GROUP],
+                "apiVersions": [VERSION],
+                "resources": [resource.plural],
+                "operations": ["CREATE", "UPDATE", "DELETE"],
                 "scope": "Namespaced",
             }
         ],
         "matchConditions": conditions,
         "failurePolicy": "Fail",
         "matchPolicy": "Equivalent",
-        "sideEffects": "NoneOnDryRun" if handler.side_effects else "None",
+        "sideEffects": "NoneOnDryRun" if resource is Membership else "None",  # It takes the Lease of the last Owner.
         "timeoutSeconds": TIMEOUT_SECONDS,
     }

@@ -6,15 +6,16 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Self
 
-import kopf
 from yarl import URL
 
 from tenure.admission.connectivity import Reach
-from tenure.admission.kopf_handlers import register
+from tenure.admission.dispatch import judge
 from tenure.admission.reader import Context
 from tenure.admission.selftest import find_leak
 from tenure.admission.server import Listener
 from tenure.certificates.keeper import GivenFiles, Keeper, OwnAuthority, keep
+from tenure.domain.admission.request import AdmissionRequest
+from tenure.domain.admission.verdict import Judgement
 from tenure.domain.durations import parse_duration
 from tenure.domain.resources import KINDS
 from tenure.errors import ForbiddenError, StartRefusedError
@@ -27,7 +28,6 @@ from tenure.observability.catalogue import CERTIFICATE_EXPIRY, CERTIFICATE_RENEW
 from tenure.observability.health import Health, Part, serving
 from tenure.observability.metrics import Component, Meter, Reading
 from tenure.observability.prometheus import Measurements
-from tenure.process.kopf_runtime import run_kopf
 from tenure.process.signals import READY, run_to_end, take_signals
 from tenure.process.startup import prepared_before
 from tenure.settings import WebhookSettings
@@ -40,6 +40,7 @@ ADMISSION_IS_OFF = (
 )
 _UNTESTED = "the self-test hasn't passed yet"
 _SELF_TEST_SECONDS = 1.0
+_RESOURCES = {resource.plural: resource for resource in KINDS}
 
 
 async def find_registration(cluster: Cluster) -> Registration | None:
@@ -60,17 +61,18 @@ class Webhook:
     def __init__(self, context: Context, keeper: Keeper, settings: WebhookSettings, meter: Meter) -> None:
         self._context = context
         self._keeper = keeper
-        self._paths = tuple(f"/{resource.plural}" for resource in KINDS)
+        self._paths = tuple(f"/{path}" for path in _RESOURCES)
         self._flaw = _UNTESTED
         self._reach = Reach(context.cluster)
         self._due = asyncio.Event()
         self._due.set()
         self.listener = Listener(
-            settings.webhook_host,
-            settings.webhook_port,
+            (settings.webhook_host, settings.webhook_port),
             keeper.context,
-            {resource.plural: resource.kind for resource in KINDS},
-            meter,
+            {path: resource.kind for path, resource in _RESOURCES.items()},
+            self._judge,
+            meter=meter,
+            on_no_answer=self._reach.doubt,
         )
 
     @classmethod
@@ -90,7 +92,7 @@ class Webhook:
         registration = await read_registration(cluster)
         if registration is None:
             raise StartRefusedError(ADMISSION_IS_OFF)
-        unknown = {path.strip("/") for path in registration.paths} ^ {resource.plural for resource in KINDS}
+        unknown = {path.strip("/") for path in registration.paths} ^ set(_RESOURCES)
         if unknown:
             raise StartRefusedError(
                 "ValidatingWebhookConfiguration tenure doesn't fit this version of Tenure (paths "
@@ -107,9 +109,8 @@ class Webhook:
         )
         return cls(context, keeper, settings, meter)
 
-    def register(self, registry: kopf.OperatorRegistry) -> None:
-        """Register Kopf's admission handlers."""
-        register(registry, self._context, self._reach.doubt)
+    async def _judge(self, path: str, request: AdmissionRequest) -> Judgement:
+        return await judge(self._context, _RESOURCES[path], request)
 
     def watched_by(self, health: Health) -> None:
         """Have somebody watch over it from now on."""
@@ -126,19 +127,20 @@ class Webhook:
         ]
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Keep the certificate valid, and what is known of the self-test and the API server, while the block runs."""
-        tasks = [
-            asyncio.create_task(keep(self._keeper, self._due.set), name="certificate"),
-            asyncio.create_task(self._test_itself(), name="self-test"),
-            asyncio.create_task(self._reach.watch(), name="reach"),
-        ]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    async def running(self, stop: asyncio.Event) -> AsyncIterator[None]:
+        """Serve until `stop`, and keep the certificate valid and the readiness up to date while the block runs."""
+        async with self.listener.serving(stop):
+            tasks = [
+                asyncio.create_task(keep(self._keeper, self._due.set), name="certificate"),
+                asyncio.create_task(self._test_itself(), name="self-test"),
+                asyncio.create_task(self._reach.watch(), name="reach"),
+            ]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def _own_url(self) -> URL:
@@ -147,7 +149,6 @@ class Webhook:
 
     async def _test_itself(self) -> None:
         """Test at the start and after each new certificate, until it passes."""
-        await self.listener.started.wait()
         while True:
             await self._due.wait()
             self._due.clear()
@@ -188,12 +189,10 @@ async def run_webhook(settings: WebhookSettings) -> None:
         webhook = await prepared_before(stop, health, prepare, patient=settings.health_port != 0)
         if webhook is None:
             return
-        registry = kopf.OperatorRegistry()
-        webhook.register(registry)
         webhook.watched_by(health)
         health.starting = False
-        async with webhook.running():
-            await run_kopf(registry, connection, settings.namespaces, stop, admission_server=webhook.listener)
+        async with webhook.running(stop):
+            await stop.wait()
     log.info("stopped")
 
 

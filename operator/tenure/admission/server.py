@@ -5,17 +5,17 @@ import json
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
-import kopf
 from aiohttp import web
 from pydantic import ValidationError
 
-from tenure.admission.kopf_handlers import HEARING, Hearing
+from tenure.admission.hearing import Hearing, hear
 from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.admission.verdict import Judgement
-from tenure.domain.resources.base import GROUP, VERSION
+from tenure.errors import StartRefusedError
 from tenure.observability.catalogue import ADMISSION, ADMISSION_DURATION
 from tenure.observability.logcontext import log_fields, object_fields
 from tenure.observability.metrics import Meter, Verdict
@@ -35,41 +35,60 @@ _RETRY_SECONDS = 1
 _API_VERSION = "admission.k8s.io/v1"
 
 
+Judge = Callable[[str, AdmissionRequest], Awaitable[Judgement]]
+"""Judges a request that came to a path."""
+
+
 class Listener:
-    """Serves reviews on one path a kind; `kinds` names the kind of each.
+    """Serves reviews on one path a kind; `kinds` names the kind of each."""
 
-    Kopf calls it with the function that runs its handlers.
-    """
-
-    def __init__(self, host: str, port: int, context: ssl.SSLContext, kinds: Mapping[str, str], meter: Meter) -> None:
-        self.address = (host, port)
+    def __init__(
+        self,
+        address: tuple[str, int],
+        context: ssl.SSLContext,
+        kinds: Mapping[str, str],
+        judge: Judge,
+        *,
+        meter: Meter,
+        on_no_answer: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.address = address
         """Where it listens; once it does, with the port that was chosen."""
         self._context = context
         self._kinds = kinds
+        self._judge = judge
         self._meter = meter
-        self._serve: kopf.WebhookFn | None = None
-        self.started = asyncio.Event()
+        self._on_no_answer = on_no_answer
 
-    async def __call__(self, fn: kopf.WebhookFn) -> AsyncIterator[kopf.WebhookClientConfig]:
-        """Listen until cancelled."""
-        self._serve = fn
+    @asynccontextmanager
+    async def serving(self, stop: asyncio.Event) -> AsyncIterator[None]:
+        """Listen until `stop`, which is set when the block ends.
+
+        Raises:
+            StartRefusedError: the port can't be listened on.
+        """
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_post("/{path}", self._review)
         runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=IDLE_SECONDS
         )
         await runner.setup()
+        closing = asyncio.create_task(_close(runner, stop), name="listener")
         try:
-            host, port = self.address
-            site = web.TCPSite(runner, host, port, ssl_context=self._context, reuse_port=True)
-            await site.start()
-            self.address = runner.addresses[0][:2]
-            self.started.set()
-            log.info("reviews are served on %s:%d", *self.address)
-            yield {}
-            await asyncio.Event().wait()
+            await self._listen(runner)
+            yield
         finally:
-            await runner.cleanup()
+            stop.set()
+            await closing
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        host, port = self.address
+        try:
+            await web.TCPSite(runner, host, port, ssl_context=self._context, reuse_port=True).start()
+        except OSError as error:
+            raise StartRefusedError(f"--webhook-port {port}: {error.strerror}") from error
+        self.address = runner.addresses[0][:2]
+        log.info("reviews are served on %s:%d", *self.address)
 
     async def _review(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
@@ -77,17 +96,15 @@ class Listener:
             raise web.HTTPNotFound(text=f"no reviews are served on /{path}\n")
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="a review is application/json\n")
-        hearing, began = Hearing(_parse(await _receive(request))), time.perf_counter()
-        if self._serve is None:
-            raise web.HTTPServiceUnavailable(text="not ready\n")
-        with log_fields(**_fields(self._kinds[path], hearing.request)):
-            await _hear(path, hearing, self._serve)
-            self._record(path, hearing, time.perf_counter() - began)
-        return web.json_response(_review_of(hearing.request, hearing.judgement))
+        asked, began = _parse(await _receive(request)), time.perf_counter()
+        with log_fields(**_fields(self._kinds[path], asked)):
+            hearing = await hear(self._judge(path, asked), asked, self._on_no_answer)
+            self._record(path, asked, hearing, time.perf_counter() - began)
+        return web.json_response(_review_of(asked, hearing.judgement))
 
-    def _record(self, path: str, hearing: Hearing, seconds: float) -> None:
+    def _record(self, path: str, request: AdmissionRequest, hearing: Hearing, seconds: float) -> None:
         """Count a judgement, and log it: never the object, which may hold anything."""
-        request, judgement, verdict = hearing.request, hearing.judgement, _verdict(hearing)
+        judgement, verdict = hearing.judgement, _verdict(hearing)
         kind, operation, dry_run = self._kinds[path], request.operation.value, str(request.dry_run).lower()
         self._meter.count(ADMISSION, kind, operation, verdict.value, dry_run)
         self._meter.observe(ADMISSION_DURATION, seconds, kind, operation)
@@ -98,15 +115,10 @@ class Listener:
         )
 
 
-async def _hear(path: str, hearing: Hearing, serve: kopf.WebhookFn) -> None:
-    """Have Kopf's handler judge."""
-    token = HEARING.set(hearing)
-    try:
-        await serve(_stub(path, hearing.request), webhook=path)  # type: ignore[arg-type]
-    except Exception as error:  # noqa: BLE001 - logged with its traceback there
-        hearing.fail_unexpectedly(error)
-    finally:
-        HEARING.reset(token)
+async def _close(runner: web.AppRunner, stop: asyncio.Event) -> None:
+    """Close all connections at `stop`: Kopf would wait for their tasks, which it doesn't know."""
+    await stop.wait()
+    await runner.cleanup()
 
 
 async def _receive(request: web.Request) -> bytes:
@@ -137,26 +149,6 @@ def _request_of(review: object) -> object:
     if review.get("apiVersion") != _API_VERSION:
         raise ValueError(f"its apiVersion is not {_API_VERSION}")
     return review.get("request")
-
-
-def _stub(path: str, request: AdmissionRequest) -> dict[str, Any]:
-    """The review without its objects: Kopf would remember one state for each of them, for ever.
-
-    Its resource is the path's, so that a handler is found; the handler sees whether the request's is another one.
-    """
-    return {
-        "apiVersion": _API_VERSION,
-        "kind": "AdmissionReview",
-        "request": {
-            "uid": request.uid,
-            "operation": request.operation.value,
-            "resource": {"group": GROUP, "version": VERSION, "resource": path},
-            "userInfo": {"username": request.user_info.username},
-            "dryRun": request.dry_run,
-            "object": {},
-            "oldObject": None,
-        },
-    }
 
 
 def _fields(kind: str, request: AdmissionRequest) -> Mapping[str, Any]:

@@ -57,7 +57,7 @@ async def run_operator(settings: RunSettings) -> None:
         if registry is not None:
             async with (
                 controller.running(),
-                _admission(cluster, settings, registry, health, stop) as server,
+                _admission(cluster, settings, health, stop),
                 leadership.running(connection, controller, stop),
             ):
                 health.starting = False
@@ -68,7 +68,6 @@ async def run_operator(settings: RunSettings) -> None:
                     settings.namespaces,
                     stop,
                     begin_stopping=controller.begin_stopping,
-                    admission_server=server,
                 )
     log.info("stopped")
 
@@ -105,17 +104,16 @@ async def _prepare(
 
 @contextlib.asynccontextmanager
 async def _admission(
-    cluster: Cluster, settings: RunSettings, registry: kopf.OperatorRegistry, health: Health, stop: asyncio.Event
-) -> AsyncIterator[kopf.WebhookServerProtocol | None]:
+    cluster: Cluster, settings: RunSettings, health: Health, stop: asyncio.Event
+) -> AsyncIterator[None]:
     """Serve webhooks too, unless they aren't wanted or aren't installed."""
     webhook = await result_before(stop, _webhook(cluster, settings, health.measurements))
     if webhook is None:
-        yield None
+        yield
         return
-    webhook.register(registry)
     webhook.watched_by(health)
-    async with webhook.running():
-        yield webhook.listener
+    async with webhook.running(stop):
+        yield
 
 
 async def _webhook(cluster: Cluster, settings: RunSettings, measurements: Measurements) -> "Webhook | None":

@@ -22,7 +22,6 @@ async def run_kopf(
     stop: asyncio.Event,
     *,
     begin_stopping: Callable[[], None] = lambda: None,
-    admission_server: kopf.WebhookServerProtocol | None = None,
 ) -> None:
     """Run Kopf until `stop`; no new work begins from then on, while Kopf ends its watches.
 
@@ -40,12 +39,10 @@ async def run_kopf(
 
     kopf.on.cleanup(registry=registry)(end_waiting)
     kopf.on.login(registry=registry)(_login(connection))
-    settings = _settings()
-    settings.admission.server = admission_server
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=registry,
-        settings=settings,
+        settings=_settings(),
         standalone=True,
         identity=_IDENTITY,  # Kopf would ask for the user's name, and in a container the user has none.
         clusterwide=not namespaces,

@@ -1,9 +1,9 @@
-"""The listener by itself, with handlers that fail or do nothing, and with clients that say nothing."""
+"""The listener by itself, with judges that fail, and with clients that say nothing."""
 
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,10 +13,10 @@ import pytest
 
 from support.review import review
 from tenure.admission import server as module
-from tenure.admission.kopf_handlers import HEARING
-from tenure.admission.server import Listener
+from tenure.admission.server import Judge, Listener
 from tenure.certificates.authority import Authority
 from tenure.certificates.keeper import load_pair, server_context
+from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.admission.verdict import Judgement
 from tenure.observability.metrics import Meter
 
@@ -24,24 +24,18 @@ HOST = "127.0.0.1"
 CANARY = "canary-4711"
 LIFE = timedelta(hours=1)
 
-Handler = Callable[..., Awaitable[Mapping[str, Any]]]
-
 AUTHORITY = Authority.create(datetime.now(UTC), LIFE)
 TRUSTING = ssl.create_default_context(cadata=AUTHORITY.certificate.decode())
 
 
 @asynccontextmanager
-async def listening(handler: Handler) -> AsyncIterator[Listener]:
+async def listening(judge: Judge) -> AsyncIterator[Listener]:
     """Give a listener on a free port."""
     context = server_context()
     load_pair(context, AUTHORITY.sign([HOST], datetime.now(UTC), LIFE))
-    listener = Listener(HOST, 0, context, {"memberships": "Membership"}, Meter())
-    serving = listener(handler)  # type: ignore[arg-type]
-    await anext(serving)
-    try:
+    listener = Listener((HOST, 0), context, {"memberships": "Membership"}, judge, meter=Meter())
+    async with listener.serving(asyncio.Event()):
         yield listener
-    finally:
-        await serving.aclose()  # type: ignore[attr-defined]
 
 
 async def post(listener: Listener, path: str, body: Mapping[str, Any]) -> tuple[int, str]:
@@ -58,34 +52,16 @@ async def answer(listener: Listener, body: Mapping[str, Any]) -> tuple[int, Any]
     return status, json.loads(text)
 
 
-async def does_nothing(_: Any, **__: Any) -> Mapping[str, Any]:
-    return {"response": {"allowed": True}}
-
-
-async def fails(_: Any, **__: Any) -> Mapping[str, Any]:
+async def fails(_: str, __: AdmissionRequest) -> Judgement:
     raise RuntimeError(CANARY)
 
 
-async def lets_in(_: Any, **__: Any) -> Mapping[str, Any]:
-    HEARING.get().close(Judgement())
-    return {}
+async def lets_in(_: str, __: AdmissionRequest) -> Judgement:
+    return Judgement()
 
 
-async def is_busy(_: Any, **__: Any) -> Mapping[str, Any]:
-    HEARING.get().close(Judgement(busy="try again", warnings=("look",)).note(to="Viewer"))
-    return {}
-
-
-async def test_what_no_handler_judged_is_denied_whatever_kopf_says() -> None:
-    async with listening(does_nothing) as listener:
-        status, body = await answer(listener, review("acme"))
-    assert status == 200
-    assert body["response"]["allowed"] is False
-    assert body["response"]["status"] == {
-        "code": 403,
-        "reason": "Forbidden",
-        "message": "the review reached no judge",
-    }
+async def is_busy(_: str, __: AdmissionRequest) -> Judgement:
+    return Judgement(busy="try again", warnings=("look",)).note(to="Viewer")
 
 
 @pytest.mark.parametrize("path", ["/", "/elsewhere", "/Memberships", "/memberships/x", "/apikeys"])

@@ -20,14 +20,6 @@ FAULTS = (
         caught_by=(f"{_LISTENER}::test_b_61_an_error_denies_and_is_told_to_the_log_alone",),
     ),
     Fault(
-        name="unjudged",
-        guard="A change that no handler looked at is refused.",
-        where="Hearing",
-        before='default_factory=lambda: Judgement().refuse("the review reached no judge")',
-        after="default_factory=Judgement",
-        caught_by=(f"{_LISTENER}::test_what_no_handler_judged_is_denied_whatever_kopf_says",),
-    ),
-    Fault(
         name="unknown-path",
         guard="A review on an unknown path is answered 404, and never let in.",
         where="Listener._review",
