@@ -33,7 +33,7 @@ class Report:
     @property
     def unfinished(self) -> list[Outcome]:
         """The keys that may go on."""
-        return [outcome for outcome in self.sorted_outcomes if outcome.fate in {Fate.FAILED, Fate.LEFT}]
+        return [one for _, one in self._results if one is not None and one.fate in {Fate.FAILED, Fate.LEFT}]
 
     @property
     def complaint(self) -> str:
@@ -43,17 +43,14 @@ class Report:
         return f"{count(len(self.unfinished))} not ended: {why}" if self.unfinished else ""
 
     @property
-    def sorted_outcomes(self) -> list[Outcome]:
-        """By namespace and name."""
-        return sorted(self.outcomes, key=lambda outcome: (outcome.key.namespace, outcome.key.name))
+    def _results(self) -> list[tuple[ApiKey, Outcome | None]]:
+        """Each key, by namespace and name, and what became of it so far."""
+        outcomes = {(outcome.key.namespace, outcome.key.name): outcome for outcome in self.outcomes}
+        return [(key, outcomes.get((key.namespace, key.name))) for key in self.survey.keys]
 
     def as_text(self) -> str:
         """A table and a sentence."""
-        results = {(outcome.key.namespace, outcome.key.name): _result(outcome) for outcome in self.outcomes}
-        rows = [
-            _row(key, results.get((key.namespace, key.name)) or f"would be ended{_return(key)}")
-            for key in self.survey.keys
-        ]
+        rows = [_row(key, _result(key, outcome)) for key, outcome in self._results]
         rows += [
             (one.namespace, one.name, "-", one.member or "-", "-", f"unclear: {one.doubt}")
             for one in self.survey.unclear
@@ -84,8 +81,7 @@ class Report:
         document = {
             "issuedBefore": format_time(self.survey.cutoff.moment),
             "dryRun": self.dry_run,
-            "keys": [_fields(outcome.key, outcome) for outcome in self.sorted_outcomes]
-            or [_fields(key, None) for key in self.survey.keys],
+            "keys": [_fields(key, outcome) for key, outcome in self._results],
             "unclear": [
                 {"namespace": one.namespace, "name": one.name, "membership": one.member, "doubt": one.doubt}
                 for one in self.survey.unclear
@@ -112,10 +108,12 @@ def _row(key: ApiKey, result: str) -> tuple[str, ...]:
     return key.namespace, key.name, status.key_id or "-", key.spec.membership, issued, result
 
 
-def _result(outcome: Outcome) -> str:
+def _result(key: ApiKey, outcome: Outcome | None) -> str:
+    if outcome is None:
+        return f"would be ended{_return(key)}"
     match outcome.fate:
         case Fate.ENDED:
-            return f"ended{_return(outcome.key)}"
+            return f"ended{_return(key)}"
         case Fate.REISSUED:
             return "has a new token already"
         case Fate.FAILED:
