@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 from tenure.domain.admission.request import Change
@@ -14,12 +14,9 @@ from tenure.domain.resources import Organization, Resource
 from tenure.errors import ObjectNotFoundError
 from tenure.kube.cluster import Cluster
 from tenure.kube.reviews import is_permitted
+from tenure.process.clock import utc_now
 
 R = TypeVar("R", bound=Resource)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Context:
     installation: Installation
     system_namespace: str
     request_seconds: float
-    now: Callable[[], datetime] = _utc_now
+    now: Callable[[], datetime] = utc_now
 
     async def find(self, resource: type[R], namespace: str, name: str) -> R | None:
         """Read an object; None: it doesn't exist."""

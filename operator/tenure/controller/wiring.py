@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from tenure.controller.access.reconciler import Bindings
 from tenure.controller.apikeys import ApiKeys
@@ -21,10 +21,7 @@ from tenure.domain.installation import Installation
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.kube.cluster import Cluster
 from tenure.observability.metrics import Meter, Queue
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+from tenure.process.clock import utc_now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +48,7 @@ def wire(
     namespaces: Sequence[str] = (),
     standing_by: bool = False,
     meter: Meter | None = None,
-    now: Callable[[], datetime] = _utc_now,
+    now: Callable[[], datetime] = utc_now,
 ) -> Parts:
     """Put the parts together: news come in by the informer, its observers queue, reconcilers plan, the executor writes.
 

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from tenure.domain.resources import KINDS, ApiKey, Membership, Resource
 from tenure.domain.tokens import Token
@@ -16,6 +16,7 @@ from tenure.errors import MalformedTokenError, ObjectNotFoundError, TenureError
 from tenure.kube.cluster import Cluster
 from tenure.observability.catalogue import VERIFIER_KEYS, VERIFIER_PROOF
 from tenure.observability.metrics import Reading
+from tenure.process.clock import utc_now
 from tenure.verifier.freshness import Freshness
 from tenure.verifier.index import Death, Index
 from tenure.verifier.list_watch import Changed, Listed, follow
@@ -28,10 +29,6 @@ _MOMENT = timedelta(seconds=60)
 _ALIVE = {Code.VALID, Code.FORBIDDEN, Code.SUSPENDED, Code.PENDING}
 _DUMMY = "sha256:" + "0" * 64
 """Compared where there is no key, so that an unknown id takes as long as a wrong secret."""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class StaleError(TenureError):
@@ -94,7 +91,7 @@ def _is_ahead(decision: Decision, key: ApiKey, now: datetime) -> bool:
 class Verifier:
     """Decides tokens."""
 
-    def __init__(self, cluster: Cluster, *, max_staleness: float, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, cluster: Cluster, *, max_staleness: float, now: Callable[[], datetime] = utc_now) -> None:
         self._cluster = cluster
         self._now = now
         self._max_staleness = max_staleness
