@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from support.order import in_order
-from support.progress import write_failure
-from support.timing import write_times
+from support.run.order import in_order
+from support.run.progress import write_failure
+from support.run.timing import write_times
 from tenure_dev.bytecode import keep_bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.audit import Audit, Entry
-    from support.judged import Judged
-    from support.kubectl import NamespacedKubectl
-    from support.operator_process import OperatorProcess
-    from support.shared_operator import SharedOperator
-    from support.world import World
+    from support.api.audit import Audit, Entry
+    from support.api.kubectl import NamespacedKubectl
+    from support.cluster.world import World
+    from support.programs.judged import Judged
+    from support.programs.operator_process import OperatorProcess
+    from support.programs.shared_operator import SharedOperator
     from tenure_dev.controlplane import ControlPlane
 
-pytest_plugins = ("support.soak",)
+pytest_plugins = ("support.run.soak",)
 
 os.environ["KUBECONFIG"] = os.devnull
 for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
@@ -57,8 +57,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """Give one control plane for the whole run, with Tenure's CRDs and an audit log."""
-    from support.audit import Audit
-    from support.identity import install_identities
+    from support.api.audit import Audit
+    from support.cluster.identity import install_identities
 
     folder = tmp_path_factory.mktemp("control-plane")
     with start_or_find(folder) as plane:
@@ -90,7 +90,7 @@ def start_or_find(folder: Path) -> Iterator[ControlPlane]:
 
 def is_refused(entry: Entry) -> bool:
     """Whether an operator that runs as the chart's ServiceAccount was refused for want of a right."""
-    from support.identity import CONTROLLER
+    from support.cluster.identity import CONTROLLER
 
     gone = "/namespaces/test-" in entry.path and entry.verb == "create"  # A namespace that is going away: 403 too.
     # One that isn't told `--no-webhooks`, as the chart tells it, looks whether it should serve them.
@@ -101,7 +101,7 @@ def is_refused(entry: Entry) -> bool:
 @pytest.fixture
 def namespace(request: pytest.FixtureRequest, control_plane: ControlPlane) -> Iterator[str]:
     """Give a namespace to one test: one that the shared operator serves where the test has that, or else a new one."""
-    from support.client import fresh_namespace
+    from support.api.client import fresh_namespace
 
     if SHARED not in request.node.fixturenames:
         with fresh_namespace(control_plane) as client:
@@ -118,7 +118,7 @@ def shared_operator(
     control_plane: ControlPlane, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SharedOperator]:
     """Give the operator that serves the namespaces of one test after another."""
-    from support.shared_operator import NO_SWEEP, SharedOperator
+    from support.programs.shared_operator import NO_SWEEP, SharedOperator
 
     options = ("--log-level=debug", NO_SWEEP)
     with SharedOperator.for_tests(request, tmp_path_factory, control_plane, *options) as shared:
@@ -152,8 +152,8 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
 
     A test that stops or replaces one of them starts a control plane of its own.
     """
-    from support.judged import judged_plane
-    from support.shared_operator import NO_SWEEP
+    from support.programs.judged import judged_plane
+    from support.programs.shared_operator import NO_SWEEP
 
     with judged_plane(tmp_path_factory.mktemp("judged"), NO_SWEEP) as judged:
         yield judged
@@ -162,7 +162,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
 @pytest.fixture
 def kubectl(control_plane: ControlPlane, namespace: str) -> NamespacedKubectl:
     """Give kubectl bound to the test's namespace."""
-    from support.kubectl import NamespacedKubectl
+    from support.api.kubectl import NamespacedKubectl
 
     return NamespacedKubectl(control_plane.kubectl, namespace)
 
@@ -170,7 +170,7 @@ def kubectl(control_plane: ControlPlane, namespace: str) -> NamespacedKubectl:
 @pytest.fixture
 def audit(control_plane: ControlPlane) -> Audit:
     """Give the requests that the API server answers from here on."""
-    from support.audit import Audit
+    from support.api.audit import Audit
 
     if control_plane.audit_log is None:
         pytest.skip("this cluster writes no audit log")
@@ -180,8 +180,8 @@ def audit(control_plane: ControlPlane) -> Audit:
 @pytest.fixture
 def world(control_plane: ControlPlane, namespace: str) -> Iterator[World]:
     """Give the test's namespace, still empty."""
-    from support.api import Api
-    from support.world import World
+    from support.api.api import Api
+    from support.cluster.world import World
 
     api = Api(control_plane, namespace)
     yield World(api)

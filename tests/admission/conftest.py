@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from support.audit import Audit
-from support.judged import Judged
-from support.world import World, fresh_world
+from support.api.audit import Audit
+from support.cluster.world import World, fresh_world
+from support.programs.judged import Judged
 
 __all__ = ["Judged"]
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from support import manifests, people
-from support.team import PATIENCE, Team, team
+from support.cluster import people
+from support.cluster.team import PATIENCE, Team, team
+from support.objects import manifests
 from tenure.domain.admission.acknowledgement import ANNOTATION
 
 if TYPE_CHECKING:

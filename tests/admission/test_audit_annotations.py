@@ -11,11 +11,11 @@ from uuid import UUID
 
 import pytest
 
-from support import manifests
-from support.changes import ALICE, KEYS, OLGA, OTTO, Attempt, delete, patch
-from support.eventually import eventually
-from support.people import MEMBER
-from support.team import PATIENCE, team
+from support.cases.changes import ALICE, KEYS, OLGA, OTTO, Attempt, delete, patch
+from support.cluster.people import MEMBER
+from support.cluster.team import PATIENCE, team
+from support.objects import manifests
+from support.run.eventually import eventually
 
 if TYPE_CHECKING:
     from admission.conftest import Judged

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support import manifests, people
-from support.cells import PERSON, SERVICE_ACCOUNT, MemberCell, lacked
-from support.client import DRY_RUN, Client, denial_of, fresh_namespace, refusal
-from support.people import (
+from support.api.client import DRY_RUN, Client, denial_of, fresh_namespace, refusal
+from support.cases.cells import PERSON, SERVICE_ACCOUNT, MemberCell, lacked
+from support.cluster import people
+from support.cluster.people import (
     ADMINISTRATOR,
     ANALYST,
     GITOPS,
@@ -23,6 +23,7 @@ from support.people import (
     VIEWER,
     Person,
 )
+from support.objects import manifests
 from tenure.domain.roles import Role
 
 if TYPE_CHECKING:

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from support import people
-from support.client import Client, denial, denial_of, fresh_namespace, refusal
-from support.exchange import DROP, Answer, Reply, Request
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.people import plain, subject
-from support.proxy import Proxy
-from support.webhook_process import WebhookProcess
-from support.world import World
+from support.api.client import Client, denial, denial_of, fresh_namespace, refusal
+from support.cluster import people
+from support.cluster.people import plain, subject
+from support.cluster.world import World
+from support.faults.exchange import DROP, Answer, Reply, Request
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
+from support.programs.webhook_process import WebhookProcess
 from tenure.domain.resources import KINDS
 from tenure.domain.roles import Role
 from tenure.kube.preflight import RIGHTS

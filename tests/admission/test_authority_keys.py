@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support import manifests, people
-from support.cells import HOLDERS, NOBODY, OPERATIONS, KeyCell, lacked
-from support.client import DRY_RUN, Client, denial_of, fresh_namespace, refusal
-from support.people import (
+from support.api.client import DRY_RUN, Client, denial_of, fresh_namespace, refusal
+from support.cases.cells import HOLDERS, NOBODY, OPERATIONS, KeyCell, lacked
+from support.cluster import people
+from support.cluster.people import (
     ADMINISTRATOR,
     ANALYST,
     GITOPS,
@@ -20,6 +20,7 @@ from support.people import (
     VIEWER,
     Person,
 )
+from support.objects import manifests
 
 if TYPE_CHECKING:
     from admission.conftest import Judged

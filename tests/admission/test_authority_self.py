@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import manifests, people
-from support.client import Client, denial, fresh_namespace
+from support.api.client import Client, denial, fresh_namespace
+from support.cluster import people
+from support.objects import manifests
 from tenure.domain.roles import Role
 
 if TYPE_CHECKING:

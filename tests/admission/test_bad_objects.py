@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import attacks, manifests
-from support.acme import Acme, attacked
-from support.attacks import Attack
-from support.client import refusal
-from support.large_metadata import LARGE_METADATA, MANY_LABELS, MEBIBYTE_OF_LABELS
-from support.people import ADMINISTRATOR, GITOPS, LIMITED_GITOPS, MEMBER, OUTSIDER
+from support.api.client import refusal
+from support.cases import attacks
+from support.cases.attacks import Attack
+from support.cluster.acme import Acme, attacked
+from support.cluster.people import ADMINISTRATOR, GITOPS, LIMITED_GITOPS, MEMBER, OUTSIDER
+from support.objects import manifests
+from support.objects.large_metadata import LARGE_METADATA, MANY_LABELS, MEBIBYTE_OF_LABELS
 
 if TYPE_CHECKING:
     from admission.conftest import Judged

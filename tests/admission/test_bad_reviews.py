@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import manifests
-from support.bad_reviews import (
+from support.api.client import fresh_namespace
+from support.api.review import ABSENT, Door, review
+from support.cases.bad_reviews import (
     CANARY,
     DENIED,
     DEPTH,
@@ -24,8 +25,7 @@ from support.bad_reviews import (
     with_metadata,
     with_spec,
 )
-from support.client import fresh_namespace
-from support.review import ABSENT, Door, review
+from support.objects import manifests
 
 if TYPE_CHECKING:
     from admission.conftest import Judged

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from support import manifests
-from support.bad_reviews import (
+from support.api.client import fresh_namespace
+from support.api.review import HOST, JSON, Door, review
+from support.cases.bad_reviews import (
     DENIED,
     MEBIBYTE,
     Row,
@@ -26,10 +27,9 @@ from support.bad_reviews import (
     typed,
     zipped,
 )
-from support.client import fresh_namespace
-from support.eventually import eventually
-from support.review import HOST, JSON, Door, review
-from support.slowness import NEVER, slowness
+from support.objects import manifests
+from support.run.eventually import eventually
+from support.run.slowness import NEVER, slowness
 
 if TYPE_CHECKING:
     from admission.conftest import Judged

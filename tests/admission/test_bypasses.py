@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import attacks, manifests
-from support.acme import SELECTED, Acme, attacked
-from support.attacks import Attack
-from support.kubectl import NamespacedKubectl
-from support.people import ADMINISTRATOR, GITOPS, LIMITED_GITOPS, MEMBER, OUTSIDER, OWNER, VIEWER
-from support.speech import say
+from support.api.kubectl import NamespacedKubectl
+from support.api.speech import say
+from support.cases import attacks
+from support.cases.attacks import Attack
+from support.cluster.acme import SELECTED, Acme, attacked
+from support.cluster.people import ADMINISTRATOR, GITOPS, LIMITED_GITOPS, MEMBER, OUTSIDER, OWNER, VIEWER
+from support.objects import manifests
 
 if TYPE_CHECKING:
     from admission.conftest import Judged

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from support import manifests
-from support.client import Client, denial, fresh_namespace
-from support.people import OUTSIDER, bind, plain, subject, wait_permitted
-from support.webhook_process import WebhookProcess
-from support.world import World
+from support.api.client import Client, denial, fresh_namespace
+from support.cluster.people import OUTSIDER, bind, plain, subject, wait_permitted
+from support.cluster.world import World
+from support.objects import manifests
+from support.programs.webhook_process import WebhookProcess
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support import manifests
-from support.acme import Acme, attacked
-from support.client import denial
-from support.eventually import eventually
-from support.people import OWNER, bind, plain, subject, wait_permitted
+from support.api.client import denial
+from support.cluster.acme import Acme, attacked
+from support.cluster.people import OWNER, bind, plain, subject, wait_permitted
+from support.objects import manifests
+from support.run.eventually import eventually
 
 if TYPE_CHECKING:
     from admission.conftest import Judged

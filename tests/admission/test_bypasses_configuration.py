@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import pytest
 
-from support import manifests
-from support.acme import Acme, attacked
-from support.client import denial, refusal
-from support.eventually import eventually
-from support.people import LIMITED_GITOPS, MEMBERS, Person, is_permitted
+from support.api.client import denial, refusal
+from support.cluster.acme import Acme, attacked
+from support.cluster.people import LIMITED_GITOPS, MEMBERS, Person, is_permitted
+from support.objects import manifests
+from support.run.eventually import eventually
 from tenure.domain.resources import KINDS
 from tenure.kube import webhooks
 

@@ -5,10 +5,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support import manifests
-from support.acme import SELECTED, Acme, attacked
-from support.client import Client, refusal
-from support.people import ADMINISTRATOR, MEMBER, OUTSIDER, OWNER, PEOPLE, Person, bind, rule, subject, wait_permitted
+from support.api.client import Client, refusal
+from support.cluster.acme import SELECTED, Acme, attacked
+from support.cluster.people import (
+    ADMINISTRATOR,
+    MEMBER,
+    OUTSIDER,
+    OWNER,
+    PEOPLE,
+    Person,
+    bind,
+    rule,
+    subject,
+    wait_permitted,
+)
+from support.objects import manifests
 from tenure.domain.resources import KINDS
 
 if TYPE_CHECKING:

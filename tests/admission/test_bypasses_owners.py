@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support import attacks, people
-from support.acme import Acme, attacked
-from support.client import denial
-from support.people import OUTSIDER, OWNER, Person, bind, is_permitted, plain, subject, wait_permitted
+from support.api.client import denial
+from support.cases import attacks
+from support.cluster import people
+from support.cluster.acme import Acme, attacked
+from support.cluster.people import OUTSIDER, OWNER, Person, bind, is_permitted, plain, subject, wait_permitted
 from tenure.domain.resources import KINDS
 
 if TYPE_CHECKING:

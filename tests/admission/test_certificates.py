@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from support import manifests
-from support.authority import bundle, bundle_managers, put_secret, secret, served_by, trust, wait_judged
-from support.client import Client, fresh_namespace
-from support.eventually import eventually
-from support.exchange import Answer, Request
-from support.load import Answers, Call, load
-from support.proxy import Proxy
-from support.slowness import slowness, slowness_now
-from support.soak import Figure, size
-from support.webhook_process import WebhookProcess
+from support.api.client import Client, fresh_namespace
+from support.cluster.authority import bundle, bundle_managers, put_secret, secret, served_by, trust, wait_judged
+from support.faults.exchange import Answer, Request
+from support.faults.proxy import Proxy
+from support.load.load import Answers, Call, load
+from support.objects import manifests
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
+from support.run.slowness import slowness, slowness_now
+from support.run.soak import Figure, size
 from tenure.certificates.authority import Authority
 from tenure.domain.resources.base import API_VERSION
 from tenure.kube import webhooks

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from support import manifests
-from support.altered import altered
-from support.api import ApiRefusedError
-from support.authority import registered, wait_judged
-from support.client import DRY_RUN, Client, fresh_namespace, refusal
-from support.eventually import eventually
-from support.exchange import DROP, Answer, Reply, Request
-from support.probes import OK
-from support.proxy import Proxy
-from support.webhook_process import WebhookProcess
+from support.api.api import ApiRefusedError
+from support.api.client import DRY_RUN, Client, fresh_namespace, refusal
+from support.cluster.authority import registered, wait_judged
+from support.faults.exchange import DROP, Answer, Reply, Request
+from support.faults.proxy import Proxy
+from support.objects import manifests
+from support.programs.altered import altered
+from support.programs.probes import OK
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane
 
 PATIENCE_SECONDS, LOOK_SECONDS = 2.0, 0.2

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import manifests
-from support.audit import Audit
-from support.changes import ALICE, CI, CREATE, OLGA, Attempt, delete, merge, patch
-from support.eventually import eventually
-from support.leases import stored_lease
-from support.people import MEMBER
-from support.team import PATIENCE, Team
+from support.api.audit import Audit
+from support.cases.changes import ALICE, CI, CREATE, OLGA, Attempt, delete, merge, patch
+from support.cluster.leases import stored_lease
+from support.cluster.people import MEMBER
+from support.cluster.team import PATIENCE, Team
+from support.objects import manifests
+from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support import manifests
-from support.changes import ALICE, BOB, CI, KEYS, OLGA, OTTO
-from support.installation import Installation
-from support.leases import hold_lease
-from support.people import ALL_GRANTS, MEMBER, Person, bind_people
-from support.speech import Speech
-from support.team import PATIENCE, Team, team
+from support.api.speech import Speech
+from support.cases.changes import ALICE, BOB, CI, KEYS, OLGA, OTTO
+from support.cluster.leases import hold_lease
+from support.cluster.people import ALL_GRANTS, MEMBER, Person, bind_people
+from support.cluster.team import PATIENCE, Team, team
+from support.objects import manifests
+from support.programs.installation import Installation
 from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure.domain.roles import Role
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from support.authority import HOST, bundle, bundle_managers, registered, secret, served_by, trust, wait_judged
-from support.eventually import eventually
-from support.refused_start import refused_start
-from support.webhook_process import WebhookProcess
+from support.cluster.authority import HOST, bundle, bundle_managers, registered, secret, served_by, trust, wait_judged
+from support.programs.refused_start import refused_start
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.webhooks import NAMESPACE, command
 

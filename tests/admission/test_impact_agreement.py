@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from support.pull_requests import PULL_REQUESTS, Body, PullRequest, Tree, write
-from support.speech import Speech
-from support.team import Team, bare_team
+from support.api.speech import Speech
+from support.cluster.team import Team, bare_team
+from support.objects.pull_requests import PULL_REQUESTS, Body, PullRequest, Tree, write
 from tenure.cli import app
 
 if TYPE_CHECKING:

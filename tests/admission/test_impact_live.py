@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from support import manifests, people
-from support.audit import Audit
-from support.client import Client
-from support.forks import run
-from support.pull_requests import ALICE, BASE, BOTH, OLGA, OTTO, VIEWER, Body, with_role, write
-from support.team import Team, bare_team
+from support.api.audit import Audit
+from support.api.client import Client
+from support.cluster import people
+from support.cluster.team import Team, bare_team
+from support.objects import manifests
+from support.objects.pull_requests import ALICE, BASE, BOTH, OLGA, OTTO, VIEWER, Body, with_role, write
+from support.programs.forks import run
 from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure_dev import kubeconfig
 

@@ -9,14 +9,15 @@ from uuid import uuid4
 import pytest
 import requests
 
-from support import manifests, people
-from support.api import Api, ApiRefusedError
-from support.client import DRY_RUN, Client, denial, fresh_namespace, refusal
-from support.door import rows
-from support.eventually import eventually
-from support.kubectl import NamespacedKubectl
-from support.leases import hold_lease, stored_lease
-from support.webhook_process import WebhookProcess
+from support.api.api import Api, ApiRefusedError
+from support.api.client import DRY_RUN, Client, denial, fresh_namespace, refusal
+from support.api.door import rows
+from support.api.kubectl import NamespacedKubectl
+from support.cluster import people
+from support.cluster.leases import hold_lease, stored_lease
+from support.objects import manifests
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane

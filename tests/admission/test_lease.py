@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import requests
 
-from support import manifests
-from support.api import Api, ApiRefusedError
-from support.authority import registered
-from support.client import Client, denial_of, fresh_namespace, refusal
-from support.eventually import eventually
-from support.exchange import Answer, Reply, Request
-from support.kubectl import NamespacedKubectl
-from support.leases import Gate, hold_lease, is_lease_of, stored_lease, touch
-from support.proxy import Proxy
-from support.review import Door, review
-from support.webhook_process import WebhookProcess
+from support.api.api import Api, ApiRefusedError
+from support.api.client import Client, denial_of, fresh_namespace, refusal
+from support.api.kubectl import NamespacedKubectl
+from support.api.review import Door, review
+from support.cluster.authority import registered
+from support.cluster.leases import Gate, hold_lease, is_lease_of, stored_lease, touch
+from support.faults.exchange import Answer, Reply, Request
+from support.faults.proxy import Proxy
+from support.objects import manifests
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane
 
 REQUEST_SECONDS, LEASE_SECONDS = 1, 11

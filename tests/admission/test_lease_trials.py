@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from support.altered import altered
-from support.operator_process import OperatorProcess
-from support.slowness import slowness
-from support.soak import Figure, size
-from support.trials import Arena, admit_owners
-from support.webhook_process import WebhookProcess
+from support.load.trials import Arena, admit_owners
+from support.programs.altered import altered
+from support.programs.operator_process import OperatorProcess
+from support.programs.webhook_process import WebhookProcess
+from support.run.slowness import slowness
+from support.run.soak import Figure, size
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane

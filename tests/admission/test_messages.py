@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import manifests
-from support.changes import BOUNDS, KEYS, PEOPLE, patch
-from support.speech import plain
-from support.team import Team, team
-from support.words import EVERYTHING, UNACKNOWLEDGED, WARNED
+from support.api.speech import plain
+from support.cases.changes import BOUNDS, KEYS, PEOPLE, patch
+from support.cases.words import EVERYTHING, UNACKNOWLEDGED, WARNED
+from support.cluster.team import Team, team
+from support.objects import manifests
 
 if TYPE_CHECKING:
     from admission.conftest import Judged

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from support import manifests, people
-from support.client import DRY_RUN, Client, refusal
-from support.door import rows
-from support.eventually import eventually
-from support.operator_process import OperatorProcess
-from support.webhook_process import WebhookProcess
-from support.world import World
+from support.api.client import DRY_RUN, Client, refusal
+from support.api.door import rows
+from support.cluster import people
+from support.cluster.world import World
+from support.objects import manifests
+from support.programs.operator_process import OperatorProcess
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane

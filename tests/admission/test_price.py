@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import manifests
-from support.eventually import eventually
-from support.team import PATIENCE, Team, team
+from support.cluster.team import PATIENCE, Team, team
+from support.objects import manifests
+from support.run.eventually import eventually
 
 if TYPE_CHECKING:
     from admission.conftest import Judged

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from support import manifests
-from support.eventually import eventually
-from support.installation import Installation
-from support.team import PATIENCE, Team, team
+from support.cluster.team import PATIENCE, Team, team
+from support.objects import manifests
+from support.programs.installation import Installation
+from support.run.eventually import eventually
 
 WARN, ACKNOWLEDGE, DENY = "Warn", "RequireAcknowledgement", "Deny"
 DEFAULT, BOUND = "--when-keys-exist={}", "--limits=whenKeysExist={}"

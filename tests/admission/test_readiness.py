@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from support.altered import altered
-from support.authority import registered
-from support.eventually import eventually
-from support.exchange import Answer, Request
-from support.probes import OK, probe
-from support.proxy import Proxy
-from support.webhook_process import WebhookProcess
+from support.cluster.authority import registered
+from support.faults.exchange import Answer, Request
+from support.faults.proxy import Proxy
+from support.programs.altered import altered
+from support.programs.probes import OK, probe
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.webhooks import command
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import manifests
-from support.client import Client, denial, fresh_namespace
-from support.kubectl import NamespacedKubectl
-from support.speech import Speech, say
-from support.world import World
+from support.api.client import Client, denial, fresh_namespace
+from support.api.kubectl import NamespacedKubectl
+from support.api.speech import Speech, say
+from support.cluster.world import World
+from support.objects import manifests
 
 if TYPE_CHECKING:
     from admission.conftest import Judged

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from support import manifests
-from support.client import Client, denial, fresh_namespace
-from support.eventually import eventually
-from support.installation import Installation
-from support.world import World
+from support.api.client import Client, denial, fresh_namespace
+from support.cluster.world import World
+from support.objects import manifests
+from support.programs.installation import Installation
+from support.run.eventually import eventually
 from tenure.kube import webhooks
 
 Body = manifests.Body

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support import manifests
-from support.client import Client, denial, fresh_namespace
-from support.world import World
+from support.api.client import Client, denial, fresh_namespace
+from support.cluster.world import World
+from support.objects import manifests
 
 if TYPE_CHECKING:
     from admission.conftest import Judged

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import manifests
-from support.client import Client, denial, denial_of, fresh_namespace, refusal
+from support.api.client import Client, denial, denial_of, fresh_namespace, refusal
+from support.objects import manifests
 from tenure.domain.roles import Role
 
 if TYPE_CHECKING:

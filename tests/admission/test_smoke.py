@@ -1,8 +1,8 @@
 """What everybody meets first: a role change with its price, refused, acknowledged, and shown."""
 
-from support import manifests
-from support.api import ApiRefusedError
-from support.world import World
+from support.api.api import ApiRefusedError
+from support.cluster.world import World
+from support.objects import manifests
 
 
 def test_an_acknowledged_role_change_passes_and_an_unacknowledged_one_does_not(world: World) -> None:

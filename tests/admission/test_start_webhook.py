@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from support import manifests
-from support.authority import registered, secret, wait_judged
-from support.client import denial, fresh_namespace
-from support.eventually import eventually
-from support.operator_process import OperatorProcess
-from support.probes import OK
-from support.proxy import Proxy
-from support.refused_start import refused_start
-from support.rights import grant, rule, title
-from support.webhook_process import WebhookProcess
-from support.world import World
+from support.api.client import denial, fresh_namespace
+from support.cluster.authority import registered, secret, wait_judged
+from support.cluster.world import World
+from support.faults.proxy import Proxy
+from support.objects import manifests
+from support.programs.operator_process import OperatorProcess
+from support.programs.probes import OK
+from support.programs.refused_start import refused_start
+from support.programs.rights import grant, rule, title
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
 from tenure.kube.preflight import (
     ADMISSION_RIGHTS,
     AUTHORITY_RIGHTS,

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from support import manifests, people
-from support.audit import Audit
-from support.authority import wait_judged
-from support.client import Client, fresh_namespace
-from support.load import Answers, load
-from support.role_changes import FORBIDDEN_ROLE, RoleChanges
-from support.soak import Figure, size
-from support.webhook_process import WebhookProcess
+from support.api.audit import Audit
+from support.api.client import Client, fresh_namespace
+from support.cluster import people
+from support.cluster.authority import wait_judged
+from support.load.load import Answers, load
+from support.load.role_changes import FORBIDDEN_ROLE, RoleChanges
+from support.objects import manifests
+from support.programs.webhook_process import WebhookProcess
+from support.run.soak import Figure, size
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CRDS

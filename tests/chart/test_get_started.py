@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from support.eventually import eventually
-from support.slowness import NEVER
+from support.run.eventually import eventually
+from support.run.slowness import NEVER
 from tenure_dev.build import find_or_build
 from tenure_dev.paths import CHECKOUT
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from support.api import Api
-from support.eventually import eventually
-from support.identity import CONTROLLER, WEBHOOK, config_of
-from support.operator_process import OperatorProcess
-from support.webhook_process import WebhookProcess
-from support.world import World
+from support.api.api import Api
+from support.cluster.identity import CONTROLLER, WEBHOOK, config_of
+from support.cluster.world import World
+from support.programs.operator_process import OperatorProcess
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane

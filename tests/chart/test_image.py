@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.identity import CONTROLLER, config_of
-from support.operator_process import OperatorProcess
+from support.cluster.identity import CONTROLLER, config_of
+from support.programs.operator_process import OperatorProcess
 from tenure import __version__
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CHECKOUT

@@ -12,15 +12,15 @@ import pytest
 import requests
 import yaml
 
-from support import manifests
-from support.api import Api, ApiRefusedError
-from support.audit import Audit, Entry
-from support.eventually import eventually
-from support.identity import CONTROLLER, VERIFIER, WEBHOOK, config_of
-from support.operator_process import OperatorProcess
-from support.slowness import NEVER
-from support.webhook_process import WebhookProcess
-from support.world import World
+from support.api.api import Api, ApiRefusedError
+from support.api.audit import Audit, Entry
+from support.cluster.identity import CONTROLLER, VERIFIER, WEBHOOK, config_of
+from support.cluster.world import World
+from support.objects import manifests
+from support.programs.operator_process import OperatorProcess
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
+from support.run.slowness import NEVER
 from tenure.certificates.authority import Authority
 from tenure.domain.tokens import Token
 from tenure_dev import verifier, webhooks

@@ -11,18 +11,19 @@ from typing import Any
 import pytest
 import yaml
 
-from support import manifests, people
-from support.audit import Audit
-from support.client import Client, fresh_namespace
-from support.eventually import eventually
-from support.identity import CONTROLLER
-from support.key_churn import KeyChurn
-from support.load import load_beside
-from support.release import Site, Version, present, previous
-from support.role_changes import FORBIDDEN_ROLE, RoleChanges
-from support.service_network import ServiceNetwork
-from support.soak import Figure, size
-from support.world import World
+from support.api.audit import Audit
+from support.api.client import Client, fresh_namespace
+from support.cluster import people
+from support.cluster.identity import CONTROLLER
+from support.cluster.service_network import ServiceNetwork
+from support.cluster.world import World
+from support.load.key_churn import KeyChurn
+from support.load.load import load_beside
+from support.load.role_changes import FORBIDDEN_ROLE, RoleChanges
+from support.objects import manifests
+from support.programs.release import Site, Version, present, previous
+from support.run.eventually import eventually
+from support.run.soak import Figure, size
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import CHART
 from tenure_dev.controlplane import ControlPlane

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.door import ABSENT, DURATION, NAME, NAMES, ROLES, Bad, Body, Change, Door, door, rows, with_spec
-from support.manifests import api_key
+from support.api.door import ABSENT, DURATION, NAME, NAMES, ROLES, Bad, Body, Change, Door, door, rows, with_spec
+from support.objects.manifests import api_key
 from tenure.domain.resources import ApiKey
 from tenure_dev.controlplane import ControlPlane
 

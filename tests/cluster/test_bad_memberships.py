@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from support.door import ABSENT, NAME, NAMES, ROLES, Bad, Body, Change, Door, door, rows, with_spec
-from support.manifests import marked, member, service_account
+from support.api.door import ABSENT, NAME, NAMES, ROLES, Bad, Body, Change, Door, door, rows, with_spec
+from support.objects.manifests import marked, member, service_account
 from tenure.domain.resources import Membership
 from tenure.domain.roles import Role
 from tenure_dev.controlplane import ControlPlane

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from support.door import ABSENT, DURATION, NAME, NAMES, Bad, Body, Change, Door, door, rows, with_spec
-from support.manifests import organization
+from support.api.door import ABSENT, DURATION, NAME, NAMES, Bad, Body, Change, Door, door, rows, with_spec
+from support.objects.manifests import organization
 from tenure.domain.resources import Organization
 from tenure_dev.controlplane import ControlPlane
 

@@ -12,12 +12,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from support import bare_authority
-from support.bare_authority import STRICT_COMMAND
-from support.operator_process import OperatorProcess
-from support.refused_start import refused_start
-from support.verifier_process import VerifierProcess
-from support.webhook_process import WebhookProcess
+from support.cluster import bare_authority
+from support.cluster.bare_authority import STRICT_COMMAND
+from support.programs.operator_process import OperatorProcess
+from support.programs.refused_start import refused_start
+from support.programs.verifier_process import VerifierProcess
+from support.programs.webhook_process import WebhookProcess
 from tenure_dev import kubeconfig, operator, verifier, webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.certificates import issue

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from support.audit import Audit
-from support.eventually import eventually
-from support.kubectl import NamespacedKubectl
-from support.processes import running_in
+from support.api.audit import Audit
+from support.api.kubectl import NamespacedKubectl
+from support.programs.processes import running_in
+from support.run.eventually import eventually
 from tenure_dev import controlplane
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane

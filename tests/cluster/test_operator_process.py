@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from support.eventually import eventually
-from support.operator_process import OperatorProcess
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 
 STAND_IN = textwrap.dedent("""
     import os, signal, sys, time

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from support.eventually import eventually
-from support.exchange import DROP, Answer, Reply, Request
-from support.kubectl import NamespacedKubectl
-from support.proxy import Proxy
+from support.api.kubectl import NamespacedKubectl
+from support.faults.exchange import DROP, Answer, Reply, Request
+from support.faults.proxy import Proxy
+from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.kubectl import Kubectl
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from support.api import Api
-from support.kubectl import NamespacedKubectl
-from support.manifests import Body, api_key, marked, member, organization, service_account
+from support.api.api import Api
+from support.api.kubectl import NamespacedKubectl
+from support.objects.manifests import Body, api_key, marked, member, organization, service_account
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 from tenure_dev.controlplane import ControlPlane
 

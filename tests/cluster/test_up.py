@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from support.eventually import eventually
-from support.processes import running_in
-from support.slowness import NEVER
+from support.programs.processes import running_in
+from support.run.eventually import eventually
+from support.run.slowness import NEVER
 from tenure_dev.build import find_or_build
 from tenure_dev.kubectl import Kubectl
 

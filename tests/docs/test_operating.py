@@ -11,13 +11,13 @@ from itertools import groupby
 import jq
 import pytest
 
-from support.api import Api
-from support.authority import bundle, secret, wait_judged
-from support.eventually import eventually
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.webhook_process import WebhookProcess
-from support.world import World
+from support.api.api import Api
+from support.cluster.authority import bundle, secret, wait_judged
+from support.cluster.world import World
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from support.client import fresh_namespace
-from support.identity import CONTROLLER, config_of
-from support.operator_process import OperatorProcess
-from support.replicas import Replicas, delete_lease
-from support.shared_operator import SharedOperator
+from support.api.client import fresh_namespace
+from support.cluster.identity import CONTROLLER, config_of
+from support.programs.operator_process import OperatorProcess
+from support.programs.replicas import Replicas, delete_lease
+from support.programs.shared_operator import SharedOperator
 from tenure_dev.cluster import RunningCluster
 from tenure_dev.controlplane import ControlPlane
 

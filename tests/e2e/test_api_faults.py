@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from support.eventually import eventually
-from support.exchange import DROP, Answer, Reply
-from support.identity import CONTROLLER
-from support.lies import KINDS, TOO_MANY, OnceEach
-from support.manifests import api_key, member, organization, service_account
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.state import counts, state
-from support.world import Body, World
+from support.cluster.identity import CONTROLLER
+from support.cluster.state import counts, state
+from support.cluster.world import Body, World
+from support.faults.exchange import DROP, Answer, Reply
+from support.faults.lies import KINDS, TOO_MANY, OnceEach
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, member, organization, service_account
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane
 
 END: Body = {

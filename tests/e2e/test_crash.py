@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from support.crashes import SLOWLY, WITHIN, CrashSite, Victim
-from support.eventually import eventually
-from support.manifests import api_key, marked, member, organization
-from support.soak import Figure, size
-from support.state import counts, key_state, state
-from support.world import Body, World
+from support.cluster.state import counts, key_state, state
+from support.cluster.world import Body, World
+from support.faults.crashes import SLOWLY, WITHIN, CrashSite, Victim
+from support.objects.manifests import api_key, marked, member, organization
+from support.run.eventually import eventually
+from support.run.soak import Figure, size
 from tenure.domain.tokens import Token
 from tenure_dev.controlplane import ControlPlane
 

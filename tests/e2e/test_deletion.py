@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from support.eventually import eventually
-from support.exchange import Request
-from support.identity import CONTROLLER
-from support.kubectl import NamespacedKubectl
-from support.manifests import api_key, held, member, organization, service_account
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.world import PLURALS, Body, World
+from support.api.kubectl import NamespacedKubectl
+from support.cluster.identity import CONTROLLER
+from support.cluster.world import PLURALS, Body, World
+from support.faults.exchange import Request
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, held, member, organization, service_account
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 from tenure.domain.tokens import Token
 from tenure_dev.controlplane import ControlPlane
 

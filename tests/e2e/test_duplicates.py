@@ -2,10 +2,10 @@
 
 import pytest
 
-from support import manifests
-from support.eventually import eventually
-from support.operator_process import OperatorProcess
-from support.world import World
+from support.cluster.world import World
+from support.objects import manifests
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 
 LONG = 30.0
 

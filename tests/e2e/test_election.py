@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from support.eventually import eventually
-from support.exchange import Answer, Exchange, Reply, Request
-from support.identity import CONTROLLER, install_identities
-from support.manifests import api_key, member, organization
-from support.observed import value
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.replicas import (
+from support.cluster.identity import CONTROLLER, install_identities
+from support.cluster.world import World
+from support.faults.exchange import Answer, Exchange, Reply, Request
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, member, organization
+from support.programs.observed import value
+from support.programs.operator_process import OperatorProcess
+from support.programs.replicas import (
     LEADS,
     LEASE_SECONDS,
     Replicas,
@@ -27,7 +27,7 @@ from support.replicas import (
     wait_leads,
     wait_lost,
 )
-from support.world import World
+from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane
 
 

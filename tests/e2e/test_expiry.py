@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from support.eventually import eventually
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.world import Body, World
+from support.cluster.world import Body, World
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
 from tenure.domain.validity import validity

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 import requests
 
-from support.api import Api
-from support.audit import Audit
-from support.churn import Churn, Witness, check_settled
-from support.eventually import eventually
-from support.exchange import Answer, Reply, Request
-from support.identity import CONTROLLER
-from support.manifests import api_key, member, organization
-from support.proxy import Proxy
-from support.replicas import (
+from support.api.api import Api
+from support.api.audit import Audit
+from support.cluster.identity import CONTROLLER
+from support.cluster.world import World
+from support.faults.exchange import Answer, Reply, Request
+from support.faults.proxy import Proxy
+from support.load.churn import Churn, Witness, check_settled
+from support.objects.manifests import api_key, member, organization
+from support.programs.replicas import (
     LASTING_SECONDS,
     LEADS,
     LEASE_SECONDS,
@@ -29,8 +29,8 @@ from support.replicas import (
     wait_leads,
     wait_lost,
 )
-from support.soak import Figure, check_promise, size
-from support.world import World
+from support.run.eventually import eventually
+from support.run.soak import Figure, check_promise, size
 from tenure_dev.controlplane import ControlPlane
 
 BURST = size(short=10, soak=20)

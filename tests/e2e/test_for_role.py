@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from support.audit import Audit
-from support.eventually import eventually
-from support.identity import CONTROLLER, config_of
-from support.kubectl import NamespacedKubectl
-from support.manifests import api_key, marked, member, organization
-from support.operator_process import OperatorProcess
-from support.sweeps import lists_in, wait_sweeps
-from support.world import Body, World
+from support.api.audit import Audit
+from support.api.kubectl import NamespacedKubectl
+from support.cluster.identity import CONTROLLER, config_of
+from support.cluster.world import Body, World
+from support.objects.manifests import api_key, marked, member, organization
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
+from support.run.sweeps import lists_in, wait_sweeps
 from tenure.domain.tokens import Token
 from tenure_dev.controlplane import ControlPlane
 

@@ -5,22 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from support.api import Api, ApiRefusedError
-from support.authority import registered
-from support.churn import Churn, check_settled
-from support.eventually import eventually
-from support.identity import CONTROLLER, config_of
-from support.manifests import member, organization
-from support.proxy import Proxy
-from support.refused_start import refused_start
-from support.replicas import (
+from support.api.api import Api, ApiRefusedError
+from support.cluster.authority import registered
+from support.cluster.identity import CONTROLLER, config_of
+from support.cluster.world import World
+from support.faults.proxy import Proxy
+from support.load.churn import Churn, check_settled
+from support.objects.manifests import member, organization
+from support.programs.refused_start import refused_start
+from support.programs.replicas import (
     LEADS,
     Replicas,
     delete_lease,
     stored_lease,
 )
-from support.sweeps import lists_through, wait_sweeps
-from support.world import World
+from support.run.eventually import eventually
+from support.run.sweeps import lists_through, wait_sweeps
 from tenure_dev import webhooks
 from tenure_dev.controlplane import ControlPlane, free_ports
 

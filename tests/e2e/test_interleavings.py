@@ -14,12 +14,12 @@ from random import Random
 
 import pytest
 
-from support.api import Api
-from support.eventually import eventually
-from support.manifests import api_key, member, organization
-from support.slowness import NEVER, slowness
-from support.soak import Figure, size
-from support.world import Body, World
+from support.api.api import Api
+from support.cluster.world import Body, World
+from support.objects.manifests import api_key, member, organization
+from support.run.eventually import eventually
+from support.run.slowness import NEVER, slowness
+from support.run.soak import Figure, size
 from tenure.domain.resources import ApiKey
 from tenure.domain.secret import STAMP_ANNOTATION, stamp_text
 from tenure_dev.controlplane import ControlPlane

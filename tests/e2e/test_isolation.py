@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from support.audit import Audit
-from support.eventually import eventually
-from support.exchange import Answer, Reply, Request
-from support.identity import CONTROLLER, config_of
-from support.manifests import api_key, marked, member, organization, secret
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.state import counts
-from support.sweeps import lists_in, wait_sweeps
-from support.world import Body, World, fresh_world
+from support.api.audit import Audit
+from support.cluster.identity import CONTROLLER, config_of
+from support.cluster.state import counts
+from support.cluster.world import Body, World, fresh_world
+from support.faults.exchange import Answer, Reply, Request
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, marked, member, organization, secret
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
+from support.run.sweeps import lists_in, wait_sweeps
 from tenure.domain.tokens import Token
 from tenure_dev.controlplane import ControlPlane
 

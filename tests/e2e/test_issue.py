@@ -4,10 +4,10 @@ from itertools import permutations
 
 import pytest
 
-from support.audit import Audit
-from support.eventually import eventually
-from support.manifests import api_key, member, organization
-from support.world import Body, World
+from support.api.audit import Audit
+from support.cluster.world import Body, World
+from support.objects.manifests import api_key, member, organization
+from support.run.eventually import eventually
 
 USER_AGENT = "tenure"
 

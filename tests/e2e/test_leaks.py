@@ -11,16 +11,16 @@ from random import Random
 
 import pytest
 
-from support.etcd import current_revision, writes_between
-from support.eventually import eventually
-from support.exchange import Answer, Reply, Request
-from support.identity import CONTROLLER
-from support.kubectl import NamespacedKubectl
-from support.manifests import api_key, member, organization, secret
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.soak import Figure, size
-from support.world import World
+from support.api.etcd import current_revision, writes_between
+from support.api.kubectl import NamespacedKubectl
+from support.cluster.identity import CONTROLLER
+from support.cluster.world import World
+from support.faults.exchange import Answer, Reply, Request
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, member, organization, secret
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
+from support.run.soak import Figure, size
 from tenure_dev.controlplane import ControlPlane
 
 FAULTS = size(short=[(4, 7)], soak=[(4, 7), (3, 5), (5, 3), (2, 9)])

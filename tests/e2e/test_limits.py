@@ -2,10 +2,10 @@
 
 import pytest
 
-from support.eventually import eventually
-from support.manifests import api_key, member, organization, service_account
-from support.operator_process import OperatorProcess
-from support.world import World
+from support.cluster.world import World
+from support.objects.manifests import api_key, member, organization, service_account
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 
 YEAR = "8760h"
 

@@ -7,18 +7,18 @@ from uuid import uuid4
 
 import pytest
 
-from support.api import Api
-from support.audit import Audit
-from support.eventually import eventually
-from support.exchange import DROP, Answer, Exchange, Reply
-from support.identity import CONTROLLER, config_of
-from support.lies import NOT_SERVED, answer_lists, answer_reads, emptied, fail_watch, record_lists
-from support.manifests import api_key, manifest, member, organization, service_account
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.soak import size
-from support.sweeps import lists_through, wait_sweeps
-from support.world import World
+from support.api.api import Api
+from support.api.audit import Audit
+from support.cluster.identity import CONTROLLER, config_of
+from support.cluster.world import World
+from support.faults.exchange import DROP, Answer, Exchange, Reply
+from support.faults.lies import NOT_SERVED, answer_lists, answer_reads, emptied, fail_watch, record_lists
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, manifest, member, organization, service_account
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
+from support.run.soak import size
+from support.run.sweeps import lists_through, wait_sweeps
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CRDS

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from support.audit import Audit
-from support.eventually import eventually
-from support.identity import CONTROLLER, config_of
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.soak import Figure, size
-from support.sweeps import USER_AGENT, lists_in, wait_sweeps
-from support.world import World
+from support.api.audit import Audit
+from support.cluster.identity import CONTROLLER, config_of
+from support.cluster.world import World
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
+from support.run.soak import Figure, size
+from support.run.sweeps import USER_AGENT, lists_in, wait_sweeps
 from tenure_dev.controlplane import ControlPlane
 
 KEYS = size(short=100, soak=1000)

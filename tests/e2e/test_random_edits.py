@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from support.audit import Audit
-from support.churn import Witness
-from support.edits import Book, Edits
-from support.eventually import eventually
-from support.identity import VERIFIER, config_of
-from support.operator_process import OperatorProcess
-from support.replicas import Replicas
-from support.soak import Figure, edit_minutes, seed
-from support.sweeps import USER_AGENT, lists_in, wait_sweeps
-from support.verifier_process import VerifierProcess
-from support.world import World
+from support.api.audit import Audit
+from support.cluster.identity import VERIFIER, config_of
+from support.cluster.world import World
+from support.load.churn import Witness
+from support.load.edits import Book, Edits
+from support.programs.operator_process import OperatorProcess
+from support.programs.replicas import Replicas
+from support.programs.verifier_process import VerifierProcess
+from support.run.eventually import eventually
+from support.run.soak import Figure, edit_minutes, seed
+from support.run.sweeps import USER_AGENT, lists_in, wait_sweeps
 
 MINUTES = edit_minutes(short=0)
 ROUNDS = 4

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from support.identity import CONTROLLER, config_of
-from support.manifests import api_key, manifest, member, organization, service_account
-from support.operator_process import OperatorProcess
-from support.world import Body, World, fresh_world
+from support.cluster.identity import CONTROLLER, config_of
+from support.cluster.world import Body, World, fresh_world
+from support.objects.manifests import api_key, manifest, member, organization, service_account
+from support.programs.operator_process import OperatorProcess
 from tenure.domain.tokens import Token
 from tenure_dev.controlplane import ControlPlane
 

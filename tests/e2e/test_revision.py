@@ -2,9 +2,9 @@
 
 import pytest
 
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.world import World
+from support.cluster.world import World
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
 
 
 @pytest.mark.usefixtures("operator")

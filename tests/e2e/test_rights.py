@@ -8,15 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from support.client import fresh_namespace
-from support.eventually import eventually
-from support.exchange import Answer, Reply, Request
-from support.kubectl import NamespacedKubectl
-from support.manifests import api_key, member, organization, secret
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.refused_start import refused_start
-from support.world import World
+from support.api.client import fresh_namespace
+from support.api.kubectl import NamespacedKubectl
+from support.cluster.world import World
+from support.faults.exchange import Answer, Reply, Request
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, member, organization, secret
+from support.programs.operator_process import OperatorProcess
+from support.programs.refused_start import refused_start
+from support.run.eventually import eventually
 from tenure.domain.resources import KINDS
 from tenure.kube.preflight import RIGHTS, Right
 from tenure_dev.controlplane import ControlPlane

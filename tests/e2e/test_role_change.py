@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from support.eventually import eventually
-from support.identity import CONTROLLER
-from support.kubectl import NamespacedKubectl
-from support.manifests import api_key, marked, member, organization, service_account
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.world import Body, World
+from support.api.kubectl import NamespacedKubectl
+from support.cluster.identity import CONTROLLER
+from support.cluster.world import Body, World
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, marked, member, organization, service_account
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane
 
 ALICES = ("laptop", "pipeline", "robot")

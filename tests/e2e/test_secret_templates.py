@@ -2,9 +2,9 @@
 
 import pytest
 
-from support.eventually import eventually
-from support.manifests import api_key, member, organization
-from support.world import World
+from support.cluster.world import World
+from support.objects.manifests import api_key, member, organization
+from support.run.eventually import eventually
 
 RESERVED = (
     "app.kubernetes.io/",

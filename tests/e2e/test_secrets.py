@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from support.audit import Audit
-from support.eventually import eventually
-from support.identity import CONTROLLER
-from support.manifests import api_key, member, organization, secret
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.shared_operator import SharedOperator
-from support.sweeps import lists_in, wait_sweeps
-from support.world import Body, World
+from support.api.audit import Audit
+from support.cluster.identity import CONTROLLER
+from support.cluster.world import Body, World
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, member, organization, secret
+from support.programs.operator_process import OperatorProcess
+from support.programs.shared_operator import SharedOperator
+from support.run.eventually import eventually
+from support.run.sweeps import lists_in, wait_sweeps
 from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure_dev.controlplane import ControlPlane
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from support.api import ApiRefusedError
-from support.eventually import eventually
-from support.manifests import api_key, member, organization, service_account
-from support.operator_process import OperatorProcess
-from support.world import World
+from support.api.api import ApiRefusedError
+from support.cluster.world import World
+from support.objects.manifests import api_key, member, organization, service_account
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 from tenure.domain.roles import Capability, Level, Role, capabilities
 
 KEYS = ("deploy", "backup")

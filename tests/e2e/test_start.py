@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from support.operator_process import OperatorProcess
-from support.refused_start import USAGE, refused_start
+from support.programs.operator_process import OperatorProcess
+from support.programs.refused_start import USAGE, refused_start
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CRDS

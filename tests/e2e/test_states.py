@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from support.api import Api
-from support.arrangements import ARRANGEMENTS, NOT_ARRANGED, REACHED, namespaces_for_states, reach, title
-from support.world import World
+from support.api.api import Api
+from support.cases.arrangements import ARRANGEMENTS, NOT_ARRANGED, REACHED, namespaces_for_states, reach, title
+from support.cluster.world import World
 from tenure.domain.reasons import STATES, State
 from tenure_dev.controlplane import ControlPlane
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from support.eventually import eventually
-from support.exchange import Answer, Request
-from support.identity import CONTROLLER, config_of
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.verifier_process import VerifierProcess
-from support.world import World
+from support.cluster.identity import CONTROLLER, config_of
+from support.cluster.world import World
+from support.faults.exchange import Answer, Request
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
+from support.programs.verifier_process import VerifierProcess
+from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane
 
 MOMENTS = {

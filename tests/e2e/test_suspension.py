@@ -2,9 +2,9 @@
 
 import pytest
 
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.world import Body, World
+from support.cluster.world import Body, World
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
 from tenure.domain.tokens import Token
 
 BOBS = "bobs"

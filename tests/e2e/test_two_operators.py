@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from support.audit import Audit
-from support.churn import Churn, Witness, check_settled
-from support.exchange import Answer, Reply, Request
-from support.identity import CONTROLLER, config_of
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.sweeps import lists_in, wait_sweeps
-from support.world import Body, World
+from support.api.audit import Audit
+from support.cluster.identity import CONTROLLER, config_of
+from support.cluster.world import Body, World
+from support.faults.exchange import Answer, Reply, Request
+from support.faults.proxy import Proxy
+from support.load.churn import Churn, Witness, check_settled
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
+from support.run.sweeps import lists_in, wait_sweeps
 from tenure_dev.controlplane import ControlPlane
 
 STEPS = 40

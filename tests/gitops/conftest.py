@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from support.api import Api
-from support.arrangements import ACME, ALICE, LAPTOP, REACHED, namespaces_for_states, reach, title
-from support.client import fresh_namespace
-from support.identity import CONTROLLER, config_of
-from support.judged import Judged
-from support.operator_process import OperatorProcess
-from support.repository import Repository, samples
-from support.world import World, fresh_world
+from support.api.api import Api
+from support.api.client import fresh_namespace
+from support.cases.arrangements import ACME, ALICE, LAPTOP, REACHED, namespaces_for_states, reach, title
+from support.cluster.identity import CONTROLLER, config_of
+from support.cluster.world import World, fresh_world
+from support.objects.repository import Repository, samples
+from support.programs.judged import Judged
+from support.programs.operator_process import OperatorProcess
 from tenure_dev.controlplane import ControlPlane
 
 Body = dict[str, Any]

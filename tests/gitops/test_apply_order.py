@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from support.client import Client
-from support.judged import Judged
-from support.repository import KEYS, ORDERS, Address, Repository, ordered
-from support.sync import EVERY_TOOL, Kubectl
-from support.world import PLURALS, World
+from support.api.client import Client
+from support.cluster.world import PLURALS, World
+from support.objects.repository import KEYS, ORDERS, Address, Repository, ordered
+from support.programs.judged import Judged
+from support.programs.sync import EVERY_TOOL, Kubectl
 
 Body = dict[str, Any]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from support.repository import KEYS, Repository
-from support.sync import TOOLS
-from support.world import World
+from support.cluster.world import World
+from support.objects.repository import KEYS, Repository
+from support.programs.sync import TOOLS
 
 ACKNOWLEDGE = "tenure.dev/acknowledge-key-deletion"
 LAST_OWNER = "olga is the only Owner of Organization acme"

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from lupa import lua51
 
-from support.arrangements import REACHED, title
-from support.health import SEEN, conditions
+from support.cases.arrangements import REACHED, title
+from support.cases.health import SEEN, conditions
 from tenure_dev.paths import CHECKOUT
 from tenure_dev.tools import Tools
 

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from support.eventually import eventually
-from support.judged import Judged
+from support.programs.judged import Judged
+from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CHECKOUT
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from support.api import Api
-from support.eventually import eventually
-from support.judged import Judged
-from support.repository import KEYS, ORDERS, Address, Repository, ordered
-from support.sync import TOOLS, Flux, Kubectl, refusals
-from support.world import PLURALS, World
+from support.api.api import Api
+from support.cluster.world import PLURALS, World
+from support.objects.repository import KEYS, ORDERS, Address, Repository, ordered
+from support.programs.judged import Judged
+from support.programs.sync import TOOLS, Flux, Kubectl, refusals
+from support.run.eventually import eventually
 
 ORGANIZATION: Address = ("Organization", "acme")
 OWNER: Address = ("Membership", "olga")

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from support.api import Api
-from support.judged import Judged
-from support.repository import KEYS, Address, Repository
-from support.sync import EVERY_TOOL, Flux, Kubectl
-from support.world import World
+from support.api.api import Api
+from support.cluster.world import World
+from support.objects.repository import KEYS, Address, Repository
+from support.programs.judged import Judged
+from support.programs.sync import EVERY_TOOL, Flux, Kubectl
 
 Body = dict[str, Any]
 STRIPPED = ("uid", "resourceVersion", "ownerReferences", "managedFields")

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from support.judged import Judged
-from support.repository import KEYS, Repository
-from support.sync import INCIDENT, TOOLS, Kubectl, Tool
-from support.world import World
+from support.cluster.world import World
+from support.objects.repository import KEYS, Repository
+from support.programs.judged import Judged
+from support.programs.sync import INCIDENT, TOOLS, Kubectl, Tool
 from tenure.domain.tokens import Token
 
 ACKNOWLEDGE = "tenure.dev/acknowledge-key-deletion"

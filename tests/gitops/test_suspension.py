@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from support.judged import Judged
-from support.repository import KEYS, Repository
-from support.sync import EVERY_TOOL, INCIDENT, TOOLS
-from support.world import World
+from support.cluster.world import World
+from support.objects.repository import KEYS, Repository
+from support.programs.judged import Judged
+from support.programs.sync import EVERY_TOOL, INCIDENT, TOOLS
 from tenure_dev.paths import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "gitops.md"

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from support.judged import Judged
+from support.programs.judged import Judged
 from tenure_dev.paths import CHECKOUT
 
 Body = dict[str, Any]

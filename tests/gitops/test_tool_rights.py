@@ -7,10 +7,10 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from support.judged import Judged
-from support.repository import KEYS, Address, Repository, samples
-from support.sync import TOOLS, Kubectl
-from support.world import World
+from support.cluster.world import World
+from support.objects.repository import KEYS, Address, Repository, samples
+from support.programs.judged import Judged
+from support.programs.sync import TOOLS, Kubectl
 from tenure_dev.paths import CHECKOUT
 
 ACCOUNT = "system:serviceaccount:gitops:organizations"

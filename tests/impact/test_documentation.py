@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from support import people
-from support.pull_requests import ALICE, BASE, BOTH, VIEWER, Tree, with_role, write
+from support.cluster import people
+from support.objects.pull_requests import ALICE, BASE, BOTH, VIEWER, Tree, with_role, write
 from tenure_dev.paths import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "impact.md").read_text()

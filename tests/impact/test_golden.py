@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from support import golden
-from support.pull_requests import PULL_REQUESTS, PullRequest, write
+from support.cases import golden
+from support.objects.pull_requests import PULL_REQUESTS, PullRequest, write
 from tenure.cli import app
 
 SUFFIXES = {"text": "txt", "markdown": "md", "json": "json"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.observed import Observed, observed_plane
+from support.programs.observed import Observed, observed_plane
 
 
 @pytest.fixture(scope="package")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.rules import play, promtool, rules, write_rules
+from support.cases.rules import play, promtool, rules, write_rules
 from tenure.observability.catalogue import MOST_NAMED_KEYS
 from tenure_dev.paths import CHECKOUT
 

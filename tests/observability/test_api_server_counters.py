@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support import manifests
-from support.api import Api, ApiRefusedError
-from support.eventually import eventually
-from support.rules import OF_THE_API_SERVER
-from support.runbooks import audited
+from support.api.api import Api, ApiRefusedError
+from support.cases.rules import OF_THE_API_SERVER
+from support.cases.runbooks import audited
+from support.objects import manifests
+from support.run.eventually import eventually
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane

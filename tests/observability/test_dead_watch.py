@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from support import manifests
-from support.eventually import eventually
-from support.exchange import DROP, Answer, Request
-from support.identity import CONTROLLER
-from support.observed import value
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.world import World
+from support.cluster.identity import CONTROLLER
+from support.cluster.world import World
+from support.faults.exchange import DROP, Answer, Request
+from support.faults.proxy import Proxy
+from support.objects import manifests
+from support.programs.observed import value
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane
 
 RESYNC = 2

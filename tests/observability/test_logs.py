@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from support import manifests
-from support.api import ApiRefusedError
-from support.eventually import eventually
-from support.operator_process import OperatorProcess
-from support.runbooks import audited
-from support.webhook_process import WebhookProcess
-from support.world import World, fresh_world
+from support.api.api import ApiRefusedError
+from support.cases.runbooks import audited
+from support.cluster.world import World, fresh_world
+from support.objects import manifests
+from support.programs.operator_process import OperatorProcess
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import pytest
 from prometheus_client import Metric as Family
 
-from support import manifests
-from support.api import ApiRefusedError
-from support.eventually import eventually
-from support.observed import Observed, scrape
-from support.world import World, fresh_world
+from support.api.api import ApiRefusedError
+from support.cluster.world import World, fresh_world
+from support.objects import manifests
+from support.programs.observed import Observed, scrape
+from support.run.eventually import eventually
 from tenure.domain.tokens import Token
 from tenure.observability.catalogue import metrics_of
 from tenure.observability.metrics import Component

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from support.kubectl import NamespacedKubectl
+from support.api.kubectl import NamespacedKubectl
 from tenure_dev import monitoring
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import NAMESPACE, render

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.rules import (
+from support.cases.rules import (
     DASHBOARD,
     OF_THE_API_SERVER,
     expressions,

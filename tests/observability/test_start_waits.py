@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from support.authority import registered
-from support.eventually import eventually
-from support.exchange import DROP, Answer, Reply, Request
-from support.observed import value
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.refused_start import refused_start
-from support.verifier_process import VerifierProcess
-from support.webhook_process import WebhookProcess
+from support.cluster.authority import registered
+from support.faults.exchange import DROP, Answer, Reply, Request
+from support.faults.proxy import Proxy
+from support.programs.observed import value
+from support.programs.operator_process import OperatorProcess
+from support.programs.refused_start import refused_start
+from support.programs.verifier_process import VerifierProcess
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
 from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane
 

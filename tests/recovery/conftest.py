@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from support.judged import Judged
-from support.revocation import Caller, caller
-from support.world import World, fresh_world
+from support.cluster.world import World, fresh_world
+from support.programs.judged import Judged
+from support.programs.revocation import Caller, caller
 
 
 @pytest.fixture

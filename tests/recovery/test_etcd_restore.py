@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from support import manifests
-from support.eventually import eventually
-from support.operator_process import OperatorProcess
-from support.revocation import Caller, server_time
-from support.verifier_process import VerifierProcess
-from support.webhook_process import WebhookProcess
-from support.world import World, fresh_world
+from support.cluster.world import World, fresh_world
+from support.objects import manifests
+from support.programs.operator_process import OperatorProcess
+from support.programs.revocation import Caller, server_time
+from support.programs.verifier_process import VerifierProcess
+from support.programs.webhook_process import WebhookProcess
+from support.run.eventually import eventually
 from tenure.domain.resources.base import format_time
 from tenure.domain.tokens import Token
 from tenure_dev import webhooks

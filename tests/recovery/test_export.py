@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from support.api import Api
-from support.judged import Judged, judged_plane
-from support.manifests import api_key, marked, member, organization, service_account
-from support.world import World
+from support.api.api import Api
+from support.cluster.world import World
+from support.objects.manifests import api_key, marked, member, organization, service_account
+from support.programs.judged import Judged, judged_plane
 from tenure_dev.paths import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "operations" / "backup-and-restore.md"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from support.judged import Judged
-from support.manifests import api_key, marked, member, organization, service_account
-from support.revocation import Caller, caller, json_of, moment_after, rows
-from support.slowness import NEVER
-from support.world import World
+from support.cluster.world import World
+from support.objects.manifests import api_key, marked, member, organization, service_account
+from support.programs.judged import Judged
+from support.programs.revocation import Caller, caller, json_of, moment_after, rows
+from support.run.slowness import NEVER
 from tenure.domain.tokens import Token
 
 ARGO_CD = {"argocd.argoproj.io/tracking-id": "acme:tenure.dev/ApiKey:acme/ci"}

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from support.exchange import DROP, Answer, Reply, Request
-from support.judged import Judged
-from support.manifests import api_key, member, organization
-from support.proxy import Proxy
-from support.revocation import Caller, json_of, server_time
-from support.world import World
+from support.cluster.world import World
+from support.faults.exchange import DROP, Answer, Reply, Request
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, member, organization
+from support.programs.judged import Judged
+from support.programs.revocation import Caller, json_of, server_time
 from tenure.domain.resources.base import format_time
 from tenure.domain.tokens import Token
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from support import manifests
-from support.api import Api
-from support.eventually import eventually
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.revocation import Caller, caller, json_of
-from support.slowness import NEVER
-from support.world import World
+from support.api.api import Api
+from support.cluster.world import World
+from support.faults.proxy import Proxy
+from support.objects import manifests
+from support.programs.operator_process import OperatorProcess
+from support.programs.revocation import Caller, caller, json_of
+from support.run.eventually import eventually
+from support.run.slowness import NEVER
 from tenure.domain.resources import ApiKey
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build

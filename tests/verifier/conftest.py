@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from support.identity import VERIFIER, config_of
-from support.operator_process import OperatorProcess
-from support.verifier_process import VerifierProcess
-from support.world import World
+from support.cluster.identity import VERIFIER, config_of
+from support.cluster.world import World
+from support.programs.operator_process import OperatorProcess
+from support.programs.verifier_process import VerifierProcess
 from tenure_dev.controlplane import ControlPlane
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from support.eventually import eventually
-from support.manifests import api_key, member, organization
-from support.slowness import NEVER
-from support.verifier_process import VerifierProcess
-from support.world import World
+from support.cluster.world import World
+from support.objects.manifests import api_key, member, organization
+from support.programs.verifier_process import VerifierProcess
+from support.run.eventually import eventually
+from support.run.slowness import NEVER
 from tenure.domain.tokens import Token
 
 RECEIPT_SECONDS = 0.03

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from support.client import fresh_namespace
-from support.eventually import eventually
-from support.identity import VERIFIER, config_of
-from support.slowness import NEVER
-from support.verified import authorized, forged, known_key, let_verify, service_token
-from support.verifier_process import Body, VerifierProcess
-from support.world import World
+from support.api.client import fresh_namespace
+from support.cluster.identity import VERIFIER, config_of
+from support.cluster.verified import authorized, forged, known_key, let_verify, service_token
+from support.cluster.world import World
+from support.programs.verifier_process import Body, VerifierProcess
+from support.run.eventually import eventually
+from support.run.slowness import NEVER
 from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure.verifier.http.app import FAILURES_PER_MINUTE
 from tenure_dev.controlplane import ControlPlane

@@ -7,13 +7,13 @@ import pytest
 import requests
 import trustme
 
-from support.authority import HOST, served_by
-from support.eventually import eventually
-from support.identity import VERIFIER, config_of
-from support.observed import scrape, value
-from support.refused_start import refused_start
-from support.slowness import NEVER
-from support.verifier_process import VerifierProcess
+from support.cluster.authority import HOST, served_by
+from support.cluster.identity import VERIFIER, config_of
+from support.programs.observed import scrape, value
+from support.programs.refused_start import refused_start
+from support.programs.verifier_process import VerifierProcess
+from support.run.eventually import eventually
+from support.run.slowness import NEVER
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.verifier import command
 

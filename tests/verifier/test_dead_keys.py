@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from support.eventually import eventually
-from support.identity import VERIFIER, config_of
-from support.manifests import api_key, member
-from support.operator_process import OperatorProcess
-from support.verified import authorized, forged, known, known_key, wait_code
-from support.verifier_process import VerifierProcess
-from support.world import World
+from support.cluster.identity import VERIFIER, config_of
+from support.cluster.verified import authorized, forged, known, known_key, wait_code
+from support.cluster.world import World
+from support.objects.manifests import api_key, member
+from support.programs.operator_process import OperatorProcess
+from support.programs.verifier_process import VerifierProcess
+from support.run.eventually import eventually
 from tenure.domain.tokens import Token
 from tenure_dev.controlplane import ControlPlane
 

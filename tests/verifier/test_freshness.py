@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import requests
 
-from support.eventually import eventually
-from support.exchange import Answer, Reply, Request
-from support.identity import CONTROLLER, VERIFIER, config_of
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.slowness import NEVER
-from support.verifier_process import VerifierProcess
-from support.world import World, fresh_world
+from support.cluster.identity import CONTROLLER, VERIFIER, config_of
+from support.cluster.world import World, fresh_world
+from support.faults.exchange import Answer, Reply, Request
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
+from support.programs.verifier_process import VerifierProcess
+from support.run.eventually import eventually
+from support.run.slowness import NEVER
 from tenure.domain.tokens import Token
 from tenure_dev.controlplane import ControlPlane
 

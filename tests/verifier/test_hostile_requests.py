@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 import requests
 
-from support.api import Api
-from support.eventually import eventually
-from support.identity import VERIFIER, config_of
-from support.manifests import api_key
-from support.raw_http import head, spoken, status
-from support.shared_operator import SharedOperator
-from support.slowness import NEVER
-from support.verified import known, known_key, wait_code
-from support.verifier_process import Body, VerifierProcess
-from support.world import World
+from support.api.api import Api
+from support.api.raw_http import head, spoken, status
+from support.cluster.identity import VERIFIER, config_of
+from support.cluster.verified import known, known_key, wait_code
+from support.cluster.world import World
+from support.objects.manifests import api_key
+from support.programs.shared_operator import SharedOperator
+from support.programs.verifier_process import Body, VerifierProcess
+from support.run.eventually import eventually
+from support.run.slowness import NEVER
 from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure.verifier.http.app import FAILURES_PER_MINUTE
 from tenure_dev.controlplane import ControlPlane

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import requests
 
-from support.application import Application
-from support.eventually import eventually
-from support.gateways import Gateway, envoy, nginx, nginx_program
-from support.manifests import api_key, member, organization
-from support.raw_http import head, spoken, status
-from support.slowness import NEVER
-from support.verified import forged, known, known_key
-from support.verifier_process import Body, VerifierProcess
-from support.world import World
+from support.api.raw_http import head, spoken, status
+from support.cluster.verified import forged, known, known_key
+from support.cluster.world import World
+from support.objects.manifests import api_key, member, organization
+from support.programs.application import Application
+from support.programs.gateways import Gateway, envoy, nginx, nginx_program
+from support.programs.verifier_process import Body, VerifierProcess
+from support.run.eventually import eventually
+from support.run.slowness import NEVER
 from tenure.domain.tokens import Token
 from tenure_dev.controlplane import free_ports
 from tenure_dev.processes import Process

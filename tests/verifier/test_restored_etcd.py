@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from support.eventually import eventually
-from support.identity import CONTROLLER, VERIFIER, config_of
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.slowness import NEVER
-from support.verified import wait_code
-from support.verifier_process import VerifierProcess
-from support.world import World, fresh_world
+from support.cluster.identity import CONTROLLER, VERIFIER, config_of
+from support.cluster.verified import wait_code
+from support.cluster.world import World, fresh_world
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
+from support.programs.verifier_process import VerifierProcess
+from support.run.eventually import eventually
+from support.run.slowness import NEVER
 from tenure.domain.tokens import Token
 from tenure_dev.controlplane import ControlPlane
 

@@ -4,12 +4,12 @@ import time
 
 import pytest
 
-from support.eventually import eventually
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.soak import Figure, size
-from support.verifier_process import VerifierProcess
-from support.world import World
+from support.cluster.world import World
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
+from support.programs.verifier_process import VerifierProcess
+from support.run.eventually import eventually
+from support.run.soak import Figure, size
 
 CHANGES = size(short=20, soak=200)
 

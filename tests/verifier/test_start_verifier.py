@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 import requests
 
-from support.api import Api
-from support.eventually import eventually
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.refused_start import USAGE, refused_start
-from support.rights import grant, rule, title
-from support.slowness import NEVER
-from support.verified import authorized, wait_code
-from support.verifier_process import VerifierProcess
-from support.world import World
+from support.api.api import Api
+from support.cluster.verified import authorized, wait_code
+from support.cluster.world import World
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
+from support.programs.refused_start import USAGE, refused_start
+from support.programs.rights import grant, rule, title
+from support.programs.verifier_process import VerifierProcess
+from support.run.eventually import eventually
+from support.run.slowness import NEVER
 from tenure.kube.preflight import CALLER_RIGHTS, DEFINITION_RIGHTS, VERIFIER_RIGHTS, Right
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.paths import CRDS

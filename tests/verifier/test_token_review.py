@@ -7,14 +7,14 @@ from subprocess import CompletedProcess
 import pytest
 import requests
 
-from support.eventually import eventually
-from support.identity import CONTROLLER, VERIFIER, config_of
-from support.manifests import Body, api_key, member, organization, service_account
-from support.operator_process import OperatorProcess
-from support.slowness import NEVER
-from support.verified import known, known_key, service_token, wait_code
-from support.verifier_process import VerifierProcess
-from support.world import World, fresh_world
+from support.cluster.identity import CONTROLLER, VERIFIER, config_of
+from support.cluster.verified import known, known_key, service_token, wait_code
+from support.cluster.world import World, fresh_world
+from support.objects.manifests import Body, api_key, member, organization, service_account
+from support.programs.operator_process import OperatorProcess
+from support.programs.verifier_process import VerifierProcess
+from support.run.eventually import eventually
+from support.run.slowness import NEVER
 from tenure.domain.resources import KINDS
 from tenure.domain.roles import Access, Capability, Level, Role, level_of
 from tenure.domain.tokens import ENTROPY_BYTES, Token

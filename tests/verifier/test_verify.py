@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from support.eventually import eventually
-from support.manifests import api_key, held, member, organization, service_account
-from support.operator_process import OperatorProcess
-from support.verified import known, known_key, wait_code
-from support.verifier_process import VerifierProcess
-from support.world import World
+from support.cluster.verified import known, known_key, wait_code
+from support.cluster.world import World
+from support.objects.manifests import api_key, held, member, organization, service_account
+from support.programs.operator_process import OperatorProcess
+from support.programs.verifier_process import VerifierProcess
+from support.run.eventually import eventually
 from tenure.domain.roles import CAPABILITIES, Access, Capability, Level, Role
 from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure.domain.verification import Code

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from support.access import Start, giving
-from support.identity import CONTROLLER, config_of
-from support.operator_process import OperatorProcess
-from support.rights import grant, rule
-from support.shared_operator import NO_SWEEP, SharedOperator
+from support.cluster.access import Start, giving
+from support.cluster.identity import CONTROLLER, config_of
+from support.programs.operator_process import OperatorProcess
+from support.programs.rights import grant, rule
+from support.programs.shared_operator import NO_SWEEP, SharedOperator
 from tenure.kube.preflight import (
     CLUSTER_ROLE_RIGHTS,
     DEFINITION_RIGHTS,

@@ -2,17 +2,17 @@
 
 import shlex
 
-from support.access import (
+from support.cluster.access import (
     Start,
     of_own_keys,
     reads,
     wait_reads,
     wait_role,
 )
-from support.eventually import eventually
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.world import World
+from support.cluster.world import World
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 from tenure.domain.roles import Role
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CHECKOUT

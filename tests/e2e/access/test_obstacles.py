@@ -1,6 +1,6 @@
 """What stands in the way of access in Kubernetes is said, and stops no key that nobody else could read."""
 
-from support.access import (
+from support.cluster.access import (
     Start,
     reads,
     subjects,
@@ -8,10 +8,10 @@ from support.access import (
     wait_reads,
     wait_role,
 )
-from support.eventually import eventually
-from support.manifests import api_key, member, organization, role_binding
-from support.operator_process import OperatorProcess
-from support.world import World
+from support.cluster.world import World
+from support.objects.manifests import api_key, member, organization, role_binding
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 from tenure.domain.access.bindings import group
 from tenure.domain.roles import Role
 from tenure_dev.controlplane import ControlPlane

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from support.access import giving, of_own_keys, reads, user, wait_reads
-from support.api import ApiRefusedError
-from support.audit import Audit
-from support.eventually import eventually
-from support.exchange import Answer, Request
-from support.identity import CONTROLLER
-from support.manifests import api_key, member, organization, service_account
-from support.operator_process import OperatorProcess
-from support.proxy import Proxy
-from support.world import World
+from support.api.api import ApiRefusedError
+from support.api.audit import Audit
+from support.cluster.access import giving, of_own_keys, reads, user, wait_reads
+from support.cluster.identity import CONTROLLER
+from support.cluster.world import World
+from support.faults.exchange import Answer, Request
+from support.faults.proxy import Proxy
+from support.objects.manifests import api_key, member, organization, service_account
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 from tenure_dev.cluster import RunningCluster
 from tenure_dev.controlplane import ControlPlane
 

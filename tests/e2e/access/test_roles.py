@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.access import (
+from support.cluster.access import (
     PEOPLE,
     VERBS,
     Body,
@@ -14,10 +14,10 @@ from support.access import (
     wait_reads,
     wait_role,
 )
-from support.eventually import eventually
-from support.manifests import api_key, member, organization
-from support.operator_process import OperatorProcess
-from support.world import World
+from support.cluster.world import World
+from support.objects.manifests import api_key, member, organization
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 from tenure.domain.access.bindings import group
 from tenure.domain.roles import Access, Capability, Role, level_of
 from tenure_dev.controlplane import ControlPlane

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from support.builders import NOW
-from support.reads import Reads
+from support.objects.builders import NOW
+from support.objects.reads import Reads
 from tenure.admission.act import act
 from tenure.admission.reader import Context
 from tenure.domain.admission.decision import Claim, Decision

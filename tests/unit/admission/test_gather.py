@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from support import manifests
-from support.builders import NOW, api_key, condition, membership, organization
-from support.reads import Reads
-from support.reviewed import ROOT, change
+from support.objects import manifests
+from support.objects.builders import NOW, api_key, condition, membership, organization
+from support.objects.reads import Reads
+from support.objects.reviewed import ROOT, change
 from tenure.admission.gather import gather
 from tenure.admission.reader import Context
 from tenure.domain.admission.decide import decide

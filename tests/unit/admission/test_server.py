@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from support.review import review
+from support.api.review import review
 from tenure.admission import server as module
 from tenure.admission.server import Judge, Listener
 from tenure.certificates.authority import Authority

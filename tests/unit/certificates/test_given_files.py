@@ -10,7 +10,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from support.handshakes import served
+from support.api.handshakes import served
 from tenure.certificates.authority import Authority, KeyPair
 from tenure.certificates.keeper import GivenFiles
 from tenure.errors import StartRefusedError

@@ -10,8 +10,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from support.handshakes import served
-from support.truststore import HOST, TrustStore
+from support.api.handshakes import served
+from support.objects.truststore import HOST, TrustStore
 from tenure.certificates.keeper import OwnAuthority
 from tenure.kube.cluster import Cluster
 

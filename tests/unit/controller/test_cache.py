@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from support.builders import CREATED, api_key, membership, organization
+from support.objects.builders import CREATED, api_key, membership, organization
 from tenure.controller.cache import Cache
 from tenure.controller.refs import Change, Ref, ref_of
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource

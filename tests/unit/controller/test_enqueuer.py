@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from support.builders import api_key, condition, edited, issued, membership, organization
+from support.objects.builders import api_key, condition, edited, issued, membership, organization
 from tenure.controller.cache import Cache
 from tenure.controller.enqueuer import effects
 from tenure.controller.refs import ref_of

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from support.builders import ISSUED, NOW, api_key, issued, membership, organization, with_status
+from support.objects.builders import ISSUED, NOW, api_key, issued, membership, organization, with_status
 from tenure.controller.cache import Cache
 from tenure.controller.gauges import survey_objects
 from tenure.domain.installation import DEFAULTS

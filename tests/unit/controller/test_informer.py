@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.builders import api_key, issued, membership, organization
+from support.objects.builders import api_key, issued, membership, organization
 from tenure.controller.cache import Cache
 from tenure.controller.informer import Informer, Observer
 from tenure.controller.refs import Change, Ref, ref_of

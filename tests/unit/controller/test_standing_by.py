@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from support.builders import api_key, issued, membership, organization
+from support.objects.builders import api_key, issued, membership, organization
 from tenure.controller.controller import Controller
 from tenure.controller.wiring import Parts, wire
 from tenure.domain.installation import DEFAULTS

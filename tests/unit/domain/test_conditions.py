@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from support.builders import ISSUED, NOW, condition
+from support.objects.builders import ISSUED, NOW, condition
 from tenure.domain.conditions import find_condition, readiness, ready_reason, renew_condition
 from tenure.domain.reasons import STALLED, STATES, ConditionType, Reason
 from tenure.domain.resources.base import Condition, ConditionStatus

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.builders import CREATED, ISSUED, NOW, api_key, issued, membership, organization, with_status
+from support.objects.builders import CREATED, ISSUED, NOW, api_key, issued, membership, organization, with_status
 from tenure.domain.cutoff import CLOCKS_DIFFER, Age, Cutoff
 from tenure.domain.moments import parse_moment
 from tenure.domain.resources import ApiKey

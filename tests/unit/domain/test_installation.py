@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.builders import organization
+from support.objects.builders import organization
 from tenure.domain.durations import parse_duration
 from tenure.domain.installation import DEFAULTS, Installation, Limits
 from tenure.domain.policy import WhenKeysExist

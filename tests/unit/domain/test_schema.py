@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import Field
 
-from support.builders import api_key, issued, membership, organization
+from support.objects.builders import api_key, issued, membership, organization
 from tenure.domain.resources import KINDS, Membership, Resource
 from tenure.domain.resources.base import Model, Rule
 from tenure.domain.schema import custom_resource_definition, field_paths, object_schema

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.builders import ISSUED, api_key, issued, membership, organization, secret, token_of
+from support.objects.builders import ISSUED, api_key, issued, membership, organization, secret, token_of
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.apikey import Stamp
 from tenure.domain.resources.membership import SubjectKind

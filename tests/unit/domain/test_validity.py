@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.builders import ISSUED, NOW, api_key, issued, membership, organization, uid_of
+from support.objects.builders import ISSUED, NOW, api_key, issued, membership, organization, uid_of
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
 from tenure.domain.validity import Verdict, expiry, fell_with_role, validity

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from support.builders import NOW, api_key, issued, membership, organization
+from support.objects.builders import NOW, api_key, issued, membership, organization
 from tenure.domain.roles import CAPABILITIES, Access, Capability, Level, Role
 from tenure.domain.validity import Verdict
 from tenure.domain.verification import Code, Decision, Holding, Question, decide

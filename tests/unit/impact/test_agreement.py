@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from support.builders import NOW, with_status
-from support.pull_requests import PULL_REQUESTS, Body, PullRequest, write
-from support.reads import Reads
-from support.reviewed import change
+from support.objects.builders import NOW, with_status
+from support.objects.pull_requests import PULL_REQUESTS, Body, PullRequest, write
+from support.objects.reads import Reads
+from support.objects.reviewed import change
 from tenure.admission.gather import gather
 from tenure.admission.reader import Context
 from tenure.domain.admission.decide import decide

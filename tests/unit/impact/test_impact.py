@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from support.manifests import api_key, marked, member, organization, service_account
+from support.objects.manifests import api_key, marked, member, organization, service_account
 from tenure.cli import app
 from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure.impact.errors import BadInputError

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from support.builders import NOW, api_key, issued, membership, organization, token_of
+from support.objects.builders import NOW, api_key, issued, membership, organization, token_of
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import format_time
 from tenure.domain.verification import Code, Holding

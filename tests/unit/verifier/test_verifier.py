@@ -5,7 +5,7 @@ import ssl
 import pytest
 from kubernetes.aio import client
 
-from support.builders import NOW, api_key, entropy_of, issued, membership, organization, token_of
+from support.objects.builders import NOW, api_key, entropy_of, issued, membership, organization, token_of
 from tenure.domain.resources import ApiKey, Resource
 from tenure.domain.tokens import Token
 from tenure.domain.verification import Code, Decision, Question

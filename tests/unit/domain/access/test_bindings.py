@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.builders import api_key, membership, organization
+from support.objects.builders import api_key, membership, organization
 from tenure.domain.access.bindings import (
     BoundKind,
     Held,

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from support.builders import NOW, api_key, edited, issued, membership, organization, with_status
+from support.objects.builders import NOW, api_key, edited, issued, membership, organization, with_status
 from tenure.domain.admission.affected_keys import Price, price, recorded_price, tells_price
 from tenure.domain.installation import Installation, Limits
 from tenure.domain.listing import listed_key

@@ -4,9 +4,9 @@ from itertools import product
 
 import pytest
 
-from support import manifests
-from support.builders import api_key, membership
-from support.reviewed import change
+from support.objects import manifests
+from support.objects.builders import api_key, membership
+from support.objects.reviewed import change
 from tenure.domain.admission.authority import api_key_grants, explain_missing, is_own, membership_grants, raises_itself
 from tenure.domain.installation import Installation
 from tenure.domain.permissions import Requester, deletion, grant, revocation

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 import pytest
 import yaml
 
-from support import manifests
-from support.builders import membership, organization
-from support.evidence import judged
-from support.holders import Holder, shown
-from support.words import DENIED_FOR_KEYS, EVERYTHING, LAST_OWNER, REMOVED, UNACKNOWLEDGED, UNWANTED, WARNED
+from support.cases.words import DENIED_FOR_KEYS, EVERYTHING, LAST_OWNER, REMOVED, UNACKNOWLEDGED, UNWANTED, WARNED
+from support.objects import manifests
+from support.objects.builders import membership, organization
+from support.objects.evidence import judged
+from support.objects.holders import Holder, shown
 from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure.domain.admission.verdict import Judgement
 from tenure.domain.resources import Membership

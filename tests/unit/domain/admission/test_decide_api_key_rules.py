@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from support import manifests
-from support.builders import NOW, api_key, edited, issued, membership, organization
-from support.evidence import judged
+from support.objects import manifests
+from support.objects.builders import NOW, api_key, edited, issued, membership, organization
+from support.objects.evidence import judged
 from tenure.domain.admission.verdict import Judgement
 from tenure.domain.installation import DEFAULTS, Installation, Limits
 from tenure.domain.resources import ApiKey

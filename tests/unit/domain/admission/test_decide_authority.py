@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from support import manifests
-from support.builders import membership
-from support.cells import HOLDERS, KEY_CELLS, MEMBER_CELLS, OPERATIONS, PERSON, ROLES, KeyCell, MemberCell, lacked
-from support.evidence import judged
-from support.people import MEMBERS, PEOPLE
+from support.cases.cells import HOLDERS, KEY_CELLS, MEMBER_CELLS, OPERATIONS, PERSON, ROLES, KeyCell, MemberCell, lacked
+from support.cluster.people import MEMBERS, PEOPLE
+from support.objects import manifests
+from support.objects.builders import membership
+from support.objects.evidence import judged
 from tenure.domain.admission.verdict import Judgement
 from tenure.domain.installation import Installation
 from tenure.domain.resources import ApiKey, Membership

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from support import manifests
-from support.builders import NOW, condition, membership, organization
-from support.evidence import judged, of_membership
-from support.reviewed import change
+from support.objects import manifests
+from support.objects.builders import NOW, condition, membership, organization
+from support.objects.evidence import judged, of_membership
+from support.objects.reviewed import change
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.decision import Claim, Decision
 from tenure.domain.admission.evidence import MembershipEvidence, NotReadError

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from support import manifests
-from support.builders import edited, organization
-from support.evidence import judged, of_membership
-from support.holders import Holder, shown
-from support.people import MEMBER
-from support.reviewed import change
+from support.cluster.people import MEMBER
+from support.objects import manifests
+from support.objects.builders import edited, organization
+from support.objects.evidence import judged, of_membership
+from support.objects.holders import Holder, shown
+from support.objects.reviewed import change
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.verdict import Judgement
 from tenure.domain.installation import Installation, Limits

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from support import manifests
-from support.builders import membership, organization
-from support.evidence import judged
-from support.large_metadata import LARGE_METADATA, MANY_LABELS, MEBIBYTE_OF_LABELS
-from support.people import ADMINISTRATOR, OUTSIDER, Person
+from support.cluster.people import ADMINISTRATOR, OUTSIDER, Person
+from support.objects import manifests
+from support.objects.builders import membership, organization
+from support.objects.evidence import judged
+from support.objects.large_metadata import LARGE_METADATA, MANY_LABELS, MEBIBYTE_OF_LABELS
 from tenure.domain.admission.verdict import Judgement
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.roles import Role

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from support.builders import CREATED, NOW, api_key, edited, issued, membership, organization
+from support.objects.builders import CREATED, NOW, api_key, edited, issued, membership, organization
 from tenure.domain.admission.key_rules import expiry_refusal, quota_refusal, template_refusals, token_warning
 from tenure.domain.admission.request import Change
 from tenure.domain.installation import DEFAULTS, Installation, Limits

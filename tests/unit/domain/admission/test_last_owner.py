@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from support import manifests
-from support.builders import condition, membership, organization
-from support.reviewed import change
+from support.objects import manifests
+from support.objects.builders import condition, membership, organization
+from support.objects.reviewed import change
 from tenure.domain.admission.last_owner import remaining_owners, takes_owner
 from tenure.domain.resources import Membership
 from tenure.domain.roles import Role

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.builders import NOW, membership
+from support.objects.builders import NOW, membership
 from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, find_flaw
 from tenure.domain.admission.affected_keys import Price
 from tenure.domain.admission.messages import (

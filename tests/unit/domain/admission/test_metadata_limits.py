@@ -2,8 +2,8 @@
 
 import pytest
 
-from support import manifests
-from support.reviewed import change
+from support.objects import manifests
+from support.objects.reviewed import change
 from tenure.domain.admission.metadata_limits import MAX_ANNOTATIONS_BYTES, MAX_LABELS, metadata_refusals
 from tenure.domain.resources import Membership
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from support import manifests
-from support.builders import membership, organization
-from support.reviewed import change
+from support.objects import manifests
+from support.objects.builders import membership, organization
+from support.objects.reviewed import change
 from tenure.domain.admission.organization_rules import (
     deletion_warning,
     newly_suspended,

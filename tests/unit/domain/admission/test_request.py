@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from support import manifests
-from support.review import stored
-from support.reviewed import ROOT, change, request
+from support.api.review import stored
+from support.objects import manifests
+from support.objects.reviewed import ROOT, change, request
 from tenure.domain.admission.request import AdmissionRequest, Change
 from tenure.domain.operations import Operation
 from tenure.domain.resources import ApiKey, Membership

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.builders import membership, organization
+from support.objects.builders import membership, organization
 from tenure.domain.admission.role_rules import (
     allowed_roles,
     domain_refusal,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.builders import NOW, api_key, issued, membership, organization
+from support.objects.builders import NOW, api_key, issued, membership, organization
 from tenure.domain.impact.assumptions import grounded
 from tenure.domain.impact.tree import Address, Tree
 from tenure.domain.installation import DEFAULTS

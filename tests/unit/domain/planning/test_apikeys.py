@@ -6,7 +6,7 @@ from typing import Unpack
 
 import pytest
 
-from support.builders import (
+from support.objects.builders import (
     ISSUED,
     NOW,
     Issue,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from support.builders import (
+from support.objects.builders import (
     NOW,
     api_key,
     edited,

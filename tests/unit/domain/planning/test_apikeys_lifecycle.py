@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.builders import api_key, issued, membership, secret_facts, shown
-from support.key_model import CRASHES, EVENTS, Cluster
+from support.objects.builders import api_key, issued, membership, secret_facts, shown
+from support.objects.key_model import CRASHES, EVENTS, Cluster
 from tenure.domain.conditions import ready_reason
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.memberships import plan_membership

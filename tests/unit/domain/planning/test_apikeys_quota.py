@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.builders import CREATED, NOW, api_key, condition, edited, issued, membership, organization, shown
+from support.objects.builders import CREATED, NOW, api_key, condition, edited, issued, membership, organization, shown
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.resources import ApiKey

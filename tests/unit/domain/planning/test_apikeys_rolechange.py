@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.builders import NOW, api_key, edited, issued, membership, organization, shown
+from support.objects.builders import NOW, api_key, edited, issued, membership, organization, shown
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
 from tenure.domain.planning.observation import ApiKeyObservation

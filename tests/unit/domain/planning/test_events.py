@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from support.builders import NOW, api_key, condition, issued, membership, organization, with_status
+from support.objects.builders import NOW, api_key, condition, issued, membership, organization, with_status
 from tenure.domain.planning.actions import Action, EmitEvent, EventType, Plan, UpdateStatus
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.events import NOTICED, notices

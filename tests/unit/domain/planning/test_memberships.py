@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.builders import (
+from support.objects.builders import (
     CREATED,
     NOW,
     api_key,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.builders import NOW, api_key, edited, issued, membership, organization, with_status
+from support.objects.builders import NOW, api_key, edited, issued, membership, organization, with_status
 from tenure.domain.installation import Installation
 from tenure.domain.planning.actions import UpdateStatus
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.builders import (
+from support.objects.builders import (
     CREATED,
     ISSUED,
     NOW,

@@ -1,0 +1,161 @@
+"""How every state of the reference's table is reached on the real system."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from support.api.client import fresh_namespace
+from support.cluster.identity import CONTROLLER, config_of
+from support.cluster.world import Body, World
+from support.objects.manifests import api_key, held, member, organization, role_binding, secret
+from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
+from tenure.domain.reasons import STATES, State
+from tenure_dev.controlplane import ControlPlane
+from tenure_dev.paths import CHECKOUT
+
+PAST = "2026-01-01T00:00:00Z"
+SUBJECTS = {
+    "ApiKey": ("apikeys", "laptop"),
+    "Membership": ("memberships", "alice"),
+    "Organization": ("organizations", "acme"),
+}
+
+Arrange = Callable[[World], object]
+
+LAPTOP, ALICE, ACME = api_key("laptop", "alice"), member("alice"), organization()
+SUSPENDED = organization(suspended=True)
+
+
+def applied(*bodies: Body) -> Arrange:
+    """Create these objects."""
+    return lambda world: world.create(*bodies)
+
+
+def issued_then(act: Arrange, *bodies: Body) -> Arrange:
+    """Create these objects, by default an organization, a member and a key; do something once the key is issued."""
+
+    def arrange(world: World) -> None:
+        world.create(*(bodies or (ACME, ALICE, LAPTOP)))
+        world.issue("laptop")
+        act(world)
+
+    return arrange
+
+
+def second_key(world: World) -> None:
+    world.create(organization(keys={"maxPerMember": 1}), ALICE, api_key("first", "alice"))
+    world.issue("first")
+    world.create(LAPTOP)
+
+
+def younger_organization(world: World) -> None:
+    (elder,) = world.create(organization("elder"))
+
+    def younger() -> bool:
+        (acme,) = world.create(ACME)
+        if acme["metadata"]["creationTimestamp"] > elder["metadata"]["creationTimestamp"]:
+            return True
+        world.api.delete("organizations", "acme")
+        return False
+
+    eventually(younger, every=0.3, describe="acme is a second younger")
+
+
+def younger_member(world: World) -> None:
+    elder = {**ALICE, "metadata": {"name": "elder"}}
+    _, first = world.create(ACME, elder)
+
+    def younger() -> bool:
+        (alice,) = world.create(ALICE)
+        if alice["metadata"]["creationTimestamp"] > first["metadata"]["creationTimestamp"]:
+            return True
+        world.api.delete("memberships", "alice")
+        return False
+
+    eventually(younger, every=0.3, describe="alice's second Membership is a second younger")
+    world.create(LAPTOP)
+
+
+def owner_lost(world: World) -> None:
+    world.create(ACME, member("alice", "Owner"))
+    eventually(lambda: world.reason("organizations", "acme", "HasOwner") == "Owned", describe="alice owns acme")
+    world.change_role("alice", "Member")
+
+
+def foreign_binding(world: World) -> None:
+    world.api.create("rolebindings", role_binding("tenure-viewer"))
+    world.create(ACME, ALICE)
+
+
+def title(state: State) -> str:
+    return f"{state.kind} {state.type}={state.status} {state.reason}"
+
+
+ARRANGEMENTS: Mapping[str, Arrange] = {
+    "ApiKey Ready=True Issued": applied(ACME, ALICE, LAPTOP),
+    "ApiKey Ready=False MembershipNotFound": applied(ACME, LAPTOP),
+    "ApiKey Ready=False OrganizationNotFound": applied(ALICE, LAPTOP),
+    "ApiKey Ready=False MembershipGone": issued_then(lambda world: world.api.delete("memberships", "alice")),
+    "ApiKey Ready=False OrganizationGone": issued_then(lambda world: world.api.delete("organizations", "acme")),
+    "ApiKey Ready=False RoleChanged": issued_then(
+        lambda world: world.change_role("alice", "Viewer"), organization(keys={"onRoleChange": "Revoke"}), ALICE, LAPTOP
+    ),
+    "ApiKey Ready=False RoleMismatch": applied(ACME, ALICE, api_key("laptop", "alice", forRole="Viewer")),
+    "ApiKey Ready=False Expired": applied(ACME, ALICE, api_key("laptop", "alice", expiresAt=PAST)),
+    "ApiKey Ready=False Suspended": issued_then(lambda world: world.change_key("laptop", suspended=True)),
+    "ApiKey Ready=False SecretConflict": applied(secret("laptop"), ACME, ALICE, LAPTOP),
+    "ApiKey Ready=False SecretRejected": applied(
+        organization(keys={"secretMetadataPrefixes": ["acme.io/"]}),
+        ALICE,
+        api_key("laptop", "alice", secretTemplate={"labels": {"acme.io/team": "not a label!"}}),
+    ),
+    "ApiKey Ready=False QuotaExceeded": second_key,
+    "ApiKey Ready=False PolicyViolation": applied(organization(keys={"requireExpiry": True}), ALICE, LAPTOP),
+    "ApiKey Ready=False DuplicateSubject": younger_member,
+    "ApiKey Ready=False Deleting": issued_then(
+        lambda world: world.api.delete("apikeys", "laptop"), ACME, ALICE, held(LAPTOP)
+    ),
+    "Membership Ready=True Active": applied(ACME, ALICE),
+    "Membership Ready=False OrganizationNotFound": applied(ALICE),
+    "Membership Ready=False Suspended": applied(organization(suspendedMembers=[{"name": "alice"}]), ALICE),
+    "Membership Ready=False DuplicateSubject": younger_member,
+    "Organization Ready=True Active": applied(ACME),
+    "Organization Ready=False Suspended": applied(SUSPENDED),
+    "Organization Ready=False NoOwner": owner_lost,
+    "Organization Ready=False NamespaceTaken": younger_organization,
+    "Organization HasOwner=True Owned": applied(ACME, member("alice", "Owner")),
+    "Organization HasOwner=False AwaitingFirstOwner": applied(ACME, ALICE),
+    "Organization HasOwner=False NoOwner": owner_lost,
+    "Organization RolesBound=True Bound": applied(ACME, ALICE),
+    "Organization RolesBound=False BindingConflict": foreign_binding,
+}
+NOT_ARRANGED = {
+    "ApiKey Ready=False SecretExposed",
+    "Organization RolesBound=False BindingForbidden",
+    "Organization RolesBound=False ClusterRoleMissing",
+}
+"""States of a whole cluster, or of an operator without its rights: tests/e2e/access reaches them."""
+
+REACHED = [state for state in STATES if title(state) not in NOT_ARRANGED]
+
+
+@contextmanager
+def namespaces_for_states(plane: ControlPlane, folder: Path) -> Iterator[Mapping[str, str]]:
+    """Give a namespace for each state, all served by one operator."""
+    plane.kubectl("apply", "--server-side", f"--filename={CHECKOUT / 'manifests' / 'roles.yaml'}")
+    with ExitStack() as stack:
+        names = {title(state): stack.enter_context(fresh_namespace(plane)).namespace for state in REACHED}
+        options = (*(f"--namespace={name}" for name in names.values()), "--kubernetes-access=Roles")
+        with OperatorProcess(config_of(plane, CONTROLLER), folder / "operator.log", *options):
+            yield names
+
+
+def reach(world: World, state: State) -> Body:
+    """Bring a namespace into a state, and return the object that is in it."""
+    ARRANGEMENTS[title(state)](world)
+    plural, name = SUBJECTS[state.kind]
+    eventually(lambda: world.reason(plural, name, state.type) == state.reason, within=30, describe=title(state))
+    body = world.api.get(plural, name)
+    assert body is not None
+    return body

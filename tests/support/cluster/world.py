@@ -1,0 +1,180 @@
+"""A namespace with an organization in it, seen as its users see it."""
+
+import base64
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from support.api.api import Api, ApiRefusedError
+from support.api.client import fresh_namespace
+from support.objects import manifests
+from support.run.eventually import eventually
+from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.tokens import Token
+from tenure.domain.validity import Verdict, validity
+from tenure_dev.controlplane import ControlPlane
+
+Body = dict[str, Any]
+PLURALS = {"Organization": "organizations", "Membership": "memberships", "ApiKey": "apikeys", "Secret": "secrets"}
+
+
+@dataclass(frozen=True)
+class World:
+    """What a test does in its namespace, and what it can see there."""
+
+    api: Api
+
+    def create(self, *bodies: Body) -> list[Body]:
+        """Create objects in this order and return them as stored."""
+        return [self.api.create(PLURALS[body["kind"]], body) for body in bodies]
+
+    def organization(self, **spec: Any) -> Body:
+        """Create the organization acme."""
+        return self.create(manifests.organization(**spec))[0]
+
+    def key(self, name: str) -> Body:
+        """Return an ApiKey that must exist."""
+        found = self.api.get("apikeys", name)
+        assert found is not None, f"ApiKey {name} is gone"
+        return found
+
+    def member(self, name: str) -> Body:
+        """Return a Membership that must exist."""
+        found = self.api.get("memberships", name)
+        assert found is not None, f"Membership {name} is gone"
+        return found
+
+    def token(self, name: str) -> Token | None:
+        """Return the token in the Secret of a key, or None where there is no Secret."""
+        secret = self.api.get("secrets", name)
+        return None if secret is None else Token(base64.b64decode(secret["data"]["token"]).decode())
+
+    def change_role(self, name: str, role: str, **metadata: Any) -> Body:
+        """Change a member's role, and metadata in the same write, and return the Membership as stored."""
+        return self.api.patch("memberships", name, {"metadata": metadata, "spec": {"role": role}})
+
+    def change_key(self, name: str, **spec: Any) -> Body:
+        """Change fields of a key's spec."""
+        return self.api.patch("apikeys", name, {"spec": spec})
+
+    def reason(self, plural: str, name: str, type_: str = "Ready") -> str | None:
+        """Return the reason of a condition that speaks of the present generation; None before there is one."""
+        body = self.api.get(plural, name)
+        if body is None or body.get("status", {}).get("observedGeneration") != body["metadata"]["generation"]:
+            return None
+        conditions = body["status"].get("conditions", [])
+        return next((condition["reason"] for condition in conditions if condition["type"] == type_), None)
+
+    def wait_reason(
+        self, name: str, reason: str, *, plural: str = "apikeys", within: float = 10.0, type_: str = "Ready"
+    ) -> Body:
+        """Wait until a condition of an object, Ready unless said otherwise, has this reason; return the object."""
+        _wait(lambda: self.reason(plural, name, type_), reason, f"{plural}/{name}", within)
+        body = self.api.get(plural, name)
+        assert body is not None
+        return body
+
+    def issue(self, *names: str, within: float = 10.0) -> dict[str, Token]:
+        """Wait until the keys are issued, and return their tokens."""
+        tokens = {}
+        for name in names:
+            self.wait_reason(name, "Issued", within=within)
+            token = self.token(name)
+            assert token is not None, f"{name} is Issued and has no Secret"
+            tokens[name] = token
+        return tokens
+
+    def wait_new_token(self, name: str, old: Token, *, within: float = 10.0) -> Token:
+        """Wait until a key is issued with another token than `old`, and return that."""
+
+        def replaced() -> bool:
+            token = self.token(name)
+            return token not in (None, old) and self.key(name)["status"].get("hash") == getattr(token, "hash", None)
+
+        eventually(replaced, within=within, describe=f"{name} has a new token")
+        return self.issue(name)[name]
+
+    def wait_valid_keys(self, number: int, *, within: float = 15.0) -> Body:
+        """Wait until the organization acme counts so many valid keys: the operator has then seen all that it should."""
+
+        def counted() -> Body | None:
+            acme = self.api.get("organizations", "acme")
+            return acme if acme and (acme["status"].get("keys") or {}).get("valid") == number else None
+
+        return eventually(counted, within=within, describe=f"{number} valid keys are counted") or {}
+
+    def wait_role_change(self, name: str, generation: int, *, within: float = 10.0) -> Body:
+        """Wait until a Membership records the role change that led to a generation, and return that record."""
+
+        def recorded() -> Body | None:
+            record: Body | None = self.member(name)["status"].get("lastRoleChange")
+            return record if record and record["generation"] == generation else None
+
+        return eventually(recorded, within=within, describe=f"{name}'s role change is recorded") or {}
+
+    def wait_counted(self, *, within: float = 15.0) -> None:
+        """Wait until every Membership counts its keys, and acme all of them: there is nothing left to be written."""
+
+        def counted() -> bool:
+            issued = [
+                body["spec"]["membership"]
+                for body in self.api.list("apikeys")
+                if self.reason("apikeys", body["metadata"]["name"]) == "Issued"
+            ]
+            return all(
+                member["status"].get("keyCount") == issued.count(member["metadata"]["name"])
+                for member in self.api.list("memberships")
+            ) and bool(self.wait_valid_keys(len(issued)))
+
+        eventually(counted, within=within, describe="the keys are counted")
+
+    def events(self, reason: str) -> list[Body]:
+        """Return the Events of a reason."""
+        return [event for event in self.api.list("events") if event["reason"] == reason]
+
+    def wait_gone(self, plural: str, name: str, *, within: float = 10.0) -> None:
+        """Wait until an object is gone."""
+        eventually(lambda: self.api.get(plural, name) is None, within=within, describe=f"{plural}/{name} is gone")
+
+    def verdict(self, token: Token) -> str:
+        """Judge a token as whoever checks tokens does: from the objects as stored, without the operator."""
+        keys = [ApiKey.from_body(body) for body in self.api.list("apikeys")]
+        key = next((key for key in keys if key.status.hash == token.hash), None)
+        if key is None:
+            return Verdict.NOT_FOUND.value
+        member = self.api.get("memberships", key.spec.membership)
+        membership = None if member is None else Membership.from_body(member)
+        organizations = [Organization.from_body(body) for body in self.api.list("organizations")]
+        wanted = None if membership is None else membership.spec.organization
+        organization = next((one for one in organizations if one.name == wanted), None)
+        return validity(key, membership, organization, datetime.now(UTC)).value
+
+    def try_create(self, body: Body) -> ApiRefusedError | None:
+        """Create an object that may be refused; return the refusal."""
+        try:
+            self.create(body)
+        except ApiRefusedError as error:
+            return error
+        return None
+
+
+@contextmanager
+def fresh_world(plane: ControlPlane, name: str = "") -> Iterator[World]:
+    """Give a new namespace as its administrator sees it; see `fresh_namespace`."""
+    with fresh_namespace(plane, name) as client:
+        yield World(client)
+
+
+def _wait(read: Callable[[], str | None], wanted: str, what: str, within: float) -> None:
+    seen: list[str | None] = [None]
+
+    def arrived() -> bool:
+        seen[0] = read()
+        return seen[0] == wanted
+
+    try:
+        eventually(arrived, within=within, describe=f"{what} is {wanted}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; its reason is {seen[0]}") from None

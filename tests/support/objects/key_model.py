@@ -1,0 +1,278 @@
+"""One key with all that it depends on as a pure model, and an operator that carries out plans write by write."""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from support.objects.builders import CREATED, NOW, api_key, edited, membership, organization, token_of, with_status
+from tenure.domain.planning.actions import Action, DeleteApiKey, DeleteSecret, IssueToken, UpdateStatus
+from tenure.domain.planning.apikeys import issued_status, new_stamp, obstructed_status, plan_api_key
+from tenure.domain.planning.memberships import MembershipObservation, plan_membership
+from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
+from tenure.domain.reasons import Reason
+from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.apikey import ApiKeyStatus
+from tenure.domain.resources.base import format_time
+from tenure.domain.resources.organization import OrganizationSpec
+from tenure.domain.secret import SecretFacts, is_adoptable, stamp_text
+from tenure.domain.tokens import Token
+from tenure.domain.validity import Verdict, validity
+
+
+class CrashError(Exception):
+    """The operator died instead of making its next write."""
+
+
+@dataclass
+class Cluster:
+    """One key, its Secret, its Membership and its Organization."""
+
+    key: ApiKey = field(default_factory=api_key)
+    member: Membership | None = field(default_factory=membership)
+    org: Organization | None = field(default_factory=organization)
+    secret: SecretFacts | None = None
+    now: datetime = NOW
+    is_gone: bool = False
+    """Whether the ApiKey was deleted."""
+    is_overlooked: bool = False
+    """Whether the Membership is reconciled by a cache that lacks the key."""
+    writes_left: int | None = None
+    """How many writes the operator makes before it dies; None: it lives."""
+    former_member: Membership | None = None
+    """The Membership before its last role change, as a cache that is behind has it."""
+    minted: list[Token] = field(default_factory=list)
+    births: int = 0
+    """How many Memberships, Organizations and ApiKeys were created again, for their uids."""
+    dead: set[str] = field(default_factory=set)
+    """Hashes of tokens that must never work again."""
+
+    @property
+    def verdict(self) -> Verdict:
+        return validity(self.key, self.member, self.org, self.now)
+
+    @property
+    def delivers_dead_token(self) -> bool:
+        """Whether a Secret that Tenure made holds a token that must never work again."""
+        return self.secret is not None and self.secret.token is not None and self.secret.token.hash in self.dead
+
+    def kill(self) -> None:
+        """From now on no token that was minted so far may work."""
+        self.dead |= {token.hash for token in self.minted}
+
+    def observe(self, *, reads_secret: bool = True, by: Membership | None = None) -> ApiKeyObservation:
+        """What the operator observes; the Organization only through the Membership, as the cache gives it."""
+        member = by or self.member
+        org = self.org if member is not None else None
+        reading = SecretReading(self.secret) if reads_secret else None
+        return ApiKeyObservation(self.key, member, org, [self.key], self.now, reading)
+
+    def observe_member(self) -> MembershipObservation | None:
+        """What the operator observes of the Membership; None: there is none."""
+        if self.member is None:
+            return None
+        keys = [] if self.is_gone or self.is_overlooked else [self.key]
+        return MembershipObservation(self.member, self.org, keys, self.now)
+
+    def reconcile(self) -> bool:
+        """Carry one round out; returns whether the ApiKey is still there."""
+        self.reconcile_member()
+        self.reconcile_key()
+        return not self.is_gone
+
+    def reconcile_member(self) -> tuple[Action, ...]:
+        """Carry out the plan for the Membership; returns its actions."""
+        seen = self.observe_member()
+        actions = plan_membership(seen).actions if seen is not None else ()
+        for action in actions:
+            if isinstance(action, UpdateStatus) and self.member is not None:
+                self._write()
+                self.member = with_status(self.member, action.status)
+        return actions
+
+    def reconcile_key(self, seen: ApiKeyObservation | None = None) -> tuple[Action, ...]:
+        """Carry out the plan for the key; returns its actions."""
+        if self.is_gone:
+            return ()
+        seen = seen or self.observe()
+        actions = plan_api_key(seen).actions
+        for action in actions:
+            match action:
+                case DeleteSecret(uid) if self.secret is not None and self.secret.uid == uid:
+                    self._write()
+                    self.secret = None
+                case IssueToken():
+                    self._issue(seen)
+                case UpdateStatus(ApiKeyStatus() as status):
+                    self._update(status)
+                case DeleteApiKey():
+                    self._write()
+                    self._assert_recorded()
+                    self.is_gone = True
+                    if self.secret is not None and self.secret.is_owned_by(self.key):
+                        self.secret = None  # The garbage collector deletes it.
+        return actions
+
+    def _write(self) -> None:
+        if self.writes_left is not None:
+            if self.writes_left == 0:
+                raise CrashError
+            self.writes_left -= 1
+
+    def _update(self, status: ApiKeyStatus) -> None:
+        self._write()
+        if status.secret_uid != self.key.status.secret_uid:
+            self._assert_recorded()
+        self.key = with_status(self.key, status)
+
+    def _assert_recorded(self) -> None:
+        """No ApiKey loses what its record is made of before the record of the role change lists it."""
+        stamp, member = self.key.status.issued, self.member
+        if stamp is None or member is None or stamp.membership_uid != member.metadata.uid:
+            return
+        follows = member.is_person or stamp.for_role or self.key.spec.for_role
+        if self.key.status.secret_uid is None or not follows:
+            return
+        if stamp.membership_generation < member.metadata.generation:
+            change = member.status.last_role_change
+            assert change is not None, "revoked without a record"
+            assert change.generation == member.metadata.generation, "revoked by the record of another role change"
+            assert self.key.status.key_id in {ended.key_id for ended in change.keys}, "revoked and not listed"
+
+    def _issue(self, seen: ApiKeyObservation) -> None:
+        stamp = new_stamp(seen, self.now)
+        if self.secret is not None and not self.secret.is_owned_by(self.key):
+            self._update(obstructed_status(seen, Reason.SECRET_CONFLICT, "in the way"))
+            return
+        if self.secret is None or not is_adoptable(self.secret, self.key, stamp):
+            self._write()
+            token = Token.mint(hashlib.sha384(f"{len(self.minted)}".encode()).digest())
+            self.minted.append(token)
+            uid, created = f"secret-{len(self.minted)}", format_time(self.now)
+            self.secret = SecretFacts(uid, created, self.key.metadata.uid, token, stamp_text(stamp))
+        token = self.secret.token or token_of(self.key)
+        stamp = stamp.model_copy(update={"at": datetime.fromisoformat(self.secret.created)})
+        self._update(issued_status(seen, stamp, key_id=token.key_id, token_hash=token.hash, secret_uid=self.secret.uid))
+
+
+Event = Callable[[Cluster], object]
+
+
+def _change_role(role: str) -> Event:
+    def change(cluster: Cluster) -> None:
+        if cluster.member is None or cluster.member.spec.role == role:
+            return
+        generation = cluster.member.metadata.generation + 1
+        changed = membership(role=role, kind=cluster.member.spec.subject.kind, generation=generation)
+        metadata = cluster.member.metadata.model_copy(update={"generation": generation})
+        cluster.former_member = cluster.member
+        cluster.member = cluster.member.model_copy(update={"spec": changed.spec, "metadata": metadata})
+        stamp = cluster.key.status.issued
+        if cluster.member.is_person or (stamp and stamp.for_role):
+            cluster.kill()
+
+    return change
+
+
+def _recreate_member(cluster: Cluster) -> None:
+    cluster.births += 1
+    cluster.member, cluster.former_member = membership(uid=f"member-{cluster.births}"), None
+    cluster.kill()
+
+
+def _remove_member(cluster: Cluster) -> None:
+    cluster.member = cluster.former_member = None
+    cluster.kill()
+
+
+def _recreate_org(cluster: Cluster) -> None:
+    cluster.births += 1
+    cluster.org = organization(uid=f"org-{cluster.births}")
+    cluster.kill()
+
+
+def _recreate_key(cluster: Cluster) -> None:
+    if cluster.is_gone and cluster.member is not None:
+        cluster.births += 1
+        cluster.key = api_key(uid=f"key-{cluster.births}", for_role=cluster.member.spec.role)
+        cluster.is_gone = False
+
+
+def _raise_revision(cluster: Cluster) -> None:
+    cluster.key = edited(cluster.key, revision=cluster.key.revision + 1)
+    cluster.kill()
+
+
+def _edit_key(**spec: Any) -> Event:
+    def edit(cluster: Cluster) -> None:
+        cluster.key = edited(cluster.key, **spec)
+
+    return edit
+
+
+def _edit_org(**spec: Any) -> Event:
+    def edit(cluster: Cluster) -> None:
+        if cluster.org is not None:
+            changed = {**cluster.org.spec.model_dump(by_alias=True, mode="json"), **spec}
+            cluster.org = cluster.org.model_copy(update={"spec": OrganizationSpec.model_validate(changed)})
+
+    return edit
+
+
+def _edit_secret(change: Callable[[Cluster], SecretFacts | None]) -> Event:
+    def edit(cluster: Cluster) -> None:
+        cluster.secret = change(cluster)
+
+    return edit
+
+
+def _pass(**time: float) -> Event:
+    def wait(cluster: Cluster) -> None:
+        cluster.now += timedelta(**time)
+
+    return wait
+
+
+def _crash_before(write: int) -> Event:
+    """The operator works, and dies instead of making this write."""
+
+    def crash(cluster: Cluster) -> None:
+        cluster.writes_left = write - 1
+        with suppress(CrashError):
+            cluster.reconcile()
+        cluster.writes_left = None
+
+    return crash
+
+
+EVENTS: dict[str, Event] = {
+    "Member": _change_role("Member"),
+    "Viewer": _change_role("Viewer"),
+    "Analyst": _change_role("Analyst"),
+    "membership created again": _recreate_member,
+    "membership gone": _remove_member,
+    "organization created again": _recreate_org,
+    "key created again": _recreate_key,
+    "revision raised": _raise_revision,
+    "forRole Member": _edit_key(forRole="Member"),
+    "forRole Viewer": _edit_key(forRole="Viewer"),
+    "forRole removed": _edit_key(forRole=None),
+    "key suspended": _edit_key(suspended=True),
+    "key not suspended": _edit_key(suspended=None),
+    "organization suspended": _edit_org(suspended=True),
+    "organization not suspended": _edit_org(suspended=None),
+    "policy Revoke": _edit_org(keys={"onRoleChange": "Revoke"}),
+    "policy with expiry": _edit_org(keys={"requireExpiry": True, "maxTTL": "100h"}),
+    "secret deleted": _edit_secret(lambda _: None),
+    "secret emptied": _edit_secret(lambda cluster: cluster.secret and replace(cluster.secret, token=None)),
+    "secret foreign": _edit_secret(lambda _: SecretFacts("foreign", format_time(CREATED), None, None, None)),
+    "a second": _pass(seconds=1),
+    "an hour": _pass(hours=1),
+    "four days": _pass(hours=100),
+}
+"""What people, other programs and the clock do."""
+
+CRASHES = {f"operator crashes before write {write}": _crash_before(write) for write in range(1, 6)}
+"""A round of the operator that is cut off: the Membership's status, then the key's Secrets and status."""
