@@ -21,7 +21,7 @@ from support.webhook_process import WebhookProcess
 from support.world import World
 from tenure.domain.resources import KINDS
 from tenure.domain.roles import Role
-from tenure.kube.preflight import RIGHTS
+from tenure.kube.rights import RIGHTS
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane

@@ -18,7 +18,7 @@ from support.refused_start import refused_start
 from support.rights import grant, rule, title
 from support.webhook_process import WebhookProcess
 from support.world import World
-from tenure.kube.preflight import (
+from tenure.kube.rights import (
     ADMISSION_RIGHTS,
     AUTHORITY_RIGHTS,
     CLUSTER_RIGHTS,

@@ -18,7 +18,7 @@ from support.proxy import Proxy
 from support.refused_start import refused_start
 from support.world import World
 from tenure.domain.resources import KINDS
-from tenure.kube.preflight import RIGHTS, Right
+from tenure.kube.rights import RIGHTS, Right
 from tenure_dev.controlplane import ControlPlane
 
 Body = dict[str, Any]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from tenure.kube.preflight import Right
+from tenure.kube.rights import Right
 
 RBAC = "rbac.authorization.k8s.io"
 

@@ -19,7 +19,7 @@ from support.slowness import NEVER
 from support.verified import authorized, wait_code
 from support.verifier_process import VerifierProcess
 from support.world import World
-from tenure.kube.preflight import CALLER_RIGHTS, DEFINITION_RIGHTS, VERIFIER_RIGHTS, Right
+from tenure.kube.rights import CALLER_RIGHTS, DEFINITION_RIGHTS, VERIFIER_RIGHTS, Right
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.paths import CRDS
 from tenure_dev.verifier import command

@@ -8,7 +8,7 @@ from tenure.admission.configuration import webhook_configuration
 from tenure.domain.access.cluster_roles import cluster_roles
 from tenure.domain.resources import KINDS
 from tenure.domain.schema import custom_resource_definition
-from tenure.kube.preflight import (
+from tenure.kube.rights import (
     ADMISSION_RIGHTS,
     AUTHORITY_RIGHTS,
     CALLER_RIGHTS,

@@ -7,7 +7,7 @@ from tenure.domain.reasons import STATES
 from tenure.domain.resources import KINDS, Resource
 from tenure.domain.roles import CAPABILITIES, DESCRIPTIONS, Role
 from tenure.domain.schema import custom_resource_definition
-from tenure.kube.preflight import (
+from tenure.kube.rights import (
     ADMISSION_RIGHTS,
     AUTHORITY_RIGHTS,
     CALLER_RIGHTS,

@@ -10,7 +10,7 @@ from tenure.admission.reader import Context
 from tenure.domain.installation import DEFAULTS
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import GROUP
-from tenure.kube.webhooks import NAME
+from tenure.kube.names import WEBHOOK_CONFIGURATION
 
 SERVICE = "tenure-webhook"
 NAMESPACE = "tenure-system"
@@ -44,7 +44,7 @@ def webhook_configuration() -> dict[str, Any]:
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
         "metadata": {
-            "name": NAME,
+            "name": WEBHOOK_CONFIGURATION,
             "labels": {"app.kubernetes.io/name": "tenure", "app.kubernetes.io/part-of": "tenure"},
         },
         # Kopf has no public way to list its handlers.

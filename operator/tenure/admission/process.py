@@ -14,7 +14,8 @@ from tenure.admission.kopf_handlers import register
 from tenure.admission.reader import Context
 from tenure.admission.selftest import find_leak
 from tenure.admission.server import Listener
-from tenure.certificates.keeper import GivenFiles, Keeper, OwnAuthority, keep
+from tenure.certificates.keeper import GivenFiles, Keeper, keep
+from tenure.certificates.own_authority import OwnAuthority
 from tenure.domain.durations import parse_duration
 from tenure.domain.resources import KINDS
 from tenure.errors import ForbiddenError, StartRefusedError

@@ -14,11 +14,9 @@ from tenure.domain.lease import Lease
 from tenure.errors import AlreadyExistsError, ConflictError, LeadershipLostError, ObjectNotFoundError, TenureError
 from tenure.kube.cluster import Cluster
 from tenure.kube.leases import read_lease, write_lease
+from tenure.kube.names import ELECTION_LEASE
 
 log = logging.getLogger("tenure.election")
-
-NAME = "tenure-controller"
-"""The Lease's name."""
 
 _RELEASE_ATTEMPTS = 3
 _RELEASE_SECONDS = 1.0
@@ -66,7 +64,7 @@ class Election:
         self._cluster = cluster
         self._identity = identity
         self._timing = timing
-        self._blank = Lease(namespace, NAME, "", "", datetime.now(UTC), timing.lease)
+        self._blank = Lease(namespace, ELECTION_LEASE, "", "", datetime.now(UTC), timing.lease)
         self._loop = asyncio.get_running_loop()
         self._seen = self._blank
         self._seen_at = float("-inf")
@@ -222,7 +220,7 @@ class Election:
             await asyncio.gather(self._claiming, return_exceptions=True)
 
     async def _read(self, seconds: float) -> Lease | None:
-        return await read_lease(self._cluster, self._blank.namespace, NAME, seconds=seconds)
+        return await read_lease(self._cluster, self._blank.namespace, ELECTION_LEASE, seconds=seconds)
 
     async def _try_release(self) -> bool:
         """Whether nothing is left to release."""

@@ -2,15 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tenure.domain.access.bindings import RBAC_GROUP
-from tenure.domain.access.cluster_roles import cluster_role_name
-from tenure.domain.permissions import REVOKE
-from tenure.domain.resources import KINDS, Membership
+from tenure.domain.resources import KINDS
 from tenure.domain.resources.base import GROUP, VERSION
-from tenure.domain.roles import Access, Role
 from tenure.domain.schema import custom_resource_definition, requirements
 from tenure.errors import (
     ForbiddenError,
@@ -21,129 +16,30 @@ from tenure.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from tenure.kube import authorities, election, webhooks
 from tenure.kube.cluster import Cluster
+from tenure.kube.rights import (
+    ADMISSION_RIGHTS,
+    AUTHORITY_RIGHTS,
+    CALLER_RIGHTS,
+    CLUSTER_RIGHTS,
+    ELECTION_RIGHTS,
+    REGISTRATION_RIGHTS,
+    RIGHTS,
+    SYSTEM_RIGHTS,
+    TRUST_RIGHTS,
+    VERIFIER_RIGHTS,
+    Right,
+    is_allowed,
+)
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _APPLY = "apply them with: kubectl apply --server-side -f crds/"
-_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 _AT_ONCE = 4
 """Questions at a time: each may open a connection, and a TLS handshake takes longer than some answers."""
 
 Q = TypeVar("Q")
 A = TypeVar("A")
-
-
-@dataclass(frozen=True)
-class Right:
-    """Verbs on a resource."""
-
-    group: str
-    resource: str
-    verbs: tuple[str, ...]
-    subresource: str = ""
-    name: str = ""
-    """The one object that they are needed on; empty: on all."""
-
-    def to_rule(self) -> dict[str, Any]:
-        """The right as a rule of a Role or ClusterRole."""
-        names = {"resourceNames": [self.name]} if self.name else {}
-        return {"apiGroups": [self.group], "resources": [self.label], **names, "verbs": list(self.verbs)}
-
-    @property
-    def label(self) -> str:
-        """The resource as RBAC names it, e.g. `apikeys/status`."""
-        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
-
-
-RIGHTS: tuple[Right, ...] = (
-    Right(GROUP, "organizations", ("get", "list", "watch")),
-    Right(GROUP, "organizations", ("patch",), "status"),
-    Right(GROUP, "memberships", ("get", "list", "watch")),
-    Right(GROUP, "memberships", ("patch",), "status"),
-    # To delete keys whosever they are, also where admission asks whose they are.
-    Right(GROUP, "apikeys", ("get", "list", "watch", "delete", REVOKE)),
-    Right(GROUP, "apikeys", ("patch",), "status"),
-    Right("", "secrets", ("get", "create", "delete")),
-    Right("events.k8s.io", "events", ("create",)),
-)
-"""What the controller needs. Secrets are never listed or watched: whoever can list them holds a master key."""
-
-
-ELECTION_RIGHTS: tuple[Right, ...] = (
-    Right("coordination.k8s.io", "leases", ("create",)),
-    Right("coordination.k8s.io", "leases", ("get", "update"), name=election.NAME),
-)
-"""What electing one of several replicas needs in Tenure's own namespace."""
-
-
-ROLE_BINDING_RIGHTS: tuple[Right, ...] = (
-    Right(RBAC_GROUP, "rolebindings", ("get", "list", "create", "patch", "delete")),
-)
-"""What the controller needs besides to bind people to their roles. It starts without them, and says so in a
-condition."""
-
-CLUSTER_ROLE_RIGHTS: tuple[Right, ...] = tuple(
-    Right(RBAC_GROUP, "clusterroles", ("get", "bind"), name=cluster_role_name(role, access))
-    for role in Role
-    for access in Access
-)
-"""What it needs for that in the cluster: to find exactly the roles' ClusterRoles, and to bind them."""
-
-OWN_KEYS_RIGHTS: tuple[Right, ...] = (Right(RBAC_GROUP, "roles", ("get", "list", "create", "patch", "delete")),)
-"""What the controller needs besides to let people read the Secrets of their own keys."""
-
-
-ADMISSION_RIGHTS: tuple[Right, ...] = (
-    Right(GROUP, "organizations", ("get", "list")),
-    Right(GROUP, "memberships", ("get", "list")),
-    Right(GROUP, "apikeys", ("list",)),
-    Right("", "namespaces", ("get",)),
-)
-"""What judging requests reads in each namespace."""
-
-CLUSTER_RIGHTS: tuple[Right, ...] = (Right("authorization.k8s.io", "subjectaccessreviews", ("create",)),)
-"""What judging needs in the cluster: to ask what the requester may do."""
-
-SYSTEM_RIGHTS: tuple[Right, ...] = (Right("coordination.k8s.io", "leases", ("get", "create", "update")),)
-"""What judging needs in Tenure's own namespace: the leases of the last owners."""
-
-AUTHORITY_RIGHTS: tuple[Right, ...] = (
-    Right("", "secrets", ("create",)),
-    Right("", "secrets", ("get", "update"), name=authorities.NAME),
-)
-"""What a certificate authority of our own needs in Tenure's own namespace."""
-
-REGISTRATION_RIGHTS: tuple[Right, ...] = (
-    Right("admissionregistration.k8s.io", "validatingwebhookconfigurations", ("get",), name=webhooks.NAME),
-)
-"""What finding the listener's own names needs in the cluster."""
-
-TRUST_RIGHTS: tuple[Right, ...] = (
-    Right("admissionregistration.k8s.io", "validatingwebhookconfigurations", ("patch",), name=webhooks.NAME),
-)
-"""What an authority of our own needs besides, for the API server to trust it."""
-
-
-DEFINITION_RIGHTS: tuple[Right, ...] = tuple(
-    Right("apiextensions.k8s.io", "customresourcedefinitions", ("get",), name=f"{resource.plural}.{GROUP}")
-    for resource in KINDS
-)
-"""What finding older definitions at the start needs in the cluster."""
-
-
-VERIFIER_RIGHTS: tuple[Right, ...] = tuple(
-    Right(GROUP, resource.plural, ("get", "list", "watch") if resource is Membership else ("list", "watch"))
-    for resource in KINDS
-)
-"""What verifying tokens reads, in all namespaces. No Secrets."""
-
-CALLER_RIGHTS: tuple[Right, ...] = (
-    Right("authentication.k8s.io", "tokenreviews", ("create",)),
-    Right("authorization.k8s.io", "subjectaccessreviews", ("create",)),
-)
-"""What telling authorized callers from others needs in the cluster."""
 
 
 async def check_verifier(cluster: Cluster) -> None:
@@ -282,24 +178,3 @@ async def _ask_all(ask: Callable[[Q], Awaitable[A]], questions: Sequence[Q]) -> 
                 raise answer
             answers.append(answer)
     return answers
-
-
-async def is_allowed(cluster: Cluster, namespace: str, right: Right, verb: str) -> bool:
-    """Whether this very process may do something; empty namespace: everywhere."""
-    attributes = {
-        "namespace": namespace,
-        "group": right.group,
-        "resource": right.resource,
-        "subresource": right.subresource,
-        "name": right.name,
-        "verb": verb,
-    }
-    review = await cluster.review(
-        _REVIEWS,
-        {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes},
-        },
-    )
-    return bool(review["status"]["allowed"])

@@ -11,7 +11,7 @@ from support.identity import CONTROLLER, config_of
 from support.operator_process import OperatorProcess
 from support.rights import grant, rule
 from support.shared_operator import NO_SWEEP, SharedOperator
-from tenure.kube.preflight import (
+from tenure.kube.rights import (
     CLUSTER_ROLE_RIGHTS,
     DEFINITION_RIGHTS,
     OWN_KEYS_RIGHTS,
