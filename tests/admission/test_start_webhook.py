@@ -15,25 +15,18 @@ from support.operator_process import OperatorProcess
 from support.probes import OK
 from support.proxy import Proxy
 from support.refused_start import refused_start
-from support.rights import grant, rule, title
+from support.rights import grant, rights_of, rule, title
 from support.webhook_process import WebhookProcess
 from support.world import World
-from tenure.kube.rights import (
-    ADMISSION_RIGHTS,
-    AUTHORITY_RIGHTS,
-    CLUSTER_RIGHTS,
-    DEFINITION_RIGHTS,
-    REGISTRATION_RIGHTS,
-    SYSTEM_RIGHTS,
-    TRUST_RIGHTS,
-    Right,
-)
+from tenure.kube.rights import ALWAYS, DEFINITIONS, OWN_AUTHORITY, Place, Right
+from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.webhooks import NAMESPACE, command, configuration
 
-IN_CLUSTER = (*ADMISSION_RIGHTS, *CLUSTER_RIGHTS, *REGISTRATION_RIGHTS, *TRUST_RIGHTS)
-IN_SYSTEM = (*SYSTEM_RIGHTS, *AUTHORITY_RIGHTS)
-NEEDED = [(right, verb) for right in (*IN_CLUSTER, *IN_SYSTEM) for verb in right.verbs]
+WHEN = (ALWAYS, OWN_AUTHORITY)
+IN_CLUSTER = rights_of(Component.WEBHOOK, Place.CLUSTER, Place.SERVED, when=WHEN)
+IN_SYSTEM = rights_of(Component.WEBHOOK, Place.SYSTEM, when=WHEN)
+NEEDED = [(right, verb) for right in (*IN_CLUSTER, *IN_SYSTEM) if right not in DEFINITIONS for verb in right.verbs]
 ADMISSION_IS_OFF = "admission is off: ValidatingWebhookConfiguration tenure isn't installed"
 APPLY = ("apply", "--server-side", "--force-conflicts", "--field-manager=installer", "--filename=-")
 
@@ -70,7 +63,7 @@ def all_but(lacking: Right | None, verb: str) -> list[dict[str, Any]]:
     def rules(rights: Sequence[Right]) -> list[dict[str, Any]]:
         return [rule(right, but=verb if right is lacking else "") for right in rights]
 
-    cluster = grant(user(lacking, verb), rules((*IN_CLUSTER, *DEFINITION_RIGHTS)))
+    cluster = grant(user(lacking, verb), rules(IN_CLUSTER))
     return [*cluster, *grant(user(lacking, verb), rules(IN_SYSTEM), NAMESPACE)]
 
 

@@ -16,14 +16,18 @@ from support.manifests import api_key, member, organization, secret
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
 from support.refused_start import refused_start
+from support.rights import rights_of
 from support.world import World
 from tenure.domain.resources import KINDS
-from tenure.kube.rights import RIGHTS, Right
+from tenure.kube.rights import Place, Right
+from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane
 
 Body = dict[str, Any]
 Triple = tuple[str, str, str]
 """Group, resource and verb."""
+
+RIGHTS = rights_of(Component.CONTROLLER, Place.SERVED)
 
 READS_DEFINITIONS = {
     "apiGroups": ["apiextensions.k8s.io"],
@@ -64,11 +68,7 @@ def user_without(right: Right) -> str:
 
 def all_but(*missing: Right) -> list[Body]:
     """Return the rules for all rights but these."""
-    return [
-        {"apiGroups": [right.group], "resources": [right.label], "verbs": list(right.verbs)}
-        for right in RIGHTS
-        if right not in missing
-    ]
+    return [right.to_rule() for right in RIGHTS if right not in missing]
 
 
 def user(name: str) -> Body:

@@ -1,14 +1,22 @@
 """Who holds which of the rights that a process asks for at its start: everybody but one right."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import uuid4
 
-from tenure.kube.rights import Right
+from tenure.kube.rights import ALWAYS, Place, Right, When, groups_of
+from tenure.observability.metrics import Component
 
 RBAC = "rbac.authorization.k8s.io"
 
 Body = dict[str, Any]
+
+
+def rights_of(program: Component, *places: Place, when: Collection[When] = (ALWAYS,)) -> list[Right]:
+    """The rights of a program in these places, under each of these conditions."""
+    return [
+        right for group in groups_of(program) if group.place in places and group.when in when for right in group.rights
+    ]
 
 
 def title(right: Right, verb: str) -> str:

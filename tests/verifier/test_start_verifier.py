@@ -14,18 +14,19 @@ from support.manifests import api_key, member, organization
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
 from support.refused_start import USAGE, refused_start
-from support.rights import grant, rule, title
+from support.rights import grant, rights_of, rule, title
 from support.slowness import NEVER
 from support.verified import authorized, wait_code
 from support.verifier_process import VerifierProcess
 from support.world import World
-from tenure.kube.rights import CALLER_RIGHTS, DEFINITION_RIGHTS, VERIFIER_RIGHTS, Right
+from tenure.kube.rights import DEFINITIONS, Place, Right
+from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.paths import CRDS
 from tenure_dev.verifier import command
 
-ALL = (*VERIFIER_RIGHTS, *CALLER_RIGHTS)
-NEEDED = [(right, verb) for right in ALL for verb in right.verbs]
+ALL = rights_of(Component.VERIFIER, Place.CLUSTER)
+NEEDED = [(right, verb) for right in ALL if right not in DEFINITIONS for verb in right.verbs]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def user(lacking: Right | None, verb: str) -> str:
 
 def all_but(lacking: Right | None, verb: str) -> list[dict[str, Any]]:
     """Grant everything but one verb of one right."""
-    rules = [rule(right, but=verb if right is lacking else "") for right in (*ALL, *DEFINITION_RIGHTS)]
+    rules = [rule(right, but=verb if right is lacking else "") for right in ALL]
     return grant(user(lacking, verb), rules)
 
 

@@ -1,7 +1,7 @@
 """Checks before the operator starts: the CRDs are there and recent enough, and every right is held."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tenure.domain.resources import KINDS
@@ -17,20 +17,8 @@ from tenure.errors import (
     UnavailableError,
 )
 from tenure.kube.cluster import Cluster
-from tenure.kube.rights import (
-    ADMISSION_RIGHTS,
-    AUTHORITY_RIGHTS,
-    CALLER_RIGHTS,
-    CLUSTER_RIGHTS,
-    ELECTION_RIGHTS,
-    REGISTRATION_RIGHTS,
-    RIGHTS,
-    SYSTEM_RIGHTS,
-    TRUST_RIGHTS,
-    VERIFIER_RIGHTS,
-    Right,
-    is_allowed,
-)
+from tenure.kube.rights import ALWAYS, ELECTION, OWN_AUTHORITY, Place, Right, When, groups_of, is_allowed
+from tenure.observability.metrics import Component
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _APPLY = "apply them with: kubectl apply --server-side -f crds/"
@@ -48,7 +36,7 @@ async def check_verifier(cluster: Cluster) -> None:
     Raises:
         StartRefusedError: a right is missing.
     """
-    await _check_rights(cluster, [("", right) for right in (*VERIFIER_RIGHTS, *CALLER_RIGHTS)])
+    await _check_rights(cluster, Component.VERIFIER, {ALWAYS})
 
 
 async def check_election(cluster: Cluster, system_namespace: str) -> None:
@@ -57,7 +45,7 @@ async def check_election(cluster: Cluster, system_namespace: str) -> None:
     Raises:
         StartRefusedError: a right is missing.
     """
-    await _check_rights(cluster, [(system_namespace, right) for right in ELECTION_RIGHTS])
+    await _check_rights(cluster, Component.CONTROLLER, {ELECTION}, system_namespace=system_namespace)
 
 
 async def check_admission(
@@ -68,13 +56,8 @@ async def check_admission(
     Raises:
         StartRefusedError: a right is missing, or Tenure's own namespace.
     """
-    needed = [(namespace, right) for namespace in namespaces or [""] for right in ADMISSION_RIGHTS]
-    needed += [("", right) for right in (*CLUSTER_RIGHTS, *REGISTRATION_RIGHTS)]
-    needed += [(system_namespace, right) for right in SYSTEM_RIGHTS]
-    if own_authority:
-        needed += [(system_namespace, right) for right in AUTHORITY_RIGHTS]
-        needed += [("", right) for right in TRUST_RIGHTS]
-    await _check_rights(cluster, needed)
+    met = {ALWAYS, OWN_AUTHORITY} if own_authority else {ALWAYS}
+    await _check_rights(cluster, Component.WEBHOOK, met, namespaces, system_namespace)
 
 
 async def check_cluster(cluster: Cluster, namespaces: Sequence[str]) -> None:
@@ -85,7 +68,7 @@ async def check_cluster(cluster: Cluster, namespaces: Sequence[str]) -> None:
         StartRefusedError: a CRD is missing or older than this code, or a right is missing.
     """
     await check_definitions(cluster)
-    await _check_rights(cluster, [(namespace, right) for namespace in namespaces or [""] for right in RIGHTS])
+    await _check_rights(cluster, Component.CONTROLLER, {ALWAYS}, namespaces)
 
 
 async def check_definitions(cluster: Cluster) -> None:
@@ -146,8 +129,22 @@ def _schema(definition: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
 
 
-async def _check_rights(cluster: Cluster, needed: Iterable[tuple[str, Right]]) -> None:
-    questions = [(namespace, right, verb) for namespace, right in needed for verb in right.verbs]
+async def _check_rights(
+    cluster: Cluster,
+    program: Component,
+    met: Collection[When],
+    namespaces: Sequence[str] = (),
+    system_namespace: str = "",
+) -> None:
+    where = {Place.CLUSTER: [""], Place.SERVED: namespaces or [""], Place.SYSTEM: [system_namespace]}
+    questions = [
+        (namespace, right, verb)
+        for group in groups_of(program)
+        if group.asked and group.when in met
+        for namespace in where[group.place]
+        for right in group.rights
+        for verb in right.verbs
+    ]
     answers = await _ask_all(lambda question: is_allowed(cluster, *question), questions)
     missing = [_describe(*question) for question, allowed in zip(questions, answers, strict=True) if not allowed]
     if missing:
