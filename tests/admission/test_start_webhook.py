@@ -15,7 +15,7 @@ from support.operator_process import OperatorProcess
 from support.probes import OK
 from support.proxy import Proxy
 from support.refused_start import refused_start
-from support.rights import grant, rights_of, rule, title
+from support.rights import grant, refusal, rights_of, rule, title
 from support.webhook_process import WebhookProcess
 from support.world import World
 from tenure.kube.rights import ALWAYS, DEFINITIONS, OWN_AUTHORITY, Place, Right
@@ -71,10 +71,8 @@ def all_but(lacking: Right | None, verb: str) -> list[dict[str, Any]]:
 def test_a_missing_right_is_named(plane: ControlPlane, port: int, tmp_path: Path, lacking: Right, verb: str) -> None:
     with Proxy(plane, as_user=user(lacking, verb)) as proxy:
         message = refused_start(proxy.kubeconfig(tmp_path / "config"), command=command(port))
-    where = f"in namespace {NAMESPACE}" if lacking in IN_SYSTEM else "in all namespaces"
-    assert message == (
-        f"tenure: missing rights: {title(lacking, verb)} {where}; grant them to the identity that the operator runs as"
-    )
+    where = f"in namespace {NAMESPACE}" if lacking in IN_SYSTEM else "in the whole cluster"
+    assert message == refusal(f"{title(lacking, verb)} {where}")
 
 
 def test_these_rights_suffice_for_every_judgement(plane: ControlPlane, port: int, tmp_path: Path) -> None:
@@ -99,7 +97,7 @@ def test_a_missing_namespace_is_named_and_the_option_too(plane: ControlPlane, po
     elsewhere = [part if part != NAMESPACE else namespace for part in command(port)]
     message = refused_start(plane.kubeconfig, command=elsewhere)
     assert f"namespace {namespace} doesn't exist" in message
-    assert "create it, or name another one with --system-namespace" in message
+    assert f"kubectl create namespace {namespace}. Or set --system-namespace" in message
 
 
 def test_a_configuration_with_other_paths_is_refused(plane: ControlPlane, port: int) -> None:

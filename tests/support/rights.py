@@ -25,6 +25,14 @@ def title(right: Right, verb: str) -> str:
     return f"{verb} {right.resource}{group}" + (f" named {right.name}" if right.name else "")
 
 
+def refusal(*missing: str) -> str:
+    """What a process says that may not start for want of these rights."""
+    return (
+        f"tenure: missing rights: {'; '.join(missing)}. Grant them to the user or ServiceAccount that this process "
+        "runs as. If you installed Tenure with Helm, run helm upgrade"
+    )
+
+
 def rule(right: Right, but: str = "") -> Body:
     """The rule that grants a right, but for a verb."""
     named: Body = {"resourceNames": [right.name]} if right.name else {}

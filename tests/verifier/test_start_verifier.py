@@ -14,7 +14,7 @@ from support.manifests import api_key, member, organization
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
 from support.refused_start import USAGE, refused_start
-from support.rights import grant, rights_of, rule, title
+from support.rights import grant, refusal, rights_of, rule, title
 from support.slowness import NEVER
 from support.verified import authorized, wait_code
 from support.verifier_process import VerifierProcess
@@ -57,10 +57,7 @@ def all_but(lacking: Right | None, verb: str) -> list[dict[str, Any]]:
 def test_a_missing_right_is_named(plane: ControlPlane, port: int, tmp_path: Path, lacking: Right, verb: str) -> None:
     with Proxy(plane, as_user=user(lacking, verb)) as proxy:
         message = refused_start(proxy.kubeconfig(tmp_path / "config"), command=command(port))
-    assert message == (
-        f"tenure: missing rights: {title(lacking, verb)} in all namespaces; grant them to the identity that the "
-        "operator runs as"
-    )
+    assert message == refusal(f"{title(lacking, verb)} in the whole cluster")
 
 
 def test_it_works_with_exactly_these_rights_and_asks_for_nothing_else(

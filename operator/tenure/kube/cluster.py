@@ -137,7 +137,7 @@ class Cluster:
                 async for line in answer.content:
                     yield json.loads(line)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise UnavailableError(f"WATCH {path}: {str(error) or 'nothing came in time'}") from error
+            raise UnavailableError(f"WATCH {path}: {str(error) or 'no data in time'}") from error
 
     async def clock(self) -> datetime:
         """The API server's clock, in whole seconds: times of issue are by that clock, and the caller's may be wrong."""
@@ -149,7 +149,7 @@ class Cluster:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(f"{what}: {str(error) or 'no answer in time'}") from error
         except (KeyError, ValueError) as error:
-            raise UnavailableError(f"{what}: the answer has no date") from error
+            raise UnavailableError(f"{what}: the answer has no Date header") from error
 
     async def read(self, path: str) -> dict[str, Any]:
         """Read any path, e.g. a CustomResourceDefinition's."""

@@ -1,4 +1,4 @@
-"""Checks before the operator starts: the CRDs are there and recent enough, and every right is held."""
+"""Checks before a program starts: the CRDs are there and recent enough, and the program has its rights."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -17,11 +17,11 @@ from tenure.errors import (
     UnavailableError,
 )
 from tenure.kube.cluster import Cluster
-from tenure.kube.rights import ALWAYS, ELECTION, OWN_AUTHORITY, Place, Right, When, groups_of, is_allowed
+from tenure.kube.rights import ALWAYS, DEFINITIONS, ELECTION, OWN_AUTHORITY, Place, Right, When, groups_of, is_allowed
 from tenure.observability.metrics import Component
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-_APPLY = "apply them with: kubectl apply --server-side -f crds/"
+_APPLY = "kubectl apply --server-side -f crds/"
 
 _AT_ONCE = 4
 """Questions at a time: each may open a connection, and a TLS handshake takes longer than some answers."""
@@ -82,9 +82,14 @@ async def check_definitions(cluster: Cluster) -> None:
     try:
         await _ask_all(lambda kind: _check_definition(cluster, kind.plural, custom_resource_definition(kind)), KINDS)
     except KindNotServedError as error:
-        raise StartRefusedError(f"{server} is no Kubernetes API server: {error}") from error
+        raise StartRefusedError(
+            f"{server} isn't a Kubernetes API server ({error}). Check the server's URL in your kubeconfig"
+        ) from error
     except UnauthorizedError as error:
-        raise StartRefusedError(f"the API server at {server} refuses the credentials: {error}") from error
+        raise StartRefusedError(
+            f"the API server at {server} rejects this process's credentials ({error}). Check the user in your "
+            "kubeconfig, or the pod's ServiceAccount token"
+        ) from error
     except UnavailableError as error:
         raise ServerAwayError(f"the API server at {server} doesn't answer: {error}") from error
 
@@ -94,17 +99,16 @@ async def _check_definition(cluster: Cluster, plural: str, wanted: Mapping[str, 
     try:
         served = await cluster.read(f"{_CRDS}/{name}")
     except ObjectNotFoundError as error:
-        raise StartRefusedError(f"CustomResourceDefinition {name} is missing; {_APPLY}") from error
+        raise StartRefusedError(f"CustomResourceDefinition {name} is missing. Install it: {_APPLY}") from error
     except ForbiddenError as error:
-        raise StartRefusedError(
-            f"missing right: get customresourcedefinitions.apiextensions.k8s.io named {name}; grant it to the "
-            "identity that the operator runs as"
+        raise _missing(
+            [_describe("", right, verb) for right in DEFINITIONS if right.name == name for verb in right.verbs]
         ) from error
     missing = sorted(requirements(_schema(wanted)) - requirements(_schema(served)))
     if missing:
         raise StartRefusedError(
-            f"CustomResourceDefinition {name} is older than this version of Tenure: it lacks {missing[0]}"
-            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}; {_remedy(served)}"
+            f"CustomResourceDefinition {name} is older than this version of Tenure. It lacks {missing[0]}"
+            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}. {_remedy(served)}"
         )
 
 
@@ -113,10 +117,10 @@ def _remedy(served: Mapping[str, Any]) -> str:
     annotations = served["metadata"].get("annotations") or {}
     release = annotations.get("meta.helm.sh/release-name")
     if release is None:
-        return _APPLY
+        return f"Update it: {_APPLY}"
     namespace = annotations.get("meta.helm.sh/release-namespace", "tenure-system")
     return (
-        f"Helm installed it, so: helm upgrade {release} helm/tenure --namespace {namespace} "
+        f"You installed it with Helm, so update it with: helm upgrade {release} helm/tenure --namespace {namespace} "
         "--reset-then-reuse-values --set crds.enabled=true"
     )
 
@@ -148,14 +152,19 @@ async def _check_rights(
     answers = await _ask_all(lambda question: is_allowed(cluster, *question), questions)
     missing = [_describe(*question) for question, allowed in zip(questions, answers, strict=True) if not allowed]
     if missing:
-        raise StartRefusedError(
-            f"missing rights: {'; '.join(missing)}; grant them to the identity that the operator runs as"
-        )
+        raise _missing(missing)
+
+
+def _missing(rights: Sequence[str]) -> StartRefusedError:
+    return StartRefusedError(
+        f"missing rights: {'; '.join(rights)}. Grant them to the user or ServiceAccount that this process runs as. "
+        "If you installed Tenure with Helm, run helm upgrade"
+    )
 
 
 def _describe(namespace: str, right: Right, verb: str) -> str:
     """A right for people, e.g. `patch apikeys.tenure.dev/status in namespace acme`."""
-    where = f"in namespace {namespace}" if namespace else "in all namespaces"
+    where = f"in namespace {namespace}" if namespace else "in the whole cluster"
     group = f".{right.group}" if right.group else ""
     name = f" named {right.name}" if right.name else ""
     return f"{verb} {right.resource}{group}{right.label[len(right.resource) :]}{name} {where}"
