@@ -21,7 +21,7 @@ from support.rights import rights_of
 from support.webhook_process import WebhookProcess
 from support.world import World
 from tenure.domain.roles import Role
-from tenure.kube.rights import Place
+from tenure.kube.rights import ALWAYS, Place
 from tenure.observability.metrics import Component
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
@@ -65,7 +65,7 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Halves]:
 
 def let_operate(plane: ControlPlane) -> None:
     """Give the operator the rights that it asks for, in all namespaces."""
-    rules = [right.to_rule() for right in rights_of(Component.CONTROLLER, Place.CLUSTER, Place.SERVED)]
+    rules = [right.to_rule() for right in rights_of(Component.CONTROLLER, Place.CLUSTER, Place.SERVED, when=(ALWAYS,))]
     people.bind_everywhere(plane, "tenure", [subject(OPERATOR)], *rules)
 
 

@@ -18,14 +18,13 @@ from support.refused_start import refused_start
 from support.rights import grant, refusal, rights_of, rule, title
 from support.webhook_process import WebhookProcess
 from support.world import World
-from tenure.kube.rights import ALWAYS, DEFINITIONS, OWN_AUTHORITY, Place, Right
+from tenure.kube.rights import DEFINITIONS, Place, Right
 from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.webhooks import NAMESPACE, command, configuration
 
-WHEN = (ALWAYS, OWN_AUTHORITY)
-IN_CLUSTER = rights_of(Component.WEBHOOK, Place.CLUSTER, Place.SERVED, when=WHEN)
-IN_SYSTEM = rights_of(Component.WEBHOOK, Place.SYSTEM, when=WHEN)
+IN_CLUSTER = rights_of(Component.WEBHOOK, Place.CLUSTER, Place.SERVED)
+IN_SYSTEM = rights_of(Component.WEBHOOK, Place.SYSTEM)
 NEEDED = [(right, verb) for right in (*IN_CLUSTER, *IN_SYSTEM) if right not in DEFINITIONS for verb in right.verbs]
 ADMISSION_IS_OFF = "admission is off: ValidatingWebhookConfiguration tenure isn't installed"
 APPLY = ("apply", "--server-side", "--force-conflicts", "--field-manager=installer", "--filename=-")

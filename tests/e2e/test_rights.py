@@ -19,7 +19,7 @@ from support.refused_start import refused_start
 from support.rights import refusal, rights_of
 from support.world import World
 from tenure.domain.resources import KINDS
-from tenure.kube.rights import Place, Right
+from tenure.kube.rights import ALWAYS, Place, Right
 from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane
 
@@ -27,7 +27,7 @@ Body = dict[str, Any]
 Triple = tuple[str, str, str]
 """Group, resource and verb."""
 
-RIGHTS = rights_of(Component.CONTROLLER, Place.SERVED)
+RIGHTS = rights_of(Component.CONTROLLER, Place.SERVED, when=(ALWAYS,))
 
 READS_DEFINITIONS = {
     "apiGroups": ["apiextensions.k8s.io"],

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import uuid4
 
-from tenure.kube.rights import ALWAYS, Place, Right, When, groups_of
+from tenure.kube.rights import Place, Right, When, groups_of
 from tenure.observability.metrics import Component
 
 RBAC = "rbac.authorization.k8s.io"
@@ -12,11 +12,10 @@ RBAC = "rbac.authorization.k8s.io"
 Body = dict[str, Any]
 
 
-def rights_of(program: Component, *places: Place, when: Collection[When] = (ALWAYS,)) -> list[Right]:
-    """The rights of a program in these places, under each of these conditions."""
-    return [
-        right for group in groups_of(program) if group.place in places and group.when in when for right in group.rights
-    ]
+def rights_of(program: Component, *places: Place, when: Collection[When] | None = None) -> list[Right]:
+    """The rights of a program in these places, under these conditions; None: under any."""
+    groups = [one for one in groups_of(program) if one.place in places and (when is None or one.when in when)]
+    return [right for group in groups for right in group.rights]
 
 
 def title(right: Right, verb: str) -> str:

@@ -11,7 +11,7 @@ from support.identity import CONTROLLER, config_of
 from support.operator_process import OperatorProcess
 from support.rights import grant, rights_of, rule
 from support.shared_operator import NO_SWEEP, SharedOperator
-from tenure.kube.rights import ACCESS, ACCESS_TO_KEYS, ALWAYS, Place
+from tenure.kube.rights import ALWAYS, Place
 from tenure.observability.metrics import Component
 from tenure_dev.chart import NAMESPACE
 from tenure_dev.controlplane import ControlPlane
@@ -75,7 +75,7 @@ def unclosing(control_plane: ControlPlane) -> str:
 def _account(plane: ControlPlane, name: str, *, gives_access: bool = True, but: tuple[str, str] = ("", "")) -> str:
     plane.kubectl("create", "serviceaccount", name, f"--namespace={NAMESPACE}")
     account = f"system:serviceaccount:{NAMESPACE}:{name}"
-    when = (ALWAYS, ACCESS, ACCESS_TO_KEYS) if gives_access else (ALWAYS,)
+    when = None if gives_access else (ALWAYS,)
     rights = rights_of(Component.CONTROLLER, Place.CLUSTER, Place.SERVED, when=when)
     resource, verb = but
     for body in grant(account, [rule(right, verb if right.resource == resource else "") for right in rights]):
