@@ -83,9 +83,8 @@ docs: setup ## Build the documentation site; a warning, such as a dead link, is 
 docs-serve: docs ## Build the documentation site and show it on http://127.0.0.1:8000.
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory .cache/docs 8000
 
-generate: helm ## Write anew what follows from the code: CRDs, reference pages, the chart's files.
+generate: helm ## Write anew what follows from the code: CRDs, reference pages, the chart's files, install.yaml.
 	$(BIN)/python -m tenure_dev generate
-	$(BIN)/python -m tenure_dev chart
 
 bench: setup ## Measure; results go to bench/results.
 	$(BIN)/python -m bench

@@ -1,6 +1,7 @@
 """The development tools' command line."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 from tenure_dev import monitoring, prose
 from tenure_dev.build import find_or_build
-from tenure_dev.chart import changed_files, generated_files
+from tenure_dev.chart import rendered_files
 from tenure_dev.demo import run_demo
 from tenure_dev.errors import ToolError
 from tenure_dev.generate import files
@@ -59,26 +60,25 @@ def helm() -> None:
 def generate(
     *, check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file would change.")] = False
 ) -> None:
-    """Write the files that follow from the code: the CustomResourceDefinitions and the reference pages."""
-    changed = files.changed_files(CHECKOUT)
-    for path in changed:
-        typer.echo(f"{'out of date' if check else 'written'}: {path}")
+    """Write the files that follow from the code: CRDs, reference pages, the chart's files, manifests/install.yaml."""
+    changed = _update(files.generated_files(), check=check)
+    if check and not Tools.are_built():
+        typer.echo("not checked, because Helm isn't here: manifests/install.yaml; get Helm with `make helm`")
+    else:
+        changed += _update(rendered_files(), check=check)  # Last, because Helm reads files that were just written.
     if check and changed:
         raise ToolError("run `make generate` and commit the result")
-    for path, text in files.generated_files().items():
-        if path in changed:
+
+
+def _update(texts: Mapping[Path, str], *, check: bool) -> list[Path]:
+    """Write those of the files that would change, unless they are only to be checked, and return their paths."""
+    changed = files.changed_files(CHECKOUT, texts)
+    for path in changed:
+        typer.echo(f"{'out of date' if check else 'written'}: {path}")
+        if not check:
             (CHECKOUT / path).parent.mkdir(parents=True, exist_ok=True)
-            (CHECKOUT / path).write_text(text, encoding="utf-8")
-
-
-@app.command()
-def chart() -> None:
-    """Write what follows from the chart: its README and manifests/install.yaml."""
-    changed = changed_files()
-    for path, text in generated_files().items():
-        if path in changed:
-            (CHECKOUT / path).write_text(text)
-            typer.echo(f"written: {path}")
+            (CHECKOUT / path).write_text(texts[path], encoding="utf-8")
+    return changed
 
 
 @app.command()

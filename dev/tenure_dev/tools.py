@@ -34,6 +34,11 @@ class Tools:
         """Return the tools, and build them first if they aren't there; progress goes to stderr."""
         return cls(built(TOOLS))
 
+    @classmethod
+    def are_built(cls) -> bool:
+        """Whether they are there already."""
+        return not TOOLS.missing(TOOLS.folder)
+
     @property
     def helm(self) -> Path:
         """Helm."""

@@ -18,10 +18,11 @@ from support.faults.exchange import DROP, Answer, Reply, Request
 from support.faults.proxy import Proxy
 from support.objects.manifests import api_key, member, organization
 from support.programs.operator_process import OperatorProcess
+from support.programs.rights import rights_of
 from support.programs.webhook_process import WebhookProcess
-from tenure.domain.resources import KINDS
 from tenure.domain.roles import Role
-from tenure.kube.preflight import RIGHTS
+from tenure.kube.rights import ALWAYS, Place
+from tenure.observability.metrics import Component
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
@@ -64,13 +65,7 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Halves]:
 
 def let_operate(plane: ControlPlane) -> None:
     """Give the operator the rights that it asks for, in all namespaces."""
-    rules: list[dict[str, Any]] = [
-        {"apiGroups": [right.group], "resources": [right.label], "verbs": list(right.verbs)} for right in RIGHTS
-    ]
-    definitions = [f"{resource.plural}.tenure.dev" for resource in KINDS]
-    group = "apiextensions.k8s.io"
-    rules.append({"apiGroups": [group], "resources": ["customresourcedefinitions"], "verbs": ["get"]})
-    rules[-1]["resourceNames"] = definitions
+    rules = [right.to_rule() for right in rights_of(Component.CONTROLLER, Place.CLUSTER, Place.SERVED, when=(ALWAYS,))]
     people.bind_everywhere(plane, "tenure", [subject(OPERATOR)], *rules)
 
 

@@ -14,6 +14,7 @@ from support.objects import manifests
 from support.programs.installation import Installation
 from support.run.eventually import eventually
 from tenure.kube import webhooks
+from tenure.kube.names import WEBHOOK_CONFIGURATION
 
 Body = manifests.Body
 
@@ -56,7 +57,7 @@ def unjudged(installation: Installation, client: Client) -> Iterator[None]:
     """Have no webhook registered, as if somebody had found a way around it."""
     registered = client.read(webhooks.PATH)
     client.remove(webhooks.PATH)
-    fresh = {"metadata": {"name": webhooks.NAME}, **{part: registered[part] for part in ("apiVersion", "kind")}}
+    fresh = {"metadata": {"name": WEBHOOK_CONFIGURATION}, **{part: registered[part] for part in ("apiVersion", "kind")}}
 
     def passes() -> bool:
         body = manifests.organization("probe")

@@ -15,25 +15,17 @@ from support.objects import manifests
 from support.programs.operator_process import OperatorProcess
 from support.programs.probes import OK
 from support.programs.refused_start import refused_start
-from support.programs.rights import grant, rule, title
+from support.programs.rights import grant, refusal, rights_of, rule, title
 from support.programs.webhook_process import WebhookProcess
 from support.run.eventually import eventually
-from tenure.kube.preflight import (
-    ADMISSION_RIGHTS,
-    AUTHORITY_RIGHTS,
-    CLUSTER_RIGHTS,
-    DEFINITION_RIGHTS,
-    REGISTRATION_RIGHTS,
-    SYSTEM_RIGHTS,
-    TRUST_RIGHTS,
-    Right,
-)
+from tenure.kube.rights import DEFINITIONS, Place, Right
+from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.webhooks import NAMESPACE, command, configuration
 
-IN_CLUSTER = (*ADMISSION_RIGHTS, *CLUSTER_RIGHTS, *REGISTRATION_RIGHTS, *TRUST_RIGHTS)
-IN_SYSTEM = (*SYSTEM_RIGHTS, *AUTHORITY_RIGHTS)
-NEEDED = [(right, verb) for right in (*IN_CLUSTER, *IN_SYSTEM) for verb in right.verbs]
+IN_CLUSTER = rights_of(Component.WEBHOOK, Place.CLUSTER, Place.SERVED)
+IN_SYSTEM = rights_of(Component.WEBHOOK, Place.SYSTEM)
+NEEDED = [(right, verb) for right in (*IN_CLUSTER, *IN_SYSTEM) if right not in DEFINITIONS for verb in right.verbs]
 ADMISSION_IS_OFF = "admission is off: ValidatingWebhookConfiguration tenure isn't installed"
 APPLY = ("apply", "--server-side", "--force-conflicts", "--field-manager=installer", "--filename=-")
 
@@ -70,7 +62,7 @@ def all_but(lacking: Right | None, verb: str) -> list[dict[str, Any]]:
     def rules(rights: Sequence[Right]) -> list[dict[str, Any]]:
         return [rule(right, but=verb if right is lacking else "") for right in rights]
 
-    cluster = grant(user(lacking, verb), rules((*IN_CLUSTER, *DEFINITION_RIGHTS)))
+    cluster = grant(user(lacking, verb), rules(IN_CLUSTER))
     return [*cluster, *grant(user(lacking, verb), rules(IN_SYSTEM), NAMESPACE)]
 
 
@@ -78,10 +70,8 @@ def all_but(lacking: Right | None, verb: str) -> list[dict[str, Any]]:
 def test_a_missing_right_is_named(plane: ControlPlane, port: int, tmp_path: Path, lacking: Right, verb: str) -> None:
     with Proxy(plane, as_user=user(lacking, verb)) as proxy:
         message = refused_start(proxy.kubeconfig(tmp_path / "config"), command=command(port))
-    where = f"in namespace {NAMESPACE}" if lacking in IN_SYSTEM else "in all namespaces"
-    assert message == (
-        f"tenure: missing rights: {title(lacking, verb)} {where}; grant them to the identity that the operator runs as"
-    )
+    where = f"in namespace {NAMESPACE}" if lacking in IN_SYSTEM else "in the whole cluster"
+    assert message == refusal(f"{title(lacking, verb)} {where}")
 
 
 def test_these_rights_suffice_for_every_judgement(plane: ControlPlane, port: int, tmp_path: Path) -> None:
@@ -106,7 +96,7 @@ def test_a_missing_namespace_is_named_and_the_option_too(plane: ControlPlane, po
     elsewhere = [part if part != NAMESPACE else namespace for part in command(port)]
     message = refused_start(plane.kubeconfig, command=elsewhere)
     assert f"namespace {namespace} doesn't exist" in message
-    assert "create it, or name another one with --system-namespace" in message
+    assert f"kubectl create namespace {namespace}. Or set --system-namespace" in message
 
 
 def test_a_configuration_with_other_paths_is_refused(plane: ControlPlane, port: int) -> None:

@@ -12,9 +12,11 @@ import yaml
 from tenure.domain.access.cluster_roles import cluster_role_name
 from tenure.domain.roles import Access, Role
 from tenure_dev.build import find_or_build
-from tenure_dev.chart import CHART, NAMESPACE, changed_files, render
+from tenure_dev.chart import CHART, NAMESPACE, render, rendered_files
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.errors import ToolError
+from tenure_dev.generate.files import changed_files
+from tenure_dev.paths import CHECKOUT
 from tenure_dev.tools import Tools
 
 Body = dict[str, Any]
@@ -81,8 +83,8 @@ def test_lint_finds_nothing() -> None:
     assert "[WARNING]" not in result.stdout + result.stderr
 
 
-def test_what_is_written_from_the_chart_is_up_to_date() -> None:
-    assert changed_files() == [], MAKE_GENERATE
+def test_what_helm_renders_for_the_checkout_is_up_to_date() -> None:
+    assert changed_files(CHECKOUT, rendered_files()) == [], MAKE_GENERATE
 
 
 @pytest.mark.parametrize(("value", "named"), TYPOS.items(), ids=TYPOS)

@@ -4,7 +4,6 @@ import base64
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -30,7 +29,6 @@ from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.paths import CHECKOUT, CRDS
 
 ACCOUNTS = (CONTROLLER, WEBHOOK, VERIFIER)
-GOLDEN = Path(__file__).with_name("rights.golden.yaml")
 
 Right = tuple[str, str, str]
 """API group, resource with its subresource, and verb."""
@@ -246,9 +244,3 @@ def test_no_right_is_missing(used: dict[str, list[Entry]], account: str) -> None
 @pytest.mark.parametrize("account", ACCOUNTS, ids=["controller", "webhook", "verifier"])
 def test_no_right_is_there_that_is_not_used(used: dict[str, list[Entry]], account: str) -> None:
     assert granted(account) - asked(used[account]) - ASKED_BY_THE_API_SERVER == USED_ELSEWHERE.get(account, set())
-
-
-def test_the_rights_are_those_of_the_golden_file() -> None:
-    """A change of rights is seen in review: `kubectl auth can-i --list` for each ServiceAccount, as one file."""
-    now = {account: sorted(list(right) for right in granted(account)) for account in ACCOUNTS}
-    assert yaml.safe_load(GOLDEN.read_text()) == now

@@ -47,7 +47,7 @@ def test_a_leader_ends_when_another_one_holds_the_lease(replicas: Replicas) -> N
     replicas.first.start()
     wait_leads(replicas.first)
     usurp_lease(replicas.plane, "usurper")
-    assert "usurper holds Lease tenure-system/tenure-controller" in wait_lost(replicas.first)
+    assert "usurper leads (Lease tenure-system/tenure-controller)" in wait_lost(replicas.first)
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-3650), timedelta(days=3650)], ids=["past", "future"])
@@ -75,7 +75,7 @@ def test_a_leader_that_may_not_renew_any_more_ends(replicas: Replicas, tmp_path:
         proxy.on_request = forbid
         said = wait_lost(replicas.first)
         wait_leads(replicas.second)
-    assert f"couldn't be renewed for {LEASE_SECONDS * 2 / 3:.0f} s" in said
+    assert f"couldn't renew Lease tenure-system/tenure-controller for {LEASE_SECONDS * 2 / 3:.0f} s" in said
     assert "leases is forbidden" in said
 
 

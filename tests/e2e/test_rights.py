@@ -16,14 +16,18 @@ from support.faults.proxy import Proxy
 from support.objects.manifests import api_key, member, organization, secret
 from support.programs.operator_process import OperatorProcess
 from support.programs.refused_start import refused_start
+from support.programs.rights import refusal, rights_of
 from support.run.eventually import eventually
 from tenure.domain.resources import KINDS
-from tenure.kube.preflight import RIGHTS, Right
+from tenure.kube.rights import ALWAYS, Place, Right
+from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane
 
 Body = dict[str, Any]
 Triple = tuple[str, str, str]
 """Group, resource and verb."""
+
+RIGHTS = rights_of(Component.CONTROLLER, Place.SERVED, when=(ALWAYS,))
 
 READS_DEFINITIONS = {
     "apiGroups": ["apiextensions.k8s.io"],
@@ -64,11 +68,7 @@ def user_without(right: Right) -> str:
 
 def all_but(*missing: Right) -> list[Body]:
     """Return the rules for all rights but these."""
-    return [
-        {"apiGroups": [right.group], "resources": [right.label], "verbs": list(right.verbs)}
-        for right in RIGHTS
-        if right not in missing
-    ]
+    return [right.to_rule() for right in RIGHTS if right not in missing]
 
 
 def user(name: str) -> Body:
@@ -102,10 +102,10 @@ def place(control_plane: ControlPlane) -> Iterator[NamespacedKubectl]:
 def test_a_missing_right_is_named(
     control_plane: ControlPlane, place: NamespacedKubectl, tmp_path: Path, right: Right
 ) -> None:
-    missing = "; ".join(f"{title(triple)} in namespace {place.namespace}" for triple in triples([right]))
+    missing = [f"{title(triple)} in namespace {place.namespace}" for triple in triples([right])]
     with Proxy(control_plane, as_user=user_without(right)) as proxy:
         message = refused_start(proxy.kubeconfig(tmp_path / "config"), f"--namespace={place.namespace}")
-    assert message == (f"tenure: missing rights: {missing}; grant them to the identity that the operator runs as")
+    assert message == refusal(*missing)
 
 
 def test_the_right_to_read_the_definitions_is_named(
@@ -113,8 +113,8 @@ def test_the_right_to_read_the_definitions_is_named(
 ) -> None:
     with Proxy(control_plane, as_user="blind") as proxy:
         message = refused_start(proxy.kubeconfig(tmp_path / "config"), f"--namespace={place.namespace}")
-    assert "missing right: get customresourcedefinitions.apiextensions.k8s.io" in message
-    assert "organizations.tenure.dev" in message
+    named = "get customresourcedefinitions.apiextensions.k8s.io named organizations.tenure.dev"
+    assert message == refusal(f"{named} in the whole cluster")
 
 
 def test_rights_in_one_namespace_are_not_rights_in_all(
@@ -123,7 +123,7 @@ def test_rights_in_one_namespace_are_not_rights_in_all(
     del place
     with Proxy(control_plane, as_user="complete") as proxy:
         message = refused_start(proxy.kubeconfig(tmp_path / "config"))
-    assert [each for each in triples(RIGHTS) if f"{title(each)} in all namespaces" not in message] == []
+    assert [each for each in triples(RIGHTS) if f"{title(each)} in the whole cluster" not in message] == []
 
 
 @pytest.mark.usefixtures("alone")

@@ -29,10 +29,10 @@ USAGES = {
     "unknown option": (["--namespaces", "acme"], {}, ["--namespaces"]),
 }
 TEXTS = {
-    "empty": (b"", "is no kubeconfig"),
-    "text": (b"hello", "is no kubeconfig"),
+    "empty": (b"", "isn't a kubeconfig file"),
+    "text": (b"hello", "isn't a kubeconfig file"),
     "broken YAML": (b"clusters:\n  - a\n b: c\n", "line 3"),
-    "binary": (b"\x00\xea\xff\xfe", "is no kubeconfig"),
+    "binary": (b"\x00\xea\xff\xfe", "isn't a kubeconfig file"),
     "no such context": (b"{current-context: nope, clusters: [], users: [], contexts: []}", "nope"),
 }
 
@@ -62,7 +62,7 @@ def test_an_unknown_setting_is_named_and_the_known_ones_too(control_plane: Contr
 
 def test_without_a_cluster_it_says_how_to_name_one() -> None:
     message = refused_start(None)
-    assert "set KUBECONFIG to a kubeconfig file, or run inside a cluster" in message
+    assert "Set KUBECONFIG to the path of a kubeconfig file, or run Tenure in a pod" in message
 
 
 def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_server_that_is_no_api_server(control_plane: ControlPlane, etcd: str, 
     config = edited(control_plane, tmp_path, "server", etcd)
     message = refused_start(config)
     assert etcd in message
-    assert "no Kubernetes API server" in message
+    assert "isn't a Kubernetes API server" in message
 
 
 def test_a_server_whose_certificate_is_not_trusted(control_plane: ControlPlane, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_server_whose_certificate_is_not_trusted(control_plane: ControlPlane, 
 def test_credentials_that_the_server_does_not_know(control_plane: ControlPlane, tmp_path: Path) -> None:
     config = edited(control_plane, tmp_path, "user", {"token": "made up"})
     message = refused_start(config)
-    assert f"the API server at {control_plane.server} refuses the credentials" in message
+    assert f"the API server at {control_plane.server} rejects this process's credentials" in message
     assert "Unauthorized" in message
 
 
@@ -155,8 +155,8 @@ def test_older_definitions_of_a_helm_release_name_helms_command(plane: ControlPl
     message = refused_start(plane.kubeconfig)
     assert "CustomResourceDefinition apikeys.tenure.dev is older than this version of Tenure" in message
     assert message.endswith(
-        "Helm installed it, so: helm upgrade keys helm/tenure --namespace tenure-system --reset-then-reuse-values "
-        "--set crds.enabled=true"
+        "You installed it with Helm, so update it with: helm upgrade keys helm/tenure --namespace tenure-system "
+        "--reset-then-reuse-values --set crds.enabled=true"
     )
     apply(plane, definition("apikeys"))
 

@@ -89,8 +89,8 @@ def test_a_refusal_counts_the_second_time_after_a_wait(
     eventually(lambda: not process.running, within=30, describe="it has ended")
     assert process.exit_code == 1
     *_, before, last = process.log.splitlines()
-    assert "waits to start: missing right: get customresourcedefinitions" in before
-    assert last.startswith("tenure: missing right: get customresourcedefinitions")
+    assert "waits to start: missing rights: get customresourcedefinitions" in before
+    assert last.startswith("tenure: missing rights: get customresourcedefinitions")
 
 
 def test_without_a_health_port_it_refuses_at_once(proxy: Proxy, tmp_path: Path) -> None:

@@ -93,5 +93,5 @@ def imported(args: Sequence[str]) -> set[str]:
         text=True,
         check=False,
     )
-    assert done.returncode == 0 or "no cluster to talk to" in done.stderr, done.stderr
+    assert done.returncode == 0 or "which cluster to use" in done.stderr, done.stderr
     return set(re.findall(r"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE))

@@ -15,17 +15,18 @@ from support.faults.proxy import Proxy
 from support.objects.manifests import api_key, member, organization
 from support.programs.operator_process import OperatorProcess
 from support.programs.refused_start import USAGE, refused_start
-from support.programs.rights import grant, rule, title
+from support.programs.rights import grant, refusal, rights_of, rule, title
 from support.programs.verifier_process import VerifierProcess
 from support.run.eventually import eventually
 from support.run.slowness import NEVER
-from tenure.kube.preflight import CALLER_RIGHTS, DEFINITION_RIGHTS, VERIFIER_RIGHTS, Right
+from tenure.kube.rights import DEFINITIONS, Place, Right
+from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.paths import CRDS
 from tenure_dev.verifier import command
 
-ALL = (*VERIFIER_RIGHTS, *CALLER_RIGHTS)
-NEEDED = [(right, verb) for right in ALL for verb in right.verbs]
+ALL = rights_of(Component.VERIFIER, Place.CLUSTER)
+NEEDED = [(right, verb) for right in ALL if right not in DEFINITIONS for verb in right.verbs]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def user(lacking: Right | None, verb: str) -> str:
 
 def all_but(lacking: Right | None, verb: str) -> list[dict[str, Any]]:
     """Grant everything but one verb of one right."""
-    rules = [rule(right, but=verb if right is lacking else "") for right in (*ALL, *DEFINITION_RIGHTS)]
+    rules = [rule(right, but=verb if right is lacking else "") for right in ALL]
     return grant(user(lacking, verb), rules)
 
 
@@ -56,10 +57,7 @@ def all_but(lacking: Right | None, verb: str) -> list[dict[str, Any]]:
 def test_a_missing_right_is_named(plane: ControlPlane, port: int, tmp_path: Path, lacking: Right, verb: str) -> None:
     with Proxy(plane, as_user=user(lacking, verb)) as proxy:
         message = refused_start(proxy.kubeconfig(tmp_path / "config"), command=command(port))
-    assert message == (
-        f"tenure: missing rights: {title(lacking, verb)} in all namespaces; grant them to the identity that the "
-        "operator runs as"
-    )
+    assert message == refusal(f"{title(lacking, verb)} in the whole cluster")
 
 
 def test_it_works_with_exactly_these_rights_and_asks_for_nothing_else(

@@ -1,6 +1,6 @@
 """The chart's generated files: definitions, roles, rules and the webhook configuration, as data for its templates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,23 +8,8 @@ from tenure.admission.configuration import webhook_configuration
 from tenure.domain.access.cluster_roles import cluster_roles
 from tenure.domain.resources import KINDS
 from tenure.domain.schema import custom_resource_definition
-from tenure.kube.preflight import (
-    ADMISSION_RIGHTS,
-    AUTHORITY_RIGHTS,
-    CALLER_RIGHTS,
-    CLUSTER_RIGHTS,
-    CLUSTER_ROLE_RIGHTS,
-    DEFINITION_RIGHTS,
-    ELECTION_RIGHTS,
-    OWN_KEYS_RIGHTS,
-    REGISTRATION_RIGHTS,
-    RIGHTS,
-    ROLE_BINDING_RIGHTS,
-    SYSTEM_RIGHTS,
-    TRUST_RIGHTS,
-    VERIFIER_RIGHTS,
-    Right,
-)
+from tenure.kube.rights import Group, groups_of
+from tenure.observability.metrics import Component
 
 FILES = Path("helm", "tenure", "files")
 
@@ -43,27 +28,10 @@ def chart_data() -> Mapping[Path, Mapping[str, Any]]:
 
 
 def _rules() -> Mapping[str, Any]:
-    """What each half needs: in the cluster, in each namespace that it serves, and in Tenure's own."""
-    return {
-        "controller": {
-            "cluster": _as_rules(DEFINITION_RIGHTS),
-            "namespaces": _as_rules(RIGHTS),
-            "system": _as_rules(ELECTION_RIGHTS),
-            "roles": {"cluster": _as_rules(CLUSTER_ROLE_RIGHTS), "namespaces": _as_rules(ROLE_BINDING_RIGHTS)},
-            "ownKeys": {"namespaces": _as_rules(OWN_KEYS_RIGHTS)},
-        },
-        "webhook": {
-            "cluster": _as_rules((*DEFINITION_RIGHTS, *CLUSTER_RIGHTS, *REGISTRATION_RIGHTS)),
-            "namespaces": _as_rules(ADMISSION_RIGHTS),
-            "system": _as_rules(SYSTEM_RIGHTS),
-            "ownAuthority": {"cluster": _as_rules(TRUST_RIGHTS), "system": _as_rules(AUTHORITY_RIGHTS)},
-        },
-        "verifier": {
-            "cluster": _as_rules((*DEFINITION_RIGHTS, *CALLER_RIGHTS)),
-            "namespaces": _as_rules(VERIFIER_RIGHTS),
-        },
-    }
+    """What each program needs: where, and with which of the chart's values."""
+    return {program.value: [_group(group) for group in groups_of(program)] for program in Component}
 
 
-def _as_rules(rights: Iterable[Right]) -> list[dict[str, Any]]:
-    return [right.to_rule() for right in rights]
+def _group(group: Group) -> Mapping[str, Any]:
+    when = {"when": {"value": group.when.value, "among": [*group.when.among]}} if group.when.value else {}
+    return {"place": group.place.value, **when, "rules": [right.to_rule() for right in group.rights]}

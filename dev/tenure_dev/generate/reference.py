@@ -1,28 +1,15 @@
 """The reference pages, written from the code that they describe."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tenure.domain.reasons import STATES
 from tenure.domain.resources import KINDS, Resource
 from tenure.domain.roles import CAPABILITIES, DESCRIPTIONS, Role
 from tenure.domain.schema import custom_resource_definition
-from tenure.kube.preflight import (
-    ADMISSION_RIGHTS,
-    AUTHORITY_RIGHTS,
-    CALLER_RIGHTS,
-    CLUSTER_RIGHTS,
-    CLUSTER_ROLE_RIGHTS,
-    ELECTION_RIGHTS,
-    OWN_KEYS_RIGHTS,
-    REGISTRATION_RIGHTS,
-    RIGHTS,
-    ROLE_BINDING_RIGHTS,
-    SYSTEM_RIGHTS,
-    TRUST_RIGHTS,
-    VERIFIER_RIGHTS,
-    Right,
-)
+from tenure.kube.rights import Place, Right, groups_of
 from tenure.observability.catalogue import METRICS, METRICS_OF_ALL
 from tenure.observability.metrics import Component, Label
 
@@ -64,36 +51,40 @@ def reasons_page() -> str:
     )
 
 
+_RIGHTS_HEAD = """\
+# Rights of the programs
+
+At its start, each program asks the API server whether it has these rights, and refuses to start without them. The
+chart gives them to its ServiceAccounts, and no others. A right on a *named* object is needed on this object only. The
+API group `core` is the one without a name. No program lists or watches Secrets, because whoever may do that can read
+all of them.
+
+The controller also starts without the rights for [access in Kubernetes](../kubernetes-access.md). The condition
+`RolesBound` then says what it lacks.
+"""
+_PROGRAMS = {
+    Component.CONTROLLER: "The controller: `tenure run`",
+    Component.WEBHOOK: "The webhook: `tenure webhook`, and `tenure run` without `--no-webhooks`",
+    Component.VERIFIER: "The verifier: `tenure verifier`",
+}
+_PLACES = {
+    Place.CLUSTER: "In the cluster",
+    Place.SERVED: "In each namespace that it serves",
+    Place.SYSTEM: "In Tenure's own namespace",
+}
+
+
 def rights_page() -> str:
-    """The rights that the operator needs."""
-    names = ", ".join(f"`{resource.plural}.tenure.dev`" for resource in KINDS)
-    return (
-        f"{GENERATED}# Rights of the operator\n\n"
-        "In each namespace that it serves:\n\n"
-        f"{_rights(RIGHTS)}\n"
-        f"In the cluster: `get` on the CustomResourceDefinitions {names}.\n\n"
-        "Secrets are never listed or watched: whoever can list them holds a master key.\n\n"
-        "With `--leader-election`, in Tenure's own namespace:\n\n"
-        f"{_rights(ELECTION_RIGHTS)}\n"
-        "With `--kubernetes-access=Roles`, the ClusterRoles in the cluster:\n\n"
-        f"{_rights((*ROLE_BINDING_RIGHTS, *CLUSTER_ROLE_RIGHTS))}\n"
-        "With `--kubernetes-access=RolesAndKeys` besides:\n\n"
-        f"{_rights(OWN_KEYS_RIGHTS)}\n"
-        "## Where it judges requests too\n\n"
-        "In each namespace that it serves:\n\n"
-        f"{_rights(ADMISSION_RIGHTS)}\n"
-        "In the cluster; what is named only on the object of that name:\n\n"
-        f"{_rights((*CLUSTER_RIGHTS, *REGISTRATION_RIGHTS))}\n"
-        "In Tenure's own namespace:\n\n"
-        f"{_rights(SYSTEM_RIGHTS)}\n"
-        "With an authority of its own, in Tenure's own namespace, and the last one in the cluster:\n\n"
-        f"{_rights((*AUTHORITY_RIGHTS, *TRUST_RIGHTS))}\n"
-        "## The verifier\n\n"
-        "In all namespaces; no Secrets:\n\n"
-        f"{_rights(VERIFIER_RIGHTS)}\n"
-        "In the cluster, to tell callers who may learn details from others:\n\n"
-        f"{_rights(CALLER_RIGHTS)}"
-    )
+    """The rights that the programs need."""
+    parts = [GENERATED, _RIGHTS_HEAD]
+    for program, title in _PROGRAMS.items():
+        tables: dict[str, list[Right]] = {}
+        for group in groups_of(program):
+            intro = ", ".join(filter(None, (_PLACES[group.place], group.when.option)))
+            tables.setdefault(intro, []).extend(group.rights)
+        parts.append(f"\n## {title}\n")
+        parts += (f"\n{intro}:\n\n{_rights(rights)}" for intro, rights in tables.items())
+    return "".join(parts)
 
 
 def metrics_page() -> str:
@@ -124,15 +115,14 @@ def _label(label: Label) -> str:
 
 
 def _rights(rights: Iterable[Right]) -> str:
-    rows = [
-        [
-            f"`{right.group or 'core'}`",
-            f"`{right.label}`" + (f" named `{right.name}`" if right.name else ""),
-            ", ".join(right.verbs),
-        ]
-        for right in rights
-    ]
-    return table(["API group", "Resource", "Verbs"], rows)
+    """A table of rights; those that differ only in the object's name are one row."""
+    rows: list[list[str]] = []
+    for _, alike in itertools.groupby(rights, key=lambda right: replace(right, name="")):
+        same = [*alike]
+        right, names = same[0], ", ".join(f"`{right.name}`" for right in same if right.name)
+        resource = f"`{right.label}`" + (f" named {names}" if names else "")
+        rows.append([f"`{right.group or 'core'}`", resource, ", ".join(right.verbs), right.why])
+    return table(["API group", "Resource", "Verbs", "What for"], rows)
 
 
 def resources_page() -> str:

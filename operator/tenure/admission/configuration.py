@@ -5,7 +5,7 @@ from typing import Any
 
 from tenure.domain.resources import KINDS, ApiKey, Membership, Resource
 from tenure.domain.resources.base import GROUP, VERSION
-from tenure.kube.webhooks import NAME
+from tenure.kube.names import WEBHOOK_CONFIGURATION
 
 SERVICE = "tenure-webhook"
 NAMESPACE = "tenure-system"
@@ -37,7 +37,7 @@ def webhook_configuration() -> dict[str, Any]:
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
         "metadata": {
-            "name": NAME,
+            "name": WEBHOOK_CONFIGURATION,
             "labels": {"app.kubernetes.io/name": "tenure", "app.kubernetes.io/part-of": "tenure"},
         },
         "webhooks": [_webhook(resource) for resource in KINDS],

@@ -13,7 +13,8 @@ from tenure.admission.dispatch import judge
 from tenure.admission.reader import Context
 from tenure.admission.selftest import find_leak
 from tenure.admission.server import Listener
-from tenure.certificates.keeper import GivenFiles, Keeper, OwnAuthority, keep
+from tenure.certificates.keeper import GivenFiles, Keeper, keep
+from tenure.certificates.own_authority import OwnAuthority
 from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.admission.verdict import Judgement
 from tenure.domain.durations import parse_duration

@@ -18,6 +18,7 @@ from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.validity import Verdict, validity
 from tenure.errors import ConflictError
 from tenure.kube.cluster import Cluster
+from tenure.kube.secrets import get_secret
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ class ApiKeys:
         return self.cache.organization_in_force(membership.namespace, membership.spec.organization)
 
     async def _read_secret(self, ref: Ref) -> SecretReading:
-        return SecretReading(await self.cluster.get_secret(ref.namespace, ref.name))
+        return SecretReading(await get_secret(self.cluster, ref.namespace, ref.name))
 
     async def _prove(self, seen: ApiKeyObservation, since: float) -> ApiKeyObservation:
         """Observe again with consistent reads: the cache proposes, and only these end or issue a key."""

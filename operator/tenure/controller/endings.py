@@ -12,6 +12,7 @@ from tenure.domain.resources import ApiKey, Resource
 from tenure.domain.validity import Verdict, validity
 from tenure.errors import ConflictError
 from tenure.kube.cluster import Cluster
+from tenure.kube.secrets import delete_secret
 from tenure.observability.catalogue import KEYS_ENDED
 from tenure.observability.metrics import End, Meter
 
@@ -60,7 +61,7 @@ class Endings(Observer):
         if uid in self._gone:
             return
         try:
-            await self._cluster.delete_secret(ref.namespace, ref.name, uid)
+            await delete_secret(self._cluster, ref.namespace, ref.name, uid)
         except ConflictError:
             log.debug("%s: the Secret with uid %s is gone, and another one has its name", ref, uid)
         self._gone.add(uid)

@@ -13,6 +13,7 @@ from tenure.domain.resources import Resource
 from tenure.domain.resources.base import API_VERSION
 from tenure.errors import ApiError, NamespaceTerminatingError, UnavailableError
 from tenure.kube.cluster import Cluster
+from tenure.kube.events import create_event
 
 log = logging.getLogger("tenure.reconcile")
 
@@ -26,7 +27,7 @@ async def record(cluster: Cluster, event: EmitEvent, regarding: Resource, now: d
     body = _body(event, regarding, now)
     for pause in _PAUSES_SECONDS:
         try:
-            await cluster.create_event(body)
+            await create_event(cluster, body)
         except NamespaceTerminatingError:
             return  # Its Events go with it.
         except UnavailableError as error:

@@ -15,6 +15,7 @@ from tenure.domain.secret import SecretFacts, is_adoptable, secret_body
 from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure.errors import AlreadyExistsError, ConflictError, ForbiddenError, RejectedError
 from tenure.kube.cluster import Cluster
+from tenure.kube.secrets import create_secret, delete_secret, get_secret
 
 _ATTEMPTS = 3
 
@@ -38,20 +39,20 @@ async def deliver(cluster: Cluster, seen: ApiKeyObservation) -> Delivery:
     key, stamp = seen.api_key, new_stamp(seen, seen.now)
     if ready_reason(key.status.conditions) == Reason.SECRET_CONFLICT:
         # Look before the write: while the conflict lasts, nothing is written.
-        _refuse_foreign(await cluster.get_secret(key.namespace, key.name), seen)
+        _refuse_foreign(await get_secret(cluster, key.namespace, key.name), seen)
     for _ in range(_ATTEMPTS):
         token = Token.mint(secrets.token_bytes(ENTROPY_BYTES))
         try:
-            facts = await cluster.create_secret(_body(seen, token, stamp))
+            facts = await create_secret(cluster, _body(seen, token, stamp))
         except AlreadyExistsError:
-            existing = await cluster.get_secret(key.namespace, key.name)
+            existing = await get_secret(cluster, key.namespace, key.name)
             _refuse_foreign(existing, seen)
             if existing is None:
                 continue
             if is_adoptable(existing, key, stamp) and existing.token is not None:
                 return _delivery(existing, existing.token, stamp)
             await confirm(cluster, key)
-            await cluster.delete_secret(key.namespace, key.name, existing.uid)
+            await delete_secret(cluster, key.namespace, key.name, existing.uid)
         except (RejectedError, ForbiddenError) as error:
             raise ObstructedError(Reason.SECRET_REJECTED, f"its Secret is rejected: {error}") from error
         else:

@@ -43,7 +43,7 @@ def parse_answer(what: str, code: int, body: bytes, retry_after: str | None) -> 
         parsed = None
     if code < HTTPStatus.MULTIPLE_CHOICES:
         if not isinstance(parsed, dict):
-            raise UnavailableError(f"{what}: the answer is no JSON object", status=code)
+            raise UnavailableError(f"{what}: the answer isn't a JSON object", status=code)
         return parsed
     status = parsed if isinstance(parsed, dict) and parsed.get("kind") == "Status" else {}
     raise _error_class(code, status)(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenure.errors import AlreadyExistsError, ConflictError, ObjectNotFoundError
-from tenure.kube.cluster import Cluster, secret_path
-
-NAME = "tenure-webhook-ca"
+from tenure.kube.cluster import Cluster
+from tenure.kube.names import AUTHORITIES_SECRET
+from tenure.kube.secrets import secret_path
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class StoredAuthorities:
 async def read_authorities(cluster: Cluster, namespace: str) -> StoredAuthorities:
     """Read the Secret; without one, nothing is stored."""
     try:
-        body = await cluster.request("GET", secret_path(namespace, NAME))
+        body = await cluster.request("GET", secret_path(namespace, AUTHORITIES_SECRET))
     except ObjectNotFoundError:
         return StoredAuthorities({})
     files = {name: base64.b64decode(value) for name, value in (body.get("data") or {}).items()}
@@ -33,7 +33,7 @@ async def read_authorities(cluster: Cluster, namespace: str) -> StoredAuthoritie
 async def write_authorities(cluster: Cluster, namespace: str, stored: StoredAuthorities) -> bool:
     """Store the authorities, if the Secret is as it was read; False: another replica was quicker."""
     metadata: dict[str, Any] = {
-        "name": NAME,
+        "name": AUTHORITIES_SECRET,
         "namespace": namespace,
         "labels": {"app.kubernetes.io/managed-by": "tenure"},
     }
@@ -46,7 +46,7 @@ async def write_authorities(cluster: Cluster, namespace: str, stored: StoredAuth
         "data": {name: base64.b64encode(text).decode() for name, text in stored.files.items()},
     }
     method = "PUT" if stored.resource_version else "POST"
-    path = secret_path(namespace, NAME if stored.resource_version else "").rstrip("/")
+    path = secret_path(namespace, AUTHORITIES_SECRET if stored.resource_version else "").rstrip("/")
     try:
         await cluster.request(method, path, body=body)
     except (AlreadyExistsError, ConflictError):

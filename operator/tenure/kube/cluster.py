@@ -1,9 +1,8 @@
 """The API calls that Tenure makes: plain JSON over a bounded number of connections."""
 
 import asyncio
-import base64
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -15,8 +14,7 @@ from pydantic import ValidationError
 
 from tenure.domain.resources import Resource
 from tenure.domain.resources.base import GROUP, VERSION, Model
-from tenure.domain.secret import SecretFacts
-from tenure.errors import AlreadyExistsError, ApiError, MalformedObjectError, ObjectNotFoundError, UnavailableError
+from tenure.errors import MalformedObjectError, ObjectNotFoundError, UnavailableError
 from tenure.kube.answers import parse_answer
 from tenure.kube.connection import Connection
 from tenure.observability.catalogue import API_REQUESTS, NO_ANSWER
@@ -27,8 +25,6 @@ CONNECTIONS = 16
 PAGE_SIZE = 500
 TIMEOUT_SECONDS = 30.0
 LONGEST_LINE_BYTES = 4 * 1024 * 1024
-EVENT_TIMEOUT_SECONDS = 2.0
-"""Events often have a store of their own; nothing that matters waits for it longer."""
 
 R = TypeVar("R", bound=Resource)
 
@@ -108,43 +104,6 @@ class Cluster:
         version = {} if any_version else {"resourceVersion": old.metadata.resource_version}
         await self.delete_path(object_path(type(old), old.namespace, old.name), {"uid": old.metadata.uid, **version})
 
-    async def create_secret(self, body: Mapping[str, Any]) -> SecretFacts:
-        """Create a Secret.
-
-        Raises:
-            AlreadyExistsError: there is a Secret of that name.
-            NamespaceTerminatingError: the namespace is going away.
-            RejectedError: the API server finds it invalid.
-        """
-        path = f"/api/v1/namespaces/{body['metadata']['namespace']}/secrets"
-        try:
-            return SecretFacts.from_body(await self.request("POST", path, body=body))
-        except ApiError as error:
-            raise _without_values(error, body["data"].values()) from None
-
-    async def get_secret(self, namespace: str, name: str) -> SecretFacts | None:
-        """Read a Secret consistently; None where there is none."""
-        try:
-            return SecretFacts.from_body(await self.request("GET", secret_path(namespace, name)))
-        except ObjectNotFoundError:
-            return None
-
-    async def delete_secret(self, namespace: str, name: str, uid: str) -> None:
-        """Delete a Secret, if it has this uid; one that is gone already is fine.
-
-        Raises:
-            ConflictError: another Secret has the name now.
-        """
-        await self.delete_path(secret_path(namespace, name), {"uid": uid})
-
-    async def create_event(self, body: Mapping[str, Any]) -> None:
-        """Record an Event; one of the same name is the same Event, recorded before."""
-        path = f"/apis/events.k8s.io/v1/namespaces/{body['metadata']['namespace']}/events"
-        try:
-            await self.request("POST", path, body=body, seconds=EVENT_TIMEOUT_SECONDS)
-        except AlreadyExistsError:
-            return
-
     async def version(self, resource: type[Resource]) -> int:
         """The resourceVersion that the store has come to, by a consistent list of one object."""
         answer = await self.request("GET", collection_path(resource, None), params={"limit": "1"})
@@ -178,7 +137,7 @@ class Cluster:
                 async for line in answer.content:
                     yield json.loads(line)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise UnavailableError(f"WATCH {path}: {str(error) or 'nothing came in time'}") from error
+            raise UnavailableError(f"WATCH {path}: {str(error) or 'no data in time'}") from error
 
     async def clock(self) -> datetime:
         """The API server's clock, in whole seconds: times of issue are by that clock, and the caller's may be wrong."""
@@ -190,7 +149,7 @@ class Cluster:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(f"{what}: {str(error) or 'no answer in time'}") from error
         except (KeyError, ValueError) as error:
-            raise UnavailableError(f"{what}: the answer has no date") from error
+            raise UnavailableError(f"{what}: the answer has no Date header") from error
 
     async def read(self, path: str) -> dict[str, Any]:
         """Read any path, e.g. a CustomResourceDefinition's."""
@@ -256,14 +215,6 @@ class Cluster:
         return parse_answer(what, code, text, retry_after)
 
 
-def _without_values(error: ApiError, values: Iterable[str]) -> ApiError:
-    """The error without the Secret's values, which an answer may quote."""
-    text = str(error)
-    for value in values:
-        text = text.replace(value, "••••").replace(base64.b64decode(value).decode(), "••••")
-    return type(error)(text, status=error.status, reason=error.reason, retry_after=error.retry_after)
-
-
 def parse(resource: type[R], body: Mapping[str, Any]) -> R:
     """Parse an object.
 
@@ -290,8 +241,3 @@ def collection_path(resource: type[Resource], namespace: str | None) -> str:
 def object_path(resource: type[Resource], namespace: str, name: str) -> str:
     """The path of an object."""
     return f"{collection_path(resource, namespace)}/{name}"
-
-
-def secret_path(namespace: str, name: str) -> str:
-    """The path of a Secret."""
-    return f"/api/v1/namespaces/{namespace}/secrets/{name}"

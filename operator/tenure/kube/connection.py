@@ -62,7 +62,8 @@ async def connect() -> Connection:
             config.load_incluster_config(client_configuration=configuration)
         else:
             raise StartRefusedError(
-                "no cluster to talk to: set KUBECONFIG to a kubeconfig file, or run inside a cluster"
+                "Tenure doesn't know which cluster to use. Set KUBECONFIG to the path of a kubeconfig file, or run "
+                "Tenure in a pod"
             )
         ssl_context = client.ApiClient(configuration).rest_client.ssl_context
     except (config.ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
@@ -70,7 +71,8 @@ async def connect() -> Connection:
         raise StartRefusedError(f"{source}: {' '.join(str(error).split())}") from error
     if configuration.tls_server_name:
         raise StartRefusedError(
-            f"KUBECONFIG={path}: tls-server-name is not supported; use a server name that the certificate has"
+            f"KUBECONFIG={path}: Tenure doesn't support tls-server-name. In server, use a host name "
+            "that is in the API server's certificate"
         )
     return Connection(configuration, ssl_context)
 
@@ -80,7 +82,7 @@ def _check_readable(path: str) -> None:
 
     Raises:
         OSError: a file can't be read.
-        ValueError: a file is no kubeconfig.
+        ValueError: a file isn't a kubeconfig file.
         YAMLError: a file isn't YAML.
     """
     for part in filter(None, path.split(os.pathsep)):
@@ -89,4 +91,4 @@ def _check_readable(path: str) -> None:
         except (UnicodeDecodeError, yaml.reader.ReaderError):
             config = None
         if not isinstance(config, dict):
-            raise ValueError(f"{part} is no kubeconfig")  # noqa: TRY004 - the file's content is wrong, not a type
+            raise ValueError(f"{part} isn't a kubeconfig file")  # noqa: TRY004 - the file's content is wrong, not a type

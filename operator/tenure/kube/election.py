@@ -14,11 +14,9 @@ from tenure.domain.lease import Lease
 from tenure.errors import AlreadyExistsError, ConflictError, LeadershipLostError, ObjectNotFoundError, TenureError
 from tenure.kube.cluster import Cluster
 from tenure.kube.leases import read_lease, write_lease
+from tenure.kube.names import ELECTION_LEASE
 
 log = logging.getLogger("tenure.election")
-
-NAME = "tenure-controller"
-"""The Lease's name."""
 
 _RELEASE_ATTEMPTS = 3
 _RELEASE_SECONDS = 1.0
@@ -66,7 +64,7 @@ class Election:
         self._cluster = cluster
         self._identity = identity
         self._timing = timing
-        self._blank = Lease(namespace, NAME, "", "", datetime.now(UTC), timing.lease)
+        self._blank = Lease(namespace, ELECTION_LEASE, "", "", datetime.now(UTC), timing.lease)
         self._loop = asyncio.get_running_loop()
         self._seen = self._blank
         self._seen_at = float("-inf")
@@ -91,7 +89,7 @@ class Election:
         age = self._loop.time() - self._took_part_at
         if age <= self._timing.lease:
             return ""
-        return f"it hasn't taken part in the election for {age:.0f} s ({self._trouble or 'the process was held up'})"
+        return f"it hasn't taken part in the election for {age:.0f} s ({self._trouble or 'the process was paused'})"
 
     async def acquire(self) -> None:
         """Wait until this replica leads, whatever goes wrong meanwhile."""
@@ -99,10 +97,10 @@ class Election:
             try:
                 await self._try_acquire()
             except (ConflictError, AlreadyExistsError):
-                log.debug("%s: somebody else was quicker", self._where)
+                log.debug("%s: another replica was faster", self._where)
                 self._take_note()
             except TenureError as error:
-                self._warn(f"waits, and can't take part in the election: {error}")
+                self._warn(f"waits, because it can't read or write {self._where}: {error}")
             else:
                 self._take_note()
             if not self.holds():
@@ -120,8 +118,8 @@ class Election:
             await asyncio.sleep(min(pause, max(self._left, 0.0)))
             if not self.holds():
                 raise LeadershipLostError(
-                    f"leadership lost, so the process ends: {self._where} couldn't be renewed for "
-                    f"{self._timing.deadline:.0f} s ({self._trouble or 'the process was held up'})"
+                    f"leadership lost, so the process exits: it couldn't renew {self._where} for "
+                    f"{self._timing.deadline:.0f} s ({self._trouble or 'the process was paused'})"
                 )
             try:
                 await self._renew()
@@ -129,7 +127,7 @@ class Election:
                 self._renewed_at = float("-inf")
                 raise
             except TenureError as error:
-                self._warn(f"leads, and can't renew {self._where}: {error}")
+                self._warn(f"leads, but can't renew {self._where}: {error}")
                 pause = self._timing.look
             else:
                 pause = self._timing.renewal
@@ -144,7 +142,7 @@ class Election:
                 if await self._try_release():
                     return
         except TenureError as error:
-            log.warning("%s isn't released, and ends by itself in %d s: %s", self._where, self._timing.lease, error)
+            log.warning("can't release %s, which expires in %d s: %s", self._where, self._timing.lease, error)
 
     @property
     def _where(self) -> str:
@@ -194,7 +192,7 @@ class Election:
             if lease is not None and lease.holder not in {"", self._identity}:
                 self._seen = lease
                 raise LeadershipLostError(
-                    f"leadership lost, so the process ends: {lease.holder} holds {self._where}"
+                    f"leadership lost, so the process exits: {lease.holder} leads ({self._where})"
                 ) from None
             await self._claim(lease or self._blank, self._renewal_seconds)
 
@@ -222,7 +220,7 @@ class Election:
             await asyncio.gather(self._claiming, return_exceptions=True)
 
     async def _read(self, seconds: float) -> Lease | None:
-        return await read_lease(self._cluster, self._blank.namespace, NAME, seconds=seconds)
+        return await read_lease(self._cluster, self._blank.namespace, ELECTION_LEASE, seconds=seconds)
 
     async def _try_release(self) -> bool:
         """Whether nothing is left to release."""

@@ -43,8 +43,8 @@ async def try_leases(cluster: Cluster, namespace: str) -> None:
         await cluster.request("POST", _path(namespace), params={"dryRun": "All"}, body=body)
     except ObjectNotFoundError as error:
         raise StartRefusedError(
-            f"namespace {namespace} doesn't exist, where Tenure keeps its authority and its leases; create it, or name "
-            f"another one with --system-namespace ({error})"
+            f"namespace {namespace} doesn't exist. Tenure keeps its Leases there, and the webhook's certificate "
+            f"authority. Create it with: kubectl create namespace {namespace}. Or set --system-namespace to another one"
         ) from error
 
 

@@ -1,16 +1,11 @@
-"""Checks before the operator starts: the CRDs are there and recent enough, and every right is held."""
+"""Checks before a program starts: the CRDs are there and recent enough, and the program has its rights."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
-from tenure.domain.access.bindings import RBAC_GROUP
-from tenure.domain.access.cluster_roles import cluster_role_name
-from tenure.domain.permissions import REVOKE
-from tenure.domain.resources import KINDS, Membership
+from tenure.domain.resources import KINDS
 from tenure.domain.resources.base import GROUP, VERSION
-from tenure.domain.roles import Access, Role
 from tenure.domain.schema import custom_resource_definition, requirements
 from tenure.errors import (
     ForbiddenError,
@@ -21,12 +16,12 @@ from tenure.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from tenure.kube import authorities, election, webhooks
 from tenure.kube.cluster import Cluster
+from tenure.kube.rights import ALWAYS, DEFINITIONS, ELECTION, OWN_AUTHORITY, Place, Right, When, groups_of, is_allowed
+from tenure.observability.metrics import Component
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-_APPLY = "apply them with: kubectl apply --server-side -f crds/"
-_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_APPLY = "kubectl apply --server-side -f crds/"
 
 _AT_ONCE = 4
 """Questions at a time: each may open a connection, and a TLS handshake takes longer than some answers."""
@@ -35,124 +30,13 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
-@dataclass(frozen=True)
-class Right:
-    """Verbs on a resource."""
-
-    group: str
-    resource: str
-    verbs: tuple[str, ...]
-    subresource: str = ""
-    name: str = ""
-    """The one object that they are needed on; empty: on all."""
-
-    def to_rule(self) -> dict[str, Any]:
-        """The right as a rule of a Role or ClusterRole."""
-        names = {"resourceNames": [self.name]} if self.name else {}
-        return {"apiGroups": [self.group], "resources": [self.label], **names, "verbs": list(self.verbs)}
-
-    @property
-    def label(self) -> str:
-        """The resource as RBAC names it, e.g. `apikeys/status`."""
-        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
-
-
-RIGHTS: tuple[Right, ...] = (
-    Right(GROUP, "organizations", ("get", "list", "watch")),
-    Right(GROUP, "organizations", ("patch",), "status"),
-    Right(GROUP, "memberships", ("get", "list", "watch")),
-    Right(GROUP, "memberships", ("patch",), "status"),
-    # To delete keys whosever they are, also where admission asks whose they are.
-    Right(GROUP, "apikeys", ("get", "list", "watch", "delete", REVOKE)),
-    Right(GROUP, "apikeys", ("patch",), "status"),
-    Right("", "secrets", ("get", "create", "delete")),
-    Right("events.k8s.io", "events", ("create",)),
-)
-"""What the controller needs. Secrets are never listed or watched: whoever can list them holds a master key."""
-
-
-ELECTION_RIGHTS: tuple[Right, ...] = (
-    Right("coordination.k8s.io", "leases", ("create",)),
-    Right("coordination.k8s.io", "leases", ("get", "update"), name=election.NAME),
-)
-"""What electing one of several replicas needs in Tenure's own namespace."""
-
-
-ROLE_BINDING_RIGHTS: tuple[Right, ...] = (
-    Right(RBAC_GROUP, "rolebindings", ("get", "list", "create", "patch", "delete")),
-)
-"""What the controller needs besides to bind people to their roles. It starts without them, and says so in a
-condition."""
-
-CLUSTER_ROLE_RIGHTS: tuple[Right, ...] = tuple(
-    Right(RBAC_GROUP, "clusterroles", ("get", "bind"), name=cluster_role_name(role, access))
-    for role in Role
-    for access in Access
-)
-"""What it needs for that in the cluster: to find exactly the roles' ClusterRoles, and to bind them."""
-
-OWN_KEYS_RIGHTS: tuple[Right, ...] = (Right(RBAC_GROUP, "roles", ("get", "list", "create", "patch", "delete")),)
-"""What the controller needs besides to let people read the Secrets of their own keys."""
-
-
-ADMISSION_RIGHTS: tuple[Right, ...] = (
-    Right(GROUP, "organizations", ("get", "list")),
-    Right(GROUP, "memberships", ("get", "list")),
-    Right(GROUP, "apikeys", ("list",)),
-    Right("", "namespaces", ("get",)),
-)
-"""What judging requests reads in each namespace."""
-
-CLUSTER_RIGHTS: tuple[Right, ...] = (Right("authorization.k8s.io", "subjectaccessreviews", ("create",)),)
-"""What judging needs in the cluster: to ask what the requester may do."""
-
-SYSTEM_RIGHTS: tuple[Right, ...] = (Right("coordination.k8s.io", "leases", ("get", "create", "update")),)
-"""What judging needs in Tenure's own namespace: the leases of the last owners."""
-
-AUTHORITY_RIGHTS: tuple[Right, ...] = (
-    Right("", "secrets", ("create",)),
-    Right("", "secrets", ("get", "update"), name=authorities.NAME),
-)
-"""What a certificate authority of our own needs in Tenure's own namespace."""
-
-REGISTRATION_RIGHTS: tuple[Right, ...] = (
-    Right("admissionregistration.k8s.io", "validatingwebhookconfigurations", ("get",), name=webhooks.NAME),
-)
-"""What finding the listener's own names needs in the cluster."""
-
-TRUST_RIGHTS: tuple[Right, ...] = (
-    Right("admissionregistration.k8s.io", "validatingwebhookconfigurations", ("patch",), name=webhooks.NAME),
-)
-"""What an authority of our own needs besides, for the API server to trust it."""
-
-
-DEFINITION_RIGHTS: tuple[Right, ...] = tuple(
-    Right("apiextensions.k8s.io", "customresourcedefinitions", ("get",), name=f"{resource.plural}.{GROUP}")
-    for resource in KINDS
-)
-"""What finding older definitions at the start needs in the cluster."""
-
-
-VERIFIER_RIGHTS: tuple[Right, ...] = tuple(
-    Right(GROUP, resource.plural, ("get", "list", "watch") if resource is Membership else ("list", "watch"))
-    for resource in KINDS
-)
-"""What verifying tokens reads, in all namespaces. No Secrets."""
-
-CALLER_RIGHTS: tuple[Right, ...] = (
-    Right("authentication.k8s.io", "tokenreviews", ("create",)),
-    Right("authorization.k8s.io", "subjectaccessreviews", ("create",)),
-)
-"""What telling authorized callers from others needs in the cluster."""
-
-
 async def check_verifier(cluster: Cluster) -> None:
     """Refuse to start where the rights to verify tokens are missing.
 
     Raises:
         StartRefusedError: a right is missing.
     """
-    await _check_rights(cluster, [("", right) for right in (*VERIFIER_RIGHTS, *CALLER_RIGHTS)])
+    await _check_rights(cluster, Component.VERIFIER, {ALWAYS})
 
 
 async def check_election(cluster: Cluster, system_namespace: str) -> None:
@@ -161,7 +45,7 @@ async def check_election(cluster: Cluster, system_namespace: str) -> None:
     Raises:
         StartRefusedError: a right is missing.
     """
-    await _check_rights(cluster, [(system_namespace, right) for right in ELECTION_RIGHTS])
+    await _check_rights(cluster, Component.CONTROLLER, {ELECTION}, system_namespace=system_namespace)
 
 
 async def check_admission(
@@ -172,13 +56,8 @@ async def check_admission(
     Raises:
         StartRefusedError: a right is missing, or Tenure's own namespace.
     """
-    needed = [(namespace, right) for namespace in namespaces or [""] for right in ADMISSION_RIGHTS]
-    needed += [("", right) for right in (*CLUSTER_RIGHTS, *REGISTRATION_RIGHTS)]
-    needed += [(system_namespace, right) for right in SYSTEM_RIGHTS]
-    if own_authority:
-        needed += [(system_namespace, right) for right in AUTHORITY_RIGHTS]
-        needed += [("", right) for right in TRUST_RIGHTS]
-    await _check_rights(cluster, needed)
+    met = {ALWAYS, OWN_AUTHORITY} if own_authority else {ALWAYS}
+    await _check_rights(cluster, Component.WEBHOOK, met, namespaces, system_namespace)
 
 
 async def check_cluster(cluster: Cluster, namespaces: Sequence[str]) -> None:
@@ -189,7 +68,7 @@ async def check_cluster(cluster: Cluster, namespaces: Sequence[str]) -> None:
         StartRefusedError: a CRD is missing or older than this code, or a right is missing.
     """
     await check_definitions(cluster)
-    await _check_rights(cluster, [(namespace, right) for namespace in namespaces or [""] for right in RIGHTS])
+    await _check_rights(cluster, Component.CONTROLLER, {ALWAYS}, namespaces)
 
 
 async def check_definitions(cluster: Cluster) -> None:
@@ -203,9 +82,14 @@ async def check_definitions(cluster: Cluster) -> None:
     try:
         await _ask_all(lambda kind: _check_definition(cluster, kind.plural, custom_resource_definition(kind)), KINDS)
     except KindNotServedError as error:
-        raise StartRefusedError(f"{server} is no Kubernetes API server: {error}") from error
+        raise StartRefusedError(
+            f"{server} isn't a Kubernetes API server ({error}). Check the server's URL in your kubeconfig"
+        ) from error
     except UnauthorizedError as error:
-        raise StartRefusedError(f"the API server at {server} refuses the credentials: {error}") from error
+        raise StartRefusedError(
+            f"the API server at {server} rejects this process's credentials ({error}). Check the user in your "
+            "kubeconfig, or the pod's ServiceAccount token"
+        ) from error
     except UnavailableError as error:
         raise ServerAwayError(f"the API server at {server} doesn't answer: {error}") from error
 
@@ -215,17 +99,16 @@ async def _check_definition(cluster: Cluster, plural: str, wanted: Mapping[str, 
     try:
         served = await cluster.read(f"{_CRDS}/{name}")
     except ObjectNotFoundError as error:
-        raise StartRefusedError(f"CustomResourceDefinition {name} is missing; {_APPLY}") from error
+        raise StartRefusedError(f"CustomResourceDefinition {name} is missing. Install it: {_APPLY}") from error
     except ForbiddenError as error:
-        raise StartRefusedError(
-            f"missing right: get customresourcedefinitions.apiextensions.k8s.io named {name}; grant it to the "
-            "identity that the operator runs as"
+        raise _missing(
+            [_describe("", right, verb) for right in DEFINITIONS if right.name == name for verb in right.verbs]
         ) from error
     missing = sorted(requirements(_schema(wanted)) - requirements(_schema(served)))
     if missing:
         raise StartRefusedError(
-            f"CustomResourceDefinition {name} is older than this version of Tenure: it lacks {missing[0]}"
-            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}; {_remedy(served)}"
+            f"CustomResourceDefinition {name} is older than this version of Tenure. It lacks {missing[0]}"
+            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}. {_remedy(served)}"
         )
 
 
@@ -234,10 +117,10 @@ def _remedy(served: Mapping[str, Any]) -> str:
     annotations = served["metadata"].get("annotations") or {}
     release = annotations.get("meta.helm.sh/release-name")
     if release is None:
-        return _APPLY
+        return f"Update it: {_APPLY}"
     namespace = annotations.get("meta.helm.sh/release-namespace", "tenure-system")
     return (
-        f"Helm installed it, so: helm upgrade {release} helm/tenure --namespace {namespace} "
+        f"You installed it with Helm, so update it with: helm upgrade {release} helm/tenure --namespace {namespace} "
         "--reset-then-reuse-values --set crds.enabled=true"
     )
 
@@ -250,19 +133,38 @@ def _schema(definition: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
 
 
-async def _check_rights(cluster: Cluster, needed: Iterable[tuple[str, Right]]) -> None:
-    questions = [(namespace, right, verb) for namespace, right in needed for verb in right.verbs]
+async def _check_rights(
+    cluster: Cluster,
+    program: Component,
+    met: Collection[When],
+    namespaces: Sequence[str] = (),
+    system_namespace: str = "",
+) -> None:
+    where = {Place.CLUSTER: [""], Place.SERVED: namespaces or [""], Place.SYSTEM: [system_namespace]}
+    questions = [
+        (namespace, right, verb)
+        for group in groups_of(program)
+        if group.asked and group.when in met
+        for namespace in where[group.place]
+        for right in group.rights
+        for verb in right.verbs
+    ]
     answers = await _ask_all(lambda question: is_allowed(cluster, *question), questions)
     missing = [_describe(*question) for question, allowed in zip(questions, answers, strict=True) if not allowed]
     if missing:
-        raise StartRefusedError(
-            f"missing rights: {'; '.join(missing)}; grant them to the identity that the operator runs as"
-        )
+        raise _missing(missing)
+
+
+def _missing(rights: Sequence[str]) -> StartRefusedError:
+    return StartRefusedError(
+        f"missing rights: {'; '.join(rights)}. Grant them to the user or ServiceAccount that this process runs as. "
+        "If you installed Tenure with Helm, run helm upgrade"
+    )
 
 
 def _describe(namespace: str, right: Right, verb: str) -> str:
     """A right for people, e.g. `patch apikeys.tenure.dev/status in namespace acme`."""
-    where = f"in namespace {namespace}" if namespace else "in all namespaces"
+    where = f"in namespace {namespace}" if namespace else "in the whole cluster"
     group = f".{right.group}" if right.group else ""
     name = f" named {right.name}" if right.name else ""
     return f"{verb} {right.resource}{group}{right.label[len(right.resource) :]}{name} {where}"
@@ -282,24 +184,3 @@ async def _ask_all(ask: Callable[[Q], Awaitable[A]], questions: Sequence[Q]) -> 
                 raise answer
             answers.append(answer)
     return answers
-
-
-async def is_allowed(cluster: Cluster, namespace: str, right: Right, verb: str) -> bool:
-    """Whether this very process may do something; empty namespace: everywhere."""
-    attributes = {
-        "namespace": namespace,
-        "group": right.group,
-        "resource": right.resource,
-        "subresource": right.subresource,
-        "name": right.name,
-        "verb": verb,
-    }
-    review = await cluster.review(
-        _REVIEWS,
-        {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes},
-        },
-    )
-    return bool(review["status"]["allowed"])

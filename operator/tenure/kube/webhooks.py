@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from tenure.errors import ObjectNotFoundError
 from tenure.kube.cluster import APPLY_PATCH, Cluster
+from tenure.kube.names import WEBHOOK_CONFIGURATION
 
-NAME = "tenure"
-PATH = f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{NAME}"
+PATH = f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{WEBHOOK_CONFIGURATION}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ async def trust(cluster: Cluster, registration: Registration, bundle: bytes) -> 
     body = {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": NAME, "resourceVersion": registration.resource_version},
+        "metadata": {"name": WEBHOOK_CONFIGURATION, "resourceVersion": registration.resource_version},
         "webhooks": [{"name": name, "clientConfig": {"caBundle": encoded}} for name in registration.bundles],
     }
     await cluster.request("PATCH", PATH, params={"force": "true"}, body=body, content_type=APPLY_PATCH)

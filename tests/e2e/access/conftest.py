@@ -9,15 +9,10 @@ import pytest
 from support.cluster.access import Start, giving
 from support.cluster.identity import CONTROLLER, config_of
 from support.programs.operator_process import OperatorProcess
-from support.programs.rights import grant, rule
+from support.programs.rights import grant, rights_of, rule
 from support.programs.shared_operator import NO_SWEEP, SharedOperator
-from tenure.kube.preflight import (
-    CLUSTER_ROLE_RIGHTS,
-    DEFINITION_RIGHTS,
-    OWN_KEYS_RIGHTS,
-    RIGHTS,
-    ROLE_BINDING_RIGHTS,
-)
+from tenure.kube.rights import ALWAYS, Place
+from tenure.observability.metrics import Component
 from tenure_dev.chart import NAMESPACE
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CHECKOUT
@@ -62,29 +57,27 @@ def start(
 @pytest.fixture(scope="session")
 def unbound(control_plane: ControlPlane) -> str:
     """Give a ServiceAccount that may do what the controller does, but give no access."""
-    return _account(control_plane, "tenure-unbound", [])
+    return _account(control_plane, "tenure-unbound", gives_access=False)
 
 
 @pytest.fixture(scope="session")
 def unsighted(control_plane: ControlPlane) -> str:
     """Give a ServiceAccount that may do what the controller does, but list Roles."""
-    rules = [right.to_rule() for right in (*ROLE_BINDING_RIGHTS, *CLUSTER_ROLE_RIGHTS)]
-    rules += [rule(right, "list") for right in OWN_KEYS_RIGHTS]
-    return _account(control_plane, "tenure-unsighted", rules)
+    return _account(control_plane, "tenure-unsighted", but=("roles", "list"))
 
 
 @pytest.fixture(scope="session")
 def unclosing(control_plane: ControlPlane) -> str:
     """Give a ServiceAccount that may do what the controller does, but take a RoleBinding away."""
-    rules = [right.to_rule() for right in (*OWN_KEYS_RIGHTS, *CLUSTER_ROLE_RIGHTS)]
-    rules += [rule(right, "delete") for right in ROLE_BINDING_RIGHTS]
-    return _account(control_plane, "tenure-unclosing", rules)
+    return _account(control_plane, "tenure-unclosing", but=("rolebindings", "delete"))
 
 
-def _account(plane: ControlPlane, name: str, access: list[dict[str, object]]) -> str:
+def _account(plane: ControlPlane, name: str, *, gives_access: bool = True, but: tuple[str, str] = ("", "")) -> str:
     plane.kubectl("create", "serviceaccount", name, f"--namespace={NAMESPACE}")
     account = f"system:serviceaccount:{NAMESPACE}:{name}"
-    needed = [right.to_rule() for right in (*RIGHTS, *DEFINITION_RIGHTS)]
-    for body in grant(account, [*needed, *access]):
+    when = None if gives_access else (ALWAYS,)
+    rights = rights_of(Component.CONTROLLER, Place.CLUSTER, Place.SERVED, when=when)
+    resource, verb = but
+    for body in grant(account, [rule(right, verb if right.resource == resource else "") for right in rights]):
         plane.kubectl("apply", "--filename=-", input=json.dumps(body))
     return account

@@ -14,7 +14,7 @@ from support.api.client import fresh_namespace
 from support.objects import manifests
 from support.run.eventually import eventually
 from support.run.slowness import NEVER
-from tenure.kube import authorities, webhooks
+from tenure.kube.names import AUTHORITIES_SECRET, WEBHOOK_CONFIGURATION
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.webhooks import NAMESPACE, install
 
@@ -26,8 +26,8 @@ HOST = "127.0.0.1"
 def registered(plane: ControlPlane) -> Iterator[int]:
     """Register the webhooks while the block runs, on a control plane that others use too; give the port for reviews."""
     yield install(plane)
-    plane.kubectl("delete", CONFIGURATION, webhooks.NAME, "--ignore-not-found")
-    plane.kubectl("delete", "secret", authorities.NAME, f"--namespace={NAMESPACE}", "--ignore-not-found")
+    plane.kubectl("delete", CONFIGURATION, WEBHOOK_CONFIGURATION, "--ignore-not-found")
+    plane.kubectl("delete", "secret", AUTHORITIES_SECRET, f"--namespace={NAMESPACE}", "--ignore-not-found")
     with fresh_namespace(plane) as client:
         passes = partial(client.create, "organizations", manifests.organization(), dryRun="All")
         eventually(passes, within=30, describe="nothing is judged any more")
@@ -35,14 +35,14 @@ def registered(plane: ControlPlane) -> Iterator[int]:
 
 def bundle(plane: ControlPlane) -> bytes:
     """The authorities that the API server trusts, which must be the same for each webhook."""
-    body = json.loads(plane.kubectl("get", CONFIGURATION, webhooks.NAME, "--output=json").stdout)
+    body = json.loads(plane.kubectl("get", CONFIGURATION, WEBHOOK_CONFIGURATION, "--output=json").stdout)
     (encoded,) = {webhook["clientConfig"].get("caBundle", "") for webhook in body["webhooks"]}
     return base64.b64decode(encoded)
 
 
 def bundle_managers(plane: ControlPlane) -> set[str]:
     """Who manages the caBundle of any webhook."""
-    arguments = ("get", CONFIGURATION, webhooks.NAME, "--output=json", "--show-managed-fields")
+    arguments = ("get", CONFIGURATION, WEBHOOK_CONFIGURATION, "--output=json", "--show-managed-fields")
     entries = json.loads(plane.kubectl(*arguments).stdout)["metadata"]["managedFields"]
     return {entry["manager"] for entry in entries if "f:caBundle" in json.dumps(entry["fieldsV1"])}
 
@@ -54,7 +54,7 @@ def trust(plane: ControlPlane, pem: bytes, manager: str = "cert-manager") -> Non
     body = {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": webhooks.NAME},
+        "metadata": {"name": WEBHOOK_CONFIGURATION},
         "webhooks": [{"name": name, "clientConfig": client} for name in names],
     }
     arguments = ("apply", "--server-side", "--force-conflicts", f"--field-manager={manager}", "--filename=-")
@@ -63,7 +63,7 @@ def trust(plane: ControlPlane, pem: bytes, manager: str = "cert-manager") -> Non
 
 def secret(plane: ControlPlane) -> Mapping[str, bytes] | None:
     """What the authority's Secret holds; None: there is none."""
-    arguments = ("get", "secret", authorities.NAME, f"--namespace={NAMESPACE}", "--ignore-not-found", "--output=json")
+    arguments = ("get", "secret", AUTHORITIES_SECRET, f"--namespace={NAMESPACE}", "--ignore-not-found", "--output=json")
     output = plane.kubectl(*arguments).stdout
     if not output.strip():
         return None
@@ -73,7 +73,7 @@ def secret(plane: ControlPlane) -> Mapping[str, bytes] | None:
 def put_secret(plane: ControlPlane, files: Mapping[str, bytes], verb: str = "replace") -> None:
     """Replace what the authority's Secret holds, or `create` it."""
     data = {name: base64.b64encode(text).decode() for name, text in files.items()}
-    metadata = {"name": authorities.NAME, "namespace": NAMESPACE}
+    metadata = {"name": AUTHORITIES_SECRET, "namespace": NAMESPACE}
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
     plane.kubectl(verb, "--filename=-", input=json.dumps(body))
 

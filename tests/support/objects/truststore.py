@@ -10,6 +10,7 @@ from cryptography import x509
 
 from tenure.errors import AlreadyExistsError, ConflictError, ObjectNotFoundError
 from tenure.kube import webhooks
+from tenure.kube.names import WEBHOOK_CONFIGURATION
 
 HOST = "tenure-webhook.tenure-system.svc"
 
@@ -25,7 +26,7 @@ class TrustStore:
         self._version = 0
         client = {"service": {"name": "tenure-webhook", "namespace": "tenure-system", "path": "/memberships"}}
         self._configuration: Body = {
-            "metadata": {"name": webhooks.NAME, "resourceVersion": "0"},
+            "metadata": {"name": WEBHOOK_CONFIGURATION, "resourceVersion": "0"},
             "webhooks": [{"name": "memberships.tenure.dev", "clientConfig": client}],
         }
         self._told: list[tuple[datetime, bytes]] = []

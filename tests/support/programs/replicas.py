@@ -14,7 +14,7 @@ from support.programs.operator_process import OperatorProcess
 from support.run.eventually import eventually
 from support.run.slowness import NEVER, slowness
 from tenure.domain.lease import Lease
-from tenure.kube.election import NAME
+from tenure.kube.names import ELECTION_LEASE
 from tenure_dev.chart import NAMESPACE
 from tenure_dev.controlplane import ControlPlane
 
@@ -28,7 +28,7 @@ LEADS = ": leads: "
 """What a replica logs once it leads."""
 
 _ROLE = ("role", "tenure-controller-system", f"--namespace={NAMESPACE}")
-_WHERE = ("lease", NAME, f"--namespace={NAMESPACE}")
+_WHERE = ("lease", ELECTION_LEASE, f"--namespace={NAMESPACE}")
 
 
 class Replicas:
@@ -93,7 +93,7 @@ def delete_lease(plane: ControlPlane) -> None:
 
 def hold_lease(plane: ControlPlane, holder: str, renewed: datetime) -> None:
     """Store that somebody holds the Lease, and says to have renewed it then."""
-    lease = Lease(NAMESPACE, NAME, holder, "", datetime.now(UTC), LEASE_SECONDS, renewed)
+    lease = Lease(NAMESPACE, ELECTION_LEASE, holder, "", datetime.now(UTC), LEASE_SECONDS, renewed)
     plane.kubectl("create", "--filename=-", input=json.dumps(lease.to_body()))
 
 

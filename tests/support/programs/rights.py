@@ -1,20 +1,35 @@
 """Who holds which of the rights that a process asks for at its start: everybody but one right."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import uuid4
 
-from tenure.kube.preflight import Right
+from tenure.kube.rights import Place, Right, When, groups_of
+from tenure.observability.metrics import Component
 
 RBAC = "rbac.authorization.k8s.io"
 
 Body = dict[str, Any]
 
 
+def rights_of(program: Component, *places: Place, when: Collection[When] | None = None) -> list[Right]:
+    """The rights of a program in these places, under these conditions; None: under any."""
+    groups = [one for one in groups_of(program) if one.place in places and (when is None or one.when in when)]
+    return [right for group in groups for right in group.rights]
+
+
 def title(right: Right, verb: str) -> str:
     """A right as the refusal names it, such as `get secrets named tenure-webhook-ca`."""
     group = f".{right.group}" if right.group else ""
     return f"{verb} {right.resource}{group}" + (f" named {right.name}" if right.name else "")
+
+
+def refusal(*missing: str) -> str:
+    """What a process says that may not start for want of these rights."""
+    return (
+        f"tenure: missing rights: {'; '.join(missing)}. Grant them to the user or ServiceAccount that this process "
+        "runs as. If you installed Tenure with Helm, run helm upgrade"
+    )
 
 
 def rule(right: Right, but: str = "") -> Body:

@@ -68,5 +68,5 @@ def test_how_long_to_wait_is_read_where_it_is_a_number(header: str | None, secon
 def test_a_body_is_given_back_and_what_is_none_is_no_answer() -> None:
     assert parse_answer("GET /", 200, b'{"kind": "Secret"}', None) == {"kind": "Secret"}
     for text in (b"[]", b"", b'{"kind": '):
-        with pytest.raises(UnavailableError, match="GET /: the answer is no JSON object"):
+        with pytest.raises(UnavailableError, match="GET /: the answer isn't a JSON object"):
             parse_answer("GET /", 200, text, None)

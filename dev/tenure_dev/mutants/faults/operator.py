@@ -41,7 +41,7 @@ FAULTS = (
     Fault(
         name="secret-delete-uid",
         guard="A Secret is deleted with its uid as a precondition: another one of the same name stays.",
-        where="Cluster.delete_secret",
+        where="delete_secret",
         before='{"uid": uid}',
         after="{}",
         caught_by=("tests/e2e/test_role_change.py::test_the_secret_goes_first_then_the_key_each_guarded_by_its_uid",),
@@ -159,7 +159,7 @@ FAULTS = (
     Fault(
         name="quoted-token",
         guard="An answer of the API server that quotes a token is stripped of it before it is logged.",
-        where="Cluster.create_secret",
+        where="create_secret",
         before='_without_values(error, body["data"].values()) from None',
         after="error",
         caught_by=("tests/e2e/test_leaks.py::test_an_answer_that_quotes_the_token_leaks_nothing",),

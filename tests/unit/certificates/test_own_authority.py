@@ -12,7 +12,7 @@ from cryptography.x509.verification import PolicyBuilder, Store
 
 from support.api.handshakes import served
 from support.objects.truststore import HOST, TrustStore
-from tenure.certificates.keeper import OwnAuthority
+from tenure.certificates.own_authority import OwnAuthority
 from tenure.kube.cluster import Cluster
 
 BEGINNING = datetime(2027, 3, 1, 12, tzinfo=UTC)

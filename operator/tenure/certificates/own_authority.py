@@ -1,0 +1,129 @@
+"""A certificate authority of the webhook's own, whose Secret all replicas share."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from tenure.certificates.authority import Authority, KeyPair
+from tenure.certificates.keeper import load_pair, server_context
+from tenure.errors import ConflictError
+from tenure.kube.authorities import StoredAuthorities, read_authorities, write_authorities
+from tenure.kube.cluster import Cluster
+from tenure.kube.names import AUTHORITIES_SECRET
+from tenure.kube.webhooks import read_registration, trust
+
+log = logging.getLogger("tenure.tls")
+
+_ATTEMPTS = 5
+_LOOKS_PER_LIFE = 12
+_LONGEST_PAUSE = timedelta(minutes=1)
+
+
+@dataclass
+class OwnAuthority:
+    """Signs with an authority from a Secret that all replicas share, and has the API server trust it."""
+
+    cluster: Cluster
+    namespace: str
+    hosts: Sequence[str]
+    life: timedelta
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def __post_init__(self) -> None:
+        self.context = server_context()
+        self._pair: KeyPair | None = None
+        self._signed_by: Authority | None = None
+
+    @property
+    def pause(self) -> float:
+        """Seconds until it should look again."""
+        return min(self.life / _LOOKS_PER_LIFE, _LONGEST_PAUSE).total_seconds()
+
+    @property
+    def served(self) -> KeyPair | None:
+        """The certificate that is served; None: there is none yet."""
+        return self._pair
+
+    @property
+    def _settling(self) -> timedelta:
+        """How long it takes at most until every API server trusts a new authority: each replica sees to it."""
+        return 2 * timedelta(seconds=self.pause)
+
+    async def look(self) -> bool:
+        """Renew what is due: the authority in the Secret, the API server's trust in it, the certificate."""
+        authorities = await self._trusted_authorities()
+        signer = self._signer(authorities)
+        now = self.now()
+        if self._pair is not None and signer == self._signed_by and now < self._pair.renewal:
+            return False
+        self._pair, self._signed_by = signer.sign(self.hosts, now, self.life), signer
+        load_pair(self.context, self._pair)
+        log.info("a new certificate for %s, valid until %s", ", ".join(self.hosts), self._pair.ends)
+        return True
+
+    async def _trusted_authorities(self) -> list[Authority]:
+        """The authorities in the Secret, which the API server is told to trust."""
+        for _ in range(_ATTEMPTS):
+            # Read before the Secret and changed only if it is still so: else a replica that was held up in between
+            # would take back the trust in an authority that it doesn't know yet.
+            registration = await read_registration(self.cluster)
+            authorities = await self._authorities()
+            bundle = b"".join(authority.certificate for authority in authorities)
+            if registration is None:
+                log.warning("admission is off: ValidatingWebhookConfiguration tenure is gone")
+                return authorities
+            if all(trusted == bundle for trusted in registration.bundles.values()):
+                return authorities
+            try:
+                await trust(self.cluster, registration, bundle)
+            except ConflictError:
+                continue
+            log.info("the API server is told whom to trust (authorities: %d)", len(authorities))
+            return authorities
+        raise ConflictError("ValidatingWebhookConfiguration tenure changes all the time")
+
+    async def _authorities(self) -> list[Authority]:
+        """The authorities in the Secret, newest first; one that is due is joined by its successor."""
+        for _ in range(_ATTEMPTS):
+            stored = await read_authorities(self.cluster, self.namespace)
+            known = _unpack(stored)
+            if known and self.now() < known[0].renewal:
+                return known
+            if not known and self._signed_by is not None:
+                known = [self._signed_by]  # The Secret was deleted or damaged, and what it signed is still served.
+            # One that ends before its successor is trusted everywhere helps nobody.
+            usable = [authority for authority in known[:1] if authority.ends > self.now() + self._settling]
+            renewed = [Authority.create(self.now(), self.life), *usable]
+            if await write_authorities(self.cluster, self.namespace, _pack(renewed, stored)):
+                log.info("a new authority, valid until %s", renewed[0].ends)
+                return renewed
+        raise ConflictError("the Secret of the webhook's authority changes all the time")
+
+    def _signer(self, authorities: Sequence[Authority]) -> Authority:
+        """The newest authority that every API server has had the time to trust."""
+        settled = self.now() - self._settling
+        return next((authority for authority in authorities if authority.made <= settled), authorities[-1])
+
+
+def _unpack(stored: StoredAuthorities) -> list[Authority]:
+    """The authorities that can be used; others are replaced, as if they had never been."""
+    found = []
+    for name in ("ca", "previous"):
+        certificate, key = stored.files.get(f"{name}.crt"), stored.files.get(f"{name}.key")
+        if certificate and key:
+            authority = Authority(certificate, key)
+            try:
+                authority.check()
+            except ValueError as error:
+                log.warning("%s.crt and %s.key in Secret %s are useless: %s", name, name, AUTHORITIES_SECRET, error)
+            else:
+                found.append(authority)
+    return found
+
+
+def _pack(authorities: Sequence[Authority], stored: StoredAuthorities) -> StoredAuthorities:
+    files: dict[str, bytes] = {}
+    for name, authority in zip(("ca", "previous"), authorities, strict=False):
+        files |= {f"{name}.crt": authority.certificate, f"{name}.key": authority.key}
+    return StoredAuthorities(files, stored.resource_version)
