@@ -197,4 +197,6 @@ class _State:
             "MembershipGone": key.spec.membership == GUEST,
         }
         applying = {reason for reason, applies in reasons.items() if applies}
+        if "Expired" in applying and key.spec.for_role is None:
+            applying.add("RoleChanged")  # It had expired when the role changed, so there was nothing left to delete.
         return applying | {"Issued"} if applying <= {"MembershipGone"} else applying
