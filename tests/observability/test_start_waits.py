@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from support.cluster.authority import registered
+from support.cluster.identity import CONTROLLER
+from support.cluster.world import World
 from support.faults.exchange import DROP, Answer, Reply, Request
 from support.faults.proxy import Proxy
+from support.objects.manifests import organization
 from support.programs.observed import value
 from support.programs.operator_process import OperatorProcess
 from support.programs.refused_start import refused_start
@@ -91,6 +94,26 @@ def test_a_refusal_counts_the_second_time_after_a_wait(
     *_, before, last = process.log.splitlines()
     assert "waits to start: missing rights: get customresourcedefinitions" in before
     assert last.startswith("tenure: missing rights: get customresourcedefinitions")
+
+
+def test_nothing_is_reconciled_before_it_knows_whether_it_serves_webhooks(
+    control_plane: ControlPlane, world: World, tmp_path: Path
+) -> None:
+    async def hide_the_webhooks(request: Request) -> Answer:
+        return DROP if request.resource == "validatingwebhookconfigurations" else None
+
+    world.create(organization())
+    with Proxy(control_plane, as_user=CONTROLLER) as proxy:
+        proxy.on_request = hide_the_webhooks
+        served = ("--namespace", world.api.namespace)
+        process = OperatorProcess(proxy.kubeconfig(tmp_path / "config"), tmp_path / "log", *served)
+        process.start(ready=False)
+        eventually(lambda: "waits to start: GET " in process.log, within=30, describe="it waits")
+        assert not [exchange for exchange in proxy.exchanges if exchange.request.is_write]
+        proxy.on_request = None
+        process.wait_ready()
+        world.wait_reason("acme", "Active", plural="organizations")
+        process.stop()
 
 
 def test_without_a_health_port_it_refuses_at_once(proxy: Proxy, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tenure.observability.health import Health, Part, serving
 from tenure.observability.metrics import Component
 from tenure.observability.prometheus import Measurements
 from tenure.process.kopf_runtime import run_kopf
-from tenure.process.signals import READY, result_before, run_to_end, take_signals
+from tenure.process.signals import READY, run_to_end, take_signals
 from tenure.process.startup import prepared_before
 from tenure.settings import RunSettings
 
@@ -48,16 +48,17 @@ async def run_operator(settings: RunSettings) -> None:
     async with Cluster(connection, measurements) as cluster, serving(settings.health_port, health):
         leadership = Leadership(cluster, settings, measurements)
         controller = _controller(cluster, settings, leadership, health)
-        registry = await prepared_before(
+        prepared = await prepared_before(
             stop,
             health,
-            lambda: _prepare(cluster, settings, leadership, controller),
+            lambda: _prepare(cluster, settings, leadership, controller, measurements),
             patient=settings.health_port != 0,
         )
-        if registry is not None:
+        if prepared is not None:
+            registry, webhook = prepared
             async with (
                 controller.running(),
-                _admission(cluster, settings, health, stop),
+                _admission(webhook, health, stop),
                 leadership.running(connection, controller, stop),
             ):
                 health.starting = False
@@ -93,24 +94,27 @@ def _controller(cluster: Cluster, settings: RunSettings, leadership: Leadership,
 
 
 async def _prepare(
-    cluster: Cluster, settings: RunSettings, leadership: Leadership, controller: Controller
-) -> kopf.OperatorRegistry:
-    """Check rights, and list everything once; what is registered with Kopf then."""
+    cluster: Cluster, settings: RunSettings, leadership: Leadership, controller: Controller, measurements: Measurements
+) -> tuple[kopf.OperatorRegistry, "Webhook | None"]:
+    """Check rights, have the webhooks ready, and list everything once; what is registered with Kopf then.
+
+    All before the first reconciliation: thousands of keys to issue keep an API server busy, and a start that waits for
+    its answer would fail.
+    """
     await check_cluster(cluster, settings.namespaces)
     await leadership.check()
+    webhook = await _webhook(cluster, settings, measurements)
     await controller.look_around()
-    return _registry(controller.informer)
+    return _registry(controller.informer), webhook
 
 
 @contextlib.asynccontextmanager
-async def _admission(
-    cluster: Cluster, settings: RunSettings, health: Health, stop: asyncio.Event
-) -> AsyncIterator[None]:
+async def _admission(webhook: "Webhook | None", health: Health, stop: asyncio.Event) -> AsyncIterator[None]:
     """Serve webhooks too, unless they aren't wanted or aren't installed."""
-    webhook = await result_before(stop, _webhook(cluster, settings, health.measurements))
     if webhook is None:
         yield
         return
+    health.measurements.include(Component.WEBHOOK)
     webhook.watched_by(health)
     async with webhook.running(stop):
         yield
@@ -124,7 +128,6 @@ async def _webhook(cluster: Cluster, settings: RunSettings, measurements: Measur
 
     if await find_registration(cluster) is None:
         return None
-    measurements.include(Component.WEBHOOK)
     return await Webhook.prepare(cluster, settings, measurements)
 
 
