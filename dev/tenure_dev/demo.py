@@ -90,7 +90,7 @@ def _ask_price(demo: Demo, number: int) -> None:
     _headline(demo, number, "Alice is to become a Viewer. First ask what it costs.")
     viewer = '-p={"spec":{"role":"Viewer"}}'
     patch = ("patch", "membership", "alice", "-n", NAMESPACE, "--type=merge", viewer, "--dry-run=server")
-    demo.run_refused(*patch, because="would end 2 working keys of alice@acme.io")
+    demo.run_refused(*patch, because="would revoke 2 API keys of alice@acme.io")
     now = demo.look()
     demo.expect("alice is still a Member", holds=now.memberships["alice"].spec.role == "Member")
 

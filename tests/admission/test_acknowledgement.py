@@ -51,18 +51,22 @@ APPROVES = {
 }
 
 CANT_BE_READ = (
-    "The acknowledgement can't be read: tenure.dev/acknowledge-key-deletion: write '<new role>: <names of the keys>', "
-    "such as 'Viewer: ci-deploy, laptop'; the roles are Owner, Member, Analyst, Viewer."
+    "Tenure can't parse the acknowledgement. tenure.dev/acknowledge-key-deletion: write '<new role>: <names of the "
+    "keys>', for example 'Viewer: ci-deploy, laptop'. Roles: Owner, Member, Analyst, Viewer."
 )
 REFUSED = {
-    "no annotation": ("alice", None, "Nothing acknowledges this."),
-    "names of somebody else's keys": ("alice", "Viewer: bob-cli", "The acknowledgement lacks ci-deploy, laptop."),
+    "no annotation": ("alice", None, "This write has no acknowledgement."),
+    "names of somebody else's keys": (
+        "alice",
+        "Viewer: bob-cli",
+        "The acknowledgement doesn't name ci-deploy, laptop.",
+    ),
     "a number for eight": (
         "has-8",
         "Viewer: all 8",
-        "The acknowledgement says 8 keys; there are 8, and up to 8 are named.",
+        "The acknowledgement gives a number. Name the keys, because there are only 8.",
     ),
-    "36 of 37 names": ("has-37", f"Viewer: {joined(37, leave_out=1)}", "The acknowledgement lacks key-37-01."),
+    "36 of 37 names": ("has-37", f"Viewer: {joined(37, leave_out=1)}", "The acknowledgement doesn't name key-37-01."),
     "yes": ("alice", "yes", CANT_BE_READ),
 }
 
@@ -71,17 +75,17 @@ REFUSED = {
 def test_it_approves(acme: Team, member: str, text: str) -> None:
     said = acme.change_role(member, "Viewer", text, DRY_RUN)
     assert (said.passed, said.refusal) == (True, "")
-    assert said.warnings[0].startswith("spec.role: Member -> Viewer ends "), said.warnings
+    assert said.warnings[0].startswith("spec.role: Member -> Viewer revokes "), said.warnings
 
 
 @pytest.mark.parametrize(("member", "text", "words"), REFUSED.values(), ids=list(REFUSED))
 def test_it_does_not_approve_and_the_refusal_says_why(acme: Team, member: str, text: str | None, words: str) -> None:
     said = acme.change_role(member, "Viewer", text, DRY_RUN)
     assert not said.passed
-    assert said.refusal.splitlines()[1] == f"Whatever uses them would stop working at once. {words}"
+    assert said.refusal.splitlines()[1] == f"Programs that use them would stop working immediately. {words}"
 
 
-SPENT = "The acknowledgement that is there was for an earlier change; this one needs its own."
+SPENT = "The acknowledgement is from an earlier change, and each change needs its own."
 TEXT = "Viewer: ci-deploy, laptop"
 
 
@@ -120,7 +124,7 @@ def test_a_removal_is_never_held_up_by_keys(judged: "Judged", rule: str) -> None
         tokens = given.world.issue("ci-deploy", "laptop", within=PATIENCE)
         said = given.remove("alice")
         assert said.passed
-        assert said.warnings[0] == "Removing alice ends 2 working keys of alice@acme.io:"
+        assert said.warnings[0] == "Removing alice revokes 2 API keys of alice@acme.io:"
         assert given.world.api.get("memberships", "alice") is None
         assert "Valid" not in {given.world.verdict(token) for token in tokens.values()}
 
@@ -164,7 +168,7 @@ def test_the_printed_line_passes_in_the_manifest(judged: "Judged") -> None:
 
 
 DENIED = (
-    "spec.role: Owner -> Viewer is denied by Organization acme (spec.roleChanges.deny); allowed: Member, Analyst\n"
+    "spec.role: Organization acme denies Owner -> Viewer (spec.roleChanges.deny). It allows Member, Analyst.\n"
     "spec.role: olga is the only Owner of Organization acme"
 )
 EVERYTHING: dict[str, Any] = {
@@ -178,7 +182,7 @@ def test_one_refusal_holds_all_that_is_wrong(judged: "Judged") -> None:
         said = given.change_role("olga", "Viewer")
         assert said.refusal.startswith(DENIED)
         third = said.refusal.splitlines()[2]
-        assert third.startswith("spec.role: Owner -> Viewer would end 1 working key of olga@acme.io: admin-cli (")
+        assert third.startswith("spec.role: Owner -> Viewer would revoke 1 API key of olga@acme.io: admin-cli (")
         assert "kubectl patch membership olga" in said.refusal
         assert said.warnings == []
 

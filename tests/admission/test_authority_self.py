@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from admission.conftest import Judged
 
 SAM = "sam@acme.io"
-RAISES_ITSELF = f"spec.role: {SAM} can't raise their own role; somebody else has to do it"
+RAISES_ITSELF = (
+    f"spec.role: {SAM} can't raise their own role. Ask an Owner or a cluster administrator to make this change."
+)
 
 
 @pytest.fixture(scope="module")

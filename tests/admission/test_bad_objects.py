@@ -45,7 +45,7 @@ ROWS: Mapping[str, Attack] = {
     ).by(GITOPS),
     "B-30 a key that ended in the past": attacks.create(
         manifests.api_key("past", "mia", expiresAt="2026-01-01T00:00:00Z"),
-        "spec.expiresAt: 2026-01-01T00:00:00Z has passed; name a later moment",
+        "spec.expiresAt: 2026-01-01T00:00:00Z is in the past. Set a later time.",
     ).by(MEMBER),
     **{
         f"B-39 {what} on {plural}/{name} {way} by {person}": attacks.ways(plural, name, {"metadata": metadata}, says)[

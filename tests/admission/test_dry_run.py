@@ -21,19 +21,19 @@ PLURALS = ("organizations", "memberships", "apikeys", "secrets", "events")
 ACKNOWLEDGE = "RequireAcknowledgement"
 
 ATTEMPTS = [
-    Attempt("role change with keys", patch("alice", "Viewer"), said="ends 2 working keys"),
+    Attempt("role change with keys", patch("alice", "Viewer"), said="revokes 2 API keys"),
     Attempt(
         "role change without acknowledgement",
         patch("alice", "Viewer"),
         passes=False,
         rule=ACKNOWLEDGE,
-        said="would end",
+        said="would revoke",
     ),
     Attempt(
         "acknowledged role change",
         patch("alice", "Viewer", "Viewer: ci-deploy, laptop"),
         rule=ACKNOWLEDGE,
-        said="ends 2 working keys",
+        said="revokes 2 API keys",
     ),
     Attempt("one of two owners steps down", patch("otto", "Member"), said="1 key of service accounts stays valid"),
     Attempt("one of two owners goes", delete("membership", "otto"), said="1 key of service accounts stays valid"),
@@ -46,8 +46,8 @@ ATTEMPTS = [
     ),
     Attempt("new member", CREATE, manifests.member("nora")),
     Attempt("role change without the grant", patch("bob", "Member"), passes=False, person=MEMBER, said="lacks grant-"),
-    Attempt("second organization", CREATE, manifests.organization("other"), passes=False, said="a namespace holds one"),
-    Attempt("organization with keys goes", delete("organization", "acme"), said="ends 3 working keys"),
+    Attempt("second organization", CREATE, manifests.organization("other"), passes=False, said="it can have only one"),
+    Attempt("organization with keys goes", delete("organization", "acme"), said="revokes 3 API keys"),
     Attempt("new key", CREATE, manifests.api_key("another", "bob")),
     Attempt("a key's token is replaced", merge("apikey", "laptop", {"spec": {"revision": 2}}), said="stops working"),
     Attempt("a key goes", delete("apikey", "laptop")),
@@ -102,11 +102,11 @@ def test_kubectl_diff_shows_the_price_and_the_refusal(judged: "Judged") -> None:
         shown = given.say("diff", "--filename=-", input=json.dumps(viewer))
         assert shown.code == 1
         assert "+  role: Viewer" in shown.output
-        assert shown.warnings[0] == "spec.role: Member -> Viewer ends 2 working keys of alice@acme.io:"
+        assert shown.warnings[0] == "spec.role: Member -> Viewer revokes 2 API keys of alice@acme.io:"
 
         given.set_rules(whenKeysExist=ACKNOWLEDGE)
         before = quiet(judged.plane, given)
         refused = given.say("diff", "--filename=-", input=json.dumps(viewer))
         assert refused.code > 0
-        assert refused.refusal.startswith("spec.role: Member -> Viewer would end 2 working keys of alice@acme.io")
+        assert refused.refusal.startswith("spec.role: Member -> Viewer would revoke 2 API keys of alice@acme.io")
         assert quiet(judged.plane, given) == before

@@ -61,7 +61,7 @@ class Refusal:
 
 PREFIX = "tenure.dev/acknowledge-key-deletion"
 REFUSALS = [
-    Refusal("denied transition", with_role(BOB, "Owner"), "is denied by Organization acme"),
+    Refusal("denied transition", with_role(BOB, "Owner"), "Organization acme denies "),
     Refusal("no acknowledgement", with_role(ALICE, "Viewer"), PREFIX, "RequireAcknowledgement"),
     Refusal(
         "wrong acknowledgement",
@@ -133,7 +133,7 @@ def test_apply_force_leaves_an_owner_alone_while_another_one_goes(judged: "Judge
         before = stored(given, OLGA)
         said = apply(given, APPLY_FORCE, with_role(OLGA, "Member"))
         assert not said.passed
-        assert "another Owner of Organization acme is being changed at this moment" in said.errors
+        assert "Another Owner of Organization acme is being changed at this moment" in said.errors
         after = stored(given, OLGA)
         assert before is not None
         assert after is not None
@@ -158,7 +158,7 @@ def test_apply_force_leaves_the_object_alone_where_no_webhook_answers(tmp_path: 
 
 
 MISTYPED = with_role(ALICE, "Viewr")
-PRICE = ["Removing alice ends 2 working keys of alice@acme.io:", "- ci-deploy (<key>, expires)", "- laptop (<key>)"]
+PRICE = ["Removing alice revokes 2 API keys of alice@acme.io:", "- ci-deploy (<key>, expires)", "- laptop (<key>)"]
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_verdict_and_keys_are_the_same_in_the_pull_request_and_in_the_cluster(ap
         assert speech.passed == (not any(one["refusals"] for one in gone)), speech.errors
         if gone:
             ends = [name for one in (*gone, *said["changes"]) for name in one["ends"]]
-            assert speech.warnings[0].startswith(f"Deleting Organization acme ends {len(ends)} working keys;")
+            assert speech.warnings[0].startswith(f"Deleting Organization acme revokes {len(ends)} API keys.")
     for old, new in changed(before, after, "ApiKey") if applied.given.keys_first else ():
         assert applied.write(old, new).passed
         applied.team.wait_settled(*applied.working())

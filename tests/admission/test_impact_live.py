@@ -93,7 +93,7 @@ def test_a_key_that_is_only_in_the_cluster_is_named_by_its_public_id(repository:
     assert (offline[0], offline[1]["alice"]["isRefused"], said.passed) == (0, False, False)
     assert (live[0], live[1]["alice"]["isRefused"]) == (2, True)
     assert live[1]["alice"]["missingAcknowledgement"] == ALL_THREE
-    assert live[1]["alice"]["acknowledgementFlaw"] == "The acknowledgement lacks by-hand."
+    assert live[1]["alice"]["acknowledgementFlaw"] == "The acknowledgement doesn't name by-hand."
     assert live[1]["alice"]["keyIds"] == {
         name: repository.team.world.key(name)["status"]["keyId"] for name in ("by-hand", "ci-deploy", "laptop")
     }
@@ -134,7 +134,7 @@ def test_the_cluster_says_which_role_and_which_acknowledgement_were_there(reposi
     assert (changes["alice"]["from"], changes["alice"]["to"]) == ("Analyst", "Member")
     assert "new" in changes["alice"]["ends"]
     assert "by-hand" not in changes["alice"]["ends"]
-    assert "was for an earlier change" in changes["alice"]["acknowledgementFlaw"]
+    assert "is from an earlier change" in changes["alice"]["acknowledgementFlaw"]
 
 
 def test_the_policy_in_force_is_the_clusters(repository: Repository) -> None:

@@ -31,7 +31,7 @@ Way = Callable[[Client, dict[str, str]], object]
 
 GONE = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": str(uuid4())}
 ONLY_OWNER = "spec.role: olga is the only Owner of Organization acme"
-BUSY = "another Owner of Organization acme is being changed at this moment; try again"
+BUSY = "Another Owner of Organization acme is being changed at this moment. Try again in a second."
 
 
 def stored(client: Api, name: str) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def test_suspending_the_last_owner_passes_with_a_warning(client: Client, judged:
 
     done = kubectl("patch", "organization", "acme", "--type=merge", f"--patch={json.dumps(patch)}")
 
-    assert "Warning: spec.suspendedMembers: all Owners of acme are suspended now: olga" in done.stderr
+    assert "Warning: spec.suspendedMembers: every Owner of Organization acme is suspended now: olga" in done.stderr
 
 
 def test_an_owner_who_is_left_to_the_garbage_collector_is_warned_about(client: Client, judged: "Judged") -> None:
@@ -228,7 +228,7 @@ def test_an_owner_who_is_left_to_the_garbage_collector_is_warned_about(client: C
 
     done = kubectl("patch", "membership", "olga", "--type=merge", f"--patch={json.dumps(patch)}")
 
-    assert "Warning: metadata.ownerReferences: the garbage collector removes olga without asking" in done.stderr
+    assert "Warning: metadata.ownerReferences: the garbage collector deletes olga" in done.stderr
 
 
 def test_an_owner_reference_that_names_another_object_than_before_is_a_removal_too(

@@ -251,7 +251,7 @@ def test_kubectl_that_gives_up_says_what_to_do(client: Client, plane: ControlPla
     done = kubectl("patch", "membership", "olga", "--type=merge", '--patch={"spec":{"role":"Member"}}', check=False)
 
     assert done.returncode == 1
-    assert "another Owner of Organization acme is being changed at this moment; try again" in done.stderr
+    assert "Another Owner of Organization acme is being changed at this moment. Try again in a second." in done.stderr
 
 
 def acquired(plane: ControlPlane, client: Client) -> datetime:

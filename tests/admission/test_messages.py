@@ -90,7 +90,7 @@ def test_no_refusal_is_cut_however_long_the_names_are(longest: Team) -> None:
     said = longest.change_role(LONG_MEMBER, "Analyst", "Analyst: another", DRY_RUN)
     assert len(said.refusal) <= LONGEST_REFUSAL
     assert "…" not in said.refusal
-    assert "The acknowledgement lacks " in said.refusal
+    assert "The acknowledgement doesn't name " in said.refusal
     assert 'tenure.dev/acknowledge-key-deletion: "Analyst: all 9"' in said.refusal
     assert '"tenure.dev/acknowledge-key-deletion":"Analyst: all 9"' in said.refusal
-    assert said.refusal.endswith("A key that should go on with a new token: set its spec.forRole to Analyst.")
+    assert said.refusal.endswith("To have a key reissued with a new token instead, set its spec.forRole to Analyst.")

@@ -47,8 +47,8 @@ def listing(count: int) -> list[str]:
 
 
 def keys_of(count: int) -> str:
-    """How many working keys, in words."""
-    return "1 working key" if count == 1 else f"{count} working keys"
+    """How many API keys, in words."""
+    return "1 API key" if count == 1 else f"{count} API keys"
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -59,9 +59,9 @@ def test_a_role_change_under_warn_passes_and_names_up_to_eight_keys(crowd: Team,
     assert said.plain == (
         True,
         [
-            f"spec.role: Member -> Viewer ends {keys_of(count)} of {member}@acme.io:",
+            f"spec.role: Member -> Viewer revokes {keys_of(count)} of {member}@acme.io:",
             *listing(count),
-            "Whatever uses them stops working at once.",
+            "Programs that use them stop working immediately.",
         ],
         "",
     )
@@ -75,9 +75,9 @@ def test_a_removal_passes_under_deny_and_names_up_to_eight_keys(crowd: Team, cou
     assert said.plain == (
         True,
         [
-            f"Removing {member} ends {keys_of(count)} of {member}@acme.io:",
+            f"Removing {member} revokes {keys_of(count)} of {member}@acme.io:",
             *listing(count),
-            "Whatever uses them stops working at once.",
+            "Programs that use them stop working immediately.",
         ],
         "",
     )
@@ -93,8 +93,8 @@ def test_require_acknowledgement_refuses_and_names_up_to_eight_keys(crowd: Team,
     more = f" and {count - 8} more" if count > 8 else ""
     approval = f"Viewer: all {count}" if count > 8 else f"Viewer: {', '.join(names(member, count))}"
     first, second, *_, git, _ = refusal.splitlines()
-    assert first == f"spec.role: Member -> Viewer would end {keys_of(count)} of {member}@acme.io: {listed}{more}."
-    assert second == "Whatever uses them would stop working at once. Nothing acknowledges this."
+    assert first == f"spec.role: Member -> Viewer would revoke {keys_of(count)} of {member}@acme.io: {listed}{more}."
+    assert second == "Programs that use them would stop working immediately. This write has no acknowledgement."
     assert git == f'In Git, in the same commit:  tenure.dev/acknowledge-key-deletion: "{approval}"'
 
 
@@ -113,8 +113,9 @@ def test_deny_refuses_whatever_is_acknowledged(crowd: Team, count: int) -> None:
     member = member_with(count)
     listed = ", ".join(names(member, count)[:8]) + (f" and {count - 8} more" if count > 8 else "")
     refusal = (
-        "spec.role: Organization acme allows no role change that ends keys (whenKeysExist: Deny), and Member -> Viewer "
-        f"would end {listed}; delete these ApiKeys first"
+        "spec.role: Organization acme allows no role change that revokes keys (whenKeysExist: Deny), and Member -> "
+        "Viewer "
+        f"would revoke {listed}. First delete these ApiKeys, or set their spec.forRole to Viewer to have them reissued."
     )
     for acknowledgement in (None, f"Viewer: {', '.join(names(member, count))}", f"Viewer: all {count}"):
         assert crowd.change_role(member, "Viewer", acknowledgement, DRY_RUN).plain == (False, [], refusal)
@@ -160,11 +161,11 @@ def test_keys_approved_for_the_new_role_are_named_as_going_on(mixed: Team) -> No
     assert mixed.change_role("alice", "Viewer", None, DRY_RUN).plain == (
         True,
         [
-            "spec.role: Member -> Viewer ends 2 working keys of alice@acme.io:",
+            "spec.role: Member -> Viewer revokes 2 API keys of alice@acme.io:",
             "- expiring (<key>, expires)",
             "- laptop (<key>)",
-            "Whatever uses them stops working at once.",
-            "Approved for Viewer by spec.forRole, issued with a new token: next-1, next-2",
+            "Programs that use them stop working immediately.",
+            "Reissued with a new token (spec.forRole: Viewer): next-1, next-2",
         ],
         "",
     )
@@ -175,17 +176,17 @@ def test_a_key_that_waits_needs_no_acknowledgement(mixed: Team) -> None:
     assert "next-1" not in mixed.change_role("alice", "Viewer", None, DRY_RUN).refusal
     said = mixed.change_role("alice", "Viewer", "Viewer: expiring, laptop, stopped", DRY_RUN)
     assert said.passed
-    assert said.warnings[-1] == "Approved for Viewer by spec.forRole, issued with a new token: next-1, next-2"
+    assert said.warnings[-1] == "Reissued with a new token (spec.forRole: Viewer): next-1, next-2"
 
 
 def test_a_service_accounts_keys_go_on_with_the_new_role(mixed: Team) -> None:
     mixed.set_rules(whenKeysExist="RequireAcknowledgement")
     said = mixed.change_role("ci", "Analyst", "Analyst: approved", DRY_RUN)
     assert said.plain[1] == [
-        "spec.role: Member -> Analyst ends 1 working key of ci:",
+        "spec.role: Member -> Analyst revokes 1 API key of ci:",
         "- approved (<key>)",
-        "Whatever uses them stops working at once.",
-        "Service account ci: 2 keys go on, with the rights of Analyst: nightly, pipeline",
+        "Programs that use them stop working immediately.",
+        "Service account ci keeps 2 keys, with the rights of Analyst: nightly, pipeline",
     ]
 
 
@@ -194,10 +195,10 @@ def test_more_keys_of_a_service_account_than_its_status_lists_are_told_apart(mix
     status = mixed.world.member("robot")["status"]
     assert (status["keyCount"], len(status["keys"])) == (60, 50)
     assert mixed.change_role("robot", "Analyst", None, DRY_RUN).plain[1] == [
-        "spec.role: Member -> Analyst ends 1 working key of robot:",
+        "spec.role: Member -> Analyst revokes 1 API key of robot:",
         "- zz-approved (<key>)",
-        "Whatever uses them stops working at once.",
-        f"Service account robot: 59 keys go on, with the rights of Analyst: {', '.join(names('robot', 8))} and 51 more",
+        "Programs that use them stop working immediately.",
+        f"Service account robot keeps 59 keys, with the rights of Analyst: {', '.join(names('robot', 8))} and 51 more",
     ]
 
 
@@ -214,15 +215,15 @@ def test_keys_that_a_suspension_stops_are_counted_since_they_end_for_good(judged
 
 def test_removing_a_service_account_ends_all_its_keys(mixed: Team) -> None:
     assert mixed.remove("ci", DRY_RUN).plain[1] == [
-        "Removing ci ends 3 working keys of ci:",
+        "Removing ci revokes 3 API keys of ci:",
         "- approved (<key>)",
         "- nightly (<key>)",
         "- pipeline (<key>)",
-        "Whatever uses them stops working at once.",
+        "Programs that use them stop working immediately.",
     ]
 
 
-STAYING = "63 keys of service accounts stay valid; replace those that olga@acme.io may know"
+STAYING = "63 keys of service accounts stay valid. Rotate those that olga@acme.io may know (raise spec.revision)."
 
 
 def test_an_owner_who_goes_or_steps_down_leaves_service_accounts_keys_behind(mixed: Team) -> None:
@@ -232,7 +233,7 @@ def test_an_owner_who_goes_or_steps_down_leaves_service_accounts_keys_behind(mix
         assert STAYING in said.warnings
     mixed.set_rules(whenKeysExist="RequireAcknowledgement")
     said = mixed.change_role("olga", "Viewer", None, DRY_RUN)
-    assert said.refusal.startswith("spec.role: Owner -> Viewer would end 1 working key of olga@acme.io: olgas (")
+    assert said.refusal.startswith("spec.role: Owner -> Viewer would revoke 1 API key of olga@acme.io: olgas (")
     assert said.warnings == [STAYING]
 
 

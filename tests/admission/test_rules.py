@@ -43,8 +43,8 @@ def test_new_members_belong_to_the_allowed_domains(client: Client) -> None:
     client.create("memberships", person("alice", "alice@acme.example"))
     message = denial(lambda: client.create("memberships", person("bob", "bob@mail.acme.io")))
     assert message == (
-        "spec.subject.name: bob@mail.acme.io isn't in a domain of Organization acme "
-        "(spec.allowedEmailDomains: acme.io, acme.example)"
+        "spec.subject.name: Organization acme doesn't allow the domain of bob@mail.acme.io. It allows "
+        "acme.io, acme.example (spec.allowedEmailDomains)."
     )
 
 
@@ -62,12 +62,13 @@ def test_nobody_is_a_member_twice(client: Client) -> None:
     client.create("memberships", manifests.member("alice"))
     message = denial(lambda: client.create("memberships", person("alice-2", "alice@acme.io", "Viewer")))
     assert message == (
-        "spec.subject: alice@acme.io is a member already, by Membership alice; change that one's role instead"
+        "spec.subject: alice@acme.io is already a member, with Membership alice. Change the role of that Membership "
+        "instead."
     )
     message = denial(
         lambda: client.create("memberships", {**person("alice-3", "alice@acme.io"), "spec": other_organization()})
     )
-    assert "is a member already, by Membership alice" in message
+    assert "is already a member, with Membership alice" in message
 
 
 def other_organization() -> Body:
@@ -88,8 +89,8 @@ def test_a_namespace_holds_one_organization(client: Client) -> None:
     client.create("organizations", manifests.held(manifests.organization()))
     message = denial(lambda: client.create("organizations", manifests.organization("second")))
     assert message == (
-        f"metadata.namespace: Organization acme is in {client.namespace} already, and a namespace holds one; use "
-        "another namespace"
+        f"metadata.namespace: namespace {client.namespace} already has Organization acme, and it can have only "
+        "one. Use another namespace."
     )
     client.patch("organizations", "acme", {"spec": {"displayName": "Acme Inc."}})
     client.delete("organizations", "acme")
@@ -100,8 +101,8 @@ def test_a_namespace_holds_one_organization(client: Client) -> None:
 def test_b_47_an_organization_has_a_namespace_of_its_own(judged: "Judged") -> None:
     client = Client(judged.plane, "default")
     message = denial(lambda: client.create("organizations", manifests.organization()))
-    assert message.startswith("metadata.namespace: whoever may create a pod in an organization's namespace can ")
-    assert "it can't be default; use one of its own" in message
+    assert message.startswith("metadata.namespace: an Organization can't be in ")
+    assert "Use a namespace of its own (kubectl create namespace acme)." in message
     client.close()
 
 
@@ -109,8 +110,9 @@ def test_a_protected_organization_stays_until_the_protection_is_taken_away(clien
     client.create("organizations", manifests.organization(deletionProtection=True))
     message = denial(lambda: client.delete("organizations", "acme"))
     assert message == (
-        "spec.deletionProtection: Organization acme is protected; set it to false in a write of its own before "
-        "deleting the organization"
+        "spec.deletionProtection: Organization acme is protected against deletion. First run: kubectl patch "
+        f"organization acme -n {client.namespace} --type merge -p "
+        """'{"spec":{"deletionProtection":false}}'"""
     )
     unprotected = {
         "metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "4711"}]},
@@ -133,7 +135,7 @@ def test_deleting_an_organization_warns_of_its_working_keys(client: Client, kube
         heard: Speech = say(kubectl, "delete", "organization", "acme", *options)
         assert heard.passed, heard.errors
         assert heard.warnings == [
-            "Deleting Organization acme ends 3 working keys; whatever uses them stops working at once."
+            "Deleting Organization acme revokes 3 API keys. Programs that use them stop working immediately."
         ]
 
 

@@ -45,11 +45,11 @@ def step(client: Client, old: Role | None, new: Role) -> str | None:
 def test_several_rules_hold_together(client: Client) -> None:
     set_deny(client, (ANY, "Owner"), (NONE, "Owner"), (NONE, "Member"), ("Viewer", "Member"))
     assert step(client, None, Role.OWNER) == (
-        "spec.role: a new member as Owner is denied by Organization acme (spec.roleChanges.deny); "
-        "allowed: Analyst, Viewer"
+        "spec.role: Organization acme denies a new member with the role Owner (spec.roleChanges.deny). "
+        "It allows Analyst, Viewer."
     )
     assert step(client, Role.VIEWER, Role.MEMBER) == (
-        "spec.role: Viewer -> Member is denied by Organization acme (spec.roleChanges.deny); allowed: Analyst"
+        "spec.role: Organization acme denies Viewer -> Member (spec.roleChanges.deny). It allows Analyst."
     )
     assert step(client, Role.ANALYST, Role.MEMBER) is None
 
@@ -58,9 +58,9 @@ def test_a_service_accounts_steps_are_denied_too(client: Client) -> None:
     set_deny(client, ("Member", "Viewer"), (NONE, "Analyst"))
     client.create("memberships", manifests.service_account("ci"))
     message = denial(lambda: client.patch("memberships", "ci", {"spec": {"role": "Viewer"}}))
-    assert message.startswith("spec.role: Member -> Viewer is denied")
+    assert message.startswith("spec.role: Organization acme denies Member -> Viewer ")
     message = denial(lambda: client.create("memberships", manifests.service_account("bot", "Analyst")))
-    assert message.startswith("spec.role: a new member as Analyst is denied")
+    assert message.startswith("spec.role: Organization acme denies a new member with the role Analyst ")
     client.delete("memberships", "ci")
 
 

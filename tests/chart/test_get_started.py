@@ -65,7 +65,7 @@ def test_the_page_does_what_it_says(shell: Shell) -> None:
     assert "Forbidden" in shell(read.replace("alice@", "bob@"))
     answers = [shell(can_i.replace("alice@", f"{who}@")).splitlines()[-1] for who in ("alice", "olga")]
     assert answers == ["no", "yes"]
-    assert "denied the request: spec.role: Member -> Viewer would end 2 working keys" in shell(ask)
+    assert "denied the request: spec.role: Member -> Viewer would revoke 2 API keys" in shell(ask)
     changed = shell(change)
     assert "membership.tenure.dev/alice patched" in changed
     assert "HTTP/1.1 401" in changed

@@ -85,6 +85,6 @@ def check_acknowledgement(restored: World) -> None:
         *("patch", "membership", "alice", "--namespace=acme", "--type=merge", '--patch={"spec":{"role":"Member"}}'),
         check=False,
     )
-    assert "was for an earlier change" in denied.stderr
+    assert "is from an earlier change" in denied.stderr
     denied = restored.api.plane.kubectl("delete", "membership", "olga", "--namespace=acme", check=False)
     assert "is the only Owner" in denied.stderr

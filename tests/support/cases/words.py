@@ -1,50 +1,54 @@
 """What changes to the team of the documentation's examples meet, word for word, in a namespace acme."""
 
 WARNED = """\
-Warning: spec.role: Member -> Viewer ends 2 working keys of alice@acme.io:
+Warning: spec.role: Member -> Viewer revokes 2 API keys of alice@acme.io:
 Warning: - ci-deploy (<key>, expires)
 Warning: - laptop (<key>)
-Warning: Whatever uses them stops working at once.
-Warning: Approved for Viewer by spec.forRole, issued with a new token: next
+Warning: Programs that use them stop working immediately.
+Warning: Reissued with a new token (spec.forRole: Viewer): next
 """
 REMOVED = """\
-Warning: Removing alice ends 2 working keys of alice@acme.io:
+Warning: Removing alice revokes 2 API keys of alice@acme.io:
 Warning: - ci-deploy (<key>, expires)
 Warning: - laptop (<key>)
-Warning: Whatever uses them stops working at once.
+Warning: Programs that use them stop working immediately.
 """
 UNACKNOWLEDGED = """\
-spec.role: Member -> Viewer would end 2 working keys of alice@acme.io: ci-deploy (<key>, expires), laptop (<key>).
-Whatever uses them would stop working at once. The acknowledgement lacks laptop.
-To acknowledge this, put the annotation into the same write:
+spec.role: Member -> Viewer would revoke 2 API keys of alice@acme.io: ci-deploy (<key>, expires), laptop (<key>).
+Programs that use them would stop working immediately. The acknowledgement doesn't name laptop.
+To acknowledge this, set the annotation in the same write:
   kubectl patch membership alice -n acme --type merge -p '{"metadata":{"annotations":\
 {"tenure.dev/acknowledge-key-deletion":"Viewer: ci-deploy, laptop"}},"spec":{"role":"Viewer"}}'
 In Git, in the same commit:  tenure.dev/acknowledge-key-deletion: "Viewer: ci-deploy, laptop"
-A key that should go on with a new token: set its spec.forRole to Viewer.
+To have a key reissued with a new token instead, set its spec.forRole to Viewer.
 """
 DENIED_FOR_KEYS = """\
-spec.role: Organization acme allows no role change that ends keys (whenKeysExist: Deny), and Member -> Viewer would \
-end ci-deploy, laptop; delete these ApiKeys first
+spec.role: Organization acme allows no role change that revokes keys (whenKeysExist: Deny), and Member -> Viewer would \
+revoke ci-deploy, laptop. First delete these ApiKeys, or set their spec.forRole to Viewer to have them reissued.
 """
 LAST_OWNER = """\
-spec.role: olga is the only Owner of Organization acme (members being deleted, suspended or with an ownerReference \
-don't count), and an organization keeps one; give another member the role Owner first
+spec.role: olga is the only Owner of Organization acme, and an organization must keep one. First make another member \
+an Owner. (A member who is suspended, is being deleted or has an ownerReference doesn't count.)
 """
 EVERYTHING = (
-    "spec.role: Owner -> Viewer is denied by Organization acme (spec.roleChanges.deny); allowed: Member, Analyst\n"
+    "spec.role: Organization acme denies Owner -> Viewer (spec.roleChanges.deny). It allows Member, Analyst.\n"
     + LAST_OWNER
     + """\
-spec.role: Owner -> Viewer would end 1 working key of olga@acme.io: admin (<key>).
-Whatever uses them would stop working at once. Nothing acknowledges this.
-To acknowledge this, put the annotation into the same write:
+spec.role: Owner -> Viewer would revoke 1 API key of olga@acme.io: admin (<key>).
+Programs that use them would stop working immediately. This write has no acknowledgement.
+To acknowledge this, set the annotation in the same write:
   kubectl patch membership olga -n acme --type merge -p '{"metadata":{"annotations":\
 {"tenure.dev/acknowledge-key-deletion":"Viewer: admin"}},"spec":{"role":"Viewer"}}'
 In Git, in the same commit:  tenure.dev/acknowledge-key-deletion: "Viewer: admin"
-A key that should go on with a new token: set its spec.forRole to Viewer.
+To have a key reissued with a new token instead, set its spec.forRole to Viewer.
 """
 )
+TWICE_A_MEMBER = """\
+spec.subject: alice@acme.io is already a member, with Membership alice. Change the role of that Membership instead.
+"""
 UNWANTED = """\
-spec.role: a new member as Analyst is denied by Organization acme (spec.roleChanges.deny); allowed: Owner, Member, \
-Viewer
-spec.subject.name: sam@else.io isn't in a domain of Organization acme (spec.allowedEmailDomains: acme.io)
+spec.role: Organization acme denies a new member with the role Analyst (spec.roleChanges.deny). It allows Owner, \
+Member, Viewer.
+spec.subject.name: Organization acme doesn't allow the domain of sam@else.io. It allows acme.io \
+(spec.allowedEmailDomains).
 """

@@ -6,14 +6,14 @@ from typing import Any
 Body = dict[str, Any]
 
 LARGE_METADATA: Mapping[str, tuple[Body, str]] = {
-    "65 labels": ({"labels": {f"example.com/l{n}": "x" for n in range(65)}}, "65 labels; at most 64 are allowed"),
-    "5,000 labels": ({"labels": {f"example.com/l{n}": "x" for n in range(5000)}}, "5000 labels; at most 64"),
-    "65 kB of annotations": ({"annotations": {"example.com/a": "x" * 66_000}}, "66013 bytes in all; at most 65536"),
-    "255 kB of annotations": ({"annotations": {"example.com/a": "x" * 255_000}}, "255013 bytes in all; at most 65536"),
+    "65 labels": ({"labels": {f"example.com/l{n}": "x" for n in range(65)}}, "65 labels, but at most 64 are allowed"),
+    "5,000 labels": ({"labels": {f"example.com/l{n}": "x" for n in range(5000)}}, "5000 labels, but at most 64"),
+    "65 kB of annotations": ({"annotations": {"example.com/a": "x" * 66_000}}, "66013 bytes, but at most 65536"),
+    "255 kB of annotations": ({"annotations": {"example.com/a": "x" * 255_000}}, "255013 bytes, but at most 65536"),
     "Kopf's annotation of 250 kB": (
         {"annotations": {"kopf.zalando.org/last-handled-configuration": "x" * 250_000}},
         "at most 65536 are allowed",
     ),
 }
 MEBIBYTE_OF_LABELS = {f"example.com/{n:05}": "x" * 48 for n in range(16_000)}
-MANY_LABELS = "metadata.labels: 16000 labels; at most 64 are allowed"
+MANY_LABELS = "metadata.labels: 16000 labels, but at most 64 are allowed"

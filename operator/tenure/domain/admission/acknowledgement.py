@@ -1,4 +1,4 @@
-"""The acknowledgement: the annotation by which whoever changes a role names the keys that will end."""
+"""The acknowledgement: the annotation in which a role change names the keys that it revokes."""
 
 import re
 from collections.abc import Collection
@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"all\s+([0-9]{1,4})")
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """A role, and the keys that may end with the change to it: by name, or by their number."""
+    """A role, and the keys that the change to it may revoke: by name, or by their number."""
 
     role: Role
     names: frozenset[str]
@@ -35,25 +35,26 @@ class Acknowledgement:
         role, colon, rest = text.partition(":")
         if not colon or role.strip() not in set(Role):
             raise ValueError(
-                f"{ANNOTATION}: write '<new role>: <names of the keys>', such as 'Viewer: ci-deploy, laptop'; the "
-                f"roles are {', '.join(Role)}"
+                f"{ANNOTATION}: write '<new role>: <names of the keys>', for example 'Viewer: ci-deploy, laptop'. "
+                f"Roles: {', '.join(Role)}"
             )
         if number := _NUMBER.fullmatch(rest.strip()):
             return cls(Role(role.strip()), frozenset(), int(number[1]))
         return cls(Role(role.strip()), frozenset(name for part in rest.split(",") if (name := part.strip())))
 
     def lacks(self, role: Role, keys: Collection[str]) -> "Flaw | None":
-        """Why it doesn't approve the end of these keys by a change to `role`; more names than needed are fine."""
+        """Why it doesn't approve that a change to `role` revokes these keys; more names than needed are fine."""
         if role is not self.role:
-            return Flaw(f"The acknowledgement is for the role {self.role}.")
+            return Flaw(f"The acknowledgement names the role {self.role}, and not {role}.")
         if self.number is None:
             missing = sorted(set(keys) - self.names)
-            what = f"The acknowledgement lacks {join_names(missing)}."
-            return Flaw(what, f"The acknowledgement lacks {len(missing)} of them.") if missing else None
+            what = f"The acknowledgement doesn't name {join_names(missing)}."
+            return Flaw(what, f"The acknowledgement doesn't name {len(missing)} of them.") if missing else None
         if self.number == len(keys) > MOST_NAMES:
             return None
-        there = f"there are {len(keys)}, and up to {MOST_NAMES} are named"
-        return Flaw(f"The acknowledgement says {self.number} keys; {there}.")
+        if len(keys) <= MOST_NAMES:
+            return Flaw(f"The acknowledgement gives a number. Name the keys, because there are only {len(keys)}.")
+        return Flaw(f"The acknowledgement says {self.number} keys, but there are {len(keys)}.")
 
 
 @dataclass(frozen=True)
@@ -69,21 +70,26 @@ class Flaw:
         return self.short or self.text
 
 
-def spell(role: Role, keys: Collection[str]) -> str:
-    """The annotation's value that approves the end of these keys by a change to `role`."""
-    return f"{role}: all {len(keys)}" if len(keys) > MOST_NAMES else f"{role}: {', '.join(sorted(keys))}"
+def spell(role: Role, keys: Collection[str], spent: str | None = None) -> str:
+    """The annotation's value that approves that a change to `role` revokes these keys.
+
+    `spent` is the present value. It approved an earlier change, so the new one must differ, if only by a space.
+    """
+    names = f"all {len(keys)}" if len(keys) > MOST_NAMES else ", ".join(sorted(keys))
+    text = f"{role}: {names}"
+    return text if text != spent else f"{role}:  {names}"
 
 
 def find_flaw(before: str | None, after: str | None, role: Role, keys: Collection[str]) -> Flaw | None:
-    """Why one write, which changes the annotation from `before` to `after`, doesn't approve the end of these keys.
+    """Why one write, which changes the annotation from `before` to `after`, doesn't approve that keys are revoked.
 
     None: it does. An annotation that was there already is spent: it approved another change.
     """
     if after is None:
-        return Flaw("Nothing acknowledges this.")
+        return Flaw("This write has no acknowledgement.")
     if after == before:
-        return Flaw("The acknowledgement that is there was for an earlier change; this one needs its own.")
+        return Flaw("The acknowledgement is from an earlier change, and each change needs its own.")
     try:
         return Acknowledgement.parse(after).lacks(role, keys)
     except ValueError as error:
-        return Flaw(f"The acknowledgement can't be read: {error}.", "The acknowledgement can't be read.")
+        return Flaw(f"Tenure can't parse the acknowledgement. {error}.", "Tenure can't parse the acknowledgement.")

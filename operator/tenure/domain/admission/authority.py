@@ -37,12 +37,12 @@ def raises_itself(change: Change[Membership], installation: Installation) -> boo
 
 
 def explain_missing(requester: Requester, missing: Sequence[Permission], field: str) -> str:
-    """Say which permissions somebody lacks, and what to do."""
+    """Say which permissions the requester lacks, and what to do."""
     lacking = ", ".join(permission.verb for permission in missing)
     place = str(missing[0]).partition(" on ")[2]
     return (
-        f"{field}: {requester.username} lacks {lacking} on {place}; have an Owner do it, or an administrator grant it "
-        f"(see {missing[0].question})"
+        f"{field}: {requester.username} lacks {lacking} on {place}. Ask an Owner to make this change, or a cluster "
+        f"administrator to give you the permission. To check, run: {missing[0].question}"
     )
 
 

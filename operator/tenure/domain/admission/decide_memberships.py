@@ -19,7 +19,7 @@ from tenure.domain.admission.verdict import Judgement
 from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import Membership
 
-_BUSY = "another Owner of Organization {} is being changed at this moment; try again"
+_BUSY = "Another Owner of Organization {} is being changed at this moment. Try again in a second."
 
 
 def _check_grants(evidence: MembershipEvidence) -> Iterator[Text]:
@@ -30,7 +30,10 @@ def _check_grants(evidence: MembershipEvidence) -> Iterator[Text]:
 def _check_own_role(evidence: MembershipEvidence) -> Iterator[Text]:
     change = evidence.change
     if raises_itself(change, evidence.installation):
-        yield f"spec.role: {change.requester.username} can't raise their own role; somebody else has to do it"
+        yield (
+            f"spec.role: {change.requester.username} can't raise their own role. Ask an Owner or a cluster "
+            "administrator to make this change."
+        )
 
 
 def _check_transition(evidence: MembershipEvidence) -> Iterator[Text]:
@@ -74,7 +77,15 @@ def _check_acknowledgement(evidence: MembershipEvidence) -> Iterator[Text]:
         return
     flaw = evidence.flaw if evidence.policy is WhenKeysExist.REQUIRE_ACKNOWLEDGEMENT else None
     if flaw is not None:
-        yield lambda room: unacknowledged(old, new_role, evidence.price, flaw, now=evidence.now, room=room)
+        yield lambda room: unacknowledged(
+            old,
+            new_role,
+            evidence.price,
+            flaw,
+            acknowledgement=evidence.acknowledgement,
+            now=evidence.now,
+            room=room,
+        )
 
 
 _MEMBERSHIP_CHECKS: Mapping[Rule, Check[MembershipEvidence]] = {

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from tenure.domain.admission.acknowledgement import Flaw, find_flaw
+from tenure.domain.admission.acknowledgement import Flaw, find_flaw, spell
 from tenure.domain.admission.affected_keys import Price, price, recorded_price, tells_price
 from tenure.domain.admission.authority import is_own, raises_itself
 from tenure.domain.admission.last_owner import remaining_owners, takes_owner
@@ -37,7 +37,7 @@ def read(found: T | None, what: str) -> T:
         NotReadError: it wasn't.
     """
     if found is None:
-        raise NotReadError(f"the decision rests on {what}, and nobody has read it")
+        raise NotReadError(f"the decision needs {what}, which the webhook didn't read")
     return found
 
 
@@ -183,10 +183,15 @@ class MembershipEvidence(Evidence[Membership]):
 
     @cached_property
     def flaw(self) -> Flaw | None:
-        """Why the change doesn't acknowledge the end of keys; None: it does, or none ends by a change of role."""
+        """Why the change doesn't acknowledge the keys that it revokes; None: it does, or a role change revokes none."""
         if self.new_role is None or not self.price.dying:
             return None
         return find_flaw(*self.change.acknowledgements, self.new_role, self.price.dying)
+
+    @property
+    def acknowledgement(self) -> str:
+        """The annotation's value that acknowledges these keys; empty: the member is removed."""
+        return spell(self.new_role, self.price.dying, self.change.acknowledgements[0]) if self.new_role else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a GitOps tool takes back: fields that somebody in a hurry sets, in kubectl's own name, on an object of Flux's.
+"""What a GitOps tool reverts: fields that you set in an emergency with kubectl's own field manager, on Flux's objects.
 
 Flux makes the fields of every manager its own whose name begins with `kubectl`, and removes what of them Git doesn't
 have.
@@ -28,8 +28,8 @@ def reverted_warning(change: Change[Any]) -> str | None:
     if not fields:
         return None
     return (
-        f"spec.{', '.join(fields)}: Flux undoes this within minutes, as it does all that kubectl sets in its own name; "
-        "to keep it, set it by kubectl apply --server-side --field-manager=incident"
+        f"spec.{', '.join(fields)}: Flux reverts this within minutes, because kubectl is its field manager. To keep "
+        "it, set it with kubectl apply --server-side --field-manager=incident"
     )
 
 

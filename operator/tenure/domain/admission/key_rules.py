@@ -1,4 +1,4 @@
-"""What the organization's rules say against an ApiKey, and what a change to it does to its token."""
+"""The organization's rules for an ApiKey, and what a change to it does to its token."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from tenure.domain.planning.obstacles import life_obstacle, quota_obstacle
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
-from tenure.domain.secret import may_carry
+from tenure.domain.secret import RESERVED_PREFIXES, may_carry
 
 
 def template_refusals(change: Change[ApiKey], organization: Organization | None) -> Iterator[str]:
@@ -25,11 +25,12 @@ def template_refusals(change: Change[ApiKey], organization: Organization | None)
         if name not in before.get(place, {}) and not may_carry(name, organization)
     )
     if refused:
-        prefixes = (organization and organization.spec.keys and organization.spec.keys.secret_metadata_prefixes) or ()
-        allowed = f"names that start with {' or '.join(prefixes)}" if prefixes else "none"
+        given = (organization and organization.spec.keys and organization.spec.keys.secret_metadata_prefixes) or ()
+        prefixes = [prefix for prefix in given if not prefix.startswith(RESERVED_PREFIXES)]
+        allowed = f"names that start with {' or '.join(prefixes)}" if prefixes else "no names"
         yield (
-            f"spec.secretTemplate.{', '.join(refused)}: not among the organization's spec.keys.secretMetadataPrefixes; "
-            f"allowed: {allowed}"
+            f"spec.secretTemplate.{', '.join(refused)}: the Organization allows {allowed} "
+            "(spec.keys.secretMetadataPrefixes). Remove the other labels and annotations."
         )
 
 
@@ -39,7 +40,7 @@ def expiry_refusal(key: ApiKey, organization: Organization, now: datetime, insta
     if obstacle is None:
         return None
     if obstacle.reason is Reason.EXPIRED and key.spec.expires_at is not None:
-        return f"spec.expiresAt: {format_time(key.spec.expires_at)} has passed; name a later moment"
+        return f"spec.expiresAt: {format_time(key.spec.expires_at)} is in the past. Set a later time."
     return f"spec: {obstacle.message}"
 
 
@@ -70,11 +71,13 @@ def token_warning(change: Change[ApiKey], membership: Membership | None) -> str 
     old, new = change.old, change.new
     if old is None or new is None or old.status.secret_uid is None or membership is None:
         return None
-    token = f"the token {old.status.key_id} of {old.name} stops working at once"
+    token = f"the token {old.status.key_id} of {old.name} stops working immediately"
     if new.spec.for_role not in (None, membership.spec.role) and new.spec.for_role is not old.spec.for_role:
-        return f"spec.forRole: {token}; a new one is issued when {membership.name} is {new.spec.for_role}"
+        return (
+            f"spec.forRole: {token}. Tenure issues a new one once {membership.name} has the role {new.spec.for_role}."
+        )
     if new.revision > old.revision:
-        return f"spec.revision: {token}, and a new one is issued under the same Secret name"
+        return f"spec.revision: {token}, and Tenure issues a new one in the same Secret."
     return None
 
 

@@ -41,9 +41,9 @@ def remaining_owners(
 def explain_last_owner(leaving: Membership, organization: Organization) -> str:
     """Say why the last Owner can't go, and what to do."""
     return (
-        f"spec.role: {leaving.name} is the only Owner of Organization {organization.name} (members being deleted, "
-        "suspended or with an ownerReference don't count), and an organization keeps one; give another member the role "
-        "Owner first"
+        f"spec.role: {leaving.name} is the only Owner of Organization {organization.name}, and an organization must "
+        "keep one. First make another member an Owner. (A member who is suspended, is being deleted or has an "
+        "ownerReference doesn't count.)"
     )
 
 
@@ -52,6 +52,6 @@ def ownership_warning(change: Change[Membership]) -> str | None:
     if not change.gains_owner:
         return None
     return (
-        f"metadata.ownerReferences: the garbage collector removes {change.subject.name} without asking as soon as that "
-        "owner is gone; an Owner with an ownerReference doesn't count as one who stays"
+        f"metadata.ownerReferences: the garbage collector deletes {change.subject.name} once that owner is gone, and "
+        "Tenure doesn't check it then. An Owner with an ownerReference doesn't count as a remaining Owner."
     )

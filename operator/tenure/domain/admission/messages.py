@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, Flaw, spell
+from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, Flaw
 from tenure.domain.admission.affected_keys import Price
 from tenure.domain.admission.verdict import MAX_WARNING, join_names
 from tenure.domain.resources import Membership
@@ -20,21 +20,20 @@ _MAX_SUBJECT = 120
 
 
 def price_warnings(member: Membership, new_role: Role | None, cost: Price, now: datetime) -> Iterator[str]:
-    """What whoever changes a role or removes a member should know, one line each."""
+    """What a role change or a removal does to keys, one line each."""
     ending = len(cost.ends) + cost.unlisted if cost.ends else 0
     if ending:
-        yield f"{_step(member, new_role)} ends {_count(ending, 'working key')} of {_whose(member)}:"
+        yield f"{_step(member, new_role)} revokes {_count(ending, 'API key')} of {_whose(member)}:"
         yield from (f"- {describe_key(key, now)}" for key in cost.ends[:MOST_NAMES])
         if ending > MOST_NAMES:
             yield f"- and {ending - MOST_NAMES} more"
-        yield "Whatever uses them stops working at once."
+        yield "Programs that use them stop working immediately."
     reissued = sorted((*(key.name for key in cost.goes_on), *cost.starts))
     if reissued:
-        yield from _listed(f"Approved for {new_role} by spec.forRole, issued with a new token", reissued)
+        yield from _listed(f"Reissued with a new token (spec.forRole: {new_role})", reissued)
     if cost.stays and new_role is not None:
         number = len(cost.stays) + (0 if cost.ends else cost.unlisted)
-        goes = "1 key goes" if number == 1 else f"{number} keys go"
-        heading = f"Service account {member.name}: {goes} on, with the rights of {new_role}"
+        heading = f"Service account {member.name} keeps {_count(number, 'key')}, with the rights of {new_role}"
         yield from _listed(heading, [key.name for key in cost.stays], number)
 
 
@@ -42,8 +41,9 @@ def service_account_warning(member: Membership, number: int) -> str | None:
     """What an Owner who loses the role may leave behind."""
     if not number:
         return None
-    known = f"replace those that {_whose(member)} may know"
-    return f"{_count(number, 'key')} of service accounts {'stays' if number == 1 else 'stay'} valid; {known}"
+    stay = "stays" if number == 1 else "stay"
+    advice = f"Rotate those that {_whose(member)} may know (raise spec.revision)."
+    return f"{_count(number, 'key')} of service accounts {stay} valid. {advice}"
 
 
 def ended_note(cost: Price) -> str:
@@ -54,22 +54,31 @@ def ended_note(cost: Price) -> str:
 
 
 def denied_with_keys(member: Membership, new_role: Role, cost: Price, organization: str) -> str:
-    """The refusal of a role change while there are keys that it would end."""
+    """The refusal of a role change while there are keys that it would revoke."""
     return (
-        f"spec.role: Organization {organization} allows no role change that ends keys (whenKeysExist: Deny), and "
-        f"{member.spec.role} -> {new_role} would end {join_names(key.name for key in cost.ends)}; delete these ApiKeys "
-        "first"
+        f"spec.role: Organization {organization} allows no role change that revokes keys (whenKeysExist: Deny), and "
+        f"{member.spec.role} -> {new_role} would revoke {join_names(key.name for key in cost.ends)}. First delete "
+        f"these ApiKeys, or set their spec.forRole to {new_role} to have them reissued."
     )
 
 
-def unacknowledged(member: Membership, new_role: Role, cost: Price, flaw: Flaw, *, now: datetime, room: int) -> str:
-    """The refusal of a role change until its keys are acknowledged: what ends, and how to go on.
+def unacknowledged(
+    member: Membership,
+    new_role: Role,
+    cost: Price,
+    flaw: Flaw,
+    *,
+    acknowledgement: str,
+    now: datetime,
+    room: int,
+) -> str:
+    """The refusal of a role change until its keys are acknowledged: which keys it revokes, and how to acknowledge them.
 
-    It has at most `room` characters. The less there are, the less is said twice: the command to be run has the names.
+    It has at most `room` characters. The less there are, the less is repeated: the command to be run has the names.
     """
     dying = sorted((*cost.ends, *cost.goes_on), key=lambda key: key.name)
-    number, names = _count(len(dying), "working key"), [key.name for key in dying]
-    line = f'{ANNOTATION}: "{spell(new_role, names)}"'
+    number, names = _count(len(dying), "API key"), [key.name for key in dying]
+    line = f'{ANNOTATION}: "{acknowledgement}"'
     described = join_names(describe_key(key, now) for key in dying)
     variants = (
         (f"{number} of {_whose(member)}: {described}", flaw.text, line),
@@ -78,7 +87,7 @@ def unacknowledged(member: Membership, new_role: Role, cost: Price, flaw: Flaw, 
         (f"{number} of {member.name}", flaw.brief, "the same annotation"),
         (number, "", "the same annotation"),
     )
-    texts = [_instruct(member, new_role, names, variant) for variant in variants]
+    texts = [_instruct(member, new_role, acknowledgement, variant) for variant in variants]
     return next((text for text in texts if len(text) <= room), texts[-1])
 
 
@@ -92,19 +101,19 @@ def describe_key(key: ListedKey, now: datetime) -> str:
     return f"{key.name} ({', '.join(facts)})"
 
 
-def _instruct(member: Membership, new_role: Role, names: Sequence[str], parts: tuple[str, str, str]) -> str:
-    """The refusal out of what ends, what the acknowledgement lacks, and the line that Git needs."""
-    ended, flaw, line = parts
-    patch = {"metadata": {"annotations": {ANNOTATION: spell(new_role, names)}}, "spec": {"role": new_role.value}}
+def _instruct(member: Membership, new_role: Role, acknowledgement: str, parts: tuple[str, str, str]) -> str:
+    """The refusal out of the revoked keys, the flaw of the acknowledgement, and the line that Git needs."""
+    revoked, flaw, line = parts
+    patch = {"metadata": {"annotations": {ANNOTATION: acknowledgement}}, "spec": {"role": new_role.value}}
     text = json.dumps(patch, separators=(",", ":"))
     return "\n".join(
         [
-            f"{_step(member, new_role)} would end {ended}.",
-            f"Whatever uses them would stop working at once. {flaw}".rstrip(),
-            "To acknowledge this, put the annotation into the same write:",
+            f"{_step(member, new_role)} would revoke {revoked}.",
+            f"Programs that use them would stop working immediately. {flaw}".rstrip(),
+            "To acknowledge this, set the annotation in the same write:",
             f"  kubectl patch membership {member.name} -n {member.namespace} --type merge -p '{text}'",
             f"In Git, in the same commit:  {line}",
-            f"A key that should go on with a new token: set its spec.forRole to {new_role}.",
+            f"To have a key reissued with a new token instead, set its spec.forRole to {new_role}.",
         ]
     )
 

@@ -15,10 +15,10 @@ def metadata_refusals(change: Change[Any]) -> Iterator[str]:
         return
     labels, labels_before = (len(_map(body, "labels")) for body in (change.new_body, change.old_body))
     if labels > max(MAX_LABELS, labels_before):
-        yield f"metadata.labels: {labels} labels; at most {MAX_LABELS} are allowed"
+        yield f"metadata.labels: {labels} labels, but at most {MAX_LABELS} are allowed. Remove some."
     size, size_before = (_size(_map(body, "annotations")) for body in (change.new_body, change.old_body))
     if size > max(MAX_ANNOTATIONS_BYTES, size_before):
-        yield f"metadata.annotations: {size} bytes in all; at most {MAX_ANNOTATIONS_BYTES} are allowed"
+        yield f"metadata.annotations: {size} bytes, but at most {MAX_ANNOTATIONS_BYTES} are allowed. Remove some."
 
 
 def _map(body: Mapping[str, Any], field: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""One organization in a namespace of its own, and what its deletion meets."""
+"""One organization in a namespace of its own, and the protection against its deletion."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,13 +13,13 @@ def placement_refusals(change: Change[Organization], others: Sequence[Organizati
         return
     if change.namespace == "default" or change.namespace.startswith("kube-"):
         yield (
-            "metadata.namespace: whoever may create a pod in an organization's namespace can read its keys, so it "
-            f"can't be {change.namespace}; use one of its own (kubectl create namespace …)"
+            f"metadata.namespace: an Organization can't be in {change.namespace}, because everyone who may create a "
+            f"pod there can read its keys. Use a namespace of its own (kubectl create namespace {change.subject.name})."
         )
     if others:
         yield (
-            f"metadata.namespace: Organization {others[0].name} is in {change.namespace} already, and a namespace "
-            "holds one; use another namespace"
+            f"metadata.namespace: namespace {change.namespace} already has Organization {others[0].name}, and it can "
+            "have only one. Use another namespace."
         )
 
 
@@ -29,19 +29,19 @@ def protection_refusal(change: Change[Organization]) -> str | None:
     if old is None or not change.removes or old.metadata.deleting or not old.spec.deletion_protection:
         return None
     return (
-        f"spec.deletionProtection: Organization {old.name} is protected; set it to false in a write of its own before "
-        "deleting the organization"
+        f"spec.deletionProtection: Organization {old.name} is protected against deletion. First run: kubectl patch "
+        f'organization {old.name} -n {old.namespace} --type merge -p \'{{"spec":{{"deletionProtection":false}}}}\''
     )
 
 
 def deletion_warning(change: Change[Organization]) -> str | None:
-    """How many keys a deletion ends."""
+    """How many keys a deletion revokes."""
     old = change.old
     working = old.status.keys.valid if old is not None and old.status.keys is not None else 0
     if old is None or not change.removes or not working:
         return None
-    keys = "1 working key" if working == 1 else f"{working} working keys"
-    return f"Deleting Organization {old.name} ends {keys}; whatever uses them stops working at once."
+    keys = "1 API key" if working == 1 else f"{working} API keys"
+    return f"Deleting Organization {old.name} revokes {keys}. Programs that use them stop working immediately."
 
 
 def newly_suspended(change: Change[Organization]) -> list[str]:
@@ -53,11 +53,11 @@ def newly_suspended(change: Change[Organization]) -> list[str]:
 
 
 def suspension_warning(organization: Organization, owners: Sequence[Membership]) -> str | None:
-    """Say that nobody who owns the organization is left unsuspended."""
+    """Say that every Owner of the organization is suspended."""
     listed = {member.name for member in organization.spec.suspended_members or ()}
     if not owners or not all(owner.name in listed for owner in owners):
         return None
     return (
-        f"spec.suspendedMembers: all Owners of {organization.name} are suspended now: "
+        f"spec.suspendedMembers: every Owner of Organization {organization.name} is suspended now: "
         f"{join_names(owner.name for owner in owners)}"
     )

@@ -33,11 +33,9 @@ def allowed_roles(organization: Organization, old: Role | None) -> list[Role]:
 
 def explain_denial(organization: Organization, old: Role | None, new: Role) -> str:
     """Say what is denied, and what is allowed instead."""
-    step = f"{old} -> {new}" if old is not None else f"a new member as {new}"
+    step = f"{old} -> {new}" if old is not None else f"a new member with the role {new}"
     allowed = ", ".join(allowed_roles(organization, old)) or "no other role"
-    return (
-        f"spec.role: {step} is denied by Organization {organization.name} (spec.roleChanges.deny); allowed: {allowed}"
-    )
+    return f"spec.role: Organization {organization.name} denies {step} (spec.roleChanges.deny). It allows {allowed}."
 
 
 def domain_refusal(organization: Organization, member: Membership) -> str | None:
@@ -47,8 +45,8 @@ def domain_refusal(organization: Organization, member: Membership) -> str | None
     if not domains or not member.is_person or name.rpartition("@")[2] in domains:
         return None
     return (
-        f"spec.subject.name: {name} isn't in a domain of Organization {organization.name} "
-        f"(spec.allowedEmailDomains: {', '.join(domains)})"
+        f"spec.subject.name: Organization {organization.name} doesn't allow the domain of {name}. It allows "
+        f"{', '.join(domains)} (spec.allowedEmailDomains)."
     )
 
 
@@ -58,7 +56,7 @@ def duplicate_refusal(member: Membership, others: Iterable[Membership]) -> str |
     for other in others:
         if other.name != member.name and other.spec.subject == subject and not other.metadata.deleting:
             return (
-                f"spec.subject: {subject.name} is a member already, by Membership {other.name}; change that one's role "
-                "instead"
+                f"spec.subject: {subject.name} is already a member, with Membership {other.name}. Change the role of "
+                "that Membership instead."
             )
     return None

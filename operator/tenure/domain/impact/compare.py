@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from tenure.domain.admission.acknowledgement import ANNOTATION, spell
+from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.decision import Refusal, Rule
 from tenure.domain.admission.evidence import MembershipEvidence, OrganizationEvidence
@@ -290,9 +290,9 @@ def _acknowledgement(evidence: MembershipEvidence) -> dict[str, str]:
     new_role, flaw = evidence.new_role, evidence.flaw
     if new_role is None or flaw is None or not evidence.takes_role or evidence.policy is WhenKeysExist.DENY:
         return {}
-    # Every token that dies is named, replaced or not.
-    named = spell(new_role, evidence.price.dying)
-    return {"acknowledgement": named, "flaw": flaw.text if evidence.change.acknowledgements[1] else ""}
+    # It names every token that stops working, reissued or not.
+    text = flaw.text if evidence.change.acknowledgements[1] else ""
+    return {"acknowledgement": evidence.acknowledgement, "flaw": text}
 
 
 def _steps_down(old: Membership, new: Membership | None) -> bool:

@@ -17,6 +17,7 @@ BLANKS = st.text(" \t\n", max_size=3)
 def test_what_is_printed_approves(role: Role, keys: set[str]) -> None:
     text = spell(role, keys)
     assert find_flaw(None, text, role, keys) is None
+    assert find_flaw(text, spell(role, keys, spent=text), role, keys) is None
     assert len(keys) <= MOST_NAMES or text == f"{role}: all {len(keys)}"
 
 
@@ -36,8 +37,8 @@ def test_a_name_that_is_missing_is_said(role: Role, keys: set[str], data: st.Dat
     missing = data.draw(st.sampled_from(sorted(keys)))
     flaw = find_flaw(None, f"{role}: {', '.join(keys - {missing})}", role, keys)
     assert flaw is not None
-    assert flaw.text == f"The acknowledgement lacks {missing}."
-    assert flaw.brief == "The acknowledgement lacks 1 of them."
+    assert flaw.text == f"The acknowledgement doesn't name {missing}."
+    assert flaw.brief == "The acknowledgement doesn't name 1 of them."
 
 
 @given(ROLES, ROLES, KEYS)
@@ -66,7 +67,7 @@ def test_what_approved_an_earlier_change_approves_no_other(role: Role, keys: set
     text = spell(role, keys)
     flaw = find_flaw(text, text, role, keys)
     assert flaw is not None
-    assert "was for an earlier change" in flaw.text
+    assert "is from an earlier change" in flaw.text
 
 
 @given(st.text())

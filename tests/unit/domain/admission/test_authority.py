@@ -100,7 +100,7 @@ def test_whoever_leaves_raises_nobody(role: Role) -> None:
 def test_whoever_lacks_grants_is_told_all_of_them_and_what_to_do() -> None:
     missing = [grant(role, "acme", "acme") for role in (Role.OWNER, Role.VIEWER)]
     assert explain_missing(Requester(username=ALICE), missing, "spec.role") == (
-        "spec.role: alice@acme.io lacks grant-owner, grant-viewer on organizations.tenure.dev/acme in namespace acme; "
-        "have an Owner do it, or an administrator grant it (see kubectl auth can-i grant-owner "
-        "organizations.tenure.dev/acme -n acme)"
+        "spec.role: alice@acme.io lacks grant-owner, grant-viewer on organizations.tenure.dev/acme in namespace acme. "
+        "Ask an Owner to make this change, or a cluster administrator to give you the permission. To check, run: "
+        "kubectl auth can-i grant-owner organizations.tenure.dev/acme -n acme"
     )

@@ -45,11 +45,15 @@ LIVES: Mapping[str, tuple[Body, Body, str | None]] = {
         TOO_LONG,
     ),
     "expiresAt beyond maxTTL, with a short ttl": ({"maxTTL": "24h"}, {"expiresAt": FAR, "ttl": "1h"}, None),
-    "B-30 expiresAt in the past": ({}, {"expiresAt": PAST}, f"spec.expiresAt: {PAST} has passed; name a later moment"),
+    "B-30 expiresAt in the past": (
+        {},
+        {"expiresAt": PAST},
+        f"spec.expiresAt: {PAST} is in the past. Set a later time.",
+    ),
     "B-30 expiresAt in 1970": (
         {},
         {"expiresAt": "1970-01-01T00:00:00Z"},
-        "spec.expiresAt: 1970-01-01T00:00:00Z has passed; name a later moment",
+        "spec.expiresAt: 1970-01-01T00:00:00Z is in the past. Set a later time.",
     ),
 }
 
@@ -129,9 +133,10 @@ def test_a_key_puts_on_its_secret_what_the_organization_allows(
     prefixes: list[str] | None, template: Body, says: str | None
 ) -> None:
     rules = {"secretMetadataPrefixes": prefixes} if prefixes else {}
-    allowed = f"names that start with {prefixes[0]}" if prefixes else "none"
+    allowed = f"names that start with {prefixes[0]}" if prefixes and "acme" in prefixes[0] else "no names"
     words = (
-        f"spec.secretTemplate.{says}: not among the organization's spec.keys.secretMetadataPrefixes; allowed: {allowed}"
+        f"spec.secretTemplate.{says}: the Organization allows {allowed} (spec.keys.secretMetadataPrefixes). "
+        "Remove the other labels and annotations."
     )
     body = named("laptop", secretTemplate=template)
     assert creation(body, rules).message == (words if says else "")
@@ -180,10 +185,13 @@ def test_of_an_installations_limits_and_an_organizations_the_stricter_hold(own: 
 
 
 WORKING = issued(api_key(), ALICE, ACME)
-TOKEN = f"the token {WORKING.status.key_id} of ci-deploy stops working at once"
+TOKEN = f"the token {WORKING.status.key_id} of ci-deploy stops working immediately"
 CHANGES: Mapping[str, tuple[Body, str | None]] = {
-    "a new revision": ({"revision": 2}, f"spec.revision: {TOKEN}, and a new one is issued under the same Secret name"),
-    "for another role": ({"forRole": "Viewer"}, f"spec.forRole: {TOKEN}; a new one is issued when alice is Viewer"),
+    "a new revision": ({"revision": 2}, f"spec.revision: {TOKEN}, and Tenure issues a new one in the same Secret."),
+    "for another role": (
+        {"forRole": "Viewer"},
+        f"spec.forRole: {TOKEN}. Tenure issues a new one once alice has the role Viewer.",
+    ),
     "for this role": ({"forRole": "Member"}, None),
     "a suspension": ({"suspended": True}, None),
 }

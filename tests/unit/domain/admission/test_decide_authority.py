@@ -22,7 +22,7 @@ SAM = "sam@acme.io"
 BY_RANK = [Role.VIEWER, Role.ANALYST, Role.MEMBER, Role.OWNER]
 STEPS = [(old, new) for old, new in product(Role, repeat=2) if old is not new]
 OIDC = Installation(username_prefix="oidc:")
-RAISES_ITSELF = "spec.role: {} can't raise their own role; somebody else has to do it"
+RAISES_ITSELF = "spec.role: {} can't raise their own role. Ask an Owner or a cluster administrator to make this change."
 
 
 def test_the_tables_are_complete() -> None:

@@ -21,10 +21,11 @@ Body = manifests.Body
 
 OWNED: Body = {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "4711"}]}
 ONLY_OWNER = (
-    "spec.role: olga is the only Owner of Organization acme (members being deleted, suspended or with an "
-    "ownerReference don't count), and an organization keeps one; give another member the role Owner first"
+    "spec.role: olga is the only Owner of Organization acme, and an organization must keep one. "
+    "First make another member an Owner. (A member who is suspended, is being deleted or has an ownerReference "
+    "doesn't count.)"
 )
-BUSY = "another Owner of Organization acme is being changed at this moment; try again"
+BUSY = "Another Owner of Organization acme is being changed at this moment. Try again in a second."
 
 
 def olga(role: str = "Owner", **metadata: Any) -> Body:
@@ -174,14 +175,14 @@ def test_whoever_loses_the_lease_hears_what_else_there_is_to_know() -> None:
     said = [warning.partition(":")[0] for warning in owned.judgement.warnings]
     assert said == [
         "metadata.ownerReferences",
-        "3 keys of service accounts stay valid; replace those that olga@acme.io may know",
+        "3 keys of service accounts stay valid. Rotate those that olga@acme.io may know (raise spec.revision).",
     ]
     assert owned.claim.lost.warnings == owned.judgement.warnings[:1]
 
 
 def test_an_owner_who_is_left_to_the_garbage_collector_is_warned_about() -> None:
     (warning,) = judged(Membership, old=olga(), new=olga(**OWNED), owners=[OLGA, OMAR]).warnings
-    assert warning.startswith("metadata.ownerReferences: the garbage collector removes olga without asking")
+    assert warning.startswith("metadata.ownerReferences: the garbage collector deletes olga")
 
 
 def test_whoever_may_not_delete_hands_nobody_to_the_garbage_collector() -> None:

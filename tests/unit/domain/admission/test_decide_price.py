@@ -41,8 +41,8 @@ def listing(count: int) -> list[str]:
 
 
 def keys_of(count: int) -> str:
-    """How many working keys, in words."""
-    return "1 working key" if count == 1 else f"{count} working keys"
+    """How many API keys, in words."""
+    return "1 API key" if count == 1 else f"{count} API keys"
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -50,9 +50,9 @@ def test_a_role_change_under_warn_passes_and_names_up_to_eight_keys(count: int) 
     assert shown(holder(count).under(WARN).change_role("Viewer")) == (
         True,
         [
-            f"spec.role: Member -> Viewer ends {keys_of(count)} of has-{count}@acme.io:",
+            f"spec.role: Member -> Viewer revokes {keys_of(count)} of has-{count}@acme.io:",
             *listing(count),
-            "Whatever uses them stops working at once.",
+            "Programs that use them stop working immediately.",
         ],
         "",
     )
@@ -64,9 +64,9 @@ def test_a_removal_passes_under_every_rule_and_names_up_to_eight_keys(count: int
     assert shown(holder(count).under(rule).remove()) == (
         True,
         [
-            f"Removing has-{count} ends {keys_of(count)} of has-{count}@acme.io:",
+            f"Removing has-{count} revokes {keys_of(count)} of has-{count}@acme.io:",
             *listing(count),
-            "Whatever uses them stops working at once.",
+            "Programs that use them stop working immediately.",
         ],
         "",
     )
@@ -81,8 +81,8 @@ def test_require_acknowledgement_refuses_and_names_up_to_eight_keys(count: int) 
     more = f" and {count - 8} more" if count > 8 else ""
     approval = f"Viewer: all {count}" if count > 8 else f"Viewer: {', '.join(names(member, count))}"
     first, second, *_, git, _ = refusal.splitlines()
-    assert first == f"spec.role: Member -> Viewer would end {keys_of(count)} of {member}@acme.io: {listed}{more}."
-    assert second == "Whatever uses them would stop working at once. Nothing acknowledges this."
+    assert first == f"spec.role: Member -> Viewer would revoke {keys_of(count)} of {member}@acme.io: {listed}{more}."
+    assert second == "Programs that use them would stop working immediately. This write has no acknowledgement."
     assert git == f'In Git, in the same commit:  tenure.dev/acknowledge-key-deletion: "{approval}"'
 
 
@@ -98,8 +98,9 @@ def test_deny_refuses_whatever_is_acknowledged(count: int) -> None:
     all_names = names(f"has-{count}", count)
     listed = ", ".join(all_names[:8]) + (f" and {count - 8} more" if count > 8 else "")
     refusal = (
-        "spec.role: Organization acme allows no role change that ends keys (whenKeysExist: Deny), and Member -> Viewer "
-        f"would end {listed}; delete these ApiKeys first"
+        "spec.role: Organization acme allows no role change that revokes keys (whenKeysExist: Deny), and Member -> "
+        "Viewer "
+        f"would revoke {listed}. First delete these ApiKeys, or set their spec.forRole to Viewer to have them reissued."
     )
     for acknowledgement in (None, f"Viewer: {', '.join(all_names)}", f"Viewer: all {count}"):
         assert shown(holder(count).under(DENY).change_role("Viewer", acknowledgement)) == (False, [], refusal)
@@ -135,17 +136,17 @@ OLGA = Holder(
     manifests.member("olga", "Owner"), [manifests.api_key("olgas", "olga")], facts={"service_account_keys": 63}
 )
 NOBODY = Holder(manifests.member("nobody"))
-APPROVED = "Approved for Viewer by spec.forRole, issued with a new token: next-1, next-2"
+APPROVED = "Reissued with a new token (spec.forRole: Viewer): next-1, next-2"
 
 
 def test_keys_approved_for_the_new_role_are_named_as_going_on() -> None:
     assert shown(ALICE.under(WARN).change_role("Viewer")) == (
         True,
         [
-            "spec.role: Member -> Viewer ends 2 working keys of alice@acme.io:",
+            "spec.role: Member -> Viewer revokes 2 API keys of alice@acme.io:",
             "- expiring (<key>, expires)",
             "- laptop (<key>)",
-            "Whatever uses them stops working at once.",
+            "Programs that use them stop working immediately.",
             APPROVED,
         ],
         "",
@@ -155,7 +156,7 @@ def test_keys_approved_for_the_new_role_are_named_as_going_on() -> None:
 def test_a_key_that_waits_needs_no_acknowledgement_and_one_that_is_suspended_does() -> None:
     given = ALICE.under(ACKNOWLEDGE)
     assert "next-1" not in given.change_role("Viewer").message
-    assert "lacks stopped" in given.change_role("Viewer", "Viewer: expiring, laptop").message
+    assert "doesn't name stopped" in given.change_role("Viewer", "Viewer: expiring, laptop").message
     said = given.change_role("Viewer", "Viewer: expiring, laptop, stopped")
     assert said.allowed
     assert said.warnings[-1] == APPROVED
@@ -165,13 +166,13 @@ def test_a_key_that_waits_needs_no_acknowledgement_and_one_that_is_suspended_doe
 def test_a_service_accounts_keys_go_on_with_the_new_role(rule: str) -> None:
     said = CI.under(rule).change_role("Analyst", "Analyst: approved")
     if rule == DENY:
-        assert "would end approved; delete" in said.message
+        assert "would revoke approved. First delete" in said.message
         return
     assert shown(said)[1] == [
-        "spec.role: Member -> Analyst ends 1 working key of ci:",
+        "spec.role: Member -> Analyst revokes 1 API key of ci:",
         "- approved (<key>)",
-        "Whatever uses them stops working at once.",
-        "Service account ci: 2 keys go on, with the rights of Analyst: nightly, pipeline",
+        "Programs that use them stop working immediately.",
+        "Service account ci keeps 2 keys, with the rights of Analyst: nightly, pipeline",
     ]
 
 
@@ -179,10 +180,10 @@ def test_more_keys_of_a_service_account_than_its_status_lists_are_told_apart() -
     status = ROBOT.counted()["status"]
     assert (status["keyCount"], len(status["keys"])) == (60, 50)
     assert shown(ROBOT.under(WARN).change_role("Analyst"))[1] == [
-        "spec.role: Member -> Analyst ends 1 working key of robot:",
+        "spec.role: Member -> Analyst revokes 1 API key of robot:",
         "- zz-approved (<key>)",
-        "Whatever uses them stops working at once.",
-        f"Service account robot: 59 keys go on, with the rights of Analyst: {', '.join(names('robot', 8))} and 51 more",
+        "Programs that use them stop working immediately.",
+        f"Service account robot keeps 59 keys, with the rights of Analyst: {', '.join(names('robot', 8))} and 51 more",
     ]
 
 
@@ -198,15 +199,15 @@ def test_keys_that_a_suspension_stops_are_counted_since_they_end_for_good(rule: 
 
 def test_removing_a_service_account_ends_all_its_keys() -> None:
     assert shown(CI.remove())[1] == [
-        "Removing ci ends 3 working keys of ci:",
+        "Removing ci revokes 3 API keys of ci:",
         "- approved (<key>)",
         "- nightly (<key>)",
         "- pipeline (<key>)",
-        "Whatever uses them stops working at once.",
+        "Programs that use them stop working immediately.",
     ]
 
 
-STAYING = "63 keys of service accounts stay valid; replace those that olga@acme.io may know"
+STAYING = "63 keys of service accounts stay valid. Rotate those that olga@acme.io may know (raise spec.revision)."
 
 
 def test_an_owner_who_goes_or_steps_down_leaves_service_accounts_keys_behind() -> None:
@@ -214,7 +215,7 @@ def test_an_owner_who_goes_or_steps_down_leaves_service_accounts_keys_behind() -
         assert said.allowed
         assert said.warnings[0] == STAYING
     said = OLGA.under(ACKNOWLEDGE).change_role("Viewer")
-    assert said.message.startswith("spec.role: Owner -> Viewer would end 1 working key of olga@acme.io: olgas (")
+    assert said.message.startswith("spec.role: Owner -> Viewer would revoke 1 API key of olga@acme.io: olgas (")
     assert said.warnings == (STAYING,)
     assert STAYING not in OLGA.under(WARN, owners=[]).remove().warnings
 

@@ -48,21 +48,21 @@ def step(acme: Organization, old: Role | None, new: Role) -> Judgement:
 def test_a_rule_denies_the_steps_that_it_names_and_no_other(rule: tuple[str, str]) -> None:
     acme = denying(rule)
     for old, new in STEPS:
-        taken = f"a new member as {new}" if old is None else f"{old} -> {new}"
+        taken = f"a new member with the role {new}" if old is None else f"{old} -> {new}"
         instead = [other for other in Role if other is not old and not is_denied(rule, old, other)]
-        denied = f"spec.role: {taken} is denied by Organization acme (spec.roleChanges.deny)"
-        words = f"{denied}; allowed: {', '.join(instead) or 'no other role'}"
+        denied = f"spec.role: Organization acme denies {taken} (spec.roleChanges.deny)"
+        words = f"{denied}. It allows {', '.join(instead) or 'no other role'}."
         assert step(acme, old, new).message == (words if is_denied(rule, old, new) else "")
 
 
 def test_several_rules_hold_together() -> None:
     acme = denying((ANY, "Owner"), (NONE, "Owner"), (NONE, "Member"), ("Viewer", "Member"))
     assert step(acme, None, Role.OWNER).message == (
-        "spec.role: a new member as Owner is denied by Organization acme (spec.roleChanges.deny); "
-        "allowed: Analyst, Viewer"
+        "spec.role: Organization acme denies a new member with the role Owner (spec.roleChanges.deny). "
+        "It allows Analyst, Viewer."
     )
     assert step(acme, Role.VIEWER, Role.MEMBER).message == (
-        "spec.role: Viewer -> Member is denied by Organization acme (spec.roleChanges.deny); allowed: Analyst"
+        "spec.role: Organization acme denies Viewer -> Member (spec.roleChanges.deny). It allows Analyst."
     )
     assert step(acme, Role.ANALYST, Role.MEMBER).allowed
 
@@ -70,9 +70,9 @@ def test_several_rules_hold_together() -> None:
 def test_a_service_accounts_steps_are_denied_too() -> None:
     acme, ci = denying(("Member", "Viewer"), (NONE, "Analyst")), manifests.service_account
     said = judged(Membership, old=ci("ci"), new=ci("ci", "Viewer"), organization=acme)
-    assert said.message.startswith("spec.role: Member -> Viewer is denied")
+    assert said.message.startswith("spec.role: Organization acme denies Member -> Viewer ")
     said = judged(Membership, new=ci("bot", "Analyst"), organization=acme)
-    assert said.message.startswith("spec.role: a new member as Analyst is denied")
+    assert said.message.startswith("spec.role: Organization acme denies a new member with the role Analyst ")
 
 
 def test_no_rule_denies_a_removal_or_a_change_of_nothing() -> None:
@@ -103,8 +103,8 @@ def test_new_members_belong_to_the_allowed_domains(address: str, passes: bool) -
     assert said.message == (
         ""
         if passes
-        else f"spec.subject.name: {address} isn't in a domain of Organization acme (spec.allowedEmailDomains: acme.io, "
-        "acme.example)"
+        else f"spec.subject.name: Organization acme doesn't allow the domain of {address}. It allows "
+        "acme.io, acme.example (spec.allowedEmailDomains)."
     )
 
 
@@ -134,7 +134,8 @@ TWINS = {
 @pytest.mark.parametrize(("body", "there", "subject"), TWINS.values(), ids=TWINS)
 def test_nobody_is_a_member_twice(body: Body, there: Membership, subject: str) -> None:
     assert judged(Membership, new=body, namesakes=[there]).message == (
-        f"spec.subject: {subject} is a member already, by Membership {there.name}; change that one's role instead"
+        f"spec.subject: {subject} is already a member, with Membership {there.name}. Change the role of that "
+        "Membership instead."
     )
 
 
@@ -186,14 +187,15 @@ def test_an_organization_has_a_namespace_of_its_own(namespace: str, passes: bool
     said = judged(Organization, new=manifests.organization(), request={"namespace": namespace})
     assert said.allowed is passes
     if not passes:
-        assert said.message.startswith("metadata.namespace: whoever may create a pod in an organization's namespace ")
-        assert f"it can't be {namespace}; use one of its own" in said.message
+        assert said.message.startswith("metadata.namespace: an Organization can't be in ")
+        assert "Use a namespace of its own (kubectl create namespace acme)." in said.message
 
 
 def test_a_namespace_holds_one_organization() -> None:
     acme, second = manifests.organization(), manifests.organization("second")
     assert judged(Organization, new=second, present=[organization()]).message == (
-        "metadata.namespace: Organization acme is in acme already, and a namespace holds one; use another namespace"
+        "metadata.namespace: namespace acme already has Organization acme, and it can have only one. Use another "
+        "namespace."
     )
     assert judged(Organization, new=second, present=[organization(deleting=True), organization("second")]).allowed
     named = manifests.organization(displayName="Acme Inc.")
@@ -205,8 +207,8 @@ def test_a_protected_organization_stays_until_the_protection_is_taken_away() -> 
     owner = {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "4711"}]}
     owned = {**free, "metadata": {**free["metadata"], **owner}}
     words = (
-        "spec.deletionProtection: Organization acme is protected; set it to false in a write of its own before "
-        "deleting the organization"
+        "spec.deletionProtection: Organization acme is protected against deletion. First run: kubectl patch "
+        'organization acme -n acme --type merge -p \'{"spec":{"deletionProtection":false}}\''
     )
     assert judged(Organization, old=protected).message == words
     assert judged(Organization, old=protected, new=owned).message == words
@@ -217,11 +219,11 @@ def test_a_protected_organization_stays_until_the_protection_is_taken_away() -> 
     assert "metadata.ownerReferences: root@elsewhere.example lacks delete on organizations.tenure.dev/acme" in message
 
 
-@pytest.mark.parametrize(("keys", "said"), [(0, None), (1, "1 working key"), (3, "3 working keys")])
+@pytest.mark.parametrize(("keys", "said"), [(0, None), (1, "1 API key"), (3, "3 API keys")])
 def test_deleting_an_organization_warns_of_its_working_keys(keys: int, said: str | None) -> None:
     status = {"keys": {"valid": keys, "suspended": 0, "waiting": 0, "ended": 0}}
     answer = judged(Organization, old={**manifests.organization(), "status": status})
-    words = f"Deleting Organization acme ends {said}; whatever uses them stops working at once."
+    words = f"Deleting Organization acme revokes {said}. Programs that use them stop working immediately."
     assert (answer.allowed, answer.warnings) == (True, (words,) if said else ())
 
 
@@ -233,7 +235,7 @@ def test_suspending_all_owners_passes_with_a_warning(suspended: list[str], warne
     new = manifests.organization(suspendedMembers=[{"name": name} for name in suspended])
     owners = [membership(name, role="Owner", deleting=name == "oscar") for name in ("olga", "otto", "oscar")]
     answer = judged(Organization, old=manifests.organization(), new=new, owners=owners)
-    words = "spec.suspendedMembers: all Owners of acme are suspended now: olga, otto"
+    words = "spec.suspendedMembers: every Owner of Organization acme is suspended now: olga, otto"
     assert (answer.allowed, answer.warnings) == (True, (words,) if warned else ())
 
 

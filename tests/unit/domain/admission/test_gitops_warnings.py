@@ -26,7 +26,7 @@ def changed(old: Body, new: Body | None, *, manager: str = "kubectl-patch", labe
 def test_what_kubectl_sets_in_its_own_name_is_taken_back(manager: str) -> None:
     said = reverted_warning(changed({}, SUSPENSION, manager=manager))
     assert said is not None
-    assert said.startswith("spec.suspendedMembers: Flux undoes this within minutes")
+    assert said.startswith("spec.suspendedMembers: Flux reverts this within minutes")
     assert "--field-manager=incident" in said
 
 

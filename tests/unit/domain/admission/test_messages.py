@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.objects.builders import NOW, membership
-from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, find_flaw
+from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, find_flaw, spell
 from tenure.domain.admission.affected_keys import Price
 from tenure.domain.admission.messages import (
     describe_key,
@@ -67,7 +67,8 @@ def test_a_refusal_fits_into_its_room_and_its_command_approves(
     flaw = find_flaw(None, text, Role.VIEWER, names)
     if flaw is None:
         return
-    refusal = unacknowledged(member, Role.VIEWER, Price(ends=keys), flaw, now=NOW, room=room)
+    line = spell(Role.VIEWER, names, text)
+    refusal = unacknowledged(member, Role.VIEWER, Price(ends=keys), flaw, acknowledgement=line, now=NOW, room=room)
     assert len(refusal) <= room
     (command,) = [line for line in refusal.splitlines() if line.startswith("  kubectl ")]
     *words, flag, patch = shlex.split(command)

@@ -37,7 +37,9 @@ def refusals(old: Body | None, new: Body | None) -> list[str]:
 )
 def test_labels_are_counted(before: int | None, after: int, refused: bool) -> None:  # noqa: FBT001
     said = refusals(None if before is None else labelled(before), labelled(after))
-    assert said == ([f"metadata.labels: {after} labels; at most {MAX_LABELS} are allowed"] if refused else [])
+    assert said == (
+        [f"metadata.labels: {after} labels, but at most {MAX_LABELS} are allowed. Remove some."] if refused else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_labels_are_counted(before: int | None, after: int, refused: bool) -> No
 )
 def test_annotations_are_measured_with_their_names(before: int | None, after: int, refused: bool) -> None:  # noqa: FBT001
     said = refusals(None if before is None else annotated(before), annotated(after))
-    wanted = f"metadata.annotations: {after} bytes in all; at most {MAX_ANNOTATIONS_BYTES} are allowed"
+    wanted = f"metadata.annotations: {after} bytes, but at most {MAX_ANNOTATIONS_BYTES} are allowed. Remove some."
     assert said == ([wanted] if refused else [])
 
 

@@ -49,12 +49,12 @@ def test_without_rules_every_step_is_allowed(old: Role | None, new: Role) -> Non
 
 def test_a_denial_says_what_is_allowed_instead() -> None:
     acme = denying(("Viewer", "Owner"), ("None", "*"))
-    denied = "is denied by Organization acme (spec.roleChanges.deny)"
+    rule = "(spec.roleChanges.deny)"
     assert explain_denial(acme, Role.VIEWER, Role.OWNER) == (
-        f"spec.role: Viewer -> Owner {denied}; allowed: Member, Analyst"
+        f"spec.role: Organization acme denies Viewer -> Owner {rule}. It allows Member, Analyst."
     )
     assert explain_denial(acme, None, Role.OWNER) == (
-        f"spec.role: a new member as Owner {denied}; allowed: no other role"
+        f"spec.role: Organization acme denies a new member with the role Owner {rule}. It allows no other role."
     )
 
 
@@ -104,4 +104,4 @@ def test_a_subject_is_a_member_once(kind: str, name: str, subject: str, deleting
     other = membership(name, kind=kind, subject=subject, deleting=deleting)
     said = duplicate_refusal(membership("alice"), [other])
     assert (said is not None) is refused
-    assert said is None or f"by Membership {name};" in said
+    assert said is None or f"with Membership {name}." in said
