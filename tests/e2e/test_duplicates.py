@@ -49,7 +49,7 @@ def test_the_younger_membership_and_its_keys_have_no_effect(world: World) -> Non
 
     assert {one["type"]: one["status"] for one in body["status"]["conditions"]} == {"Ready": "False", "Stalled": "True"}
     assert message(world, "memberships", "alice-2") == (
-        "alice@acme.io is a member already, by the older Membership alice; delete one of the two"
+        "alice@acme.io is already a member, with the older Membership alice. Delete one of the two."
     )
     assert "by the older Membership alice; move the key there" in message(world, "apikeys", "second")
     assert world.token("second") is None

@@ -51,7 +51,7 @@ def assert_waits(world: World, name: str) -> None:
     world.wait_gone("secrets", name)
     key = world.wait_reason(name, "RoleMismatch")
     message = key["status"]["conditions"][0]["message"]
-    assert f"approved for the role Member and {key['spec']['membership']} is Viewer" in message
+    assert f"approved for the role Member, but {key['spec']['membership']} has the role Viewer" in message
 
 
 @pytest.mark.parametrize("stopped", ["never", "throughout", "in between"])

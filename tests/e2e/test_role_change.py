@@ -155,7 +155,7 @@ def test_the_change_is_recorded_with_its_author_and_announced_once(
     notes = announcements(world)
     assert notes == dict.fromkeys(
         ("Membership", "Organization"),
-        "role of alice changed from Member to Viewer by argocd-controller; 2 keys ended: argo-cd, plain",
+        "The role of alice was changed from Member to Viewer by argocd-controller. This revoked 2 keys: argo-cd, plain",
     )
     world.issue("for-viewer")
 
@@ -190,7 +190,7 @@ def test_a_change_without_keys_and_each_further_change_are_announced_too(world: 
     events = world.events("RoleChanged")
     assert len(events) == 4
     assert {event["type"] for event in events} == {"Normal"}
-    assert all(event["note"].endswith("no key ended") for event in events)
+    assert all(event["note"].endswith("This revoked no keys") for event in events)
 
 
 @pytest.mark.usefixtures("operator")
@@ -205,7 +205,9 @@ def test_thirty_keys_end_and_all_are_named(world: World) -> None:
     assert {key["name"]: key["keyId"] for key in record["keys"]} == {name: tokens[name].key_id for name in names}
     assert record["keyCount"] == 30
     eventually(lambda: not world.api.list("secrets") and not world.api.list("apikeys"), describe="all are gone")
-    assert all("30 keys ended: key-00, key-01" in note and "22 more" in note for note in announcements(world).values())
+    assert all(
+        "This revoked 30 keys: key-00, key-01" in note and "22 more" in note for note in announcements(world).values()
+    )
 
 
 @pytest.mark.parametrize("downtime", [pytest.param(False, id="running"), pytest.param(True, id="stopped")])

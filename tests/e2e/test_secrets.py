@@ -89,8 +89,10 @@ def test_deleted_and_edited_secrets_are_replaced(world: World) -> None:
     assert {world.verdict(token) for token in (FORGED, *(old[name] for name in names))} == {"NotFound"}
     assert world.token("ci") == old["ci"]
     notes = eventually(lambda: _notes(world, len(names)), describe="an Event for each")
-    assert notes.pop("deleted").startswith("Secret deleted was deleted, so it gets a new token")
-    assert all(note.startswith(f"Secret {name} was edited, so it gets a new token") for name, note in notes.items())
+    assert notes.pop("deleted").startswith("Secret deleted was deleted, so Tenure issues a new token")
+    assert all(
+        note.startswith(f"Secret {name} was edited, so Tenure issues a new token") for name, note in notes.items()
+    )
 
 
 @pytest.mark.usefixtures("operator")

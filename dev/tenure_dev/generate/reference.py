@@ -45,8 +45,8 @@ def reasons_page() -> str:
     ]
     return (
         f"{GENERATED}# Conditions and reasons\n\n"
-        "Types and reasons are API: automation may rely on them. `Stalled` is there only where waiting is hopeless\n"
-        "and somebody has to act.\n\n"
+        "Types and reasons are API, so your automation may rely on them. `Stalled=True` means that waiting doesn't\n"
+        "help: you have to act. The condition's message says what to do.\n\n"
         f"{table(['Kind', 'Condition', 'Reason', 'Beside it', 'Meaning'], rows)}"
     )
 

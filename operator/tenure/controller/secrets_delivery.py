@@ -54,7 +54,9 @@ async def deliver(cluster: Cluster, seen: ApiKeyObservation) -> Delivery:
             await confirm(cluster, key)
             await delete_secret(cluster, key.namespace, key.name, existing.uid)
         except (RejectedError, ForbiddenError) as error:
-            raise ObstructedError(Reason.SECRET_REJECTED, f"its Secret is rejected: {error}") from error
+            raise ObstructedError(
+                Reason.SECRET_REJECTED, f"The API server rejects Secret {key.name}: {error}"
+            ) from error
         else:
             return _delivery(facts, token, stamp)
     raise ConflictError(f"Secret {key.namespace}/{key.name} keeps changing")
@@ -82,8 +84,8 @@ def _refuse_foreign(facts: SecretFacts | None, seen: ApiKeyObservation) -> None:
     if facts is not None and not facts.is_owned_by(key):
         raise ObstructedError(
             Reason.SECRET_CONFLICT,
-            f"Secret {key.name} exists and isn't this key's, so it is left alone; delete or rename it, and the key is "
-            "issued (after a restore from a backup that held Secrets, delete the restored Secret)",
+            f"Not issued: Secret {key.name} exists and isn't this key's, so Tenure doesn't change it. Delete the "
+            "Secret, for example after a restore from a backup that had Secrets, and Tenure issues the key.",
         )
 
 

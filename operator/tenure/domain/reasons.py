@@ -62,15 +62,23 @@ _TRUE, _FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
 
 STATES: tuple[State, ...] = (
     State("ApiKey", _READY, _TRUE, Reason.ISSUED, "The token in the Secret works."),
-    State("ApiKey", _READY, _FALSE, Reason.MEMBERSHIP_NOT_FOUND, "Waits for its Membership."),
-    State("ApiKey", _READY, _FALSE, Reason.ORGANIZATION_NOT_FOUND, "Waits for its member's Organization."),
-    State("ApiKey", _READY, _FALSE, Reason.MEMBERSHIP_GONE, "Was issued; its Membership is gone.", stalled=True),
+    State("ApiKey", _READY, _FALSE, Reason.MEMBERSHIP_NOT_FOUND, "Not issued yet. It waits for its Membership."),
+    State(
+        "ApiKey",
+        _READY,
+        _FALSE,
+        Reason.ORGANIZATION_NOT_FOUND,
+        "Not issued yet. It waits for its member's Organization.",
+    ),
+    State(
+        "ApiKey", _READY, _FALSE, Reason.MEMBERSHIP_GONE, "Revoked, because its Membership was deleted.", stalled=True
+    ),
     State(
         "ApiKey",
         _READY,
         _FALSE,
         Reason.ORGANIZATION_GONE,
-        "Was issued; its Organization is gone.",
+        "Revoked, because its Organization was deleted.",
         stalled=True,
     ),
     State(
@@ -78,7 +86,7 @@ STATES: tuple[State, ...] = (
         _READY,
         _FALSE,
         Reason.ROLE_CHANGED,
-        "Ended with its member's role; set forRole to the present role, or raise revision, to have it issued again.",
+        "Revoked by a role change. To have it reissued, set forRole to the present role or raise revision.",
         stalled=True,
     ),
     State(
@@ -86,17 +94,18 @@ STATES: tuple[State, ...] = (
         _READY,
         _FALSE,
         Reason.ROLE_MISMATCH,
-        "Approved, by forRole, for another role than its member's.",
+        "It waits, because its forRole names another role than its member has.",
         stalled=True,
     ),
-    State("ApiKey", _READY, _FALSE, Reason.EXPIRED, "Its time is over.", stalled=True),
+    State("ApiKey", _READY, _FALSE, Reason.EXPIRED, "Its ttl or expiresAt is over.", stalled=True),
     State("ApiKey", _READY, _FALSE, Reason.SUSPENDED, "The key, its member or the organization is suspended."),
     State(
         "ApiKey",
         _READY,
         _FALSE,
         Reason.SECRET_CONFLICT,
-        "A Secret of its name exists that Tenure didn't make; it is left alone.",
+        "A Secret with its name exists that isn't Tenure's. Tenure doesn't change it. Delete it to have the key "
+        "issued.",
         stalled=True,
     ),
     State(
@@ -104,7 +113,8 @@ STATES: tuple[State, ...] = (
         _READY,
         _FALSE,
         Reason.SECRET_REJECTED,
-        "The API server rejects its Secret: a bad label in secretTemplate, or a quota of the namespace.",
+        "The API server rejects its Secret, for example because of a label in secretTemplate or a quota of the "
+        "namespace.",
         stalled=True,
     ),
     State(
@@ -112,16 +122,16 @@ STATES: tuple[State, ...] = (
         _READY,
         _FALSE,
         Reason.SECRET_EXPOSED,
-        "A former holder of its name could read its Secret, and Tenure may not see or change that.",
+        "Another member could still read its Secret, and Tenure lacks the rights to change that.",
         stalled=True,
     ),
-    State("ApiKey", _READY, _FALSE, Reason.QUOTA_EXCEEDED, "The member has maxPerMember keys.", stalled=True),
+    State("ApiKey", _READY, _FALSE, Reason.QUOTA_EXCEEDED, "The member already has maxPerMember keys.", stalled=True),
     State(
         "ApiKey",
         _READY,
         _FALSE,
         Reason.POLICY_VIOLATION,
-        "The organization's requireExpiry or maxTTL forbids it.",
+        "The organization's requireExpiry or maxTTL doesn't allow it.",
         stalled=True,
     ),
     State(
@@ -129,24 +139,32 @@ STATES: tuple[State, ...] = (
         _READY,
         _FALSE,
         Reason.DUPLICATE_SUBJECT,
-        "Its Membership has no effect: an older one is for the same subject.",
+        "Its Membership has no effect, because an older one has the same subject.",
         stalled=True,
     ),
-    State("ApiKey", _READY, _FALSE, Reason.DELETING, "Being deleted; a finalizer of another program holds it."),
+    State(
+        "ApiKey",
+        _READY,
+        _FALSE,
+        Reason.DELETING,
+        "Revoked. The ApiKey is being deleted, and another program's finalizer still keeps it.",
+    ),
     State("Membership", _READY, _TRUE, Reason.ACTIVE, "The role is in force."),
-    State("Membership", _READY, _FALSE, Reason.ORGANIZATION_NOT_FOUND, "Waits for its Organization."),
+    State("Membership", _READY, _FALSE, Reason.ORGANIZATION_NOT_FOUND, "It waits for its Organization."),
     State("Membership", _READY, _FALSE, Reason.SUSPENDED, "The member or the organization is suspended."),
     State(
         "Membership",
         _READY,
         _FALSE,
         Reason.DUPLICATE_SUBJECT,
-        "An older Membership is for the same subject; only the oldest has effect.",
+        "An older Membership has the same subject, and only the oldest one has effect.",
         stalled=True,
     ),
-    State("Organization", _READY, _TRUE, Reason.ACTIVE, "In force in its namespace."),
-    State("Organization", _READY, _FALSE, Reason.SUSPENDED, "No key of the organization works."),
-    State("Organization", _READY, _FALSE, Reason.NO_OWNER, "It lost its last owner."),
+    State("Organization", _READY, _TRUE, Reason.ACTIVE, "The organization is in force in its namespace."),
+    State(
+        "Organization", _READY, _FALSE, Reason.SUSPENDED, "The organization is suspended, so none of its keys works."
+    ),
+    State("Organization", _READY, _FALSE, Reason.NO_OWNER, "The last Owner is gone."),
     State(
         "Organization",
         _READY,
@@ -155,32 +173,32 @@ STATES: tuple[State, ...] = (
         "An older Organization is in force in this namespace.",
         stalled=True,
     ),
-    State("Organization", _HAS_OWNER, _TRUE, Reason.OWNED, "Somebody owns it."),
-    State("Organization", _HAS_OWNER, _FALSE, Reason.AWAITING_FIRST_OWNER, "Nobody has owned it yet."),
-    State("Organization", _HAS_OWNER, _FALSE, Reason.NO_OWNER, "It lost its last owner."),
-    State("Organization", _ROLES_BOUND, _TRUE, Reason.BOUND, "Members hold their roles in Kubernetes too."),
+    State("Organization", _HAS_OWNER, _TRUE, Reason.OWNED, "The organization has an Owner."),
+    State("Organization", _HAS_OWNER, _FALSE, Reason.AWAITING_FIRST_OWNER, "The organization has never had an Owner."),
+    State("Organization", _HAS_OWNER, _FALSE, Reason.NO_OWNER, "The last Owner is gone."),
+    State("Organization", _ROLES_BOUND, _TRUE, Reason.BOUND, "Members have the rights of their roles in Kubernetes."),
     State(
         "Organization",
         _ROLES_BOUND,
         _FALSE,
         Reason.CLUSTER_ROLE_MISSING,
-        "A ClusterRole of the four roles isn't installed; keys work all the same.",
+        "A ClusterRole of the four roles isn't installed. Keys work regardless.",
     ),
     State(
         "Organization",
         _ROLES_BOUND,
         _FALSE,
         Reason.BINDING_FORBIDDEN,
-        "Tenure lacks the right to bind roles; keys work all the same.",
+        "Tenure lacks the right to bind roles. Keys work regardless.",
     ),
     State(
         "Organization",
         _ROLES_BOUND,
         _FALSE,
         Reason.BINDING_CONFLICT,
-        "A Role or RoleBinding of that name isn't Tenure's; it is left alone.",
+        "A Role or RoleBinding has the name that Tenure needs and isn't Tenure's. Tenure doesn't change it.",
     ),
 )
 
 STALLED: frozenset[Reason] = frozenset(state.reason for state in STATES if state.stalled)
-"""Reasons for which waiting is hopeless: somebody has to act."""
+"""Reasons for which waiting doesn't help: a user has to act."""

@@ -73,8 +73,8 @@ class OwnKeys:
             role, _ = own_key_addresses(ref.namespace, ref.name)
             raise ObstructedError(
                 Reason.BINDING_CONFLICT,
-                f"{role} opens Secret {key.name} to somebody else and isn't Tenure's; delete it and the RoleBinding of "
-                "that name",
+                f"{role} lets another user read Secret {key.name}, and it isn't Tenure's. Delete it, and "
+                "the RoleBinding of the same name.",
             )
 
     async def _give(self, ref: Ref, member: Membership, keys: list[ApiKey]) -> None:

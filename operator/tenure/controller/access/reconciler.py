@@ -157,7 +157,7 @@ class Bindings(Observer):
             if self._access is KubernetesAccess.ROLES:
                 return  # It lets nobody read Secrets; what is left of a time when it did, it can't know.
             raise _exposed(
-                f"{error}; grant the controller its rights, or start it with --kubernetes-access=Roles"
+                f"Give the controller its rights, or start it with --kubernetes-access=Roles. ({error})"
             ) from error
         try:
             await self._own_keys.cede(key)
@@ -227,7 +227,7 @@ class Bindings(Observer):
 
 
 def _exposed(why: str) -> ObstructedError:
-    return ObstructedError(Reason.SECRET_EXPOSED, f"a former holder of its name could read its Secret: {why}")
+    return ObstructedError(Reason.SECRET_EXPOSED, f"Not issued: another member could still read its Secret. {why}")
 
 
 def _roles_of(namespace: str) -> Ref:

@@ -85,7 +85,7 @@ class Granting:
             raise ConflictError(f"{address} changed: it is compared again") from error
         except (ForbiddenError, RejectedError) as error:
             raise ObstructedError(
-                Reason.BINDING_FORBIDDEN, f"{address} can't be written: {error}; grant the controller its rights"
+                Reason.BINDING_FORBIDDEN, f"Tenure can't write {address}. Give it the rights that it needs. ({error})"
             ) from error
         except UnavailableError:
             self._doubt(address.namespace)  # It may have been written all the same.
@@ -103,12 +103,12 @@ class Granting:
         match wanted.role:
             case RoleRef("ClusterRole", name) if not await rbac.has_cluster_role(self._cluster, name):
                 raise ObstructedError(
-                    Reason.CLUSTER_ROLE_MISSING, f"ClusterRole {name} is missing; apply manifests/roles.yaml"
+                    Reason.CLUSTER_ROLE_MISSING, f"ClusterRole {name} is missing. Apply manifests/roles.yaml."
                 )
 
 
 def _refuse_foreign(address: Address, held: Held | None) -> None:
     if held is not None and held.owner is None:
         raise ObstructedError(
-            Reason.BINDING_CONFLICT, f"{address} exists and isn't Tenure's, so it is left alone; delete or rename it"
+            Reason.BINDING_CONFLICT, f"{address} exists and isn't Tenure's, so Tenure doesn't change it. Delete it."
         )

@@ -44,7 +44,7 @@ class BindingState:
     """Whether an organization's members hold in Kubernetes what they should, or what is in the way."""
 
     reason: Reason = Reason.BOUND
-    message: str = "members hold their roles in this namespace"
+    message: str = "Members have their roles in this namespace."
 
 
 @dataclass(frozen=True)

@@ -154,11 +154,11 @@ def _repair(seen: ApiKeyObservation) -> tuple[Action, ...]:
     """Replace a Secret that was deleted or edited."""
     key, facts = seen.api_key, seen.secret.facts if seen.secret else None
     ours = facts is not None and (facts.is_owned_by(key) or facts.uid == key.status.secret_uid)
-    what = "deleted" if facts is None else "edited" if ours else "replaced by another one"
+    what = "deleted" if facts is None else "edited" if ours else "replaced by another Secret"
     event = EmitEvent(
         reason="SecretReplaced",
-        note=f"Secret {key.name} was {what}, so it gets a new token. To end a key, delete the ApiKey or raise "
-        "spec.revision: deleting or editing its Secret doesn't.",
+        note=f"Secret {key.name} was {what}, so Tenure issues a new token. To revoke a key, delete its ApiKey or raise "
+        "spec.revision. Deleting or editing the Secret doesn't revoke it.",
         occurrence=f"{key.status.secret_uid}",
         type=EventType.WARNING,
     )
@@ -225,7 +225,7 @@ def _awaits_record(seen: ApiKeyObservation) -> bool:
 
 
 def _works(key: ApiKey) -> str:
-    return f"the token in Secret {key.name} works"
+    return f"The token in Secret {key.name} works."
 
 
 def _end_secret(key: ApiKey) -> tuple[Action, ...]:

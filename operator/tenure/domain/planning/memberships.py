@@ -146,17 +146,18 @@ def _announce(membership: Membership, change: RoleChange) -> tuple[StatusAction,
     names = [key.name for key in change.keys[:_NAMES_IN_NOTE]]
     more = change.key_count - len(names)
     listed = ", ".join(names) + (f" and {more} more" if more > 0 else "")
-    ended = f"{change.key_count} keys ended: {listed}" if change.key_count else "no key ended"
+    keys = "1 key" if change.key_count == 1 else f"{change.key_count} keys"
+    revoked = f"This revoked {keys}: {listed}" if change.key_count else "This revoked no keys"
     by = f" by {change.field_manager}" if change.field_manager else ""
     if change.from_role is change.to_role:
-        what = f"role of {membership.name} was changed and changed back to {change.to_role}{by}"
+        what = f"The role of {membership.name} was changed and changed back to {change.to_role}{by}"
     else:
-        what = f"role of {membership.name} changed from {change.from_role} to {change.to_role}{by}"
+        what = f"The role of {membership.name} was changed from {change.from_role} to {change.to_role}{by}"
     type_ = EventType.WARNING if change.key_count else EventType.NORMAL
     return tuple(
         EmitEvent(
             reason="RoleChanged",
-            note=f"{what}; {ended}",
+            note=f"{what}. {revoked}",
             occurrence=f"{membership.metadata.uid}/{change.generation}",
             type=type_,
             regarding=regarding,
@@ -211,13 +212,13 @@ def _readiness(seen: MembershipObservation) -> tuple[Reason, str]:
         name = membership.spec.organization
         return (
             Reason.ORGANIZATION_NOT_FOUND,
-            f"waits for Organization {name} to be in force in this namespace",
+            f"Waiting for Organization {name} in this namespace.",
         )
     if seen.displaced_by is not None:
-        first = f"{membership.spec.subject.name} is a member already, by the older Membership {seen.displaced_by}"
-        return Reason.DUPLICATE_SUBJECT, f"{first}; delete one of the two"
+        first = f"{membership.spec.subject.name} is already a member, with the older Membership {seen.displaced_by}"
+        return Reason.DUPLICATE_SUBJECT, f"{first}. Delete one of the two."
     if organization.spec.suspended:
-        return Reason.SUSPENDED, f"Organization {organization.name} is suspended (its spec.suspended)"
+        return Reason.SUSPENDED, f"Suspended by spec.suspended of Organization {organization.name}."
     if organization.suspends(membership.name):
-        return Reason.SUSPENDED, "suspended by the Organization's spec.suspendedMembers"
-    return Reason.ACTIVE, f"{membership.spec.subject.name} is {membership.spec.role}"
+        return Reason.SUSPENDED, f"Suspended by spec.suspendedMembers of Organization {organization.name}."
+    return Reason.ACTIVE, f"{membership.spec.subject.name} has the role {membership.spec.role}."

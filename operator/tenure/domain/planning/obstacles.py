@@ -1,4 +1,4 @@
-"""What stands between a key and its token: rules in their order, the first one that holds is the reason."""
+"""Why a key can't be issued: rules in a fixed order, and the first one that applies is the reason."""
 
 from datetime import datetime
 from itertools import islice
@@ -8,6 +8,7 @@ from tenure.domain.durations import parse_duration
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.base import format_time
 from tenure.domain.resources.organization import PolicyInForce
 from tenure.domain.validity import Verdict, expiry, validity
 
@@ -17,7 +18,9 @@ _UNDELIVERED = {Reason.SECRET_CONFLICT, Reason.SECRET_EXPOSED, Reason.SECRET_REJ
 def find_obstacle(seen: ApiKeyObservation, verdict: Verdict) -> Obstacle | None:
     """Why the key can't be issued now; None: it can."""
     if verdict is Verdict.NOT_FOUND:
-        return Obstacle(Reason.DELETING, "being deleted; its token is dead already")
+        return Obstacle(
+            Reason.DELETING, "Revoked. The ApiKey is being deleted, and another program's finalizer still keeps it."
+        )
     if isinstance(standing := _standing(seen), Obstacle):
         return standing
     membership, organization = standing
@@ -38,23 +41,24 @@ def _standing(seen: ApiKeyObservation) -> Obstacle | tuple[Membership, Organizat
         if was_issued:
             return Obstacle(
                 Reason.MEMBERSHIP_GONE,
-                f"Membership {key.spec.membership} is gone, so the key ended; delete this ApiKey",
+                f"Revoked: Membership {key.spec.membership} was deleted. Delete this ApiKey.",
             )
-        return Obstacle(Reason.MEMBERSHIP_NOT_FOUND, f"waits for Membership {key.spec.membership} in this namespace")
+        return Obstacle(
+            Reason.MEMBERSHIP_NOT_FOUND,
+            f"Not issued yet: waiting for Membership {key.spec.membership} in this namespace.",
+        )
     if organization is None or organization.metadata.deleting:
         name = membership.spec.organization
         if was_issued:
-            return Obstacle(
-                Reason.ORGANIZATION_GONE, f"Organization {name} is gone, so the key ended; delete this ApiKey"
-            )
+            return Obstacle(Reason.ORGANIZATION_GONE, f"Revoked: Organization {name} was deleted. Delete this ApiKey.")
         return Obstacle(
-            Reason.ORGANIZATION_NOT_FOUND, f"waits for Organization {name} to be in force in this namespace"
+            Reason.ORGANIZATION_NOT_FOUND, f"Not issued yet: waiting for Organization {name} in this namespace."
         )
     if seen.displaced_by is not None:
         return Obstacle(
             Reason.DUPLICATE_SUBJECT,
-            f"{membership.spec.subject.name} is a member already, by the older Membership {seen.displaced_by}; move "
-            "the key there",
+            f"Not valid: {membership.spec.subject.name} is already a member, with the older Membership "
+            f"{seen.displaced_by}. Create an ApiKey with spec.membership: {seen.displaced_by} instead.",
         )
     return membership, organization
 
@@ -64,27 +68,28 @@ def _role_obstacle(key: ApiKey, membership: Membership, verdict: Verdict) -> Obs
     if wanted not in (None, role):
         return Obstacle(
             Reason.ROLE_MISMATCH,
-            f"approved for the role {wanted} and {membership.name} is {role}; set spec.forRole to {role} to have it "
-            "issued",
+            f"Waiting: approved for the role {wanted}, but {membership.name} has the role {role}. To have the key "
+            "issued "
+            f"now, set spec.forRole to {role}.",
         )
     stamp = key.status.issued
     if stamp is None or _is_approved_anew(key, membership):
         return None
-    again = f"To have it issued again, set spec.forRole to {role} or raise spec.revision."
+    again = f"To have it reissued, set spec.forRole to {role} or raise spec.revision."
     if verdict is Verdict.ROLE_CHANGED:
         return Obstacle(
             Reason.ROLE_CHANGED,
-            f"issued under the role {stamp.role}, which {membership.name} no longer holds since it changed. {again}",
+            f"Revoked: the role of {membership.name} has changed since the key was issued (as {stamp.role}). {again}",
         )
     if verdict is Verdict.MEMBERSHIP_GONE:
         return Obstacle(
             Reason.MEMBERSHIP_GONE,
-            f"Membership {membership.name} was deleted and created again, so the key ended. {again}",
+            f"Revoked: Membership {membership.name} was deleted and created again. {again}",
         )
     if verdict is Verdict.ORGANIZATION_GONE:
         return Obstacle(
             Reason.ORGANIZATION_GONE,
-            f"Organization {membership.spec.organization} was deleted and created again, so the key ended. {again}",
+            f"Revoked: Organization {membership.spec.organization} was deleted and created again. {again}",
         )
     return None
 
@@ -95,21 +100,21 @@ def life_obstacle(key: ApiKey, policy: PolicyInForce, now: datetime) -> Obstacle
     same_revision = stamp is not None and stamp.revision == key.revision
     ends = expiry(key, stamp.at if stamp is not None and same_revision else None)
     if ends is not None and ends <= now:
-        return Obstacle(
-            Reason.EXPIRED, "its time is over; create another ApiKey, or raise spec.revision if it has a ttl"
-        )
+        is_final = key.spec.expires_at is not None and key.spec.expires_at <= now
+        advice = "Create another ApiKey." if is_final else "To have it reissued, raise spec.revision."
+        return Obstacle(Reason.EXPIRED, f"Expired at {format_time(ends)}. {advice}")
     if policy.require_expiry and key.spec.ttl is None and key.spec.expires_at is None:
         return Obstacle(
             Reason.POLICY_VIOLATION,
-            "the organization's keys.requireExpiry demands spec.ttl or spec.expiresAt",
+            "Keys of this organization must expire (requireExpiry). Set spec.expiresAt, or spec.ttl in a new ApiKey.",
         )
     created = key.metadata.creation_timestamp
     ends = expiry(key, created)
     if policy.max_ttl is not None and ends is not None and ends - created > parse_duration(policy.max_ttl):
         return Obstacle(
             Reason.POLICY_VIOLATION,
-            f"it would live longer than {policy.max_ttl}, the organization's keys.maxTTL; create an ApiKey with a "
-            "shorter spec.ttl or bring spec.expiresAt forward",
+            f"The key would be valid for longer than {policy.max_ttl}, the organization's maxTTL. Set an earlier "
+            "spec.expiresAt, or create an ApiKey with a shorter spec.ttl.",
         )
     return None
 
@@ -128,7 +133,8 @@ def quota_obstacle(seen: ApiKeyObservation, policy: PolicyInForce) -> Obstacle |
         return None
     return Obstacle(
         Reason.QUOTA_EXCEEDED,
-        f"{this.spec.membership} has {limit} keys, which is the organization's keys.maxPerMember; delete one of them",
+        f"{this.spec.membership} already has {limit} {'key' if limit == 1 else 'keys'}, the organization's "
+        "maxPerMember. Delete one of them.",
     )
 
 
@@ -163,7 +169,7 @@ def describe_suspension(seen: ApiKeyObservation) -> str:
     """What suspends the key."""
     key, organization = seen.api_key, seen.organization
     if key.spec.suspended:
-        return "the key is suspended (spec.suspended); nothing is deleted"
+        return "Suspended by spec.suspended. Remove it to let the key work."
     if organization is not None and organization.spec.suspended:
-        return f"Organization {organization.name} is suspended (its spec.suspended); nothing is deleted"
-    return f"{key.spec.membership} is suspended (the Organization's spec.suspendedMembers); nothing is deleted"
+        return f"Suspended by spec.suspended of Organization {organization.name}. Remove it to let the key work."
+    return f"Suspended: {key.spec.membership} is in spec.suspendedMembers of the Organization. Remove it from there."

@@ -66,7 +66,8 @@ def _status_displaced(seen: OrganizationObservation) -> OrganizationStatus:
         organization.status.conditions,
         ready=False,
         reason=Reason.NAMESPACE_TAKEN,
-        message=f"Organization {seen.in_force.name} is older and holds this namespace; put this one into another one",
+        message=f"The older Organization {seen.in_force.name} is in force in this namespace. Create this one in "
+        "another namespace.",
         generation=organization.metadata.generation,
         now=seen.now,
     )
@@ -95,12 +96,12 @@ def _conditions(seen: OrganizationObservation, owners: Sequence[str]) -> list[Co
     if organization.spec.suspended:
         reason, message = (
             Reason.SUSPENDED,
-            "suspended by spec.suspended: no key of it works, nothing is deleted",
+            "Suspended by spec.suspended. No key of this organization works until you remove it.",
         )
     elif owned_reason is Reason.NO_OWNER:
         reason, message = owned_reason, owned_message
     else:
-        reason, message = Reason.ACTIVE, f"in force in namespace {organization.namespace}"
+        reason, message = Reason.ACTIVE, f"In force in namespace {organization.namespace}."
     has_owner = renew_condition(
         old,
         ConditionType.HAS_OWNER,
@@ -147,11 +148,11 @@ def _binding(seen: OrganizationObservation) -> list[Condition]:
 def _ownership(old: Sequence[Condition], owners: Sequence[str]) -> tuple[Reason, str]:
     if owners:
         others = " and others" if owners[_OWNERS_IN_MESSAGE:] else ""
-        return Reason.OWNED, f"owned by {', '.join(owners[:_OWNERS_IN_MESSAGE])}{others}"
+        return Reason.OWNED, f"Owned by {', '.join(owners[:_OWNERS_IN_MESSAGE])}{others}."
     before = find_condition(old, ConditionType.HAS_OWNER)
     if before is not None and (before.status is ConditionStatus.TRUE or before.reason == Reason.NO_OWNER):
-        return Reason.NO_OWNER, "it lost its last owner; make a member Owner"
-    return Reason.AWAITING_FIRST_OWNER, "nobody has owned it yet; apply a Membership with the role Owner"
+        return Reason.NO_OWNER, "The last Owner is gone. Give a member the role Owner."
+    return Reason.AWAITING_FIRST_OWNER, "No Owner yet. Create a Membership with the role Owner."
 
 
 def _count_keys(seen: OrganizationObservation) -> KeyCounts:

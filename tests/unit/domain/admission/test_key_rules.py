@@ -57,7 +57,7 @@ def test_a_new_key_ends_in_the_future_and_as_soon_as_the_rules_say() -> None:
     assert expiry_refusal(key, strict, NOW, DEFAULTS) is None
     past = api_key(expires_at=format_time(NOW - timedelta(seconds=1)), created=NOW)
     assert str(expiry_refusal(past, organization(), NOW, DEFAULTS)).startswith("spec.expiresAt: 2027-02-22T08:29:59Z ")
-    assert "keys.requireExpiry" in str(expiry_refusal(api_key(created=NOW), strict, NOW, DEFAULTS))
+    assert "requireExpiry" in str(expiry_refusal(api_key(created=NOW), strict, NOW, DEFAULTS))
     assert "longer than 24h" in str(expiry_refusal(api_key(ttl="25h", created=NOW), strict, NOW, DEFAULTS))
     limited = Installation(limits=Limits(max_ttl="1h"))
     assert "longer than 1h" in str(expiry_refusal(key, strict, NOW, limited))
@@ -71,7 +71,7 @@ def test_a_new_key_is_one_too_many_where_the_member_has_as_many_as_allowed() -> 
         return quota_refusal(api_key(), ALICE, acme, siblings=siblings, now=NOW, installation=installation)
 
     assert refusal(siblings[:1]) is None
-    assert str(refusal(siblings)).startswith("spec.membership: alice has 2 keys, ")
+    assert str(refusal(siblings)).startswith("spec.membership: alice already has 2 keys, ")
     assert refusal([siblings[0], issued(api_key("gone", deleting=True), ALICE, acme)]) is None
     older, younger = (api_key("next", created=CREATED + timedelta(seconds=after)) for after in (-1, 1))
     assert refusal([siblings[0], older]) is not None

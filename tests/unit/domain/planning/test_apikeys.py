@@ -263,14 +263,16 @@ def test_a_key_is_looked_at_again_when_its_time_is_over(observation: ApiKeyObser
 @pytest.mark.parametrize(
     ("observation", "words"),
     [
-        pytest.param(TABLE["tombstone"][0], ["role Member", "spec.forRole to Viewer", "spec.revision"], id="role"),
-        pytest.param(TABLE["new, for another role"][0], ["Owner", "alice is Member", "spec.forRole"], id="forRole"),
+        pytest.param(TABLE["tombstone"][0], ["as Member", "spec.forRole to Viewer", "spec.revision"], id="role"),
+        pytest.param(
+            TABLE["new, for another role"][0], ["Owner", "alice has the role Member", "spec.forRole"], id="forRole"
+        ),
         pytest.param(TABLE["new, no membership"][0], ["Membership alice", "this namespace"], id="membership"),
-        pytest.param(TABLE["live, no membership"][0], ["delete this ApiKey"], id="gone"),
+        pytest.param(TABLE["live, no membership"][0], ["Delete this ApiKey"], id="gone"),
         pytest.param(TABLE["new, no organization"][0], ["Organization acme"], id="organization"),
-        pytest.param(TABLE["new, no expiry"][0], ["keys.requireExpiry", "spec.ttl"], id="requireExpiry"),
-        pytest.param(TABLE["new, ttl too long"][0], ["24h", "keys.maxTTL"], id="maxTTL"),
-        pytest.param(TABLE["new, suspended"][0], ["spec.suspended", "nothing is deleted"], id="suspended"),
+        pytest.param(TABLE["new, no expiry"][0], ["requireExpiry", "spec.ttl"], id="requireExpiry"),
+        pytest.param(TABLE["new, ttl too long"][0], ["24h", "maxTTL"], id="maxTTL"),
+        pytest.param(TABLE["new, suspended"][0], ["Suspended by spec.suspended", "Remove it"], id="suspended"),
         pytest.param(TABLE["live, organization suspended"][0], ["Organization acme"], id="organization suspended"),
         pytest.param(TABLE["live, member suspended"][0], ["alice", "spec.suspendedMembers"], id="member suspended"),
     ],

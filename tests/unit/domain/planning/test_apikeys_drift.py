@@ -49,10 +49,10 @@ def _seen(key: ApiKey, facts: SecretFacts | None) -> ApiKeyObservation:
         pytest.param(replace(OURS, token=OTHER_TOKEN), REPLACED, "edited", id="another token"),
         pytest.param(replace(OURS, token=None), REPLACED, "edited", id="emptied"),
         pytest.param(replace(OURS, token=None, owner_uid=None), REPLACED, "edited", id="emptied, owner stripped"),
-        pytest.param(FOREIGN, CREATED, "replaced by another one", id="foreign"),
-        pytest.param(replace(FOREIGN, token=OURS.token), CREATED, "replaced by another one", id="foreign copy"),
+        pytest.param(FOREIGN, CREATED, "replaced by another Secret", id="foreign"),
+        pytest.param(replace(FOREIGN, token=OURS.token), CREATED, "replaced by another Secret", id="foreign copy"),
         pytest.param(replace(OURS, uid="later"), CREATED, "edited", id="ours, created again"),
-        pytest.param(replace(FOREIGN, owner_uid="another"), CREATED, "replaced by another one", id="of another key"),
+        pytest.param(replace(FOREIGN, owner_uid="another"), CREATED, "replaced by another Secret", id="of another key"),
     ],
 )
 def test_a_live_keys_secret_is_put_right(facts: SecretFacts | None, actions: list[str], word: str) -> None:
@@ -71,7 +71,7 @@ def test_the_event_warns_once_for_each_secret_and_says_how_to_end_a_key() -> Non
     assert event.type is EventType.WARNING
     assert event.regarding is Regarding.SELF
     assert event.occurrence == LIVE.status.secret_uid
-    assert "delete the ApiKey or raise spec.revision" in event.note
+    assert "delete its ApiKey or raise spec.revision" in event.note
 
 
 def test_a_secret_that_was_not_read_is_no_drift() -> None:

@@ -114,8 +114,8 @@ def test_the_message_names_the_limit_and_a_way_out() -> None:
     )
     *_, action = plan_api_key(seen).actions
     message = action.status.conditions[0].message  # type: ignore[union-attr]
-    assert "alice has 1 keys" in message
-    assert "keys.maxPerMember; delete one of them" in message
+    assert "alice already has 1 key, " in message
+    assert "maxPerMember. Delete one of them" in message
 
 
 def _renewed(name: str, age: int) -> ApiKey:

@@ -51,7 +51,7 @@ def test_a_key_whose_time_is_over_is_told_once_before_its_status_says_so() -> No
     first = plan(key)
     (event,) = events(first)
     assert (event.reason, event.type) == ("Expired", EventType.WARNING)
-    assert "its time is over" in event.note
+    assert "Expired at " in event.note
     assert first.actions.index(event) == len(first.actions) - 2
     assert plan(key) == first, "tried again after a crash, it is the same Event"
     update = first.actions[-1]

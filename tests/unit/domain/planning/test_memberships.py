@@ -291,20 +291,23 @@ def test_a_change_that_ends_no_key_is_no_warning() -> None:
         pytest.param(
             _observed(managed_fields=[role_field("argocd-controller")]),
             [B, A],
-            "role of alice changed from Member to Viewer by argocd-controller; 2 keys ended: a, b",
+            "The role of alice was changed from Member to Viewer by argocd-controller. This revoked 2 keys: a, b",
             id="two keys",
         ),
-        pytest.param(_observed(), [], "role of alice changed from Member to Viewer; no key ended", id="none"),
+        pytest.param(
+            _observed(), [], "The role of alice was changed from Member to Viewer. This revoked no keys", id="none"
+        ),
         pytest.param(
             _observed(role="Member", generation=3),
             [A],
-            "role of alice was changed and changed back to Member; 1 keys ended: a",
+            "The role of alice was changed and changed back to Member. This revoked 1 key: a",
             id="back",
         ),
         pytest.param(
             _observed(),
             [_key(f"k{number}") for number in range(9)],
-            "role of alice changed from Member to Viewer; 9 keys ended: k0, k1, k2, k3, k4, k5, k6, k7 and 1 more",
+            "The role of alice was changed from Member to Viewer. This revoked 9 keys: k0, k1, k2, k3, k4, k5, k6, k7 "
+            "and 1 more",
             id="nine keys",
         ),
     ],

@@ -41,7 +41,7 @@ def test_a_first_status_says_all() -> None:
         "type": "Ready",
         "status": "True",
         "reason": "Active",
-        "message": "alice@acme.io is Analyst",
+        "message": "alice@acme.io has the role Analyst.",
         "observedGeneration": 3,
         "lastTransitionTime": "2027-02-22T08:30:00Z",
     }
@@ -168,11 +168,13 @@ def test_a_listed_key_shows_its_end_and_the_role_that_it_is_approved_for() -> No
 
 
 def test_a_message_names_what_is_missing_or_in_the_way() -> None:
-    assert "Organization acme to be in force" in _status(org=None).conditions[0].message
+    assert "Waiting for Organization acme" in _status(org=None).conditions[0].message
     seen = MembershipObservation(membership=MEMBER, organization=ORG, keys=[], now=NOW, displaced_by="old-alice")
     *_, action = plan_membership(seen).actions
     assert isinstance(action, UpdateStatus)
-    assert "alice@acme.io is a member already, by the older Membership old-alice" in action.status.conditions[0].message
+    assert (
+        "alice@acme.io is already a member, with the older Membership old-alice" in action.status.conditions[0].message
+    )
 
 
 def test_a_settled_membership_is_left_alone() -> None:

@@ -161,9 +161,9 @@ def test_the_transition_time_of_ownership_is_kept() -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        pytest.param(["b", "a"], "owned by a, b", id="two"),
-        pytest.param(["d", "c", "b"], "owned by b, c, d", id="three"),
-        pytest.param(["d", "c", "b", "a"], "owned by a, b, c and others", id="four"),
+        pytest.param(["b", "a"], "Owned by a, b.", id="two"),
+        pytest.param(["d", "c", "b"], "Owned by b, c, d.", id="three"),
+        pytest.param(["d", "c", "b", "a"], "Owned by a, b, c and others.", id="four"),
     ],
 )
 def test_owners_are_named(names: list[str], message: str) -> None:
@@ -240,7 +240,7 @@ def test_the_policy_in_force_shows_what_is_set() -> None:
 
 def test_a_younger_organization_says_who_is_in_force_and_counts_nothing() -> None:
     status = _status(_seen(members=[OWNER], in_force=OLDER))
-    assert "Organization older is older" in status.conditions[0].message
+    assert "The older Organization older" in status.conditions[0].message
     assert (status.members, status.keys, status.owners, status.policy) == (None, None, None, None)
 
 
