@@ -162,4 +162,4 @@ def essence(refusal: str) -> str:
     """What a refusal shares with the cluster's: of the last owner and of the schema each has words of its own."""
     if "must keep an owner" in refusal:
         return "is the only Owner of Organization acme"
-    return "subject: never changes" if "subject: never changes" in refusal else refusal
+    return "subject: can't be changed" if "subject: can't be changed" in refusal else refusal

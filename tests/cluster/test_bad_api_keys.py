@@ -13,7 +13,7 @@ from tenure_dev.controlplane import ControlPlane
 LAPTOP = api_key("laptop", "alice")
 ACCESS = 'supported values: "Full", "View"'
 INSTANT = "date-time"
-RANGE = "an instant with its zone, such as 2027-01-31T00:00:00Z, from 1970 to 9999"
+RANGE = "must be a time with its zone, for example 2027-01-31T00:00:00Z, from 1970 to 9999"
 
 
 def membership(name: object, says: str) -> Bad:
@@ -45,15 +45,15 @@ def template(value: object, field: str, says: str) -> Bad:
 
 
 def length(value: object) -> Bad:
-    return Bad({"ttl": value}, "ttl", "ttl: never changes")
+    return Bad({"ttl": value}, "ttl", "ttl: can't be changed")
 
 
 def end(value: object) -> Bad:
-    return Bad({"expiresAt": value}, "expiresAt", "may be set or brought forward, never extended or removed")
+    return Bad({"expiresAt": value}, "expiresAt", "can be set or made earlier, but not later, and not removed")
 
 
 def step(value: object) -> Bad:
-    return Bad({"revision": value}, "revision", "may only grow")
+    return Bad({"revision": value}, "revision", "can only be raised")
 
 
 def unknown(field: str) -> Bad:
@@ -172,9 +172,9 @@ WITH_TTL, EXPIRING = api_key("laptop", "alice", ttl="1h"), api_key("laptop", "al
 VIEW, REVISED = api_key("laptop", "alice", access="View"), api_key("laptop", "alice", revision=5)
 WITH_NULLS = api_key("laptop", "alice", ttl=None, expiresAt=None, revision=None)
 NEVER_CHANGES = {
-    "another member": Change(LAPTOP, membership("bob", "membership: never changes")),
-    "Full becomes View": Change(LAPTOP, access("View", "access: never changes")),
-    "View becomes Full": Change(VIEW, access("Full", "access: never changes")),
+    "another member": Change(LAPTOP, membership("bob", "membership: can't be changed")),
+    "Full becomes View": Change(LAPTOP, access("View", "access: can't be changed")),
+    "View becomes Full": Change(VIEW, access("Full", "access: can't be changed")),
     "a longer ttl": Change(WITH_TTL, length("2h")),
     "a shorter ttl": Change(WITH_TTL, length("30m")),
     "the same ttl in other words": Change(WITH_TTL, length("60m")),

@@ -13,8 +13,8 @@ from tenure.domain.roles import Role
 from tenure_dev.controlplane import ControlPlane
 
 ALICE = member("alice")
-E_MAIL = "subject.name: a User is named by an e-mail address in lower-case ASCII, such as alice@acme.io"
-LABEL = "subject.name: a ServiceAccount is named by at most 63 lower-case letters, digits and dashes"
+E_MAIL = "subject.name: the name of a User must be an e-mail address in lower-case ASCII, for example alice@acme.io"
+LABEL = "subject.name: the name of a ServiceAccount must be at most 63 lower-case letters, digits and dashes"
 KINDS = 'supported values: "User", "ServiceAccount"'
 
 
@@ -115,20 +115,20 @@ BAD = {
     "service account as Owner": Bad(
         {**machine("ci"), "role": "Owner"},
         "spec.role",
-        "role: a ServiceAccount can't be Owner; allowed: Member, Analyst, Viewer",
+        "role: a ServiceAccount can't be Owner. Use Member, Analyst or Viewer",
     ),
 }
 
 NEVER_CHANGES = {
     "another organization": Change(
-        ALICE, Bad({"organization": "other"}, "spec.organization", "organization: never changes")
+        ALICE, Bad({"organization": "other"}, "spec.organization", "organization: can't be changed")
     ),
-    "another person": Change(ALICE, Bad(user("bob@acme.io"), "spec.subject", "subject: never changes")),
-    "a person becomes a service account": Change(ALICE, Bad(machine("alice"), "spec.subject", "never changes")),
+    "another person": Change(ALICE, Bad(user("bob@acme.io"), "spec.subject", "subject: can't be changed")),
+    "a person becomes a service account": Change(ALICE, Bad(machine("alice"), "spec.subject", "can't be changed")),
     "a service account becomes a person": Change(
-        service_account("ci"), Bad(user("ci@acme.io"), "spec.subject", "subject: never changes")
+        service_account("ci"), Bad(user("ci@acme.io"), "spec.subject", "subject: can't be changed")
     ),
-    "another service account": Change(service_account("ci"), Bad(machine("cd"), "spec.subject", "never changes")),
+    "another service account": Change(service_account("ci"), Bad(machine("cd"), "spec.subject", "can't be changed")),
     "a service account becomes Owner": Change(
         service_account("ci"), Bad({"role": "Owner"}, "spec.role", "a ServiceAccount can't be Owner")
     ),

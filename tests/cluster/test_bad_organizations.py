@@ -12,8 +12,8 @@ from tenure.domain.resources import Organization
 from tenure_dev.controlplane import ControlPlane
 
 ACME = organization()
-DOMAIN = "a domain in lower-case ASCII, such as acme.io"
-PREFIX = "a domain in lower case and a slash, such as acme.io/"
+DOMAIN = "must be a domain in lower-case ASCII, for example acme.io"
+PREFIX = "must be a domain in lower case and a slash, for example acme.io/"
 FROM = 'supported values: "*", "None", "Owner", "Member", "Analyst", "Viewer"'
 TO = 'supported values: "*", "Owner", "Member", "Analyst", "Viewer"'
 DEMOTION = {"from": "Viewer", "to": "Owner"}

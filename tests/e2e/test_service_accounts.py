@@ -10,7 +10,7 @@ from support.run.eventually import eventually
 from tenure.domain.roles import Capability, Level, Role, capabilities
 
 KEYS = ("deploy", "backup")
-NO_OWNER = "role: a ServiceAccount can't be Owner; allowed: Member, Analyst, Viewer"
+NO_OWNER = "role: a ServiceAccount can't be Owner. Use Member, Analyst or Viewer"
 
 
 def populate(world: World) -> None:

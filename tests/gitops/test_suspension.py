@@ -85,7 +85,7 @@ def test_a_leaked_token_that_is_replaced_by_hand_stays_dead(
     patch(judged, repository, manager, ("apikey", "laptop"), '{"spec": {"revision": 2}}')
     new = world.wait_new_token("laptop", token, within=30)
     blocked = (tool, manager) in TAKEN_BACK
-    assert ["revision: may only grow" in words for words in sync.sync()] == [True] * blocked
+    assert ["revision: can only be raised" in words for words in sync.sync()] == [True] * blocked
     repository.key("laptop")["spec"]["revision"] = 2
     assert sync.settle() == 1
     assert [world.verdict(each) for each in (token, new)] == ["NotFound", "Valid"]

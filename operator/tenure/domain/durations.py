@@ -6,7 +6,7 @@ from datetime import timedelta
 
 PATTERN = r"^([0-9]{1,5}(h|m|s)){1,3}$"
 
-MEANING = "hours, minutes and seconds, such as 2160h or 1h30m (days are hours: 30 days are 720h)"
+MEANING = "hours, minutes and seconds, for example 2160h or 1h30m (30 days are 720h)"
 MAX_LENGTH = 18
 
 _PART = re.compile(r"([0-9]+)([hms])")
@@ -21,5 +21,5 @@ def parse_duration(text: str) -> timedelta:
         ValueError: `text` doesn't match `PATTERN`.
     """
     if re.fullmatch(PATTERN, text) is None:
-        raise ValueError(f"{text!r} is no duration: write hours, minutes and seconds such as 2160h or 1h30m")
+        raise ValueError(f"{text!r} isn't a duration. Write {MEANING}")
     return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in _PART.findall(text)), start=timedelta())

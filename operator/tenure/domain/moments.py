@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from tenure.domain import durations
 
-MEANING = "an instant with its zone such as 2027-02-22T08:30:00Z, or how long ago such as 2h"
+MEANING = "a time with its zone, for example 2027-02-22T08:30:00Z, or how long ago, for example 2h"
 
 
 def parse_moment(text: str) -> datetime | timedelta:
@@ -22,4 +22,4 @@ def parse_moment(text: str) -> datetime | timedelta:
             return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise ValueError(f"{text!r} is no moment: write {MEANING}")
+    raise ValueError(f"{text!r} isn't a time. Write {MEANING}")

@@ -6,7 +6,7 @@ MAX_KEYS_PER_MEMBER = 1000
 
 
 class OnRoleChange(StrEnum):
-    """What becomes of the ApiKey objects of a member whose role changed; their tokens and Secrets always go."""
+    """What becomes of the ApiKeys of a person whose role changes. Their tokens are always revoked."""
 
     AUTO = "Auto"
     DELETE = "Delete"
@@ -14,7 +14,7 @@ class OnRoleChange(StrEnum):
 
 
 class WhenKeysExist(StrEnum):
-    """What admission does with a role change that ends working keys."""
+    """What admission does with a role change that revokes working keys."""
 
     WARN = "Warn"
     REQUIRE_ACKNOWLEDGEMENT = "RequireAcknowledgement"

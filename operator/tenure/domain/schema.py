@@ -104,7 +104,7 @@ def _selectable_fields(resource: type[Resource]) -> dict[str, Any]:
 def _root_schema(resource: type[Resource]) -> dict[str, Any]:
     name_rule = Rule(
         f"size(self.metadata.name) <= {NAME_LENGTH}",
-        f"metadata.name: at most {NAME_LENGTH} characters, since it becomes a label value",
+        f"metadata.name: must be at most {NAME_LENGTH} characters, because it becomes a label value",
     )
     spec, status = (_field_schema(resource, field) for field in ("spec", "status"))
     return {

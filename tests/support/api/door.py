@@ -22,8 +22,8 @@ DELETES_AND_RECREATES = ("is immutable", "immutable field")
 REFUSED = (400, 413, 422)
 LONGEST_MESSAGE = 2048
 
-NAME = "an object's name, of lower-case letters, digits, dashes and dots"
-DURATION = "days are hours"
+NAME = "must be an object's name of lower-case letters, digits, dashes and dots"
+DURATION = "30 days are 720h"
 ROLES = 'supported values: "Owner", "Member", "Analyst", "Viewer"'
 """Words of refusals that several kinds share."""
 

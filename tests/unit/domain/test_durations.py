@@ -65,5 +65,5 @@ def test_a_text_is_read_if_and_only_if_it_fits_the_pattern_of_the_schema(text: s
     if re.fullmatch(PATTERN, text):
         assert parse_duration(text) >= timedelta()
     else:
-        with pytest.raises(ValueError, match="is no duration"):
+        with pytest.raises(ValueError, match="isn't a duration"):
             parse_duration(text)

@@ -272,7 +272,7 @@ def _fixed_fields(old: Membership | None, new: Membership | None) -> Iterator[st
         return
     for name in ("organization", "subject"):
         if getattr(old.spec, name) != getattr(new.spec, name):
-            yield f"spec.{name}: never changes; delete the Membership and create another one"
+            yield f"spec.{name}: can't be changed. Delete the Membership and create another one."
 
 
 def _in_words_of_a_tree(refusals: Iterable[Refusal], member: Membership) -> Iterator[str]:

@@ -153,19 +153,19 @@ class Condition(Model):
     """A standard Kubernetes condition; types and reasons are API."""
 
     type: str = Field(max_length=316)
-    """`Ready` says whether the object has its effect, `Stalled` that waiting won't change that."""
+    """Ready says whether the object is in effect. Stalled says that waiting won't change that."""
 
     status: ConditionStatus
     """True, False or Unknown."""
 
     reason: str = Field(max_length=1024)
-    """One word for programs; the reference lists them all."""
+    """The reason in one word, for programs. The reference lists all reasons."""
 
     message: str = Field(max_length=32768)
-    """A sentence for people: what is the case, and what to do about it."""
+    """The reason in a sentence, and what to do about it."""
 
     observed_generation: int | None = None
-    """The metadata.generation that this condition speaks of."""
+    """The metadata.generation that this condition describes."""
 
     last_transition_time: DateTime
     """When `status` last changed."""
@@ -175,14 +175,14 @@ Name = Annotated[
     str,
     shaped(
         r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-        "an object's name, of lower-case letters, digits, dashes and dots, such as alice",
+        "must be an object's name of lower-case letters, digits, dashes and dots, for example alice",
         max_length=NAME_LENGTH,
     ),
 ]
 """The name of an object in the same namespace."""
 
 
-Duration = Annotated[str, shaped(durations.PATTERN, durations.MEANING, max_length=durations.MAX_LENGTH)]
+Duration = Annotated[str, shaped(durations.PATTERN, f"must be {durations.MEANING}", max_length=durations.MAX_LENGTH)]
 """A length of time in hours, minutes and seconds."""
 
 

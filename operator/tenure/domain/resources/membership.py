@@ -40,23 +40,24 @@ class Subject(Model):
     rules: ClassVar[Sequence[Rule]] = (
         Rule(
             f"self.kind != 'User' || self.name.matches(r'{_EMAIL}')",
-            "subject.name: a User is named by an e-mail address in lower-case ASCII, such as alice@acme.io",
+            "subject.name: the name of a User must be an e-mail address in lower-case ASCII, for example alice@acme.io",
             field=".name",
         ),
         Rule(
             f"self.kind != 'ServiceAccount' || (size(self.name) <= 63 && self.name.matches(r'{_LABEL}'))",
-            "subject.name: a ServiceAccount is named by at most 63 lower-case letters, digits and dashes, "
-            "such as ci-deploy",
+            "subject.name: the name of a ServiceAccount must be at most 63 lower-case letters, digits and dashes, "
+            "for example ci-deploy",
             field=".name",
         ),
     )
 
     kind: SubjectKind
-    """User is a person: a change of role ends their keys. ServiceAccount is a program of Tenure's own notion, not a
-    Kubernetes ServiceAccount: its keys survive role changes and follow the live role. It can't be Owner."""
+    """User is a person, whose keys are revoked by a role change. ServiceAccount is for automation and isn't a
+    ServiceAccount of Kubernetes. Its keys survive role changes, and have the rights of its present role. It can't be
+    Owner."""
 
     name: str = Field(min_length=1, max_length=254)
-    """A person's e-mail address in lower case, or a service account's name."""
+    """The e-mail address of a person in lower case, or the name of a service account."""
 
 
 class MembershipSpec(Model):
@@ -69,36 +70,36 @@ class MembershipSpec(Model):
     rules: ClassVar[Sequence[Rule]] = (
         Rule(
             "self.organization == oldSelf.organization",
-            "organization: never changes; delete the Membership and create another one",
+            "organization: can't be changed. Delete the Membership and create another one",
             field=".organization",
             reason="FieldValueForbidden",
         ),
         Rule(
             "self.subject == oldSelf.subject",
-            "subject: never changes; create another Membership for another subject",
+            "subject: can't be changed. Create another Membership for the other subject",
             field=".subject",
             reason="FieldValueForbidden",
         ),
         Rule(
             "!(self.subject.kind == 'ServiceAccount' && self.role == 'Owner')",
-            "role: a ServiceAccount can't be Owner; allowed: Member, Analyst, Viewer",
+            "role: a ServiceAccount can't be Owner. Use Member, Analyst or Viewer",
             field=".role",
         ),
     )
 
     organization: Name
-    """Name of the Organization in the same namespace. Never changes."""
+    """Name of the Organization in the same namespace. You can't change it."""
 
     subject: Subject
-    """Who the member is. Never changes."""
+    """Who the member is. You can't change it."""
 
     role: Role
-    """Owner, Member, Analyst or Viewer. Changing it ends every key of a person at once, even when it is changed back;
-    a service account's keys go on with the new role's capabilities."""
+    """Owner, Member, Analyst or Viewer. If you change it, all keys of a person are revoked immediately, even if you
+    change it back. The keys of a service account keep working, with the rights of the new role."""
 
 
 class Fate(StrEnum):
-    """What became of a key's ApiKey object when the role changed; its token is dead in any case."""
+    """What became of the ApiKey of a revoked key. Its old token doesn't work in any case."""
 
     DELETED = "Deleted"
     REVOKED = "Revoked"
@@ -106,42 +107,42 @@ class Fate(StrEnum):
 
 
 class EndedKey(Model):
-    """A key that a role change ended."""
+    """A key that a role change revoked."""
 
     name: str = Field(max_length=NAME_LENGTH)
     """Name of the ApiKey."""
 
     key_id: str = Field(max_length=32)
-    """The public id of the token that died."""
+    """The public id of the revoked token."""
 
     fate: Fate
-    """Deleted: the ApiKey was deleted. Revoked: it stays, with Ready=False. Reissued: its forRole names the new role,
-    so it got a new token."""
+    """Deleted: the ApiKey was deleted. Revoked: it stays, with Ready=False. Reissued: it got a new token, because its
+    forRole names the new role."""
 
 
 class RoleChange(Model):
-    """A change of role, and what it ended."""
+    """A role change, and the keys that it revoked."""
 
     from_role: Role = Field(alias="from")
-    """The role before, as Tenure last saw it."""
+    """The role before, as Tenure last observed it."""
 
     to_role: Role = Field(alias="to")
-    """The role since then. It is the one before where the role was changed and changed back in between."""
+    """The role since then. It is the same as before if the role was changed and changed back in between."""
 
     generation: int
-    """The metadata.generation that the change led to."""
+    """The metadata.generation after the change."""
 
     at: DateTime
-    """When Tenure saw the change; the keys were dead from the moment at which it was stored."""
+    """When Tenure observed the change. The keys were revoked from the moment at which it was stored."""
 
     field_manager: str | None = Field(default=None, max_length=128)
-    """The field manager that set the role, as the API server recorded it, such as argocd-controller."""
+    """The field manager that set the role, as the API server recorded it, for example argocd-controller."""
 
     key_count: int
-    """How many keys it ended."""
+    """Number of keys that it revoked."""
 
     keys: list[EndedKey] = Field(default_factory=list, max_length=MAX_KEYS_PER_MEMBER)
-    """The keys that it ended, by name."""
+    """The keys that it revoked, by name."""
 
 
 class ListedKey(Model):
@@ -160,10 +161,10 @@ class ListedKey(Model):
     """When its token was issued."""
 
     expires_at: DateTime | None = None
-    """When its token ends; left out where it never does."""
+    """When its token expires. Omitted if it doesn't."""
 
     for_role: Role | None = None
-    """The role for which it was approved, where it names one."""
+    """The role that it is approved for, if it has a forRole."""
 
 
 class WaitingKey(Model):
@@ -173,11 +174,11 @@ class WaitingKey(Model):
     """Name of the ApiKey."""
 
     for_role: Role
-    """The role under which it will be issued."""
+    """The role that it will be issued under."""
 
 
 class CapabilityLevels(Model):
-    """What the role opens: None, View or Full for each capability."""
+    """What the role allows: None, View or Full for each capability."""
 
     clusters: str = Field(max_length=8)
     """Cluster management."""
@@ -196,13 +197,13 @@ class CapabilityLevels(Model):
 
 
 class MembershipStatus(Model):
-    """What Tenure saw and did; only the operator writes it."""
+    """What Tenure observed and did. Only the operator writes it."""
 
     observed_generation: int = -1
-    """The metadata.generation that this status speaks of; -1: not reconciled yet."""
+    """The metadata.generation that this status describes. -1 means not reconciled yet."""
 
     conditions: list[Condition] = Field(default_factory=list, json_schema_extra=list_map("type"))
-    """Ready says whether the membership is in force."""
+    """Ready says whether the Membership is in force."""
 
     role: Role | None = None
     """The role in force."""
@@ -211,19 +212,19 @@ class MembershipStatus(Model):
     """The name by which Kubernetes knows the member."""
 
     capabilities: CapabilityLevels | None = None
-    """What the role opens."""
+    """What the role allows."""
 
     key_count: int | None = None
-    """How many keys of the member work."""
+    """Number of the member's working keys."""
 
     keys: list[ListedKey] | None = Field(default=None, max_length=MAX_LISTED_KEYS)
-    """The working keys; the first 50 by name."""
+    """The working keys, at most the first 50 by name."""
 
     waiting_keys: list[WaitingKey] | None = Field(default=None, max_length=MAX_LISTED_KEYS)
-    """Keys whose forRole names another role: they are issued once the member holds it; the first 50 by name."""
+    """Keys whose forRole names another role, at most the first 50 by name. They are issued once the member has it."""
 
     last_role_change: RoleChange | None = None
-    """The latest change of role, and the keys that it ended."""
+    """The latest role change, and the keys that it revoked."""
 
 
 def _role_manager(fields: Any) -> str | None:
@@ -244,15 +245,15 @@ class Membership(Resource):
     plural: ClassVar[str] = "memberships"
     short_name: ClassVar[str] = "mbr"
     description: ClassVar[str] = (
-        "A Membership says who belongs to an organization, with which role. Changing the role of a person ends every "
-        "key of that person, and of nobody else."
+        "A Membership says who belongs to an organization, and with which role. If you change the role of a person, "
+        "all keys of that person are revoked. Other members keep theirs."
     )
     columns: ClassVar[Sequence[Column]] = (
         Column("Role", ".spec.role", "The member's role"),
         Column("Subject", ".spec.subject.name", "Who the member is"),
-        Column("Keys", ".status.keyCount", "How many keys work", "integer"),
-        Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether the membership is in force"),
-        Column("Age", ".metadata.creationTimestamp", "Since when it exists", "date"),
+        Column("Keys", ".status.keyCount", "Number of working keys", "integer"),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether the Membership is in force"),
+        Column("Age", ".metadata.creationTimestamp", "Time since its creation", "date"),
         Column("Kind", ".spec.subject.kind", "User or ServiceAccount", wide=True),
         Column("Username", ".status.username", "The name by which Kubernetes knows the member", wide=True),
         Column("Last-Change", ".status.lastRoleChange.at", "When the role last changed", wide=True),
@@ -261,10 +262,10 @@ class Membership(Resource):
     selectable: ClassVar[Sequence[str]] = (".spec.subject.name", ".spec.role")
 
     spec: MembershipSpec
-    """Who belongs to which organization, with which role."""
+    """Who belongs to which organization, and with which role."""
 
     status: MembershipStatus = Field(default_factory=MembershipStatus)
-    """What Tenure saw and did; only the operator writes it."""
+    """What Tenure observed and did. Only the operator writes it."""
 
     role_manager: str | None = None
     """The field manager that set `spec.role`, from `metadata.managedFields`."""
@@ -278,5 +279,5 @@ class Membership(Resource):
 
     @property
     def is_person(self) -> bool:
-        """Whether the member is a person, whose keys end with the role."""
+        """Whether the member is a person, whose keys are revoked by a role change."""
         return self.spec.subject.kind is SubjectKind.USER

@@ -1,4 +1,4 @@
-"""Organization: the tenant, one per namespace, and the rules for its members' keys."""
+"""Organization: the tenant, one in each namespace, and the rules for its members' keys."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -48,7 +48,7 @@ Domain = Annotated[
     str,
     shaped(
         r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$",
-        "a domain in lower-case ASCII, such as acme.io",
+        "must be a domain in lower-case ASCII, for example acme.io",
         max_length=253,
     ),
 ]
@@ -56,93 +56,93 @@ MetadataPrefix = Annotated[
     str,
     shaped(
         r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/[-A-Za-z0-9_.]*$",
-        "a domain in lower case and a slash, such as acme.io/, and possibly the beginning of a name after it",
+        "must be a domain in lower case and a slash, for example acme.io/, and may continue with the start of a name",
         max_length=254,
     ),
 ]
 
 
 class DeniedTransition(Model):
-    """A role change that this organization doesn't allow."""
+    """A role change that the organization doesn't allow."""
 
     from_role: FromRole = Field(alias="from")
-    """The present role; None is a new member, "*" any role."""
+    """The present role. None means a new member, and "*" any role."""
 
     to_role: ToRole = Field(alias="to")
-    """The new role; "*" is any role."""
+    """The new role. "*" means any role."""
 
 
 class RoleChanges(Model):
     """Which role changes are allowed, and under which conditions."""
 
     when_keys_exist: WhenKeysExist | None = None
-    """What happens to a role change that ends working keys: Warn lets it pass with a warning that names them,
-    RequireAcknowledgement refuses it until the same write acknowledges these keys with the annotation
-    tenure.dev/acknowledge-key-deletion, Deny refuses it. Left out: the installation's default. It takes effect where
-    the webhooks are installed."""
+    """What happens to a role change that revokes working keys. Warn allows it, with a warning that names the keys.
+    RequireAcknowledgement rejects it until the same write acknowledges the keys with the annotation
+    tenure.dev/acknowledge-key-deletion. Deny rejects it. If omitted, the installation's default applies. It takes
+    effect only if the webhooks are installed."""
 
     deny: list[DeniedTransition] | None = Field(default=None, max_length=20)
-    """Transitions that aren't allowed. Left out: all are. It takes effect where the webhooks are installed."""
+    """Role changes that aren't allowed. If omitted, all are. It takes effect only if the webhooks are installed."""
 
 
 class KeyRules(Model):
     """Rules for the keys of this organization's members."""
 
     on_role_change: OnRoleChange | None = None
-    """What becomes of the ApiKey objects of a member whose role changed; token and Secret always go. Delete deletes
-    them. Revoke keeps them with Ready=False, reason RoleChanged. Auto, which also holds when the field is left out,
-    deletes them unless Argo CD or Flux manages them and would put them back under the new role unasked; then it
-    keeps them as Revoke does."""
+    """What becomes of the ApiKeys of a person whose role changes. The tokens are revoked and the Secrets are deleted in
+    any case. Delete deletes the ApiKeys. Revoke keeps them, with Ready=False and reason RoleChanged. Auto, the default,
+    deletes them, but keeps those that Argo CD or Flux manages, because the tool would recreate them, and they would be
+    issued under the new role without anyone's approval."""
 
     max_per_member: int | None = Field(default=None, ge=1, le=MAX_KEYS_PER_MEMBER)
-    """How many keys a member may have at a time, 1 to 1000. The newest over the limit waits with reason
-    QuotaExceeded. Left out: no limit."""
+    """Maximum number of keys of a member, 1 to 1000. Newer keys above the limit wait with reason QuotaExceeded. If
+    omitted, there is no limit."""
 
     require_expiry: bool | None = None
-    """Whether a key must have a ttl or expiresAt. One without waits with reason PolicyViolation."""
+    """Whether a key must have a ttl or expiresAt. A key without them waits with reason PolicyViolation."""
 
     max_ttl: Duration | None = Field(default=None, alias="maxTTL")
-    """The longest life of a key in hours, minutes and seconds, such as 8760h for a year (days are hours: 30 days are
-    720h). A key with a longer one waits with reason PolicyViolation; one without ttl and expiresAt is judged by
-    requireExpiry alone."""
+    """Maximum lifetime of a key in hours, minutes and seconds, for example 8760h for a year (30 days are 720h). A key
+    with a longer one waits with reason PolicyViolation. For a key without ttl and expiresAt, only requireExpiry
+    applies."""
 
     secret_metadata_prefixes: list[MetadataPrefix] | None = Field(
         default=None, max_length=20, json_schema_extra=LIST_SET
     )
-    """Prefixes, such as acme.io/, of the labels and annotations that ApiKeys may put on their Secrets with
-    secretTemplate. Left out: none. Prefixes of GitOps and backup tools never work."""
+    """Prefixes, for example acme.io/, of the labels and annotations that ApiKeys may set on their Secrets with
+    secretTemplate. If omitted, none are allowed. Prefixes of Kubernetes, GitOps and backup tools are never allowed."""
 
 
 class SuspendedMember(Model):
-    """A member whose keys don't work for the time being."""
+    """A member whose keys don't work while it is listed."""
 
     name: Name
     """Name of the Membership."""
 
     reason: str | None = Field(default=None, max_length=1024)
-    """Why, for people, such as an incident's number."""
+    """The reason, for example the number of an incident."""
 
 
 class OrganizationSpec(Model):
-    """The organization as its owners want it."""
+    """The organization as you want it."""
 
     rules: ClassVar[Sequence[Rule]] = (
         Rule(
             "!has(self.keys) || !has(self.keys.maxTTL) || duration(self.keys.maxTTL) > duration('0s')",
-            f"keys.maxTTL: must be longer than zero; {durations.MEANING}",
+            f"keys.maxTTL: must be longer than zero, in {durations.MEANING}",
             field=".keys.maxTTL",
         ),
     )
 
     display_name: str | None = Field(default=None, max_length=256)
-    """The organization's name for people."""
+    """The display name of the organization."""
 
     allowed_email_domains: list[Domain] | None = Field(default=None, max_length=50, json_schema_extra=LIST_SET)
-    """Domains, such as acme.io, that the e-mail addresses of new members must belong to. Left out: any. It takes
-    effect where the webhooks are installed."""
+    """Domains, for example acme.io, that e-mail addresses of new members must have. If omitted, any domain is allowed.
+    It takes effect only if the webhooks are installed."""
 
     deletion_protection: bool | None = None
-    """Whether deleting the organization is refused. It takes effect where the webhooks are installed."""
+    """Whether to reject the deletion of the Organization. It takes effect only if the webhooks are installed."""
 
     role_changes: RoleChanges | None = None
     """Which role changes are allowed, and under which conditions."""
@@ -151,18 +151,18 @@ class OrganizationSpec(Model):
     """Rules for the keys of this organization's members."""
 
     suspended: bool | None = None
-    """For emergencies: no key of the organization works while this is true, nothing is deleted, and taking it away
-    brings all keys back. Leave the field out of Git, so that self-heal doesn't revert it."""
+    """For emergencies: while this is true, no key of the organization works. Tenure deletes no object, and the keys
+    work again once you remove the field. Leave the field out of Git, so that self-heal doesn't revert it."""
 
     suspended_members: list[SuspendedMember] | None = Field(
         default=None, max_length=1000, json_schema_extra=list_map("name")
     )
-    """For emergencies: members whose keys don't work while they are listed here. Nothing is deleted. Leave the field
-    out of Git, so that self-heal doesn't revert it."""
+    """For emergencies: members whose keys don't work while they are listed here. Tenure deletes no object. Leave the
+    field out of Git, so that self-heal doesn't revert it."""
 
 
 class RoleCounts(Model):
-    """How many members hold each role."""
+    """Number of members with each role."""
 
     owner: int = 0
     """Members with the role Owner."""
@@ -181,90 +181,91 @@ class RoleCounts(Model):
 
 
 class KeyCounts(Model):
-    """How many keys there are, by what they can do at present."""
+    """Number of keys in each state."""
 
     valid: int = 0
     """Keys that work."""
 
     suspended: int = 0
-    """Keys that would work were they, their member or the organization not suspended."""
+    """Keys that don't work because they, their member or the organization are suspended."""
 
     waiting: int = 0
-    """Keys that were not issued yet, or wait to be issued again."""
+    """Keys that aren't issued yet, or wait to be reissued."""
 
     ended: int = 0
-    """Keys that don't work any more."""
+    """Keys that are revoked or expired."""
 
 
 class PolicyInForce(Model):
-    """The rules that hold, with the defaults for those that the spec leaves out."""
+    """The rules in force, with the defaults for those that the spec omits."""
 
     when_keys_exist: WhenKeysExist = WhenKeysExist.WARN
-    """What admission does with a role change that ends working keys."""
+    """What the webhooks do with a role change that revokes working keys."""
 
     on_role_change: OnRoleChange = OnRoleChange.AUTO
-    """What becomes of the ApiKey objects of a member whose role changed."""
+    """What becomes of the ApiKeys of a person whose role changes."""
 
     max_per_member: int | None = None
-    """How many keys a member may have at a time; left out where there is no limit."""
+    """Maximum number of keys of a member. Omitted if there is no limit."""
 
     require_expiry: bool = False
     """Whether a key must have a ttl or expiresAt."""
 
     max_ttl: str | None = Field(default=None, alias="maxTTL")
-    """The longest life of a key; left out where there is no limit."""
+    """Maximum lifetime of a key. Omitted if there is no limit."""
 
 
 class OrganizationStatus(Model):
-    """What Tenure saw and did; only the operator writes it."""
+    """What Tenure observed and did. Only the operator writes it."""
 
     observed_generation: int = -1
-    """The metadata.generation that this status speaks of; -1: not reconciled yet."""
+    """The metadata.generation that this status describes. -1 means not reconciled yet."""
 
     conditions: list[Condition] = Field(default_factory=list, json_schema_extra=list_map("type"))
-    """Ready says whether the organization is in force in its namespace, HasOwner whether anybody owns it."""
+    """Ready says whether the Organization is in force in its namespace. HasOwner says whether it has an Owner."""
 
     members: RoleCounts | None = None
-    """How many members hold each role."""
+    """Number of members with each role."""
 
     owners: list[str] | None = Field(default=None, max_length=50)
-    """Names of the Memberships with the role Owner; the first 50 by name."""
+    """Names of the Memberships with the role Owner, at most the first 50 by name."""
 
     keys: KeyCounts | None = None
-    """How many keys there are."""
+    """Number of keys in each state."""
 
     policy: PolicyInForce | None = None
-    """The rules that hold: the spec's, the installation's defaults, and the stricter where the installation has a
-    limit."""
+    """The rules in force: those of the spec, the installation's defaults, and the installation's limits if they are
+    stricter."""
 
 
 class Organization(Resource):
-    """The tenant: it owns its namespace, and its members hold roles and keys."""
+    """The tenant, with its members and keys in one namespace."""
 
     kind: ClassVar[str] = "Organization"
     plural: ClassVar[str] = "organizations"
     short_name: ClassVar[str] = "org"
     description: ClassVar[str] = (
-        "An Organization owns its namespace: its members are the Memberships there, its keys the ApiKeys. One per "
-        "namespace; of several the oldest is in force. The namespace is a vault, not a place for workloads: whoever "
-        "may create a pod there, or holds the built-in role edit, can read every key."
+        "An Organization is a tenant. Its members are the Memberships in its namespace, and its keys are the ApiKeys "
+        "there. A namespace can have one Organization. If there are several, the oldest is in force. Run no "
+        "workloads in the namespace, because everyone who may create a pod there, or has the built-in role edit, can "
+        "read every key."
     )
     columns: ClassVar[Sequence[Column]] = (
-        Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether the organization is in force"),
-        Column("Owners", ".status.members.owner", "How many members own it", "integer"),
-        Column("Members", ".status.members.total", "How many members it has", "integer"),
-        Column("Keys", ".status.keys.valid", "How many keys work", "integer"),
-        Column("Age", ".metadata.creationTimestamp", "Since when it exists", "date"),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether the Organization is in force"),
+        Column("Owners", ".status.members.owner", "Number of Owners", "integer"),
+        Column("Members", ".status.members.total", "Number of members", "integer"),
+        Column("Keys", ".status.keys.valid", "Number of working keys", "integer"),
+        Column("Age", ".metadata.creationTimestamp", "Time since its creation", "date"),
         Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why it is ready or not", wide=True),
         Column("Suspended", ".spec.suspended", "Whether all its keys are suspended", "boolean", wide=True),
-        Column("Policy", ".status.policy.whenKeysExist", "What a role change with keys meets", wide=True),
+        Column("Policy", ".status.policy.whenKeysExist", "What happens to a role change that revokes keys", wide=True),
     )
 
     spec: OrganizationSpec
-    """The organization as its owners want it."""
+    """The organization as you want it."""
 
     status: OrganizationStatus = Field(default_factory=OrganizationStatus)
-    """What Tenure saw and did; only the operator writes it."""
+    """What Tenure observed and did. Only the operator writes it."""
 
     def suspends(self, membership: str) -> bool:
         """Whether the keys of a member don't work for the time being."""
@@ -273,6 +274,6 @@ class Organization(Resource):
 
 
 def count_roles(roles: Sequence[Role]) -> RoleCounts:
-    """How many members hold each role."""
+    """Number of members with each role."""
     counts = {role.value.lower(): roles.count(role) for role in Role}
     return RoleCounts(**counts, total=len(roles))
