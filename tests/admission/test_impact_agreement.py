@@ -160,6 +160,6 @@ def test_verdict_and_keys_are_the_same_in_the_pull_request_and_in_the_cluster(ap
 
 def essence(refusal: str) -> str:
     """What a refusal shares with the cluster's: of the last owner and of the schema each has words of its own."""
-    if "must keep an owner" in refusal:
+    if "must keep an Owner" in refusal:
         return "is the only Owner of Organization acme"
     return "subject: can't be changed" if "subject: can't be changed" in refusal else refusal

@@ -98,7 +98,7 @@ def test_a_key_that_is_only_in_the_cluster_is_named_by_its_public_id(repository:
         name: repository.team.world.key(name)["status"]["keyId"] for name in ("by-hand", "ci-deploy", "laptop")
     }
     place = f"Secret {repository.team.namespace}/by-hand   {live[1]['alice']['keyIds']['by-hand']}"
-    assert f"  ends      by-hand     {place}" in repository.impact("--live").stdout.splitlines()
+    assert f"  revoked   by-hand     {place}" in repository.impact("--live").stdout.splitlines()
 
 
 def test_what_it_asks_for_is_what_the_webhook_accepts(repository: Repository) -> None:
@@ -121,7 +121,7 @@ def test_a_removed_members_keys_that_stay_in_the_cluster_are_said(repository: Re
     _, changes = repository.changes("--live")
     assert changes["alice"]["ends"] == ["by-hand", "ci-deploy", "laptop"]
     assert changes["alice"]["leftBehind"]["by-hand"] == ""
-    assert "by-hand stays in the cluster and will wait for ever: remove it too" in repository.impact("--live").stdout
+    assert "ApiKey by-hand is still in the cluster. Remove it too" in repository.impact("--live").stdout
 
 
 def test_the_cluster_says_which_role_and_which_acknowledgement_were_there(repository: Repository) -> None:

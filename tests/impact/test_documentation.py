@@ -96,7 +96,7 @@ def test_a_change_that_is_acknowledged_is_commented_on_and_passes(runner: Runner
     runner.merge({**BASE, A: with_role(ALICE, "Viewer", BOTH)}, BASE)
     assert runner.run().returncode == 0
     assert runner.comment is not None
-    assert "**2 keys end**" in runner.comment
+    assert "**2 keys revoked**" in runner.comment
 
 
 def test_a_manifest_that_cant_be_understood_fails_without_a_comment(runner: Runner) -> None:

@@ -57,7 +57,7 @@ def test_it_ends_what_was_issued_before_and_nothing_else(
     said = owner.run("--issued-before", moment, "--namespace", world.api.namespace, "--yes")
 
     assert said.stderr == ""
-    assert said.stdout.splitlines()[-1] == f"2 keys issued before {moment} ended"
+    assert said.stdout.splitlines()[-1] == f"2 keys issued before {moment} revoked"
     assert set(rows(said.stdout)) == {"ci", "laptop"}
     namespace, name, shown, of, issued, result = rows(said.stdout)["laptop"]
     assert (namespace, name, shown, of, result) == (world.api.namespace, "laptop", key_id, "alice", "ended")
@@ -68,7 +68,7 @@ def test_it_ends_what_was_issued_before_and_nothing_else(
     for key in ("ci", "laptop"):
         world.wait_gone("secrets", key, within=PATIENCE)
     again = owner.run("--issued-before", moment, "--namespace", world.api.namespace, "--yes")
-    assert again.stdout == f"0 keys issued before {moment} ended\n"
+    assert again.stdout == f"0 keys issued before {moment} revoked\n"
 
 
 def test_a_key_that_git_holds_comes_back_with_a_new_token(
@@ -76,7 +76,7 @@ def test_a_key_that_git_holds_comes_back_with_a_new_token(
 ) -> None:
     scope = ("--issued-before", moment, f"--namespace={world.api.namespace}", "--yes")
     said = rows(owner.run(*scope).stdout)
-    assert said["ci"][5] == "ended; comes back from Git with a new token (argocd.argoproj.io/tracking-id)"
+    assert said["ci"][5] == "revoked; Git recreates it with a new token (argocd.argoproj.io/tracking-id)"
     assert said["robot"][5] == "ended"
     world.create(marked(api_key("ci", "alice"), annotations=ARGO_CD))  # As self-heal does.
     new = world.issue("ci", within=PATIENCE)["ci"]
@@ -100,7 +100,7 @@ def test_a_dry_run_prints_and_changes_nothing(world: World, owner: Caller, befor
     bodies = world.api.list("apikeys")
     said = owner.run("--issued-before", "0s", f"--namespace={world.api.namespace}", "--dry-run")
     assert {name: row[5].split(";")[0] for name, row in rows(said.stdout).items()} == dict.fromkeys(
-        OLD, "would be ended"
+        OLD, "would be revoked"
     )
     document = json_of(
         owner.run("--issued-before", "0s", f"--namespace={world.api.namespace}", "--dry-run", "-o", "json")
@@ -127,7 +127,7 @@ def test_one_member_and_some_namespaces(world: World, owner: Caller, before: dic
 def test_a_mistyped_name_is_not_taken_for_success(world: World, owner: Caller, before: dict[str, Token]) -> None:
     where = f"--namespace={world.api.namespace}"
     said = owner.run("--issued-before=0s", where, "--membership=deploi", "--yes").stderr
-    assert said == f"tenure: namespace {world.api.namespace} has no ApiKey of a member deploi; is the name right?\n"
+    assert said == f"tenure: namespace {world.api.namespace} has no ApiKey of member deploi. Check the name.\n"
     assert world.verdict(before["robot"]) == "Valid"
     said = owner.refused("--issued-before=0s", where, "--membership=robot,status.keyId=x", "--yes", code=2)
     assert "is not a valid Membership name" in said
@@ -139,7 +139,8 @@ def test_without_a_terminal_it_asks_for_yes_and_ends_nothing(
 ) -> None:
     said = owner.refused("--issued-before=0s", f"--namespace={world.api.namespace}")
     assert said == (
-        "tenure: no key is ended: there is no terminal to ask in; add --yes, or look first with --dry-run\n"
+        "tenure: No key was revoked, because there is no terminal to ask you. Add --yes, or list the keys with "
+        "--dry-run\n"
     )
     assert world.verdict(before["robot"]) == "Valid"
 
@@ -149,7 +150,7 @@ def test_in_a_terminal_it_names_the_keys_and_asks(
     world: World, owner: Caller, before: dict[str, Token], answer: str
 ) -> None:
     code, seen, out = at_terminal(owner, answer, "--issued-before=0s", f"--namespace={world.api.namespace}")
-    assert "End 3 keys in 1 namespace? [y/N]:" in seen
+    assert "Revoke 3 keys in 1 namespace? [y/N]:" in seen
     for key in OLD:
         assert f"{world.api.namespace}  {key}" in seen
     if answer == "y":
@@ -216,17 +217,16 @@ def test_who_may_not_revoke_is_told_what_is_missing(
     person = caller(judged.plane, namespace, role, tmp_path)
     said = person.refused("--issued-before=0s", f"--namespace={namespace}", "--yes")
     assert said == (
-        f"tenure: you may not revoke apikeys.tenure.dev in namespace {namespace}. An Owner may, in the organization's "
-        "namespace (ClusterRole tenure-owner), and so may a cluster administrator. No key is ended\n"
+        f"tenure: No key was revoked: you lack revoke on apikeys.tenure.dev in namespace {namespace}. Owners have "
+        "these rights in their organization's namespace (ClusterRole tenure-owner), and so have cluster "
+        "administrators\n"
     )
     assert world.verdict(before["robot"]) == "Valid"
 
 
 def test_an_owner_has_to_name_the_namespace(world: World, owner: Caller, before: dict[str, Token]) -> None:
     said = owner.refused("--issued-before=0s", "--yes")
-    assert (
-        "you may not list, delete, revoke apikeys.tenure.dev in all namespaces; name those where you may with" in said
-    )
+    assert "you lack list, delete, revoke on apikeys.tenure.dev in all namespaces. Name the namespaces" in said
     said = owner.refused("--issued-before=0s", f"--namespace={world.api.namespace}", "--namespace=default", "--yes")
     assert "in namespace default" in said
     assert world.verdict(before["robot"]) == "Valid"
@@ -235,7 +235,7 @@ def test_an_owner_has_to_name_the_namespace(world: World, owner: Caller, before:
 def test_a_moment_must_be_one_that_was(world: World, owner: Caller) -> None:
     where = f"--namespace={world.api.namespace}"
     said = owner.refused("--issued-before=2126-01-01T00:00:00Z", where, "--yes")
-    assert "--issued-before: 2126-01-01T00:00:00Z is still to come" in said
+    assert "--issued-before: 2126-01-01T00:00:00Z is in the future" in said
     assert "write 0s for all keys" in said
     for text in ("yesterday", "2d", "2026-01-01"):
         assert "or how long ago such as 2h" in owner.refused("--issued-before", text, where, "--yes", code=2)
@@ -246,9 +246,9 @@ def test_a_moment_must_be_one_that_was(world: World, owner: Caller) -> None:
     [
         (
             {"issued": {"at": "2126-01-01T00:00:00Z"}},
-            "unclear: its time of issue, 2126-01-01T00:00:00Z, is still to come",
+            "unclear: its time of issue, 2126-01-01T00:00:00Z, is in the future",
         ),
-        ({"issued": None}, "unclear: its status names a Secret and no time of issue"),
+        ({"issued": None}, "unclear: its status names a Secret but has no time of issue"),
     ],
     ids=["in the future", "no time of issue"],
 )

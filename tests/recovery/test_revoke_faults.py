@@ -112,7 +112,7 @@ def test_an_instant_leaves_what_a_clock_that_is_ahead_stamped_and_says_so(
     found = json_of(person.run(*options, code=2))
     assert found["keys"] == []
     assert {one["name"] for one in found["unclear"]} == set(KEYS)
-    assert all("is by a clock that is ahead of" in one["doubt"] for one in found["unclear"])
+    assert all("is later than the API server's clock" in one["doubt"] for one in found["unclear"])
     assert {world.verdict(token) for token in tokens.values()} == {"Valid"}
 
 
@@ -152,7 +152,7 @@ def test_one_that_is_refused_holds_no_other_up_and_is_named(
     path = f"/apis/tenure.dev/v1alpha1/namespaces/{world.api.namespace}/apikeys/ci"
     error = f"DELETE {path}: somebody's policy says no"
     assert json_of(result)["keys"][0]["error"] == error
-    assert result.stderr == f"tenure: 1 key not ended: {error}\n"
+    assert result.stderr == f"tenure: 1 key not revoked: {error}\n"
     assert [world.verdict(tokens[name]) for name in KEYS] == ["Valid", "NotFound", "NotFound"]
     proxy.reset()
     said = person.run(*scope(world)).stdout
@@ -188,7 +188,7 @@ def test_a_page_that_fails_ends_nothing(world: World, proxy: Proxy, person: Call
 
     proxy.on_request = refuse
     said = person.refused(*scope(world))
-    assert said.startswith("tenure: no key is ended: the API server at ")
+    assert said.startswith("tenure: No key was revoked: the API server at ")
     assert "etcd is slow" in said
     assert proxy.writes("apikeys") == []
     assert {world.verdict(token) for token in tokens.values()} == {"Valid"}

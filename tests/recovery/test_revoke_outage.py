@@ -106,7 +106,7 @@ def test_an_interrupted_run_says_what_is_ended_and_the_next_one_ends_the_rest(
     left = [name for name, result in results.items() if result == "Left"]
     assert len(results) == MANY
     assert set(results.values()) == {"Ended", "Left"}
-    assert err == f"tenure: {len(left)} keys not ended: interrupted; run it again\n"
+    assert err == f"tenure: {len(left)} keys not revoked: interrupted. Run the command again\n"
     assert names(plane, "interrupted") == set(left)
     assert person.results(*ALL, "-n", "interrupted") == dict.fromkeys(left, "Ended")
     assert names(plane, "interrupted") == set()
@@ -136,7 +136,7 @@ def test_an_api_server_that_goes_away_ends_the_run_with_a_list_of_what_is_left(
         error.startswith(f"DELETE /apis/tenure.dev/v1alpha1/namespaces/away/apikeys/{name}: ")
         for name, error in errors.items()
     )
-    assert said.startswith(f"tenure: no key is ended: the API server at {plane.server} doesn't answer: ")
+    assert said.startswith(f"tenure: No key was revoked: the API server at {plane.server} doesn't answer: ")
     assert set(rest.values()) == {"Ended"}
     assert set(rest).isdisjoint(name for name, result in results.items() if result == "Ended")
     assert {name for name, result in results.items() if result == "Left"} <= set(rest)
@@ -147,5 +147,5 @@ def test_a_missing_definition_is_said(plane: ControlPlane) -> None:
     plane.kubectl("delete", "crd", f"{ApiKey.plural}.tenure.dev", "--timeout=300s")
     said = Caller(plane.kubeconfig).refused(*ALL)
     plane.apply_crds(CRDS)
-    assert f"the cluster at {plane.server} has no ApiKeys; is Tenure installed there?" in said
+    assert f"the cluster at {plane.server} has no Tenure. Check KUBECONFIG." in said
     assert json_of(Caller(plane.kubeconfig).run(*ALL, "-o", "json"))["keys"] == []

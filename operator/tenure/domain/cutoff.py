@@ -47,7 +47,7 @@ class Cutoff:
         end = _end_of_second(now)
         moment = end - given if isinstance(given, timedelta) else _rounded_up(given)
         if moment > end:
-            raise ValueError(f"{format_time(moment)} is still to come: the API server's clock says {format_time(now)}")
+            raise ValueError(f"{format_time(moment)} is in the future (the API server's clock says {format_time(now)})")
         return cls(moment, now, everything=given == timedelta())
 
     def judge(self, api_key: ApiKey) -> tuple[Age, str]:
@@ -61,20 +61,20 @@ class Cutoff:
         if status.secret_uid is None:
             if status.observed_generation == api_key.metadata.generation:
                 return Age.NONE, ""
-            return Age.UNCLEAR, "Tenure hasn't looked at it as it stands, and may have made a token for it"
+            return Age.UNCLEAR, "Tenure hasn't reconciled its latest change yet, and may have issued a token for it"
         if stamp is None:
-            return Age.UNCLEAR, "its status names a Secret and no time of issue"
+            return Age.UNCLEAR, "its status names a Secret but has no time of issue"
         return self._judge_issue(stamp.at)
 
     def _judge_issue(self, at: datetime) -> tuple[Age, str]:
         if at > self.now + CLOCKS_DIFFER:
-            return Age.UNCLEAR, f"its time of issue, {format_time(at)}, is still to come"
+            return Age.UNCLEAR, f"its time of issue, {format_time(at)}, is in the future"
         if self.everything or at < self.moment:
             return Age.BEFORE, ""
         if self._is_since(at):
             return Age.NONE, ""
         clock = format_time(self.now)
-        return Age.UNCLEAR, f"its time of issue, {format_time(at)}, is by a clock that is ahead of {clock}"
+        return Age.UNCLEAR, f"its time of issue, {format_time(at)}, is later than the API server's clock, {clock}"
 
     def has_other_token(self, found: ApiKey, meant: ApiKey) -> bool:
         """Whether a key has had a new token since it was looked at as `meant`, so that nothing is left to be ended."""

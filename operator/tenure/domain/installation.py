@@ -55,12 +55,12 @@ class Limits:
         for part in filter(None, (part.strip() for part in text.split(","))):
             name, _, value = (piece.strip() for piece in part.partition("="))
             if name not in known:
-                raise ValueError(f"{name!r} is no limit; known are {', '.join(known)}, such as maxTTL=8760h")
+                raise ValueError(f"{name!r} isn't a limit. Use {', '.join(known)}, for example maxTTL=8760h")
             attribute, read = known[name]
             try:
                 values[attribute] = read(value)
             except ValueError as error:
-                raise ValueError(f"{name}: {value!r} is not allowed: {error}") from error
+                raise ValueError(f"{name}: {value!r} isn't allowed: {error}") from error
         return cls(**values)  # type: ignore[arg-type]
 
 
@@ -116,17 +116,17 @@ def _duration(text: str) -> str:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MAX_KEYS_PER_MEMBER:
-        raise ValueError(f"write a number from 1 to {MAX_KEYS_PER_MEMBER}")
+        raise ValueError(f"it must be a number from 1 to {MAX_KEYS_PER_MEMBER}")
     return int(text)
 
 
 def _truth(text: str) -> bool:
     if text not in ("true", "false"):
-        raise ValueError("write true or false")
+        raise ValueError("it must be true or false")
     return text == "true"
 
 
 def _when_keys_exist(text: str) -> WhenKeysExist:
     if text not in set(WhenKeysExist):
-        raise ValueError(f"write {', '.join(WhenKeysExist)}")
+        raise ValueError(f"it must be one of {', '.join(WhenKeysExist)}")
     return WhenKeysExist(text)

@@ -10,7 +10,7 @@ from tenure.domain.impact.compare import Comparison, Dissolution, Impact
 from tenure.domain.policy import WhenKeysExist
 from tenure.impact.formats import OutputFormat
 
-_NOTHING = "no Membership changes"
+_NOTHING = "No Membership changes"
 
 
 def as_text(comparison: Comparison) -> str:
@@ -24,7 +24,7 @@ def as_markdown(comparison: Comparison) -> str:
     """A comment on a pull request."""
     if not comparison.members and not comparison.organizations:
         return f"**Tenure:** {_NOTHING}.\n"
-    lines = ["### Tenure: what this change does to keys", "", "| Member | Change | Ends | Goes on | Stays |"]
+    lines = ["### Tenure: what this change does to keys", "", "| Member | Change | Revoked | Reissued | Unchanged |"]
     lines.append("| --- | --- | --- | --- | --- |")
     for impact in comparison.members:
         names = [_quoted(group, impact.key_ids) for group in (impact.ends, impact.goes_on, impact.stays)]
@@ -90,9 +90,9 @@ def _block(impact: Impact) -> Iterator[str]:
     width = max((len(name) for name in (*impact.ends, *impact.goes_on)), default=0)
     secret = f"Secret {impact.member.namespace}/"
     for name in impact.ends:
-        yield f"  ends      {name:<{width}}   {secret}{name}   {impact.key_ids.get(name, '')}".rstrip()
+        yield f"  revoked   {name:<{width}}   {secret}{name}   {impact.key_ids.get(name, '')}".rstrip()
     for name in impact.goes_on:
-        yield f"  goes on   {name:<{width}}   {secret}{name}   new token, the rights of {impact.new_role}"
+        yield f"  reissued  {name:<{width}}   {secret}{name}   new token, with the rights of {impact.new_role}"
     for remark in _remarks(impact):
         yield f"  {remark}"
 
@@ -101,16 +101,16 @@ def _removal(gone: Dissolution) -> Iterator[str]:
     yield _headed(f"{gone.organization}  Organization removed", gone.file)
     width = max((len(name) for name in gone.ends), default=0)
     for name in gone.ends:
-        yield f"  ends      {name:<{width}}   Secret {gone.organization.namespace}/{name}"
+        yield f"  revoked   {name:<{width}}   Secret {gone.organization.namespace}/{name}"
     for complaint in _complaints(gone):
         yield f"  {complaint}"
 
 
 def _complaints(gone: Dissolution) -> Iterator[str]:
     if gone.stranded:
-        yield f"{join_names(gone.stranded)} stay without an organization: remove them too"
+        yield f"Memberships without an Organization afterwards: {join_names(gone.stranded)}. Remove them too."
     for refusal in gone.refusals:
-        yield f"refused: {refusal}"
+        yield f"rejected: {refusal}"
 
 
 def _headed(head: str, file: str) -> str:
@@ -135,21 +135,21 @@ def _change(impact: Impact) -> str:
 def _remarks(impact: Impact, code: str = "") -> Iterator[str]:
     """What there is to say in sentences; `code` is put around what is to be copied."""
     if impact.stays and impact.new_role is not None and not impact.is_person:
-        goes = "1 key goes" if len(impact.stays) == 1 else f"{len(impact.stays)} keys go"
-        yield f"service account: {goes} on, with the rights of {impact.new_role}"
+        keys = "1 key" if len(impact.stays) == 1 else f"{len(impact.stays)} keys"
+        yield f"service account: keeps {keys}, with the rights of {impact.new_role}"
     for name, file in impact.left_behind.items():
         place = f"in {file}" if file else "in the cluster"
-        yield f"{name} stays {place} and will wait for ever: remove it too"
+        yield f"ApiKey {name} is still {place}. Remove it too, because its Membership is gone."
     if impact.remark:
         yield impact.remark
     for refusal in impact.refusals:
-        yield f"refused: {refusal}"
+        yield f"rejected: {refusal}"
     if impact.acknowledgement is not None:
         line = f'{code}{ANNOTATION}: "{impact.acknowledgement}"{code}'
         yield from [impact.flaw] if impact.flaw else []
-        yield f"not acknowledged; add the annotation   {line}"
+        yield f"not acknowledged. Add this annotation:   {line}"
         if impact.when_keys_exist is WhenKeysExist.WARN:
-            yield "the organization only warns (whenKeysExist: Warn): as it is, it is stored, and the keys end"
+            yield "The organization only warns (whenKeysExist: Warn), so the change is allowed without the annotation."
 
 
 def _summary(comparison: Comparison) -> str:
@@ -157,12 +157,12 @@ def _summary(comparison: Comparison) -> str:
     missing = sum(one.acknowledgement is not None for one in members)
     refused = sum(map(bool, [*(one.refusals for one in members), *(one.refusals for one in organizations)]))
     ended = sum(map(len, [*(one.ends for one in members), *(one.ends for one in organizations)]))
-    parts = ["1 key ends" if ended == 1 else f"{ended or 'no'} keys end"]
+    parts = ["1 key revoked" if ended == 1 else f"{ended or 'no'} keys revoked"]
     if missing:
         parts.append(f"{missing} change{'s' if missing > 1 else ''} not acknowledged")
     if refused:
-        parts.append(f"{refused} change{'s' if refused > 1 else ''} refused")
-    return "; ".join(parts)
+        parts.append(f"{refused} change{'s' if refused > 1 else ''} rejected")
+    return ", ".join(parts)
 
 
 REPORTS: Mapping[OutputFormat, Callable[[Comparison], str]] = {

@@ -35,12 +35,12 @@ def revision_files(revision: str, suffixes: Sequence[str]) -> Iterator[tuple[str
 
 def _git(revision: str, arguments: Sequence[str], standard_input: bytes = b"") -> bytes:
     if revision.startswith("-"):
-        raise BadInputError("that is an option, and no git revision")
+        raise BadInputError("this is an option and not a git revision")
     try:
         done = subprocess.run(["git", *arguments], input=standard_input, capture_output=True, check=False)  # noqa: S603, S607 - a list, no shell
     except OSError as error:
-        raise BadInputError(f"no such folder, and git can't be run: {error}") from error
+        raise BadInputError(f"there is no such folder, and git can't be run: {error}") from error
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise BadInputError(f"neither a folder nor a git revision: {said[-1] if said else 'git failed'}")
+        raise BadInputError(f"this is neither a folder nor a git revision: {said[-1] if said else 'git failed'}")
     return done.stdout

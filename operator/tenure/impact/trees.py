@@ -70,7 +70,7 @@ def _text(name: str, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadInputError(f"{name}: not UTF-8: {error}") from error
+        raise BadInputError(f"{name}: the file isn't UTF-8: {error}") from error
 
 
 def _documents(files: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -79,7 +79,7 @@ def _documents(files: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Mapping[
         try:
             documents = list(yaml.load_all(text, Loader=_Loader))
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise BadInputError(f"{name}: no YAML: {' '.join(str(error).split())}") from error
+            raise BadInputError(f"{name}: invalid YAML: {' '.join(str(error).split())}") from error
         for document in documents:
             if isinstance(document, Mapping):
                 items = document.get("items") if document.get("kind") == "List" else [document]
@@ -97,7 +97,7 @@ def _tree(documents: Iterable[tuple[str, Mapping[str, Any]]], namespace: str) ->
         parsed = _parse(file, resource, document, namespace)
         address = Address(parsed.namespace, parsed.name)
         if (resource.kind, address) in files:
-            raise BadInputError(f"{file}: {resource.kind} {address} stands in {files[resource.kind, address]} too")
+            raise BadInputError(f"{file}: {resource.kind} {address} is also in {files[resource.kind, address]}")
         objects[resource][address] = parsed
         files[resource.kind, address] = file
         annotations = document["metadata"].get("annotations") or {}
@@ -115,9 +115,9 @@ def _parse(file: str, resource: type[Resource], document: Mapping[str, Any], nam
     what = f"{file}: {resource.kind} {place}/{metadata['name']}"
     for field in ("labels", "annotations"):
         if not isinstance(metadata.get(field) or {}, Mapping):
-            raise BadInputError(f"{what}: metadata.{field}: names and their values are expected")
+            raise BadInputError(f"{what}: metadata.{field}: must be a map of names and values")
     for field in unknown_fields(resource, document):
-        raise BadInputError(f"{what}: {field}: no such field")
+        raise BadInputError(f"{what}: {field}: unknown field")
     kept = {
         "name": metadata["name"],
         "namespace": place,
@@ -150,7 +150,7 @@ class _Loader(yaml.SafeLoader):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", node.start_mark)
         return super().construct_mapping(node, deep)
 
 

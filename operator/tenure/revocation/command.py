@@ -1,4 +1,4 @@
-"""The command: look, ask, end, and say what became of each key."""
+"""The command: list keys, ask, revoke, and report the result of each key."""
 
 import asyncio
 import signal
@@ -22,23 +22,23 @@ SHOWN_BEFORE_ASKING = 20
 
 
 def revoke(options: RevokeOptions) -> int:
-    """End the keys that are meant, and return the exit code.
+    """Revoke the keys that are meant, and return the exit code.
 
     Raises:
-        RevocationError: nothing was ended; the text says why.
+        RevocationError: no key was revoked. The text says why.
         StartRefusedError: there is no cluster to talk to.
     """
     scope = Scope(parse_moment(options.issued_before), options.namespaces, options.membership)
     may_ask = sys.stdin.isatty() and sys.stderr.isatty()
     if not (options.dry_run or options.yes or may_ask):
         raise RevocationError(
-            "no key is ended: there is no terminal to ask in; add --yes, or look first with --dry-run"
+            "No key was revoked, because there is no terminal to ask you. Add --yes, or list the keys with --dry-run"
         )
     report = Report(asyncio.run(_look(scope)), options.dry_run)
     _warn_of_empty_places(report.survey, scope)
     if not options.dry_run and report.survey.keys:
         if not options.yes and not _is_confirmed(report.survey):
-            typer.echo("no key is ended", err=True)
+            typer.echo("No key was revoked.", err=True)
             return NOT_DONE
         asyncio.run(_end(report))
     typer.echo(report.as_json() if options.output is OutputFormat.JSON else report.as_text(), nl=False)
@@ -86,7 +86,7 @@ def _progress(length: int, outcomes: list[Outcome]) -> Iterator[Callable[[Outcom
     if not sys.stderr.isatty():
         yield outcomes.append
         return
-    with typer.progressbar(length=length, label="ending keys", show_pos=True, file=sys.stderr) as bar:
+    with typer.progressbar(length=length, label="Revoking keys", show_pos=True, file=sys.stderr) as bar:
 
         def note(outcome: Outcome) -> None:
             outcomes.append(outcome)
@@ -100,14 +100,14 @@ def _is_confirmed(found: Survey) -> bool:
     namespaces = len({key.namespace for key in found.keys})
     where = f"in {namespaces} namespace{'s' * (namespaces != 1)}"
     # Not typer's own question, of which a part goes to standard output.
-    typer.echo(f"End {count(len(found.keys))} {where}? [y/N]: ", err=True, nl=False)
+    typer.echo(f"Revoke {count(len(found.keys))} {where}? [y/N]: ", err=True, nl=False)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _warn_of_empty_places(found: Survey, scope: Scope) -> None:
     """A mistyped name finds nothing, and nothing must not look like success."""
-    whose = f" of a member {scope.membership}" if scope.membership else ""
+    whose = f" of member {scope.membership}" if scope.membership else ""
     for place, number in found.looked_at.items():
         if number == 0 and (place or whose):
             where = f"namespace {place} has" if place else "there is"
-            typer.echo(f"tenure: {where} no ApiKey{whose}; is the name right?", err=True)
+            typer.echo(f"tenure: {where} no ApiKey{whose}. Check the name.", err=True)

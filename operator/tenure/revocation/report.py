@@ -1,4 +1,4 @@
-"""What was ended, what wasn't and why, as a table for people or JSON for programs."""
+"""What was revoked, what wasn't and why, as a table for people or JSON for programs."""
 
 import json
 from collections import Counter
@@ -39,8 +39,8 @@ class Report:
     def complaint(self) -> str:
         """Why not every key is ended, in one line; empty: every one is."""
         errors = [outcome.error for outcome in self.unfinished if outcome.error]
-        why = errors[0] if errors else "interrupted; run it again"
-        return f"{count(len(self.unfinished))} not ended: {why}" if self.unfinished else ""
+        why = errors[0] if errors else "interrupted. Run the command again"
+        return f"{count(len(self.unfinished))} not revoked: {why}" if self.unfinished else ""
 
     @property
     def _results(self) -> list[tuple[ApiKey, Outcome | None]]:
@@ -63,16 +63,17 @@ class Report:
         """How many keys, and what to do about the rest."""
         before = f"issued before {format_time(self.survey.cutoff.moment)}"
         if self.dry_run:
-            said = [f"{count(len(self.survey.keys))} {before} would be ended"]
+            said = [f"{count(len(self.survey.keys))} {before} would be revoked"]
         else:
             fates = Counter(outcome.fate for outcome in self.outcomes)
-            said = [f"{count(fates[Fate.ENDED])} {before} ended"]
-            said += [f"{fates[Fate.REISSUED]} had a new token already"] * bool(fates[Fate.REISSUED])
+            said = [f"{count(fates[Fate.ENDED])} {before} revoked"]
+            said += [f"{fates[Fate.REISSUED]} already had a new token"] * bool(fates[Fate.REISSUED])
             left = fates[Fate.FAILED] + fates[Fate.LEFT]
-            said += [f"{left} not ended: run it again"] * bool(left)
+            said += [f"{left} not revoked: run the command again"] * bool(left)
         if self.survey.unclear:
             said.append(
-                f"{len(self.survey.unclear)} unclear: look, and in doubt `kubectl delete apikey NAME -n NAMESPACE`"
+                f"{len(self.survey.unclear)} unclear: check them, and if in doubt run `kubectl delete apikey NAME -n "
+                "NAMESPACE`"
             )
         return "; ".join(said)
 
@@ -98,7 +99,7 @@ def count(number: int) -> str:
 def preview(keys: Sequence[ApiKey], most: int) -> str:
     """A table of the first keys, and how many more there are."""
     rows = [_row(key, _return(key).removeprefix("; ")) for key in keys[:most]]
-    more = f"… and {len(keys) - most} more; --dry-run names them all\n" if len(keys) > most else ""
+    more = f"… and {len(keys) - most} more. --dry-run lists all of them\n" if len(keys) > most else ""
     return _table([("NAMESPACE", "KEY", "KEY ID", "MEMBER", "ISSUED", ""), *rows]) + more
 
 
@@ -110,21 +111,21 @@ def _row(key: ApiKey, result: str) -> tuple[str, ...]:
 
 def _result(key: ApiKey, outcome: Outcome | None) -> str:
     if outcome is None:
-        return f"would be ended{_return(key)}"
+        return f"would be revoked{_return(key)}"
     match outcome.fate:
         case Fate.ENDED:
-            return f"ended{_return(key)}"
+            return f"revoked{_return(key)}"
         case Fate.REISSUED:
-            return "has a new token already"
+            return "already has a new token"
         case Fate.FAILED:
-            return f"not ended: {outcome.error}"
+            return f"not revoked: {outcome.error}"
         case Fate.LEFT:
-            return "not ended: not tried any more"
+            return "not revoked: not attempted"
 
 
 def _return(key: ApiKey) -> str:
     mark = key.metadata.gitops_mark
-    return f"; comes back from Git with a new token ({mark})" if mark else ""
+    return f"; Git recreates it with a new token ({mark})" if mark else ""
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -75,17 +75,19 @@ async def survey(cluster: Cluster, scope: Scope) -> Survey:
     try:
         found = await _survey(cluster, scope)
     except ValueError as error:
-        raise RevocationError(f"--issued-before: {error}; write 0s for all keys") from error
+        raise RevocationError(f"--issued-before: {error}. Use 0s to revoke all keys") from error
     except KindNotServedError as error:
         raise RevocationError(
-            f"the cluster at {server} has no ApiKeys; is Tenure installed there? ({error})"
+            f"No key was revoked: the cluster at {server} has no Tenure. Check KUBECONFIG. ({error})"
         ) from error
     except UnauthorizedError as error:
-        raise RevocationError(f"the API server at {server} refuses the credentials: {error}") from error
+        raise RevocationError(
+            f"No key was revoked: the API server at {server} rejects your credentials: {error}"
+        ) from error
     except UnavailableError as error:
-        raise RevocationError(f"no key is ended: the API server at {server} doesn't answer: {error}") from error
+        raise RevocationError(f"No key was revoked: the API server at {server} doesn't answer: {error}") from error
     except ApiError as error:
-        raise RevocationError(f"no key is ended: {error}") from error
+        raise RevocationError(f"No key was revoked: {error}") from error
     found.keys.sort(key=lambda key: (key.namespace, key.name))
     found.unclear.sort(key=lambda key: (key.namespace, key.name))
     return found
@@ -142,8 +144,10 @@ def _malformed(body: Mapping[str, Any], doubt: str) -> Unclear:
 async def _check_rights(cluster: Cluster, place: str | None) -> None:
     missing = [verb for verb in NEEDED.verbs if not await is_allowed(cluster, place or "", NEEDED, verb)]
     if missing:
-        where = f"in namespace {place}" if place else "in all namespaces; name those where you may with --namespace"
+        where = f"in namespace {place}" if place else "in all namespaces"
+        advice = "" if place else " Name the namespaces in which you have them with --namespace."
         raise RevocationError(
-            f"you may not {', '.join(missing)} {NEEDED.resource}.{GROUP} {where}. An Owner may, in the organization's "
-            "namespace (ClusterRole tenure-owner), and so may a cluster administrator. No key is ended"
+            f"No key was revoked: you lack {', '.join(missing)} on {NEEDED.resource}.{GROUP} {where}.{advice} Owners "
+            "have these rights in their organization's namespace (ClusterRole tenure-owner), and so have cluster "
+            "administrators"
         )

@@ -109,7 +109,7 @@ async def apply_member(cluster: Cluster, old: Body | None, new: Body | None, imp
     answer = (await cluster.decide(Membership, old, new)).judgement
     assert answer.allowed != impact.is_refused, answer.message
     for refusal in impact.refusals:
-        is_last_owner = "must keep an owner" in refusal
+        is_last_owner = "must keep an Owner" in refusal
         assert ("is the only Owner of Organization acme" if is_last_owner else refusal) in answer.message
     return answer
 

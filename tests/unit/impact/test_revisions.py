@@ -98,5 +98,5 @@ def test_no_revision_is_said(repository: Path, revision: str) -> None:
 @pytest.mark.parametrize("option", ["--output=/tmp/x", "-h", "--help"])
 def test_an_option_is_no_revision(repository: Path, option: str) -> None:
     assert repository.exists()
-    with pytest.raises(BadInputError, match="that is an option"):
+    with pytest.raises(BadInputError, match="this is an option"):
         read(option)

@@ -280,7 +280,7 @@ def _in_words_of_a_tree(refusals: Iterable[Refusal], member: Membership) -> Iter
     for one in refusals:
         if one.rule is Rule.LAST_OWNER:
             name = member.spec.organization
-            yield f"spec.role: {name} must keep an owner, and no other Membership in the tree is one"
+            yield f"spec.role: Organization {name} must keep an Owner, and no other Membership in the tree is an Owner."
         elif one.rule is not Rule.UNACKNOWLEDGED:
             yield one.text
 
