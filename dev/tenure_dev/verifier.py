@@ -2,7 +2,7 @@
 
 import sys
 
-READY_LINE = "Tenure is ready: tokens are verified"
+READY_LINE = "Tenure is ready: serving the verifier"
 """What it logs once what it knows is complete and proved."""
 
 

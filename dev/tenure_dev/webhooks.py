@@ -13,7 +13,7 @@ from tenure_dev.paths import CHECKOUT
 MANIFEST = CHECKOUT / "manifests" / "webhooks.yaml"
 NAMESPACE = "tenure-system"
 
-READY_LINE = "Tenure is ready: requests are judged"
+READY_LINE = "Tenure is ready: serving webhooks"
 """What a webhook process logs once its self-test has passed."""
 
 

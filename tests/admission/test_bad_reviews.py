@@ -166,9 +166,9 @@ def test_of_an_unexpected_error_nothing_is_repeated_but_an_incident_that_the_log
     reply = with_metadata(managedFields=[{"fieldsV1": CANARY}]).send(door, namespace)
     message = str(reply.response["status"]["message"])
     said, _, incident = message.rpartition(" ")
-    assert said == "an unexpected error in Tenure, so this is refused; its log says more about incident"
+    assert said == "Rejected: unexpected error in Tenure. See the webhook's log for incident"
     assert reply.response["status"]["code"] == 403
     assert CANARY not in reply.body.decode()
-    assert f"incident {incident}: " in judged.webhook.log[seen:]
+    assert f"Incident {incident}: " in judged.webhook.log[seen:]
     assert "Traceback" in judged.webhook.log[seen:]
     assert door.post(review(namespace)).lets_in

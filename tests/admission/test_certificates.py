@@ -31,7 +31,7 @@ from tenure_dev.paths import CRDS
 from tenure_dev.webhooks import configuration, install
 
 _CONFIGURATION = webhooks.PATH
-NEW_CERTIFICATE, NEW_AUTHORITY = "a new certificate for", "a new authority, valid until"
+NEW_CERTIFICATE, NEW_AUTHORITY = "Issued a certificate for", "Created a webhook authority, valid until"
 REPLICAS, ROTATIONS, RATE = size(short=2, soak=4), size(short=4, soak=20), 50
 LIFE = timedelta(seconds=size(short=min(round(30 * slowness()), 60), soak=60))
 AGE = size(short=LIFE * 5 / 3, soak=timedelta())

@@ -92,7 +92,7 @@ SPOILT: Mapping[str, tuple[Spoil, str, str]] = {
     "wrong pair": (
         lambda authority, folder: authority.issue_cert(HOST).private_key_pem.write_to_path(str(folder / KEY)),
         "--tls-key-file",
-        "the private key isn't the certificate's",
+        "the private key doesn't belong to the certificate",
     ),
     "missing certificate": (
         lambda _, folder: (folder / CERTIFICATE).unlink(),

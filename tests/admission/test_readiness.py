@@ -77,7 +77,7 @@ def let_in(evidence):
 
 judge.decide = let_in
 """,
-        "/{plural} let in a request that must be refused",
+        "/{plural} allowed a request that must be rejected",
     ),
     "isn't served": (
         """
@@ -106,7 +106,7 @@ def fail(evidence):
 
 judge.decide = fail
 """,
-        "/{plural} refused a request for another reason: an unexpected error in Tenure",
+        "/{plural} rejected a request for another reason: Rejected: unexpected error in Tenure",
     ),
 }
 
@@ -120,7 +120,9 @@ def test_a_path_that_does_not_judge_keeps_it_from_being_ready(
     altered_command = altered(port, change.format(plural=plural))
     process = WebhookProcess(plane.kubeconfig, tmp_path / "log", port, command=altered_command)
     with process.start(ready=False):
-        eventually(lambda: f"not ready: the self-test failed: {flaw}" in process.log, within=30, describe="it says why")
+        eventually(
+            lambda: f"Not ready, because the self-test failed: {flaw}" in process.log, within=30, describe="it says why"
+        )
         code, text = process.ask("readyz")
         assert code == 503
         assert flaw in text

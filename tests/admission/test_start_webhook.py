@@ -26,7 +26,7 @@ from tenure_dev.webhooks import NAMESPACE, command, configuration
 IN_CLUSTER = rights_of(Component.WEBHOOK, Place.CLUSTER, Place.SERVED)
 IN_SYSTEM = rights_of(Component.WEBHOOK, Place.SYSTEM)
 NEEDED = [(right, verb) for right in (*IN_CLUSTER, *IN_SYSTEM) if right not in DEFINITIONS for verb in right.verbs]
-ADMISSION_IS_OFF = "admission is off: ValidatingWebhookConfiguration tenure isn't installed"
+ADMISSION_IS_OFF = "The webhooks are off: ValidatingWebhookConfiguration tenure isn't installed"
 APPLY = ("apply", "--server-side", "--force-conflicts", "--field-manager=installer", "--filename=-")
 
 
@@ -104,7 +104,7 @@ def test_a_configuration_with_other_paths_is_refused(plane: ControlPlane, port: 
     body["webhooks"][1]["clientConfig"]["url"] = f"https://127.0.0.1:{port}/members"
     register(plane, body)
     message = refused_start(plane.kubeconfig, command=command(port))
-    assert "doesn't fit this version of Tenure (paths members, memberships)" in message
+    assert "doesn't match this version of Tenure (paths members, memberships)" in message
     assert "apply manifests/webhooks.yaml" in message
 
 
@@ -114,7 +114,7 @@ def test_a_configuration_that_lacks_a_kind_is_refused(plane: ControlPlane, port:
     plane.kubectl("delete", "validatingwebhookconfiguration", "tenure")
     register(plane, body)
     message = refused_start(plane.kubeconfig, command=command(port))
-    assert "doesn't fit this version of Tenure (paths apikeys)" in message
+    assert "doesn't match this version of Tenure (paths apikeys)" in message
 
 
 def test_without_the_configuration_the_webhook_does_not_start(plane: ControlPlane, port: int) -> None:
@@ -150,4 +150,4 @@ def test_with_the_configuration_the_operator_serves_both_halves(plane: ControlPl
         world.create(manifests.organization(), manifests.member("olga", "Owner"), manifests.api_key("laptop", "olga"))
         world.issue("laptop", within=30)
         assert "is the only Owner" in denial(lambda: world.change_role("olga", "Viewer"))
-        assert "admission is off" not in operator.log
+        assert "webhooks are off" not in operator.log

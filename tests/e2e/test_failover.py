@@ -239,7 +239,7 @@ def test_an_api_server_that_is_away_for_longer_than_the_lease(own_plane: Control
         assert LEADS not in pair.second.log
 
         pair.first.start(ready=False)
-        eventually(lambda: "waits to start: the API server" in pair.first.log, describe="who was the leader waits")
+        eventually(lambda: "Waiting to start: the API server" in pair.first.log, describe="who was the leader waits")
         own_plane.start_apiserver()
         wait_leads(pair.second)
         world.create(api_key("after", "alice"))

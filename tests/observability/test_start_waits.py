@@ -56,11 +56,11 @@ def test_it_waits_unready_and_alive_and_then_starts(
         eventually(lambda: trouble in process.ask("readyz")[1], within=30, describe="it says what it waits for")
         status, said = process.ask("readyz")
         assert status == 503
-        assert said.startswith(f"it is starting: {trouble}")
+        assert said.startswith(f"starting: {trouble}")
         assert process.ask("livez") == process.ask("healthz") == (200, "ok\n")
         assert value(process, "tenure_ready", component=component) == 0
         assert value(process, "tenure_api_requests_total", code="0") > 0
-        assert f"waits to start: {trouble}" in process.log
+        assert f"Waiting to start: {trouble}" in process.log
 
         proxy.on_request = None
         process.wait_ready()
@@ -75,7 +75,7 @@ def test_it_waits_unready_and_alive_and_then_starts(
 def test_it_stops_while_it_waits(processes: dict[Component, Make], proxy: Proxy, tmp_path: Path) -> None:
     process = processes[Component.CONTROLLER](proxy.kubeconfig(tmp_path / "config"), tmp_path / "log")
     process.start(ready=False)
-    eventually(lambda: "waits to start" in process.log, within=30, describe="it waits")
+    eventually(lambda: "Waiting to start" in process.log, within=30, describe="it waits")
     process.stop(within=2)
 
 
@@ -87,12 +87,12 @@ def test_a_refusal_counts_the_second_time_after_a_wait(
 
     process = processes[Component.CONTROLLER](proxy.kubeconfig(tmp_path / "config"), tmp_path / "log")
     process.start(ready=False)
-    eventually(lambda: "waits to start: the API server" in process.log, within=30, describe="it waits")
+    eventually(lambda: "Waiting to start: the API server" in process.log, within=30, describe="it waits")
     proxy.on_request = refuse
     eventually(lambda: not process.running, within=30, describe="it has ended")
     assert process.exit_code == 1
     *_, before, last = process.log.splitlines()
-    assert "waits to start: missing rights: get customresourcedefinitions" in before
+    assert "Waiting to start: missing rights: get customresourcedefinitions" in before
     assert last.startswith("tenure: missing rights: get customresourcedefinitions")
 
 

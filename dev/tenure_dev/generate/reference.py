@@ -93,11 +93,12 @@ def metrics_page() -> str:
     parts = [
         GENERATED,
         "# Metrics\n\n",
-        "Every process serves them at `/metrics`, in plain HTTP, on the port of `--health-port` (8081 in the chart),\n",
-        "beside `/livez` and `/readyz`. [Observability](../operations/observability.md) says what to do with them.\n\n",
-        "Beside these there are Prometheus' own `process_*` metrics. Series whose labels all have fixed values begin\n",
-        "at zero. Of several replicas of the controller, the one that reconciles tells of objects; `tenure_leader`\n",
-        "says which it is.\n",
+        "Every process serves its metrics at `/metrics`, in plain HTTP, on the port of `--health-port` (8081 in the\n",
+        "chart), next to `/livez` and `/readyz`. [Observability](../operations/observability.md) says what you do\n",
+        "with them.\n\n",
+        "You also get the `process_*` metrics of Prometheus' client library. A series whose labels all have fixed\n",
+        "values starts at zero. With several replicas of the controller, only the leader has metrics of objects.\n",
+        "`tenure_leader` says which replica it is.\n",
     ]
     groups = {"Every component": METRICS_OF_ALL} | {
         f"The {component}": [metric for metric in METRICS if metric.components == (component,)]

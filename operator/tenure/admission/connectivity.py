@@ -31,7 +31,7 @@ class Reach:
         seconds = time.monotonic() - self._since
         if not self._in_doubt.is_set() or seconds < PATIENCE_SECONDS:
             return ""
-        return f"the API server hasn't answered for {seconds:.0f} s, so no change can be judged here"
+        return f"the API server hasn't answered for {seconds:.0f} s, so this webhook can't check changes"
 
     async def watch(self) -> None:
         """Find out, whenever there is a doubt, whether the API server answers; to be cancelled."""

@@ -22,7 +22,7 @@ async def judge(context: Context, resource: type[Resource], request: AdmissionRe
     asked = request.resource
     if (asked.group, asked.version, asked.resource) != (GROUP, VERSION, resource.plural) or request.sub_resource:
         raise ValueError(
-            f"{asked.resource}.{asked.version}.{asked.group}/{request.sub_resource} isn't judged on this path"
+            f"{asked.resource}.{asked.version}.{asked.group}/{request.sub_resource} isn't checked on this path"
         )
     change: Change[Any] = Change.of(request, resource)
     return await act(context, decide(await gather(context, change)))

@@ -34,7 +34,7 @@ class Hearing:
 async def hear(
     judging: Awaitable[Judgement], request: AdmissionRequest, on_no_answer: Callable[[], None] = lambda: None
 ) -> Hearing:
-    """Judge; whatever goes wrong refuses, and nothing of an unexpected error reaches the requester.
+    """Judge. Every error rejects the request, and the text of an unexpected one doesn't reach the requester.
 
     `on_no_answer` is called where a judgement fails because the API server doesn't answer, or doesn't know who asks.
     """
@@ -43,20 +43,20 @@ async def hear(
             return Hearing(await judging)
     except TimeoutError:
         on_no_answer()
-        return Hearing.fail("the API server didn't answer Tenure's questions in time; try again")
+        return Hearing.fail("Rejected: the API server didn't answer Tenure in time to check this change. Try again.")
     except MalformedObjectError as error:
-        return Hearing.fail(f"an object that this rests on can't be understood: {error}")
+        return Hearing.fail(f"Rejected: Tenure can't parse an object that it needs to check this change: {error}")
     except TenureError as error:
         if isinstance(error, UnauthorizedError) or (isinstance(error, UnavailableError) and not error.status):
             on_no_answer()
-        log.warning("request %s is denied, since it can't be judged: %s", request.uid, error)
-        return Hearing.fail(f"Tenure couldn't read what this rests on, so it is refused; try again ({error})")
+        log.warning("Rejected request %s, because Tenure can't check it now: %s", request.uid, error)
+        return Hearing.fail(
+            f"Rejected: Tenure couldn't reach the API server to check this change. Try again. ({error})"
+        )
     except ValueError as error:
-        log.warning("request %s is denied: %s", request.uid, error)
-        return Hearing.fail("the object in the review can't be understood")
+        log.warning("Rejected request %s, because it is malformed: %s", request.uid, error)
+        return Hearing.fail("Rejected: Tenure can't parse the object in the request.")
     except Exception:
         incident = uuid4().hex[:8]
-        log.exception("incident %s: request %s is denied", incident, request.uid)
-        return Hearing.fail(
-            f"an unexpected error in Tenure, so this is refused; its log says more about incident {incident}"
-        )
+        log.exception("Incident %s: rejected request %s after an unexpected error", incident, request.uid)
+        return Hearing.fail(f"Rejected: unexpected error in Tenure. See the webhook's log for incident {incident}")

@@ -36,8 +36,8 @@ from tenure.settings import WebhookSettings
 log = logging.getLogger("tenure.admission")
 
 ADMISSION_IS_OFF = (
-    "admission is off: ValidatingWebhookConfiguration tenure isn't installed, so changes aren't judged before they are "
-    "stored; apply manifests/webhooks.yaml and start again"
+    "The webhooks are off: ValidatingWebhookConfiguration tenure isn't installed, so the API server stores changes "
+    "without a check. Apply manifests/webhooks.yaml"
 )
 _UNTESTED = "the self-test hasn't passed yet"
 _SELF_TEST_SECONDS = 1.0
@@ -49,7 +49,7 @@ async def find_registration(cluster: Cluster) -> Registration | None:
     try:
         registration = await read_registration(cluster)
     except ForbiddenError as error:
-        log.warning("admission is off: %s", error)
+        log.warning("The webhooks are off: %s", error)
         return None
     if registration is None:
         log.warning(ADMISSION_IS_OFF)
@@ -96,8 +96,8 @@ class Webhook:
         unknown = {path.strip("/") for path in registration.paths} ^ set(_RESOURCES)
         if unknown:
             raise StartRefusedError(
-                "ValidatingWebhookConfiguration tenure doesn't fit this version of Tenure (paths "
-                f"{', '.join(sorted(unknown))}); apply manifests/webhooks.yaml"
+                "ValidatingWebhookConfiguration tenure doesn't match this version of Tenure (paths "
+                f"{', '.join(sorted(unknown))}). Apply manifests/webhooks.yaml"
             )
         keeper = _keeper(cluster, settings, registration)
         await try_leases(cluster, settings.system_namespace)
@@ -155,11 +155,11 @@ class Webhook:
             self._due.clear()
             while flaw := await find_leak(self._own_url, self._paths, self._context.installation):
                 if flaw != self._flaw:
-                    log.error("not ready: the self-test failed: %s", flaw)
+                    log.error("Not ready, because the self-test failed: %s", flaw)
                 self._flaw = flaw
                 await asyncio.sleep(_SELF_TEST_SECONDS)
             if self._flaw:
-                log.info("%s: requests are judged on port %d", READY, self.listener.address[1])
+                log.info("%s: serving webhooks on port %d", READY, self.listener.address[1])
             self._flaw = ""
 
 

@@ -75,9 +75,9 @@ def _flaw(code: int, review: Mapping[str, Any]) -> str:
     if not response:
         return f"answers {code}"
     if response.get("allowed") is not False:
-        return "let in a request that must be refused"
+        return "allowed a request that must be rejected"
     message = str((response.get("status") or {}).get("message", ""))
-    return "" if message.startswith(("spec.", "metadata.")) else f"refused a request for another reason: {message}"
+    return "" if message.startswith(("spec.", "metadata.")) else f"rejected a request for another reason: {message}"
 
 
 def _body(kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:

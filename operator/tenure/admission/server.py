@@ -88,14 +88,14 @@ class Listener:
         except OSError as error:
             raise StartRefusedError(f"--webhook-port {port}: {error.strerror}") from error
         self.address = runner.addresses[0][:2]
-        log.info("reviews are served on %s:%d", *self.address)
+        log.info("Listening for reviews on %s:%d", *self.address)
 
     async def _review(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
         if path not in self._kinds:
-            raise web.HTTPNotFound(text=f"no reviews are served on /{path}\n")
+            raise web.HTTPNotFound(text=f"Unknown path /{path}\n")
         if request.content_type != "application/json":
-            raise web.HTTPUnsupportedMediaType(text="a review is application/json\n")
+            raise web.HTTPUnsupportedMediaType(text="The Content-Type must be application/json\n")
         asked, began = _parse(await _receive(request)), time.perf_counter()
         with log_fields(**_fields(self._kinds[path], asked)):
             hearing = await hear(self._judge(path, asked), asked, self._on_no_answer)
@@ -126,9 +126,9 @@ async def _receive(request: web.Request) -> bytes:
         async with asyncio.timeout(RECEIVED_WITHIN_SECONDS):
             return await request.read()
     except TimeoutError:
-        raise web.HTTPRequestTimeout(text="the review didn't arrive in time\n") from None
+        raise web.HTTPRequestTimeout(text="The review didn't arrive in time\n") from None
     except web.RequestPayloadError:
-        raise web.HTTPBadRequest(text="the review can't be decoded\n") from None
+        raise web.HTTPBadRequest(text="The review can't be decoded\n") from None
 
 
 def _parse(body: bytes) -> AdmissionRequest:
@@ -137,17 +137,17 @@ def _parse(body: bytes) -> AdmissionRequest:
         return AdmissionRequest.model_validate(_request_of(json.loads(body)))
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, one["loc"])) for one in error.errors(include_input=False))
-        raise web.HTTPBadRequest(text=f"a malformed review: request.{fields}\n") from None
+        raise web.HTTPBadRequest(text=f"Malformed review: request.{fields}\n") from None
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise web.HTTPBadRequest(text=f"a malformed review: {reason}\n") from None
+        raise web.HTTPBadRequest(text=f"Malformed review: {reason}\n") from None
 
 
 def _request_of(review: object) -> object:
     if not isinstance(review, dict) or review.get("kind") != "AdmissionReview":
-        raise ValueError("it is no AdmissionReview")
+        raise ValueError("it isn't an AdmissionReview")
     if review.get("apiVersion") != _API_VERSION:
-        raise ValueError(f"its apiVersion is not {_API_VERSION}")
+        raise ValueError(f"its apiVersion isn't {_API_VERSION}")
     return review.get("request")
 
 
@@ -180,7 +180,7 @@ def _line(path: str, request: AdmissionRequest, judgement: Judgement) -> str:
     name = f"{request.namespace}/{_metadata(request).get('name')}"
     dry_run = " (dry-run)" if request.dry_run else ""
     what = f"{request.operation} {path} {name} by {request.user_info.username}{dry_run}"
-    return f"allowed {what}" if judgement.allowed else f"denied {what}: {judgement.message}"
+    return f"Allowed {what}" if judgement.allowed else f"Rejected {what}: {judgement.message}"
 
 
 def _review_of(request: AdmissionRequest, judgement: Judgement) -> Mapping[str, Any]:

@@ -51,15 +51,15 @@ class KeyPair:
         try:
             public = self._parsed.public_key()
         except ValueError as error:
-            raise ValueError("no certificate in PEM can be read from the certificate's file") from error
+            raise ValueError("the certificate's file has no certificate in PEM") from error
         try:
             key = serialization.load_pem_private_key(self.key, password=None)
         except TypeError as error:
-            raise ValueError("the private key is encrypted; give it without a password") from error
+            raise ValueError("the private key is encrypted. Use one without a password") from error
         except ValueError as error:
-            raise ValueError("no private key in PEM can be read from the key's file") from error
+            raise ValueError("the key's file has no private key in PEM") from error
         if key.public_key() != public:
-            raise ValueError("the private key isn't the certificate's")
+            raise ValueError("the private key doesn't belong to the certificate")
 
     @property
     def _parsed(self) -> x509.Certificate:
@@ -89,7 +89,7 @@ class Authority(KeyPair):
         issuer = x509.load_pem_x509_certificate(self.certificate)
         signer = serialization.load_pem_private_key(self.key, password=None)
         if not isinstance(signer, ec.EllipticCurvePrivateKey):
-            raise TypeError("an authority's key is an elliptic curve's")
+            raise TypeError("the authority's key must be an elliptic curve key")
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tenure-webhook")])
         certificate = (

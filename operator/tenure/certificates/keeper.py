@@ -94,14 +94,14 @@ class GivenFiles:
             pair.check()
             ends = pair.ends
             if ends <= datetime.now(UTC):
-                raise StartRefusedError(f"--tls-cert-file {self.certificate}: expired on {ends}")
+                raise StartRefusedError(f"--tls-cert-file {self.certificate}: the certificate expired on {ends}")
             load_pair(self.context, pair)
         except (OSError, ValueError, ssl.SSLError) as error:
             raise StartRefusedError(
                 f"--tls-cert-file {self.certificate}, --tls-key-file {self.key}: {error}"
             ) from error
         self._loaded = pair
-        log.info("certificate %s, valid until %s", self.certificate, ends)
+        log.info("Loaded certificate %s, valid until %s", self.certificate, ends)
         return True
 
 
@@ -113,6 +113,6 @@ async def keep(keeper: Keeper, replaced: Callable[[], None]) -> None:
             if await keeper.look():
                 replaced()
         except TenureError as error:
-            log.warning("the certificate can't be renewed now, tried again in %.0f s: %s", keeper.pause, error)
+            log.warning("The certificate can't be renewed now. Trying again in %.0f s: %s", keeper.pause, error)
         except Exception:
-            log.exception("the certificate can't be renewed now, tried again in %.0f s", keeper.pause)
+            log.exception("The certificate can't be renewed now. Trying again in %.0f s", keeper.pause)

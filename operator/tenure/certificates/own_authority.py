@@ -59,7 +59,7 @@ class OwnAuthority:
             return False
         self._pair, self._signed_by = signer.sign(self.hosts, now, self.life), signer
         load_pair(self.context, self._pair)
-        log.info("a new certificate for %s, valid until %s", ", ".join(self.hosts), self._pair.ends)
+        log.info("Issued a certificate for %s, valid until %s", ", ".join(self.hosts), self._pair.ends)
         return True
 
     async def _trusted_authorities(self) -> list[Authority]:
@@ -71,7 +71,7 @@ class OwnAuthority:
             authorities = await self._authorities()
             bundle = b"".join(authority.certificate for authority in authorities)
             if registration is None:
-                log.warning("admission is off: ValidatingWebhookConfiguration tenure is gone")
+                log.warning("The webhooks are off: ValidatingWebhookConfiguration tenure was deleted")
                 return authorities
             if all(trusted == bundle for trusted in registration.bundles.values()):
                 return authorities
@@ -79,9 +79,9 @@ class OwnAuthority:
                 await trust(self.cluster, registration, bundle)
             except ConflictError:
                 continue
-            log.info("the API server is told whom to trust (authorities: %d)", len(authorities))
+            log.info("Wrote the caBundle of ValidatingWebhookConfiguration tenure (authorities: %d)", len(authorities))
             return authorities
-        raise ConflictError("ValidatingWebhookConfiguration tenure changes all the time")
+        raise ConflictError("ValidatingWebhookConfiguration tenure keeps changing")
 
     async def _authorities(self) -> list[Authority]:
         """The authorities in the Secret, newest first; one that is due is joined by its successor."""
@@ -96,9 +96,9 @@ class OwnAuthority:
             usable = [authority for authority in known[:1] if authority.ends > self.now() + self._settling]
             renewed = [Authority.create(self.now(), self.life), *usable]
             if await write_authorities(self.cluster, self.namespace, _pack(renewed, stored)):
-                log.info("a new authority, valid until %s", renewed[0].ends)
+                log.info("Created a webhook authority, valid until %s", renewed[0].ends)
                 return renewed
-        raise ConflictError("the Secret of the webhook's authority changes all the time")
+        raise ConflictError("the Secret of the webhook's authority keeps changing")
 
     def _signer(self, authorities: Sequence[Authority]) -> Authority:
         """The newest authority that every API server has had the time to trust."""
@@ -116,7 +116,7 @@ def _unpack(stored: StoredAuthorities) -> list[Authority]:
             try:
                 authority.check()
             except ValueError as error:
-                log.warning("%s.crt and %s.key in Secret %s are useless: %s", name, name, AUTHORITIES_SECRET, error)
+                log.warning("Ignoring %s.crt and %s.key in Secret %s: %s", name, name, AUTHORITIES_SECRET, error)
             else:
                 found.append(authority)
     return found

@@ -38,7 +38,7 @@ class Token:
         """
         match = _SHAPE.fullmatch(text)
         if match is None or _checksum(text[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]:
-            raise MalformedTokenError("not a Tenure token: its shape or its checksum is wrong")
+            raise MalformedTokenError("not a token of Tenure: its format or checksum is wrong")
         self._text = text
         self.key_id: str = match[1]
 
@@ -46,7 +46,7 @@ class Token:
     def mint(cls, entropy: bytes) -> Self:
         """Make a token of `ENTROPY_BYTES` random bytes; equal bytes make equal tokens."""
         if len(entropy) != ENTROPY_BYTES:
-            raise ValueError(f"a token takes {ENTROPY_BYTES} random bytes, not {len(entropy)}")
+            raise ValueError(f"a token needs {ENTROPY_BYTES} random bytes, not {len(entropy)}")
         key_id = _base62(int.from_bytes(entropy[:16]), KEY_ID_LENGTH)
         secret = _base62(int.from_bytes(entropy[16:]), SECRET_LENGTH)
         body = f"{PREFIX}_{key_id}_{secret}"
@@ -67,7 +67,7 @@ class Token:
     __str__ = __repr__
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a token doesn't travel: it is written to its Secret and nowhere else")
+        raise TypeError("a token can't be serialized: Tenure writes it to its Secret only")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Token) and self.hash == other.hash

@@ -45,58 +45,66 @@ KEY_REASONS: Sequence[str] = (*(state.reason.value for state in STATES if state.
 BUILD_INFO = Metric(
     "tenure_build_info",
     _GAUGE,
-    "1, for the version that runs.",
+    "Always 1. Its labels are the running version of Tenure and of Python.",
     _ALL,
     (Label("component", tuple(Component)), Label("version", bound="one"), Label("python", bound="one")),
 )
 READY = Metric(
-    "tenure_ready", _GAUGE, "What /readyz says of a component: 1 ready, 0 not.", _ALL, (Label("component", _ALL),)
+    "tenure_ready",
+    _GAUGE,
+    "Whether a component is ready, as in /readyz: 1 if it is, 0 if not.",
+    _ALL,
+    (Label("component", _ALL),),
 )
 API_REQUESTS = Metric(
     "tenure_api_requests_total",
     _COUNTER,
-    "Requests to the API server but watches, by the answer's HTTP status; 0: there was no answer.",
+    "Number of requests to the API server, without watches, by HTTP status. 0 means that there was no answer.",
     _ALL,
     (Label("method", bound="GET, POST, PUT, PATCH, DELETE"), Label("code", bound="HTTP status codes")),
 )
 
-LEADER = Metric("tenure_leader", _GAUGE, "1 where this replica reconciles, 0 where it stands by.", _CONTROLLER)
+LEADER = Metric(
+    "tenure_leader", _GAUGE, "Whether this replica is the leader: 1 if it is, 0 if it stands by.", _CONTROLLER
+)
 KEYS = Metric(
     "tenure_keys",
     _GAUGE,
-    "ApiKeys by the reason of their Ready condition.",
+    "Number of ApiKeys by the reason of their Ready condition.",
     _CONTROLLER,
     (Label("reason", KEY_REASONS),),
 )
-KEYS_ISSUED = Metric("tenure_keys_issued_total", _COUNTER, "Tokens that were issued.", _CONTROLLER)
+KEYS_ISSUED = Metric("tenure_keys_issued_total", _COUNTER, "Number of issued tokens.", _CONTROLLER)
 KEYS_ENDED = Metric(
     "tenure_keys_ended_total",
     _COUNTER,
-    "Tokens that ended, counted when their Secret goes.",
+    "Number of tokens that were revoked, rotated or expired. A token is counted when its Secret is deleted.",
     _CONTROLLER,
     (Label("reason", tuple(End)),),
 )
 KEY_EXPIRY = Metric(
     "tenure_key_expiry_timestamp_seconds",
     _GAUGE,
-    "When working keys expire, of those that live for 14 days or longer: an Organization's first, and those of the "
-    "next 14 days.",
+    "Time at which a working key expires, for keys with a lifetime of at least 14 days: those that expire within 14 "
+    "days, and the first one of each Organization.",
     _CONTROLLER,
-    (*_OPEN_ORGANIZATION, Label("key", bound=f"names of ApiKeys; {MOST_NAMED_KEYS} for each Organization at most")),
+    (*_OPEN_ORGANIZATION, Label("key", bound=f"names of ApiKeys, at most {MOST_NAMED_KEYS} for each Organization")),
 )
 ROLE_CHANGES = Metric(
     "tenure_role_changes_total",
     _COUNTER,
-    "Role changes that were recorded in a Membership's status.",
+    "Number of role changes that were recorded in a Membership's status.",
     _CONTROLLER,
     (Label("from", _ROLES), Label("to", _ROLES)),
     distinct=True,
 )
-MEMBERSHIPS = Metric("tenure_memberships", _GAUGE, "Memberships by role.", _CONTROLLER, (Label("role", _ROLES),))
+MEMBERSHIPS = Metric(
+    "tenure_memberships", _GAUGE, "Number of Memberships by role.", _CONTROLLER, (Label("role", _ROLES),)
+)
 ORGANIZATION_INFO = Metric(
     "tenure_organization_info",
     _GAUGE,
-    "1 for each Organization; `reason` is that of its Ready condition.",
+    "Always 1, for each Organization. `reason` is the reason of its Ready condition.",
     _CONTROLLER,
     (
         *_OPEN_ORGANIZATION,
@@ -107,57 +115,63 @@ ORGANIZATION_INFO = Metric(
 ORGANIZATION_OWNERS = Metric(
     "tenure_organization_owners",
     _GAUGE,
-    "How many members own an Organization, once its status says so.",
+    "Number of Owners of an Organization, as in its status.",
     _CONTROLLER,
     _OPEN_ORGANIZATION,
 )
 ORGANIZATION_KEYS = Metric(
     "tenure_organization_keys",
     _GAUGE,
-    "How many keys of an Organization work, as its status says.",
+    "Number of working keys of an Organization, as in its status.",
     _CONTROLLER,
     _OPEN_ORGANIZATION,
 )
 ORGANIZATION_KEYS_EXPIRING = Metric(
     "tenure_organization_keys_expiring",
     _GAUGE,
-    "How many working keys of an Organization expire within 7 days, of those that live for 14 days or longer.",
+    "Number of working keys of an Organization that expire within 7 days, of keys with a lifetime of at least 14 days.",
     _CONTROLLER,
     _OPEN_ORGANIZATION,
 )
 RECONCILE_DURATION = Metric(
     "tenure_reconcile_duration_seconds",
     _HISTOGRAM,
-    "How long reconciliations took, by how they went.",
+    "Duration of reconciliations, by outcome.",
     _CONTROLLER,
     (_QUEUE, _KIND, Label("outcome", tuple(Outcome))),
     _RECONCILE_SECONDS,
 )
-QUEUE_DEPTH = Metric("tenure_queue_depth", _GAUGE, "Objects that wait to be reconciled.", _CONTROLLER, (_QUEUE,))
+QUEUE_DEPTH = Metric(
+    "tenure_queue_depth", _GAUGE, "Number of objects that wait to be reconciled.", _CONTROLLER, (_QUEUE,)
+)
 QUEUE_OLDEST = Metric(
     "tenure_queue_oldest_seconds",
     _GAUGE,
-    "For how long the object that has waited longest waits, or is worked on; 0: there is none.",
+    "Time that the oldest object in the queue has waited or been worked on. 0 means that the queue is empty.",
     _CONTROLLER,
     (_QUEUE,),
 )
 QUEUE_RETRYING = Metric(
-    "tenure_queue_retrying", _GAUGE, "Objects whose latest reconciliation didn't succeed.", _CONTROLLER, (_QUEUE,)
+    "tenure_queue_retrying",
+    _GAUGE,
+    "Number of objects whose latest reconciliation failed and is retried.",
+    _CONTROLLER,
+    (_QUEUE,),
 )
 LIST_TIMESTAMP = Metric(
-    "tenure_list_timestamp_seconds", _GAUGE, "When a kind was last listed whole.", _CONTROLLER, (_KIND,)
+    "tenure_list_timestamp_seconds", _GAUGE, "Time of the latest complete list of a kind.", _CONTROLLER, (_KIND,)
 )
 WATCH_NEWS_TIMESTAMP = Metric(
     "tenure_watch_news_timestamp_seconds",
     _GAUGE,
-    "When the watch of a kind last told anything; in a quiet cluster that is long ago.",
+    "Time of the latest event from the watch of a kind. In a quiet cluster it can be long ago.",
     _CONTROLLER,
     (_KIND,),
 )
 WATCH_LAG = Metric(
     "tenure_watch_lag_seconds",
     _GAUGE,
-    "For how long the watch of a kind hasn't told something that is known from a list, a read or a write; 0: nothing.",
+    "Time for which the watch of a kind has missed a change that a list, a read or a write has shown. 0 means none.",
     _CONTROLLER,
     (_KIND,),
 )
@@ -165,7 +179,7 @@ WATCH_LAG = Metric(
 ADMISSION = Metric(
     "tenure_admission_total",
     _COUNTER,
-    "Requests that were judged; `dry_run` tells those that were to change nothing.",
+    "Number of requests that the webhook checked. `dry_run` is true for dry runs.",
     _WEBHOOK,
     (
         _KIND,
@@ -177,7 +191,7 @@ ADMISSION = Metric(
 ADMISSION_DURATION = Metric(
     "tenure_admission_duration_seconds",
     _HISTOGRAM,
-    "How long judging took, the API server's answers included.",
+    "Duration of checks, including requests to the API server.",
     _WEBHOOK,
     (_KIND, Label("operation", tuple(Operation))),
     _ANSWER_SECONDS,
@@ -185,53 +199,57 @@ ADMISSION_DURATION = Metric(
 CERTIFICATE_EXPIRY = Metric(
     "tenure_webhook_certificate_expiry_timestamp_seconds",
     _GAUGE,
-    "When the certificate expires that reviews are served with.",
+    "Time at which the webhook's certificate expires.",
     _WEBHOOK,
 )
 CERTIFICATE_RENEWAL = Metric(
     "tenure_webhook_certificate_renewal_timestamp_seconds",
     _GAUGE,
-    "When that certificate should be replaced: after two thirds of its life.",
+    "Time at which that certificate should be replaced, after two thirds of its lifetime.",
     _WEBHOOK,
 )
 
 VERIFY = Metric(
-    "tenure_verify_total", _COUNTER, "Answers on tokens, by code.", _VERIFIER, (Label("code", tuple(Code)),)
+    "tenure_verify_total",
+    _COUNTER,
+    "Number of answers about tokens, by code.",
+    _VERIFIER,
+    (Label("code", tuple(Code)),),
 )
 VERIFY_UNAVAILABLE = Metric(
     "tenure_verify_unavailable_total",
     _COUNTER,
-    "Questions on tokens that were answered with 503, since what is known may be too old.",
+    "Number of requests that were answered with 503, because the verifier's data may be too old.",
     _VERIFIER,
 )
 VERIFY_DURATION = Metric(
-    "tenure_verify_duration_seconds", _HISTOGRAM, "How long deciding took.", _VERIFIER, buckets=_ANSWER_SECONDS
+    "tenure_verify_duration_seconds", _HISTOGRAM, "Duration of checks of tokens.", _VERIFIER, buckets=_ANSWER_SECONDS
 )
 DEAD_KEY_HITS = Metric(
     "tenure_dead_key_hits_total",
     _COUNTER,
-    "Uses of tokens that died, by public id.",
+    "Number of uses of revoked or expired tokens, by public id.",
     _VERIFIER,
-    (Label("key_id", bound=f"the first {MOST_KEY_IDS}, then `{OTHER}`; the log has them all"),),
+    (Label("key_id", bound=f"the first {MOST_KEY_IDS}, then `{OTHER}`. The log has all of them"),),
 )
-VERIFIER_KEYS = Metric("tenure_verifier_keys", _GAUGE, "Keys that the verifier knows.", _VERIFIER)
+VERIFIER_KEYS = Metric("tenure_verifier_keys", _GAUGE, "Number of keys in the verifier's index.", _VERIFIER)
 VERIFIER_PROOF = Metric(
     "tenure_verifier_proof_timestamp_seconds",
     _GAUGE,
-    "Up to when all that happened to a kind is proved to be known; 0: nothing is.",
+    "Time up to which the verifier's data on a kind is complete. 0 means that it has none yet.",
     _VERIFIER,
     (_KIND,),
 )
 VERIFIER_CERTIFICATE_EXPIRY = Metric(
     "tenure_verifier_certificate_expiry_timestamp_seconds",
     _GAUGE,
-    "When the certificate expires that the verifier serves with; absent where it serves plain HTTP.",
+    "Time at which the verifier's certificate expires. Absent if it serves plain HTTP.",
     _VERIFIER,
 )
 VERIFIER_CERTIFICATE_RENEWAL = Metric(
     "tenure_verifier_certificate_renewal_timestamp_seconds",
     _GAUGE,
-    "When that certificate should be replaced: after two thirds of its life.",
+    "Time at which that certificate should be replaced, after two thirds of its lifetime.",
     _VERIFIER,
 )
 

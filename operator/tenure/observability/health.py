@@ -48,7 +48,7 @@ class Health:
     def why_not_ready(self) -> str:
         """Why the process can't be relied on, for people; empty: it can."""
         if self.starting:
-            return f"it is starting: {self.obstacle}" if self.obstacle else "it is starting"
+            return f"starting: {self.obstacle}" if self.obstacle else "starting"
         return "; ".join(filter(None, (part.why_not_ready() for part in self.parts)))
 
     def why_not_alive(self) -> str:

@@ -60,7 +60,7 @@ async def _until_ended(tasks: Collection[asyncio.Task[Any]], ours: Collection[as
     # Kopf's watches may wait for ever for credentials that nobody brings any more; they hold nothing of ours.
     await asyncio.wait([ending], timeout=_KOPF_ENDS_SECONDS)
     if errors:
-        raise WatchEndedError(f"a watch ended for good, so the process does too: {errors[0]!r}") from errors[0]
+        raise WatchEndedError(f"Stopping, because a watch ended permanently: {errors[0]!r}") from errors[0]
 
 
 def _login(connection: Connection) -> Callable[..., Any]:

@@ -39,6 +39,6 @@ async def prepared_before(
             if not away:
                 raise
             away, health.obstacle = False, str(error)
-        log.warning("waits to start: %s; tried again in %.0f s", health.obstacle, _AGAIN_SECONDS)
+        log.warning("Waiting to start: %s. Trying again in %.0f s", health.obstacle, _AGAIN_SECONDS)
         if not await done_before(stop, asyncio.sleep(_AGAIN_SECONDS)):
             return None

@@ -56,5 +56,7 @@ class Callers:
         except RejectedError:
             return False
         except (TenureError, TimeoutError) as error:
-            log.warning("who a caller is can't be asked now: %s", str(error) or "too many ask at once")
-            raise StaleError("who you are can't be asked of the API server") from error
+            log.warning(
+                "The API server can't be asked about a caller now: %s", str(error) or "too many requests at once"
+            )
+            raise StaleError("the verifier can't check your Kubernetes token now") from error

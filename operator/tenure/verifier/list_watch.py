@@ -76,7 +76,7 @@ async def follow(
         except _RelistError:
             version = ""
         except TenureError as error:
-            log.warning("%s: %s; tried again in %.1f s", resource.plural, error, pause)
+            log.warning("Can't list or watch %s: %s. Trying again in %.1f s", resource.plural, error, pause)
             version = ""
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

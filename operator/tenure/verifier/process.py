@@ -70,7 +70,7 @@ async def run_verifier(settings: VerifierSettings) -> None:
                     announcing = asyncio.create_task(_announce(verifier, settings), name="announcement")
                     await _serve(server, listening, working, stop)
                     announcing.cancel()
-    log.info("stopped")
+    log.info("Tenure has stopped")
 
 
 @contextlib.asynccontextmanager
@@ -134,7 +134,7 @@ def _listening(settings: VerifierSettings) -> socket.socket:
 async def _announce(verifier: Verifier, settings: VerifierSettings) -> None:
     while verifier.why_not_ready():  # noqa: ASYNC110 - readiness is a matter of time, no event
         await asyncio.sleep(_LOOK_SECONDS)
-    log.info("%s: tokens are verified on port %d", READY, settings.verifier_port)
+    log.info("%s: serving the verifier on port %d", READY, settings.verifier_port)
 
 
 def server_configuration(

@@ -1,4 +1,4 @@
-"""The verifier: feeds fill the index, lists prove that it is fresh, and tokens are decided from it."""
+"""The verifier: watches fill the index, lists prove that it is fresh, and tokens are decided from it."""
 
 import asyncio
 import contextlib
@@ -114,13 +114,13 @@ class Verifier:
             await asyncio.gather(working, *tasks, return_exceptions=True)
 
     def why_not_ready(self) -> str:
-        """Why nothing can be said, for people; empty: it can."""
+        """Why the verifier can't answer now, for people; empty: it can."""
         age = self._freshness.age(asyncio.get_running_loop().time())
         if age <= self._max_staleness:
             return ""
         if age == float("inf"):
             return "the first list isn't complete yet"
-        return f"what is known was last proved {age:.0f} s ago, and may be {self._max_staleness:.0f} s old at most"
+        return f"the verifier's data is {age:.0f} s old, and the maximum is {self._max_staleness:.0f} s"
 
     async def measure(self) -> list[Reading]:
         """What its gauges show."""
@@ -155,8 +155,8 @@ class Verifier:
             return replace(holding, membership=None)
         except TenureError as error:
             # The answer goes to whoever asks, who may not know the member's name.
-            log.warning("Membership %s/%s can't be read now: %s", key.namespace, key.spec.membership, error)
-            raise StaleError("the key's Membership couldn't be read") from error
+            log.warning("Can't read Membership %s/%s now: %s", key.namespace, key.spec.membership, error)
+            raise StaleError("the verifier can't read the key's Membership now") from error
         return replace(holding, membership=member)
 
     async def _feed(self, resource: type[Resource]) -> None:
@@ -182,13 +182,13 @@ class Verifier:
             age = self._freshness.age(asyncio.get_running_loop().time())
             if self._max_staleness < age < float("inf"):
                 # Whatever happened to the store meanwhile: a watch that goes on from an old version may not tell.
-                log.warning("nothing was proved for %.0f s; all is read anew", age)
+                log.warning("The data is %.0f s old. Listing all objects again", age)
                 self._read_anew()
             for resource in KINDS:
                 try:
                     await self._prove_one(resource)
                 except TenureError as error:
-                    log.warning("the freshness of %s can't be proved now: %s", resource.plural, error)
+                    log.warning("Can't check now whether the data on %s is current: %s", resource.plural, error)
 
     async def _prove_one(self, resource: type[Resource]) -> None:
         reached, asked_at = self._freshness.reached(resource.plural), asyncio.get_running_loop().time()
@@ -197,8 +197,12 @@ class Verifier:
             self._begin_anew(resource, version)
 
     def _begin_anew(self, seen: type[Resource], version: int) -> None:
-        """Nothing of what is known is true any more, of whatever kind: one store holds them all."""
-        log.error("%s went back to version %d, as a restored etcd does; all is read anew", seen.plural, version)
+        """Start again after a restore of etcd: drop the index of all kinds, because one store holds them all."""
+        log.error(
+            "The resourceVersion of %s went back to %d, as after a restore of etcd. Listing all objects again",
+            seen.plural,
+            version,
+        )
         self._index = Index()
         self._read_anew()
 

@@ -78,7 +78,7 @@ async def test_b_61_an_error_denies_and_is_told_to_the_log_alone(caplog: pytest.
     assert status == 200
     assert body["response"]["allowed"] is False
     message = body["response"]["status"]["message"]
-    assert message.startswith("an unexpected error in Tenure, so this is refused; its log says more about incident ")
+    assert message.startswith("Rejected: unexpected error in Tenure. See the webhook's log for incident ")
     assert CANARY not in str(body)
     assert CANARY in caplog.text
     assert message.rpartition(" ")[2] in caplog.text

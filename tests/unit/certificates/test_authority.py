@@ -98,7 +98,7 @@ DAMAGES: Mapping[str, tuple[bytes, bytes, str]] = {
     "no certificate": (b"nonsense", AUTHORITY.key, "no certificate in PEM"),
     "no key": (AUTHORITY.certificate, b"nonsense", "no private key in PEM"),
     "cut off": (AUTHORITY.certificate[:-40], AUTHORITY.key, "no certificate in PEM"),
-    "another one's key": (AUTHORITY.certificate, LEAF.key, "isn't the certificate's"),
+    "another one's key": (AUTHORITY.certificate, LEAF.key, "doesn't belong to the certificate"),
 }
 
 

@@ -51,10 +51,10 @@ SPOILT: Mapping[str, tuple[Spoil, str]] = {
     "no key file": (lambda files: files.key.unlink(), "No such file or directory"),
     "empty certificate": (lambda files: files.certificate.write_bytes(b""), "no certificate in PEM"),
     "empty key": (lambda files: files.key.write_bytes(b""), "no private key in PEM"),
-    "another key": (lambda files: files.key.write_bytes(leaf().key), "isn't the certificate's"),
+    "another key": (lambda files: files.key.write_bytes(leaf().key), "doesn't belong to the certificate"),
     "encrypted key": (
         lambda files: files.key.write_bytes(encrypted(files.key.read_bytes())),
-        "encrypted; give it without a password",
+        "encrypted. Use one without a password",
     ),
     "expired": (lambda files: write(files, leaf(NOW - 2 * DAY)), "expired on"),
     "swapped": (

@@ -23,7 +23,7 @@ FAULTS = (
         name="unknown-path",
         guard="A review on an unknown path is answered 404, and never let in.",
         where="Listener._review",
-        before='raise web.HTTPNotFound(text=f"no reviews are served on /{path}\\n")',
+        before='raise web.HTTPNotFound(text=f"Unknown path /{path}\\n")',
         after='return web.json_response({"response": {"allowed": True}})',
         caught_by=(f"{_LISTENER}::test_an_unknown_path_is_not_found",),
     ),

@@ -100,13 +100,13 @@ class VerifyApi:
         except BadRequestError as error:
             reply = Reply.json(error.status, {"error": str(error)})
         except StaleError as error:
-            reply = Reply.json(_UNAVAILABLE, {"error": f"not now: {error}"}, (b"retry-after", "5"))
+            reply = Reply.json(_UNAVAILABLE, {"error": f"Try again: {error}"}, (b"retry-after", "5"))
         except asyncio.CancelledError:
             # This process stops, and the request took too long; uvicorn would log a traceback.
-            reply = Reply.json(_UNAVAILABLE, {"error": "not now: this verifier stops"})
+            reply = Reply.json(_UNAVAILABLE, {"error": "Try again: this verifier is stopping"})
         except Exception:  # Whatever it is: no traceback reaches a caller, and no token passes.
-            log.exception("unexpected error")
-            reply = Reply.json(_UNAVAILABLE, {"error": "unexpected error; the log says more"})
+            log.exception("Unexpected error in a request")
+            reply = Reply.json(_UNAVAILABLE, {"error": "Unexpected error. See the log of the verifier"})
         headers = [*_ALWAYS, (b"content-length", b"%d" % len(reply.body))]
         if reply.body:
             headers.append(_JSON)
@@ -124,7 +124,8 @@ class VerifyApi:
         handler = self._routes.get((method, request.path))
         if handler is None:
             known = any(path == request.path for _, path in self._routes)
-            raise BadRequestError("no such path", _NOT_ALLOWED if known else _NOT_FOUND)
+            status = _NOT_ALLOWED if known else _NOT_FOUND
+            raise BadRequestError("This path doesn't allow the method" if known else "Unknown path", status)
         if method == "POST":
             request.body = await read_body(receive)
         return await handler(request)
@@ -142,7 +143,11 @@ class VerifyApi:
     async def _authorize(self, request: Request) -> Reply:
         question, token = parse_question(request.query), request.presented
         if token is None:
-            return Reply.json(_UNAUTHORIZED, {"error": "no token"}, (b"www-authenticate", "Bearer"))
+            return Reply.json(
+                _UNAUTHORIZED,
+                {"error": "No token. Send it in Authorization or in X-Api-Key"},
+                (b"www-authenticate", "Bearer"),
+            )
         answer = await self._decide(request, token, question)
         if answer.decision.valid:
             return Reply(200, headers=identity_headers(answer))
@@ -169,9 +174,9 @@ class VerifyApi:
             token = review["spec"]["token"]
             version = review["apiVersion"]
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise BadRequestError("it is no TokenReview") from None
+            raise BadRequestError("The body isn't a TokenReview") from None
         if version != "authentication.k8s.io/v1" or not isinstance(token, str):
-            raise BadRequestError("it is no TokenReview of authentication.k8s.io/v1")
+            raise BadRequestError("The body isn't a TokenReview of authentication.k8s.io/v1")
         return Reply.json(200, token_review(await self._decide(request, token, Question())))
 
     async def _openapi(self, _: Request) -> Reply:

@@ -20,7 +20,7 @@ def openapi() -> dict[str, Any]:
         "info": {
             "title": "Tenure's verifier",
             "version": __version__,
-            "description": "Says what tokens are worth. Tokens are taken from headers and bodies, never from URLs.",
+            "description": "Checks tokens of API keys. Send tokens in headers and bodies, never in URLs.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
@@ -46,13 +46,13 @@ def _verify() -> dict[str, Any]:
         "access": {"type": "string", "enum": ["Full", "View"]},
         "capabilities": {"type": "object", "additionalProperties": _TEXT},
         "expiresAt": {**_TEXT_OR_NULL, "format": "date-time"},
-        "at": {"type": "string", "format": "date-time", "description": "When the token died."},
+        "at": {"type": "string", "format": "date-time", "description": "When the token was revoked."},
     }
     asked = {"token": _TEXT, "namespace": _TEXT, "organization": _TEXT, "capability": _CAPABILITY, "level": _LEVEL}
     body = {"type": "object", "required": ["token"], "additionalProperties": False, "properties": asked}
     return {
-        "summary": "What a token is worth, and whether it opens what is asked for.",
-        "description": "All but valid and code is told to callers only whose Kubernetes token may create "
+        "summary": "Check a token, and whether it allows what you ask for.",
+        "description": "You get fields other than valid and code only if you send a Kubernetes token that may create "
         "organizations/verify in the key's namespace.",
         "security": [{}, {"bearer": []}],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
@@ -76,9 +76,9 @@ def _authorize() -> dict[str, Any]:
         "security": [{"bearer": []}, {}],
         "parameters": parameters,
         "responses": {
-            "200": {"description": "It may pass; X-Tenure-* headers say who it is."},
-            "401": {"description": "No token, or none that works."},
-            "403": {"description": "The token works and doesn't open this; X-Tenure-Missing says what is missing."},
+            "200": {"description": "The request may pass. X-Tenure-* headers identify the member."},
+            "401": {"description": "No token, or one that isn't valid."},
+            "403": {"description": "The token is valid but doesn't allow this. X-Tenure-Missing says what is missing."},
             **_failures(),
         },
     }
@@ -87,7 +87,7 @@ def _authorize() -> dict[str, Any]:
 def _token_review() -> dict[str, Any]:
     review = {"type": "object", "description": "A TokenReview of authentication.k8s.io/v1."}
     return {
-        "summary": "Kubernetes' webhook token authentication.",
+        "summary": "Webhook token authentication of Kubernetes.",
         "requestBody": {"required": True, "content": {"application/json": {"schema": review}}},
         "responses": {"200": _json("The review with its status.", review), **_failures()},
     }
@@ -96,11 +96,11 @@ def _token_review() -> dict[str, Any]:
 def _failures() -> dict[str, Any]:
     error = {"type": "object", "properties": {"error": _TEXT}}
     return {
-        "400": _json("The request can't be understood.", error),
-        "408": _json("The body took too long.", error),
+        "400": _json("The request is malformed.", error),
+        "408": _json("The body took too long to arrive.", error),
         "413": _json("The body is too large.", error),
         "431": _json("Headers and query are too large.", error),
-        "503": _json("What is known may be too old, so nothing is said.", error),
+        "503": _json("The verifier's data may be too old. Try again.", error),
     }
 
 

@@ -88,9 +88,9 @@ class Request:
         """
         keys = self.headers.get("x-api-key", ())
         if keys and self.headers.get("authorization"):
-            raise BadRequestError("present one token: in Authorization or in X-Api-Key")
+            raise BadRequestError("Send one token, in Authorization or in X-Api-Key")
         if len(keys) > 1:
-            raise BadRequestError("present one token")
+            raise BadRequestError("Send one token")
         return keys[0] if keys else self.bearer
 
 
@@ -107,7 +107,7 @@ def read_head(scope: Scope) -> Request:
         if name in _HEADERS:  # The server writes names in lower case.
             headers.setdefault(_HEADERS[name], []).append(value.decode("latin-1"))
     if size > MAX_HEAD_BYTES:
-        raise BadRequestError(f"headers and query are at most {MAX_HEAD_BYTES} bytes", HEAD_TOO_LARGE)
+        raise BadRequestError(f"Headers and query must be at most {MAX_HEAD_BYTES} bytes", HEAD_TOO_LARGE)
     client = scope.get("client")
     source = client[0] if client else "unknown"
     if query := scope["query_string"]:
@@ -134,7 +134,7 @@ async def read_body(receive: Receive) -> bytes:
         async with asyncio.timeout(BODY_SECONDS):
             return await _body(receive)
     except TimeoutError:
-        raise BadRequestError("the body took too long", TIMED_OUT) from None
+        raise BadRequestError(f"The body must arrive within {BODY_SECONDS:.0f} seconds", TIMED_OUT) from None
 
 
 def parse_verify(body: bytes) -> VerifyBody:
@@ -155,9 +155,9 @@ def parse_verify(body: bytes) -> VerifyBody:
 def _read_question(text: bytes) -> Question:
     query = _parse_query(text)
     if query.keys() - set(_PARAMETERS):
-        raise BadRequestError(f"unknown parameter; known are {', '.join(_PARAMETERS)}")
+        raise BadRequestError(f"Unknown parameter. Allowed: {', '.join(_PARAMETERS)}")
     if any(len(values) > 1 for values in query.values()):
-        raise BadRequestError("write each parameter once")
+        raise BadRequestError("Each parameter is allowed once")
     given = {name: values[0] for name, values in query.items()}
     return _question(given.get("namespace"), given.get("organization"), given.get("capability"), given.get("level"))
 
@@ -174,9 +174,9 @@ def _read_query(text: bytes) -> Mapping[str, Sequence[str]]:
     try:
         query = parse_qs(text.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
     except ValueError:
-        raise BadRequestError("too many parameters") from None
+        raise BadRequestError(f"At most {_MOST_PARAMETERS} parameters are allowed") from None
     if any("tnr_" in part for name, values in query.items() for part in (name, *values)):
-        raise BadRequestError("a token never belongs into a URL; use a header")
+        raise BadRequestError("Don't put a token into a URL. Use a header")
     return query
 
 
@@ -188,20 +188,20 @@ async def _body(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise BadRequestError("the request ended early")
+            raise BadRequestError("The request ended before its body was complete")
         parts.append(bytes(message.get("body", b"")))
         size += len(parts[-1])
         if size > MAX_BODY_BYTES:
-            raise BadRequestError(f"at most {MAX_BODY_BYTES} bytes", TOO_LARGE)
+            raise BadRequestError(f"The body must be at most {MAX_BODY_BYTES} bytes", TOO_LARGE)
         if not message.get("more_body"):
             return b"".join(parts)
 
 
 def _question(namespace: str | None, organization: str | None, capability: str | None, level: str | None) -> Question:
     if capability is not None and capability not in set(Capability):
-        raise BadRequestError(f"capability: write {', '.join(Capability)}")
+        raise BadRequestError(f"capability: must be one of {', '.join(Capability)}")
     level = level if level is not None else Level.VIEW.label
     if level not in _LEVELS:
-        raise BadRequestError(f"level: write {' or '.join(_LEVELS)}")
+        raise BadRequestError(f"level: must be {' or '.join(_LEVELS)}")
     asked = None if capability is None else Capability(capability)
     return Question(organization, asked, _LEVELS[level], namespace)
