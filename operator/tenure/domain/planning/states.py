@@ -122,7 +122,7 @@ KEY_STATES: Mapping[KeyState, Description] = {
     KeyState.TO_READ: Description(
         "The stamp is newer than the Membership in Tenure's cache, so the cache is behind.",
         "what it showed before",
-        "Tenure changes nothing. It reads the Membership from the API server and decides again.",
+        "Tenure changes no object. It reads the Membership from the API server and decides again.",
     ),
     KeyState.TO_RECORD: Description(
         "The member's role changed, so the token is rejected. The Membership doesn't list the key as revoked yet.",
@@ -147,7 +147,7 @@ KEY_STATES: Mapping[KeyState, Description] = {
         "Tenure deletes the Secret and issues a new token in a Secret of the same name.",
     ),
     KeyState.TO_ISSUE: Description(
-        "The key has no token, and nothing forbids one.",
+        "The key has no token, and no rule forbids one.",
         "no condition yet, or the reason why the last attempt failed, such as `Ready=False`, `SecretConflict`",
         "Tenure issues a token. If the Secret can't be written, it tries again.",
     ),
@@ -224,7 +224,7 @@ CHANGE_STATES: Mapping[ChangeState, Description] = {
     ChangeState.NONE: Description(
         "The role hasn't changed since Tenure first saw the Membership.",
         "no `status.lastRoleChange`",
-        "Nothing, until you change the role.",
+        "Tenure waits until you change the role.",
     ),
     ChangeState.SEEN: Description(
         "The role changed. All keys of the old role are rejected already, but the status doesn't say so yet.",
@@ -244,7 +244,7 @@ CHANGE_STATES: Mapping[ChangeState, Description] = {
     ChangeState.DONE: Description(
         "The status lists the revoked keys, and all of them are deleted, kept without a token, or reissued.",
         "`status.lastRoleChange`, until the next role change replaces it",
-        "Nothing, until you change the role again.",
+        "Tenure waits until you change the role again.",
     ),
 }
 """The states of a role change in words."""
