@@ -111,7 +111,7 @@ def demo() -> None:
 def lint_prose(
     *, counts: Annotated[bool, typer.Option("--counts", help="Print the counts of each page too.")] = False
 ) -> None:
-    """Compare the prose of the hand-written pages with the bounds for it."""
+    """Compare the prose of hand-written pages and of printed texts with the bounds for it."""
     pages = prose.read(CHECKOUT)
     if counts:
         typer.echo(prose.table(pages))

@@ -150,7 +150,7 @@ class ConditionStatus(StrEnum):
 
 
 class Condition(Model):
-    """A standard Kubernetes condition; types and reasons are API."""
+    """A standard Kubernetes condition. Its types and reasons are API."""
 
     type: str = Field(max_length=316)
     """Ready says whether the object is in effect. Stalled says that waiting won't change that."""
