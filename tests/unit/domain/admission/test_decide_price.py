@@ -106,6 +106,12 @@ def test_deny_refuses_whatever_is_acknowledged(count: int) -> None:
         assert shown(holder(count).under(DENY).change_role("Viewer", acknowledgement)) == (False, [], refusal)
 
 
+def test_deny_lets_a_role_change_pass_once_its_advice_was_followed() -> None:
+    keys = [manifests.api_key(name, "bob", forRole="Viewer") for name in ("ci-deploy", "laptop")]
+    assert Holder(manifests.member("bob"), keys).under(DENY).change_role("Viewer").allowed
+    assert Holder(manifests.member("bob"), []).under(DENY).change_role("Viewer").allowed
+
+
 ALICE = Holder(
     manifests.member("alice"),
     [
