@@ -144,7 +144,7 @@ async def test_rotations_under_load_fail_no_request(
         populate(client)
         answers, prober = await rotate_under_load(plane, port, client.namespace, processes)
         renewed = sum(process.log.count(NEW_AUTHORITY) for process in processes)
-        ready = all("not ready" not in process.log for process in processes)
+        ready = all("Not ready" not in process.log for process in processes)
 
     figure(
         f"{rotations(processes)} rotations of certificates, {renewed} of the authority: {answers.codes.total()} "

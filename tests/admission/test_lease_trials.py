@@ -79,7 +79,7 @@ async def test_owners_who_demote_each_other_leave_one(
     with replicas(plane, port, tmp_path) as processes:
         async with Arena(plane, owners, CONTENDERS // owners) as arena:
             tally = await arena.run(trials)
-        judged = [process.log.count("denied UPDATE memberships") for process in processes]
+        judged = [process.log.count("Rejected UPDATE memberships") for process in processes]
 
     figure(f"{trials} trials of {owners} Owners, refusals by replica {judged}: {tally}")
     assert tally.owners_left.total() == trials

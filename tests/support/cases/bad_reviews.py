@@ -143,6 +143,6 @@ def check_refused(row: Row, webhook: WebhookProcess, door: Door, namespace: str)
         assert reply.response["status"]["code"] == 403
         assert reply.response["status"]["message"]
     assert CANARY not in reply.body.decode()
-    assert "incident" not in webhook.log[seen:]
+    assert "Incident" not in webhook.log[seen:]
     assert (webhook.running, webhook.pid) == (True, pid)
     assert door.post(review(namespace)).lets_in
