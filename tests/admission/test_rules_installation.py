@@ -92,7 +92,7 @@ def test_the_stricter_of_both_holds_and_the_status_shows_it(client: Client, own:
     longest = {"24h": "24h", "1h": "60m", "30m": "1800s"}[limit]
 
     message = denial(lambda: client.create("apikeys", manifests.api_key("endless", "alice")))
-    assert message.startswith("spec: Keys of this organization must expire (requireExpiry). ")
+    assert message.startswith("spec: Keys of this organization must expire (keys.requireExpiry). ")
     message = denial(lambda: client.create("apikeys", manifests.api_key("long", "alice", ttl="24h1s")))
     assert message.startswith(f"spec: The key would be valid for longer than {limit}, ")
     names = [f"key-{number}" for number in range(wanted["maxPerMember"])]

@@ -21,8 +21,8 @@ LONG = 30.0
 PAST, FAR = "2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
 
 TOO_LONG = (
-    "spec: The key would be valid for longer than 24h, the organization's maxTTL. Set an earlier spec.expiresAt, or "
-    "create an ApiKey with a shorter spec.ttl."
+    "spec: The key would be valid for longer than 24h, the organization's keys.maxTTL. Set an earlier spec.expiresAt, "
+    "or create an ApiKey with a shorter spec.ttl."
 )
 
 LIVES: Mapping[str, tuple[Body, Body, str | None]] = {
@@ -91,7 +91,7 @@ def test_one_key_too_many_is_refused_and_counts_by_member(client: Client) -> Non
     for who in ("alice", "bob", "ci"):
         message = denial(lambda who=who: client.create("apikeys", manifests.api_key("more", who)))  # type: ignore[misc]
         assert message == (
-            f"spec.membership: {who} already has 2 keys, the organization's maxPerMember. Delete one of them."
+            f"spec.membership: {who} already has 2 keys, the organization's keys.maxPerMember. Delete one of them."
         )
     client.delete("apikeys", "alice-0")
     client.create("apikeys", manifests.api_key("more", "alice"))

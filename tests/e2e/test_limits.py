@@ -33,7 +33,7 @@ def test_the_newest_over_the_limit_waits_and_goes_on_when_a_slot_is_free(world: 
     tokens = world.issue("one", "two")
     world.create(api_key("three", "alice"))
     world.wait_reason("three", "QuotaExceeded")
-    assert "alice has 2 keys" in message(world, "three")
+    assert "alice already has 2 keys" in message(world, "three")
     assert "keys.maxPerMember" in message(world, "three")
     assert world.token("three") is None
     (event,) = world.events("QuotaExceeded")
@@ -94,7 +94,7 @@ def test_a_key_must_end_where_the_organization_says_so(world: World) -> None:
     world.create(api_key("ttl", "alice", ttl="1h"), api_key("until", "alice", expiresAt="2099-01-01T00:00:00Z"))
     world.issue("ttl", "until")
     world.wait_reason("endless", "PolicyViolation")
-    assert "Keys of this organization must expire (requireExpiry)" in message(world, "endless")
+    assert "Keys of this organization must expire (keys.requireExpiry)" in message(world, "endless")
     assert world.token("endless") is None
 
     world.change_key("endless", expiresAt="2099-01-01T00:00:00Z")
@@ -110,7 +110,7 @@ def test_a_key_lives_no_longer_than_the_organization_allows(world: World) -> Non
     world.issue("equal", "equal-too", "endless")
     for name in ("longer", "until"):
         world.wait_reason(name, "PolicyViolation")
-        assert "The key would be valid for longer than 8760h, the organization's maxTTL" in message(world, name)
+        assert "The key would be valid for longer than 8760h, the organization's keys.maxTTL" in message(world, name)
         assert world.token(name) is None
 
     limit(world, maxTTL="9999h")

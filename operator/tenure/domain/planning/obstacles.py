@@ -106,14 +106,15 @@ def life_obstacle(key: ApiKey, policy: PolicyInForce, now: datetime) -> Obstacle
     if policy.require_expiry and key.spec.ttl is None and key.spec.expires_at is None:
         return Obstacle(
             Reason.POLICY_VIOLATION,
-            "Keys of this organization must expire (requireExpiry). Set spec.expiresAt, or spec.ttl in a new ApiKey.",
+            "Keys of this organization must expire (keys.requireExpiry). Set spec.expiresAt, or spec.ttl in a new "
+            "ApiKey.",
         )
     created = key.metadata.creation_timestamp
     ends = expiry(key, created)
     if policy.max_ttl is not None and ends is not None and ends - created > parse_duration(policy.max_ttl):
         return Obstacle(
             Reason.POLICY_VIOLATION,
-            f"The key would be valid for longer than {policy.max_ttl}, the organization's maxTTL. Set an earlier "
+            f"The key would be valid for longer than {policy.max_ttl}, the organization's keys.maxTTL. Set an earlier "
             "spec.expiresAt, or create an ApiKey with a shorter spec.ttl.",
         )
     return None
@@ -134,7 +135,7 @@ def quota_obstacle(seen: ApiKeyObservation, policy: PolicyInForce) -> Obstacle |
     return Obstacle(
         Reason.QUOTA_EXCEEDED,
         f"{this.spec.membership} already has {limit} {'key' if limit == 1 else 'keys'}, the organization's "
-        "maxPerMember. Delete one of them.",
+        "keys.maxPerMember. Delete one of them.",
     )
 
 

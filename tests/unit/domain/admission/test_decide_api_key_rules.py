@@ -18,9 +18,12 @@ Body = manifests.Body
 ALICE, ACME = membership(), organization()
 PAST, FAR = "2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
 
+ENDLESS = (
+    "spec: Keys of this organization must expire (keys.requireExpiry). Set spec.expiresAt, or spec.ttl in a new ApiKey."
+)
 TOO_LONG = (
-    "spec: The key would be valid for longer than 24h, the organization's maxTTL. Set an earlier spec.expiresAt, or "
-    "create an ApiKey with a shorter spec.ttl."
+    "spec: The key would be valid for longer than 24h, the organization's keys.maxTTL. Set an earlier spec.expiresAt, "
+    "or create an ApiKey with a shorter spec.ttl."
 )
 
 LIVES: Mapping[str, tuple[Body, Body, str | None]] = {
@@ -28,7 +31,7 @@ LIVES: Mapping[str, tuple[Body, Body, str | None]] = {
     "endless, requireExpiry": (
         {"requireExpiry": True},
         {},
-        "spec: Keys of this organization must expire (requireExpiry). Set spec.expiresAt, or spec.ttl in a new ApiKey.",
+        ENDLESS,
     ),
     "endless, maxTTL": ({"maxTTL": "24h"}, {}, None),
     "ttl, requireExpiry": ({"requireExpiry": True}, {"ttl": "1h"}, None),
@@ -116,7 +119,7 @@ def test_one_key_too_many_is_refused(who: str, kind: str) -> None:
     siblings = [issued(api_key(f"{who}-{number}", membership=who), holder, ACME) for number in range(2)]
     said = creation(named("more", who), {"maxPerMember": 2}, membership=holder, siblings=siblings)
     assert said.message == (
-        f"spec.membership: {who} already has 2 keys, the organization's maxPerMember. Delete one of them."
+        f"spec.membership: {who} already has 2 keys, the organization's keys.maxPerMember. Delete one of them."
     )
     assert creation(named("more", who), {"maxPerMember": 2}, membership=holder, siblings=siblings[:1]).allowed
     assert creation(named("more", who), {}, membership=holder, siblings=siblings).allowed
@@ -177,7 +180,7 @@ def test_of_an_installations_limits_and_an_organizations_the_stricter_hold(own: 
         keys = [issued(api_key(f"key-{number}", ttl="1h"), ALICE, ACME) for number in range(siblings)]
         return creation(named("new", **spec), own, siblings=keys, installation=LIMITS).message
 
-    assert said().startswith("spec: Keys of this organization must expire (requireExpiry). ")
+    assert said().startswith("spec: Keys of this organization must expire (keys.requireExpiry). ")
     assert said(ttl="24h1s").startswith(f"spec: The key would be valid for longer than {longest}, ")
     assert said(most - 1, ttl=longest) == ""
     assert said(most, ttl="1m").startswith(f"spec.membership: alice already has {most} key")

@@ -57,7 +57,7 @@ def test_a_new_key_ends_in_the_future_and_as_soon_as_the_rules_say() -> None:
     assert expiry_refusal(key, strict, NOW, DEFAULTS) is None
     past = api_key(expires_at=format_time(NOW - timedelta(seconds=1)), created=NOW)
     assert str(expiry_refusal(past, organization(), NOW, DEFAULTS)).startswith("spec.expiresAt: 2027-02-22T08:29:59Z ")
-    assert "requireExpiry" in str(expiry_refusal(api_key(created=NOW), strict, NOW, DEFAULTS))
+    assert "keys.requireExpiry" in str(expiry_refusal(api_key(created=NOW), strict, NOW, DEFAULTS))
     assert "longer than 24h" in str(expiry_refusal(api_key(ttl="25h", created=NOW), strict, NOW, DEFAULTS))
     limited = Installation(limits=Limits(max_ttl="1h"))
     assert "longer than 1h" in str(expiry_refusal(key, strict, NOW, limited))
