@@ -66,7 +66,7 @@ REFUSALS = [
     Refusal(
         "wrong acknowledgement",
         with_role(ALICE, "Viewer", **{ANNOTATION: "Viewer: laptop"}),
-        "lacks ci-deploy",
+        "doesn't name ci-deploy",
         "RequireAcknowledgement",
     ),
     Refusal("keys under Deny", with_role(ALICE, "Viewer"), "whenKeysExist: Deny", "Deny"),

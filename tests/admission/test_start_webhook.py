@@ -105,7 +105,7 @@ def test_a_configuration_with_other_paths_is_refused(plane: ControlPlane, port: 
     register(plane, body)
     message = refused_start(plane.kubeconfig, command=command(port))
     assert "doesn't match this version of Tenure (paths members, memberships)" in message
-    assert "apply manifests/webhooks.yaml" in message
+    assert "Apply manifests/webhooks.yaml" in message
 
 
 def test_a_configuration_that_lacks_a_kind_is_refused(plane: ControlPlane, port: int) -> None:
@@ -121,7 +121,7 @@ def test_without_the_configuration_the_webhook_does_not_start(plane: ControlPlan
     plane.kubectl("delete", "validatingwebhookconfiguration", "tenure")
     message = refused_start(plane.kubeconfig, command=command(port))
     assert message.startswith(f"tenure: {ADMISSION_IS_OFF}")
-    assert "apply manifests/webhooks.yaml" in message
+    assert "Apply manifests/webhooks.yaml" in message
 
 
 def test_without_the_configuration_the_operator_says_that_admission_is_off_and_works_on(

@@ -51,7 +51,9 @@ def test_the_younger_membership_and_its_keys_have_no_effect(world: World) -> Non
     assert message(world, "memberships", "alice-2") == (
         "alice@acme.io is already a member, with the older Membership alice. Delete one of the two."
     )
-    assert "by the older Membership alice; move the key there" in message(world, "apikeys", "second")
+    assert "with the older Membership alice. Create an ApiKey with spec.membership: alice instead." in message(
+        world, "apikeys", "second"
+    )
     assert world.token("second") is None
     world.wait_reason("alice", "Active", plural="memberships", within=LONG)
 

@@ -120,7 +120,7 @@ def test_a_secret_restored_without_its_owner_is_a_conflict_that_says_what_to_do(
 
     for name in LIVE:
         message = empty.wait_reason(name, "SecretConflict")["status"]["conditions"][0]["message"]
-        assert "after a restore from a backup that held Secrets, delete the restored Secret" in message
+        assert "Delete the Secret, for example after a restore from a backup that had Secrets" in message
     assert empty.api.list("secrets") == restored
     assert _verdicts(empty, backup) == {"NotFound"}
 

@@ -53,7 +53,7 @@ def test_foreign_secrets_are_left_alone_and_their_keys_go_on_once_these_are_gone
     for name in FOREIGN:
         message = world.wait_reason(name, "SecretConflict")["status"]["conditions"][0]["message"]
         assert f"Secret {name} exists" in message
-        assert "delete or rename it" in message
+        assert "Delete the Secret" in message
     world.issue("ci")
     lists = lists_in(audit, world.api.namespace)
     wait_sweeps(lists)  # What follows from the new keys is written by then.

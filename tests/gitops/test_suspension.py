@@ -100,7 +100,7 @@ def test_whoever_suspends_in_kubectls_name_is_told_that_flux_undoes_it_and_how_t
     scope = f"--namespace={repository.namespace}"
     patched = judged.plane.kubectl("patch", "organization", "acme", scope, "--type=merge", f"--patch={SUSPENSION}")
     assert "Warning: spec.suspendedMembers: Flux reverts this within minutes" in patched.stderr
-    assert "to keep it, set it by kubectl apply --server-side --field-manager=incident" in patched.stderr
+    assert "To keep it, set it with kubectl apply --server-side --field-manager=incident" in patched.stderr
     assert "Flux" not in apply_as_incident(judged, repository)
     for _ in range(2):
         assert sync.settle() == 1

@@ -60,7 +60,7 @@ def test_it_ends_what_was_issued_before_and_nothing_else(
     assert said.stdout.splitlines()[-1] == f"2 keys issued before {moment} revoked"
     assert set(rows(said.stdout)) == {"ci", "laptop"}
     namespace, name, shown, of, issued, result = rows(said.stdout)["laptop"]
-    assert (namespace, name, shown, of, result) == (world.api.namespace, "laptop", key_id, "alice", "ended")
+    assert (namespace, name, shown, of, result) == (world.api.namespace, "laptop", key_id, "alice", "revoked")
     assert issued < moment
     assert {key: world.verdict(token) for key, token in before.items()} == dict.fromkeys(OLD, "NotFound")
     assert {world.verdict(token) for token in new.values()} == {"Valid"}
@@ -77,7 +77,7 @@ def test_a_key_that_git_holds_comes_back_with_a_new_token(
     scope = ("--issued-before", moment, f"--namespace={world.api.namespace}", "--yes")
     said = rows(owner.run(*scope).stdout)
     assert said["ci"][5] == "revoked; Git recreates it with a new token (argocd.argoproj.io/tracking-id)"
-    assert said["robot"][5] == "ended"
+    assert said["robot"][5] == "revoked"
     world.create(marked(api_key("ci", "alice"), annotations=ARGO_CD))  # As self-heal does.
     new = world.issue("ci", within=PATIENCE)["ci"]
     assert new != before["ci"]
@@ -154,7 +154,7 @@ def test_in_a_terminal_it_names_the_keys_and_asks(
     for key in OLD:
         assert f"{world.api.namespace}  {key}" in seen
     if answer == "y":
-        assert "ending keys" in seen
+        assert "Revoking keys" in seen
         assert "3/3" in seen
         assert (code, out.splitlines()[-1].split(" issued")[0]) == (0, "3 keys")
     else:
@@ -236,9 +236,9 @@ def test_a_moment_must_be_one_that_was(world: World, owner: Caller) -> None:
     where = f"--namespace={world.api.namespace}"
     said = owner.refused("--issued-before=2126-01-01T00:00:00Z", where, "--yes")
     assert "--issued-before: 2126-01-01T00:00:00Z is in the future" in said
-    assert "write 0s for all keys" in said
+    assert "Use 0s to revoke all keys" in said
     for text in ("yesterday", "2d", "2026-01-01"):
-        assert "or how long ago such as 2h" in owner.refused("--issued-before", text, where, "--yes", code=2)
+        assert "or how long ago, for example 2h" in owner.refused("--issued-before", text, where, "--yes", code=2)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,8 @@ def test_a_status_that_can_not_be_trusted_does_not_slip_through(
         said = owner.run("--issued-before=0s", f"--namespace={world.api.namespace}", "--yes", code=2).stdout
     finally:
         judged.operator.resume()
-    assert said.splitlines()[-1].endswith("; 1 unclear: look, and in doubt `kubectl delete apikey NAME -n NAMESPACE`")
+    assert said.splitlines()[-1].endswith("if in doubt run `kubectl delete apikey NAME -n NAMESPACE`")
+    assert ". 1 unclear: " in said
     namespace, name, *_, result = rows(said)["robot"]
     assert (namespace, name, result) == (world.api.namespace, "robot", doubt)
     assert [world.verdict(before[key]) for key in ("ci", "laptop")] == ["NotFound"] * 2

@@ -75,7 +75,7 @@ class Report:
                 f"{len(self.survey.unclear)} unclear: check them, and if in doubt run `kubectl delete apikey NAME -n "
                 "NAMESPACE`"
             )
-        return "; ".join(said)
+        return ". ".join(said)
 
     def as_json(self) -> str:
         """One object for programs."""
