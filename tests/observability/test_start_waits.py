@@ -108,7 +108,7 @@ def test_nothing_is_reconciled_before_it_knows_whether_it_serves_webhooks(
         served = ("--namespace", world.api.namespace)
         process = OperatorProcess(proxy.kubeconfig(tmp_path / "config"), tmp_path / "log", *served)
         process.start(ready=False)
-        eventually(lambda: "waits to start: GET " in process.log, within=30, describe="it waits")
+        eventually(lambda: "Waiting to start: GET " in process.log, within=30, describe="it waits")
         assert not [exchange for exchange in proxy.exchanges if exchange.request.is_write]
         proxy.on_request = None
         process.wait_ready()
