@@ -39,6 +39,7 @@ def reasons_page() -> str:
             f"`{state.type}={state.status}`",
             f"`{state.reason}`",
             "`Stalled=True`" if state.stalled else "",
+            "yes" if state.event else "",
             state.meaning,
         ]
         for state in STATES
@@ -46,8 +47,9 @@ def reasons_page() -> str:
     return (
         f"{GENERATED}# Conditions and reasons\n\n"
         "Types and reasons are API, so your automation may rely on them. `Stalled=True` means that waiting doesn't\n"
-        "help: you have to act. The condition's message says what to do.\n\n"
-        f"{table(['Kind', 'Condition', 'Reason', 'Beside it', 'Meaning'], rows)}"
+        "help: you have to act. The condition's message says what to do. *Event* means that the controller posts a\n"
+        "Warning on the object when the state begins. [Events](../operations/observability.md#events) has others.\n\n"
+        f"{table(['Kind', 'Condition', 'Reason', 'Beside it', 'Event', 'Meaning'], rows)}"
     )
 
 

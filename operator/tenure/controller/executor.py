@@ -26,7 +26,7 @@ from tenure.domain.planning.actions import (
     UpdateStatus,
 )
 from tenure.domain.planning.apikeys import issued_status, obstructed_status
-from tenure.domain.planning.events import notices
+from tenure.domain.planning.events import state_events
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.resources import ApiKey, Organization, Resource
 from tenure.errors import ConflictError, ObjectNotFoundError
@@ -100,7 +100,7 @@ class Executor:
         except ObstructedError as error:
             status = obstructed_status(seen, error.reason, str(error))
             if status != key.status:
-                for event in notices(key, status.conditions):
+                for event in state_events(key, status.conditions):
                     await self.act(event, key)
                 await self.act(UpdateStatus(status), key)
             raise

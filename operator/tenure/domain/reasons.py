@@ -47,7 +47,18 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class State:
-    """A row of the reference's table of states."""
+    """A row of the reference's table of states.
+
+    Attributes:
+        kind: The kind that has it.
+        type: The condition's type.
+        status: The condition's status.
+        reason: The condition's reason.
+        meaning: What it means, for users.
+        stalled: Whether waiting doesn't help, so that `Stalled=True` goes with it.
+        event: Whether the controller posts an Event when the state begins. Not for a state that follows from another
+            object's change: there is an Event on that object, and here it would be one for each key.
+    """
 
     kind: str
     type: ConditionType
@@ -55,6 +66,7 @@ class State:
     reason: Reason
     meaning: str
     stalled: bool = False
+    event: bool = False
 
 
 _READY, _HAS_OWNER, _ROLES_BOUND = ConditionType.READY, ConditionType.HAS_OWNER, ConditionType.ROLES_BOUND
@@ -97,7 +109,7 @@ STATES: tuple[State, ...] = (
         "It waits, because its forRole names another role than its member has.",
         stalled=True,
     ),
-    State("ApiKey", _READY, _FALSE, Reason.EXPIRED, "Its ttl or expiresAt is over.", stalled=True),
+    State("ApiKey", _READY, _FALSE, Reason.EXPIRED, "Its ttl or expiresAt is over.", stalled=True, event=True),
     State("ApiKey", _READY, _FALSE, Reason.SUSPENDED, "The key, its member or the organization is suspended."),
     State(
         "ApiKey",
@@ -107,6 +119,7 @@ STATES: tuple[State, ...] = (
         "A Secret with its name exists that isn't Tenure's. Tenure doesn't change it. Delete it to have the key "
         "issued.",
         stalled=True,
+        event=True,
     ),
     State(
         "ApiKey",
@@ -116,6 +129,7 @@ STATES: tuple[State, ...] = (
         "The API server rejects its Secret, for example because of a label in secretTemplate or a quota of the "
         "namespace.",
         stalled=True,
+        event=True,
     ),
     State(
         "ApiKey",
@@ -124,8 +138,17 @@ STATES: tuple[State, ...] = (
         Reason.SECRET_EXPOSED,
         "Another member could still read its Secret, and Tenure lacks the rights to change that.",
         stalled=True,
+        event=True,
     ),
-    State("ApiKey", _READY, _FALSE, Reason.QUOTA_EXCEEDED, "The member already has maxPerMember keys.", stalled=True),
+    State(
+        "ApiKey",
+        _READY,
+        _FALSE,
+        Reason.QUOTA_EXCEEDED,
+        "The member already has maxPerMember keys.",
+        stalled=True,
+        event=True,
+    ),
     State(
         "ApiKey",
         _READY,
@@ -133,6 +156,7 @@ STATES: tuple[State, ...] = (
         Reason.POLICY_VIOLATION,
         "The organization's requireExpiry or maxTTL doesn't allow it.",
         stalled=True,
+        event=True,
     ),
     State(
         "ApiKey",
@@ -159,12 +183,13 @@ STATES: tuple[State, ...] = (
         Reason.DUPLICATE_SUBJECT,
         "An older Membership has the same subject, and only the oldest one has effect.",
         stalled=True,
+        event=True,
     ),
     State("Organization", _READY, _TRUE, Reason.ACTIVE, "The organization is in force in its namespace."),
     State(
         "Organization", _READY, _FALSE, Reason.SUSPENDED, "The organization is suspended, so none of its keys works."
     ),
-    State("Organization", _READY, _FALSE, Reason.NO_OWNER, "The last Owner is gone."),
+    State("Organization", _READY, _FALSE, Reason.NO_OWNER, "The last Owner is gone.", event=True),
     State(
         "Organization",
         _READY,
@@ -172,6 +197,7 @@ STATES: tuple[State, ...] = (
         Reason.NAMESPACE_TAKEN,
         "An older Organization is in force in this namespace.",
         stalled=True,
+        event=True,
     ),
     State("Organization", _HAS_OWNER, _TRUE, Reason.OWNED, "The organization has an Owner."),
     State("Organization", _HAS_OWNER, _FALSE, Reason.AWAITING_FIRST_OWNER, "The organization has never had an Owner."),

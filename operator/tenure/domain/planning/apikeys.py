@@ -13,7 +13,7 @@ from tenure.domain.planning.actions import (
     Plan,
     UpdateStatus,
 )
-from tenure.domain.planning.events import notices
+from tenure.domain.planning.events import state_events
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
 from tenure.domain.planning.obstacles import describe_suspension, find_obstacle
 from tenure.domain.planning.states import KeyState
@@ -179,7 +179,7 @@ def _wait(seen: ApiKeyObservation, obstacle: Obstacle) -> Plan[Action]:
     ends = expiry(key, None)
     wake_at = ends if ends is not None and ends > seen.now else None
     status = _ended_status(seen, obstacle)
-    return Plan((*ending, *notices(key, status.conditions), *_update(key, status)), wake_at)
+    return Plan((*ending, *state_events(key, status.conditions), *_update(key, status)), wake_at)
 
 
 def _leftover(seen: ApiKeyObservation) -> SecretFacts | None:

@@ -9,7 +9,7 @@ from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.listing import listed_key
 from tenure.domain.planning.actions import EmitEvent, EventType, Plan, Regarding, StatusAction, UpdateStatus
 from tenure.domain.planning.apikeys import fate
-from tenure.domain.planning.events import notices
+from tenure.domain.planning.events import state_events
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.planning.states import ChangeState
 from tenure.domain.policy import MAX_KEYS_PER_MEMBER
@@ -60,7 +60,7 @@ def plan_membership(seen: MembershipObservation) -> Plan[StatusAction]:
     events: tuple[StatusAction, ...] = ()
     if change is not None and _find(seen, change) is ChangeState.SEEN:
         events = _announce(membership, change)
-    return Plan((*events, *notices(membership, status.conditions), UpdateStatus(status)))
+    return Plan((*events, *state_events(membership, status.conditions), UpdateStatus(status)))
 
 
 def find_change_state(seen: MembershipObservation) -> ChangeState:

@@ -10,7 +10,7 @@ from tenure.domain.access.bindings import BindingState
 from tenure.domain.conditions import find_condition, readiness, renew_condition
 from tenure.domain.installation import DEFAULTS, Installation, KubernetesAccess
 from tenure.domain.planning.actions import Plan, StatusAction, UpdateStatus
-from tenure.domain.planning.events import notices
+from tenure.domain.planning.events import state_events
 from tenure.domain.reasons import ConditionType, Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import Condition, ConditionStatus
@@ -53,7 +53,7 @@ def plan_organization(seen: OrganizationObservation) -> Plan[StatusAction]:
     status = _status_in_force(seen) if _is_in_force(seen) else _status_displaced(seen)
     if status == organization.status:
         return Plan()
-    return Plan((*notices(organization, status.conditions), UpdateStatus(status)))
+    return Plan((*state_events(organization, status.conditions), UpdateStatus(status)))
 
 
 def _is_in_force(seen: OrganizationObservation) -> bool:

@@ -7,14 +7,13 @@ import pytest
 from support.objects.builders import NOW, api_key, condition, issued, membership, organization, with_status
 from tenure.domain.planning.actions import Action, EmitEvent, EventType, Plan, UpdateStatus
 from tenure.domain.planning.apikeys import plan_api_key
-from tenure.domain.planning.events import NOTICED, notices
+from tenure.domain.planning.events import state_events
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.planning.organizations import OrganizationObservation, plan_organization
 from tenure.domain.reasons import STATES, ConditionType, Reason
 from tenure.domain.resources import ApiKey
-from tenure.domain.resources.base import Condition
-from tenure_dev.paths import CHECKOUT
+from tenure.domain.resources.base import Condition, ConditionStatus
 
 MEMBER, ORG = membership(), organization()
 
@@ -37,13 +36,14 @@ def ready_of(reason: str) -> Condition:
 
 
 def occurrence(key: ApiKey, reason: Reason = Reason.QUOTA_EXCEEDED) -> str:
-    (event,) = notices(key, [ready_of(reason)])
+    (event,) = state_events(key, [ready_of(reason)])
     return event.occurrence
 
 
-def test_every_noticed_reason_is_one_of_its_kinds_ready_condition() -> None:
-    known = {(state.kind, state.reason) for state in STATES if state.type is ConditionType.READY}
-    assert {(kind, reason) for kind, reasons in NOTICED.items() for reason in reasons} <= known
+def test_only_states_of_the_ready_condition_that_say_no_have_an_event() -> None:
+    told = [state for state in STATES if state.event]
+    assert told
+    assert {(state.type, state.status) for state in told} == {(ConditionType.READY, ConditionStatus.FALSE)}
 
 
 def test_a_key_whose_time_is_over_is_told_once_before_its_status_says_so() -> None:
@@ -58,12 +58,12 @@ def test_a_key_whose_time_is_over_is_told_once_before_its_status_says_so() -> No
     assert isinstance(update, UpdateStatus)
     told = with_status(key, update.status)
     assert events(plan(told)) == []
-    assert notices(told, [ready_of("Expired")]) == (), "another message is no other occurrence"
+    assert state_events(told, [ready_of("Expired")]) == (), "another message is no other occurrence"
 
 
 @pytest.mark.parametrize("reason", ["Issued", "RoleChanged", "RoleMismatch", "MembershipGone", "MembershipNotFound"])
 def test_what_was_asked_for_or_is_told_elsewhere_has_no_event(reason: str) -> None:
-    assert notices(api_key(), [ready_of(reason)]) == ()
+    assert state_events(api_key(), [ready_of(reason)]) == ()
 
 
 def test_an_occurrence_follows_from_what_was_before() -> None:
@@ -71,11 +71,6 @@ def test_an_occurrence_follows_from_what_was_before() -> None:
     assert occurrence(before) == occurrence(with_ready("Issued"))
     others = [api_key(), with_ready("MembershipNotFound"), with_ready("Issued", generation=2)]
     assert len({occurrence(key) for key in (before, *others)}) == 4
-
-
-def test_the_page_for_the_people_on_call_lists_every_one() -> None:
-    page = (CHECKOUT / "docs" / "operations" / "observability.md").read_text().partition("## Events")[2]
-    assert [reason for reasons in NOTICED.values() for reason in reasons if f"`{reason}`" not in page] == []
 
 
 def test_two_memberships_of_one_person_are_told_of() -> None:
