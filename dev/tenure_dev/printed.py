@@ -7,9 +7,6 @@ from typing import Any
 
 import yaml
 
-PACKAGES = ("admission", "certificates", "domain", "impact", "observability", "process", "revocation", "verifier")
-"""Packages below `operator/tenure` whose texts are read."""
-
 MANIFESTS = ("crds/*.yaml", "helm/tenure/files/alerts.yaml")
 """Files whose descriptions and messages are read."""
 
@@ -20,9 +17,8 @@ _VALUE = "code"  # Stands for a value, which is one word of its sentence.
 
 def printed(checkout: Path) -> Iterator[tuple[Path, list[tuple[int, str]]]]:
     """Yield each file with the texts in it, each with its line."""
-    for package in PACKAGES:
-        for path in sorted((checkout / "operator" / "tenure" / package).rglob("*.py")):
-            yield path, list(literals(path.read_text(encoding="utf-8")))
+    for path in sorted((checkout / "operator" / "tenure").rglob("*.py")):
+        yield path, list(literals(path.read_text(encoding="utf-8")))
     for pattern in MANIFESTS:
         for path in sorted(checkout.glob(pattern)):
             yield path, list(_values(yaml.compose(path.read_text(encoding="utf-8"))))

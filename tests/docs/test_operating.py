@@ -114,7 +114,7 @@ def test_an_organization_is_deleted_with_everything_in_it(site: Site, world: Wor
 def test_a_namespace_goes_whatever_is_protected_in_it(site: Site, world: World) -> None:
     site.plane.kubectl("delete", "namespace", "acme", "--timeout=300s")
     assert world.api.list("organizations") == []
-    assert "not recorded" not in site.operator.log, "nobody wants to know what is lost with a namespace"
+    assert "wasn't recorded" not in site.operator.log, "nobody wants to know what is lost with a namespace"
 
 
 def test_who_changed_a_role_is_found(site: Site, world: World) -> None:

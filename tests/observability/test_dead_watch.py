@@ -101,7 +101,7 @@ def test_while_the_api_server_is_away_it_is_unready_and_alive(
     proxy.on_request = nobody_is_there
     proxy.cut_watches()
     eventually(
-        lambda: "nothing could be listed" in operator.ask("readyz")[1],
+        lambda: "no list succeeded" in operator.ask("readyz")[1],
         within=2 * RESYNC + 10 + SLACK,
         describe="it is unready",
     )

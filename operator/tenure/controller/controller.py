@@ -44,11 +44,11 @@ class Controller:
     def why_not_ready(self) -> str:
         """Why it can't be relied on, for people; empty: it can."""
         if any(kind not in self._sweep.listed_at for kind in KINDS):
-            return "nothing has been listed yet"
+            return "the first list isn't complete yet"
         now = asyncio.get_running_loop().time()
         age = now - min(self._sweep.listed_at.values())
         if age > 2 * self._resync_seconds + _WATCHES_STARTED_SECONDS:
-            return f"nothing could be listed for {age:.0f} s"
+            return f"no list succeeded for {age:.0f} s"
         most = max(self._resync_seconds / _LAGS_PER_RESYNC, _SHORTEST_LAG_SECONDS)
         return self._describe_lag(dict.fromkeys(KINDS, now), most)
 
@@ -145,9 +145,9 @@ class Controller:
             try:
                 await self.look_around()
             except TenureError as error:
-                log.warning("sweep: %s; tried again in %.0f s", error, self._resync_seconds / 2)
+                log.warning("The sweep failed: %s. Trying again in %.0f s", error, self._resync_seconds / 2)
             except Exception:  # A defect in one sweep must not end all sweeping; it is logged whole.
-                log.exception("sweep: unexpected error; tried again in %.0f s", self._resync_seconds / 2)
+                log.exception("The sweep failed unexpectedly. Trying again in %.0f s", self._resync_seconds / 2)
             if self.informer.standing_by:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._leads.wait(), self._resync_seconds / 2)

@@ -75,7 +75,7 @@ class Executor:
                 await self._issue(seen)
             case DeleteApiKey():
                 await self.cluster.delete(seen.api_key)
-                log.info("%s: deleted, since its member's role changed", ref_of(seen.api_key))
+                log.info("%s: deleted, because its member's role changed", ref_of(seen.api_key))
             case EmitEvent():
                 await self.act(action, seen.api_key)
             case UpdateStatus():

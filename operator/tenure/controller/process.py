@@ -145,7 +145,7 @@ def _observer(informer: Informer, resource: type[Resource]) -> Callable[..., Any
         try:
             informer.observe(resource, event["type"], event["object"])
         except MalformedObjectError as error:
-            log.warning("left alone, since it doesn't fit the schema: %s", error)
+            log.warning("Ignoring an object that doesn't fit the schema: %s", error)
 
     return observe
 

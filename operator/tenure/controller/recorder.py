@@ -38,7 +38,7 @@ async def record(cluster: Cluster, event: EmitEvent, regarding: Resource, now: d
             break
         else:
             return
-    log.warning("event %s on %s %s not recorded: %s", event.reason, regarding.kind, regarding.name, failure)
+    log.warning("Event %s on %s %s wasn't recorded: %s", event.reason, regarding.kind, regarding.name, failure)
 
 
 def _body(event: EmitEvent, regarding: Resource, now: datetime) -> dict[str, Any]:

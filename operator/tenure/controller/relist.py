@@ -80,7 +80,7 @@ class Sweep:
                 try:
                     self._informer.take_in(parse(resource, body))
                 except MalformedObjectError as error:
-                    log.warning("left alone, since it doesn't fit the schema: %s", error)
+                    log.warning("Ignoring an object that doesn't fit the schema: %s", error)
             await asyncio.sleep(0)
         await self._forget(resource, place, listed, int(version))
 
@@ -88,7 +88,12 @@ class Sweep:
         """Drop what is known where the resourceVersion went back, as it does when etcd is restored from a backup."""
         before = self._versions[resource, place].number
         if self._versions[resource, place].advance(version) is Step.WENT_BACK:
-            log.warning("%s: resourceVersion went back from %d to %d; listed anew", resource.plural, before, version)
+            log.warning(
+                "%s: the resourceVersion went back from %d to %d, so all are listed again",
+                resource.plural,
+                before,
+                version,
+            )
             self._informer.restore(self._known(resource, place))
 
     def _known(self, resource: type[Resource], place: str | None) -> list[Resource]:

@@ -49,10 +49,10 @@ class Work:
             # Whatever was half done, e.g. a Secret deleted and the status not written, shows in the Secret.
             delay = self.queue.back_off(replace(item, checked=True))
             if (attempts := self.queue.failures(item.ref)) <= MOST_CONFLICTS:
-                log.debug("%s: changed meanwhile, read again: %s", item.ref, error)
+                log.debug("%s: another writer changed it, so it is read again: %s", item.ref, error)
                 return Outcome.CONFLICT
             log.warning(
-                "%s: changed meanwhile, and so none of %d attempts succeeded: %s; tried again in %.1f s",
+                "%s: other writers changed it during each of %d attempts: %s. Trying again in %.1f s",
                 item.ref,
                 attempts,
                 error,
@@ -66,11 +66,11 @@ class Work:
         except TenureError as error:
             retry_after = error.retry_after if isinstance(error, ApiError) else None
             delay = self.queue.back_off(item, at_least=retry_after or 0.0)
-            log.warning("%s: %s; tried again in %.1f s", item.ref, error, delay)
+            log.warning("%s: %s. Trying again in %.1f s", item.ref, error, delay)
             return Outcome.FAILED
         except Exception:  # One object's defect must not stop the others; it is logged whole.
             delay = self.queue.back_off(item, at_least=1.0)
-            log.exception("%s: unexpected error; tried again in %.1f s", item.ref, delay)
+            log.exception("%s: unexpected error. Trying again in %.1f s", item.ref, delay)
             return Outcome.FAILED
         self.queue.succeed(item.ref)
         return Outcome.DONE

@@ -67,6 +67,6 @@ async def test_conflicts_without_an_end_are_failures_that_name_the_object(caplog
     assert set(seen[MOST_CONFLICTS:]) == {"failed"}
     assert len(seen) >= 1800 / 30
     assert warnings(caplog)[0] == (
-        "ApiKey acme/ci-deploy: changed meanwhile, and so none of 5 attempts succeeded: the object has been modified; "
-        "tried again in 1.6 s"
+        "ApiKey acme/ci-deploy: other writers changed it during each of 5 attempts: the object has been modified. "
+        "Trying again in 1.6 s"
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tenure_dev.printed import PACKAGES, literals, printed
+from tenure_dev.printed import literals, printed
 from tenure_dev.prose import complaints, read
 
 
@@ -39,11 +39,11 @@ def test_descriptions_and_messages_are_read_from_manifests(tmp_path: Path) -> No
 
 
 def test_a_dense_text_is_found_with_its_line(tmp_path: Path) -> None:
-    package = tmp_path / "operator" / "tenure" / PACKAGES[0]
+    package = tmp_path / "operator" / "tenure" / "admission"
     package.mkdir(parents=True)
     (package / "a.py").write_text('A = "nobody has it; nobody wants it"\n\nB = "Nobody asks for it"\n')
     for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"):
         (tmp_path / name).write_text("You read this page. " * 500)
     (said,) = complaints(read(tmp_path))
-    assert said.startswith(f"operator/tenure/{PACKAGES[0]}/a.py: nobody, nothing, somebody: 3 in ")
+    assert said.startswith("operator/tenure/admission/a.py: nobody, nothing, somebody: 3 in ")
     assert "(line 1, 1, 3)" in said

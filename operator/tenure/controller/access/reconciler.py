@@ -78,7 +78,7 @@ class Bindings(Observer):
             try:
                 await self._list(place)
             except ForbiddenError as error:
-                log.warning("what members may do in Kubernetes can't be listed: %s", error)
+                log.warning("The members' RoleBindings can't be listed: %s", error)
 
     async def _list(self, place: str | None) -> None:
         kinds = BoundKind if self._access is KubernetesAccess.ROLES_AND_KEYS else (BoundKind.ROLE_BINDING,)
