@@ -48,6 +48,7 @@ BUILD_INFO = Metric(
     "Always 1. Its labels are the running version of Tenure and of Python.",
     _ALL,
     (Label("component", tuple(Component)), Label("version", bound="one"), Label("python", bound="one")),
+    dashboard=False,
 )
 READY = Metric(
     "tenure_ready",
@@ -99,7 +100,12 @@ ROLE_CHANGES = Metric(
     distinct=True,
 )
 MEMBERSHIPS = Metric(
-    "tenure_memberships", _GAUGE, "Number of Memberships by role.", _CONTROLLER, (Label("role", _ROLES),)
+    "tenure_memberships",
+    _GAUGE,
+    "Number of Memberships by role.",
+    _CONTROLLER,
+    (Label("role", _ROLES),),
+    dashboard=False,
 )
 ORGANIZATION_INFO = Metric(
     "tenure_organization_info",
@@ -111,6 +117,7 @@ ORGANIZATION_INFO = Metric(
         Label("reason", bound="one for each Organization"),
         Label("when_keys_exist", bound="one for each Organization"),
     ),
+    dashboard=False,
 )
 ORGANIZATION_OWNERS = Metric(
     "tenure_organization_owners",
@@ -167,6 +174,7 @@ WATCH_NEWS_TIMESTAMP = Metric(
     "Time of the latest event from the watch of a kind. In a quiet cluster it can be long ago.",
     _CONTROLLER,
     (_KIND,),
+    dashboard=False,
 )
 WATCH_LAG = Metric(
     "tenure_watch_lag_seconds",
@@ -232,7 +240,9 @@ DEAD_KEY_HITS = Metric(
     _VERIFIER,
     (Label("key_id", bound=f"the first {MOST_KEY_IDS}, then `{OTHER}`. The log has all of them"),),
 )
-VERIFIER_KEYS = Metric("tenure_verifier_keys", _GAUGE, "Number of keys in the verifier's index.", _VERIFIER)
+VERIFIER_KEYS = Metric(
+    "tenure_verifier_keys", _GAUGE, "Number of keys in the verifier's index.", _VERIFIER, dashboard=False
+)
 VERIFIER_PROOF = Metric(
     "tenure_verifier_proof_timestamp_seconds",
     _GAUGE,

@@ -91,6 +91,8 @@ class Metric:
     """The upper bounds of a histogram's buckets, in seconds."""
     distinct: bool = False
     """Whether no two of its labels ever have the same value."""
+    dashboard: bool = True
+    """Whether the chart's dashboard shows it. Others are for queries by hand."""
 
     @property
     def label_names(self) -> tuple[str, ...]:
