@@ -25,7 +25,7 @@ from tenure.admission import connectivity as reach
 
 reach.PATIENCE_SECONDS, reach.LOOK_SECONDS = {PATIENCE_SECONDS}, {LOOK_SECONDS}
 """
-WHY = "so no change can be judged here"
+WHY = "so this webhook can't check changes"
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def test_a_second_organization_changes_nothing_for_the_first(world: World) -> No
     world.create(organization("rival"), member("mallory", "Owner", organization="rival"), api_key("loot", "mallory"))
 
     rival = world.wait_reason("rival", "NamespaceTaken", plural="organizations")
-    assert "Organization acme is older" in rival["status"]["conditions"][0]["message"]
+    assert "The older Organization acme is in force" in rival["status"]["conditions"][0]["message"]
     assert {condition["type"] for condition in rival["status"]["conditions"]} == {"Ready", "Stalled"}
     world.wait_reason("loot", "OrganizationNotFound")
     world.create(api_key("ci", "alice"))

@@ -137,7 +137,7 @@ def test_these_rights_suffice_and_each_is_used(
     kubectl.apply(*bodies)
     args = ["--no-webhooks", *([] if everywhere else [f"--namespace={world.api.namespace}"])]
     with Proxy(control_plane, as_user=identity) as proxy:
-        meet_a_conflict(proxy)
+        meet_a_conflict(proxy, world.api.namespace)
         with OperatorProcess(proxy.kubeconfig(tmp_path / "config"), tmp_path / "operator.log", *args):
             live(world)
         exchanges = [
@@ -192,13 +192,13 @@ def live(world: World) -> None:
     world.wait_reason("last", "OrganizationGone")
 
 
-def meet_a_conflict(proxy: Proxy) -> None:
-    """Answer the first write of a key's status as if the key had changed."""
+def meet_a_conflict(proxy: Proxy, namespace: str) -> None:
+    """Answer the first write of a key's status in a namespace as if the key had changed."""
     met = False
 
     async def hook(request: Request) -> Answer:
         nonlocal met
-        if met or request.resource != "apikeys/status":
+        if met or request.resource != "apikeys/status" or request.namespace != namespace:
             return None
         met = True
         return Reply.failure(409, "Conflict")

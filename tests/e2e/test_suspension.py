@@ -13,7 +13,7 @@ NAMES = ("laptop", "ci", BOBS)
 # What to suspend: the object, the change of its spec, the change that takes it back, the keys that it concerns, and
 # words of the message.
 LEVELS = {
-    "organization": ("organizations", "acme", {"suspended": True}, {"suspended": None}, NAMES, "acme is suspended"),
+    "organization": ("organizations", "acme", {"suspended": True}, {"suspended": None}, NAMES, "Organization acme"),
     "member": (
         "organizations",
         "acme",
