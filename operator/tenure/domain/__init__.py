@@ -1,1 +1,1 @@
-"""The decisions, as pure functions on values: no I/O, no clock, no randomness."""
+"""Tenure's decisions as pure functions on values, without I/O, clock or randomness."""

@@ -1,4 +1,4 @@
-"""Conditions that change only when there is news."""
+"""Builds status conditions, and keeps the transition time of a condition whose status stays the same."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,18 +8,18 @@ from tenure.domain.resources.base import Condition, ConditionStatus
 
 
 def find_condition(conditions: Sequence[Condition], type_: ConditionType) -> Condition | None:
-    """The condition of a type, or None."""
+    """Return the condition of this type, or None."""
     return next((condition for condition in conditions if condition.type == type_), None)
 
 
 def ready_reason(conditions: Sequence[Condition]) -> str | None:
-    """The reason of the Ready condition, or None before the first reconciliation."""
+    """Return the reason of the Ready condition, or None before the first reconciliation."""
     ready = find_condition(conditions, ConditionType.READY)
     return None if ready is None else ready.reason
 
 
 def is_ready(conditions: Sequence[Condition]) -> bool:
-    """Whether the Ready condition holds."""
+    """Return whether the Ready condition is True."""
     ready = find_condition(conditions, ConditionType.READY)
     return ready is not None and ready.status is ConditionStatus.TRUE
 
@@ -34,7 +34,7 @@ def renew_condition(
     generation: int,
     now: datetime,
 ) -> Condition:
-    """The condition as it is now; its transition time is kept unless its status changes."""
+    """Build the present condition of a type. The transition time is kept unless the status changes."""
     status = ConditionStatus.TRUE if holds else ConditionStatus.FALSE
     previous = find_condition(old, type_)
     same = previous is not None and previous.status is status
@@ -51,7 +51,7 @@ def renew_condition(
 def readiness(
     old: Sequence[Condition], *, ready: bool, reason: Reason, message: str, generation: int, now: datetime
 ) -> list[Condition]:
-    """Ready, followed by Stalled where waiting won't change it."""
+    """Build the Ready condition, followed by Stalled if the reason lasts until a user acts (`STALLED`)."""
     conditions = [
         renew_condition(
             old,

@@ -1,4 +1,4 @@
-"""Which keys were issued before a moment, and of which nobody can tell."""
+"""Decides which keys were issued before a given moment, and for which keys that is unclear."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,41 +8,44 @@ from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import format_time
 
 CLOCKS_DIFFER = timedelta(minutes=1)
-"""How far the clocks of several API servers may lie apart: a time of issue may be so far ahead and still be true."""
+"""Maximum difference between the clocks of the API servers: a time of issue may be this far ahead and still be true."""
 
 _SECOND = timedelta(seconds=1)
 
 
 class Age(StrEnum):
-    """A key's token beside the moment."""
+    """Whether a key has a token that was issued before the moment."""
 
     BEFORE = "Before"
-    """It was issued before, and no record says that it ended."""
+    """The token was issued before the moment, and no record says that it was revoked."""
     NONE = "None"
-    """There is no such token: it ended, or was never issued, or was issued since."""
+    """There is no such token: it was revoked, was never issued, or was issued at the moment or later."""
     UNCLEAR = "Unclear"
-    """Nobody can tell."""
+    """The ApiKey doesn't tell. `Cutoff.judge` returns the reason."""
 
 
 @dataclass(frozen=True)
 class Cutoff:
-    """The moment before which keys were issued, by the API server's clock, in whole seconds as times of issue are."""
+    """The moment before which keys were issued, by the API server's clock.
+
+    It is in whole seconds, because times of issue are.
+    """
 
     moment: datetime
     now: datetime
     everything: bool = False
-    """Whether every token is meant that there is, by whichever API server's clock it was stamped."""
+    """Whether to select every existing token, no matter which API server's clock its stamp is from."""
 
     @classmethod
     def of(cls, given: datetime | timedelta, now: datetime) -> "Cutoff":
-        """The cutoff at an instant, or so long ago; `now` is the API server's clock, which tells whole seconds.
+        """Build the cutoff from an instant, or from how long ago it was.
 
-        No time ago means everything, since the API server that was asked may be behind those that stamped the keys.
-        Rounded up to the next whole second: a key issued in that second may be ended although it is younger, and none
-        goes on that is older.
+        `now` is the API server's clock, which tells whole seconds. The moment is rounded up to the next whole second,
+        so that every older key is found. A key that was issued later in that second may be selected too. A duration of
+        zero selects every token, because the API server that was asked may be behind those that stamped the keys.
 
         Raises:
-            ValueError: the moment is still to come.
+            ValueError: the moment is in the future.
         """
         end = _end_of_second(now)
         moment = end - given if isinstance(given, timedelta) else _rounded_up(given)
@@ -51,9 +54,10 @@ class Cutoff:
         return cls(moment, now, everything=given == timedelta())
 
     def judge(self, api_key: ApiKey) -> tuple[Age, str]:
-        """A key's age, and where it is unclear the reason, which continues "it is unclear whether".
+        """Return a key's age, and the reason if it is unclear.
 
-        What has no Secret by its status has no token that works, ever again. A token is never older than its ApiKey.
+        If the status of a reconciled key names no Secret, the key has no token that works or can work again. A token
+        is never older than its ApiKey.
         """
         status, stamp = api_key.status, api_key.status.issued
         if api_key.metadata.deleting or self._is_since(api_key.metadata.creation_timestamp):
@@ -77,12 +81,15 @@ class Cutoff:
         return Age.UNCLEAR, f"its time of issue, {format_time(at)}, is later than the API server's clock, {clock}"
 
     def has_other_token(self, found: ApiKey, meant: ApiKey) -> bool:
-        """Whether a key has had a new token since it was looked at as `meant`, so that nothing is left to be ended."""
+        """Return whether the key got a new token after it was read as `meant`, so that nothing is left to revoke."""
         stamp = found.status.issued
         return found.status.secret_uid != meant.status.secret_uid and stamp is not None and stamp.at >= self.moment
 
     def _is_since(self, at: datetime) -> bool:
-        """Whether a time is that of the moment or later, for sure: one that is still to come is by a clock ahead."""
+        """Return whether a time is certainly not before the moment.
+
+        A time in the future is from a clock that is ahead.
+        """
         if self.everything:
             return False
         return at >= self.moment if at <= _end_of_second(self.now) else at - CLOCKS_DIFFER >= self.moment

@@ -1,4 +1,4 @@
-"""Durations as Kubernetes writes them: `2160h`, `1h30m`; hours, minutes and seconds, never days."""
+"""Parses durations as Kubernetes writes them, for example `2160h` or `1h30m`: hours, minutes and seconds, not days."""
 
 import functools
 import re
@@ -15,7 +15,7 @@ _UNITS = {"h": "hours", "m": "minutes", "s": "seconds"}
 
 @functools.lru_cache
 def parse_duration(text: str) -> timedelta:
-    """The length of a duration such as `1h30m`.
+    """Parse a duration such as `1h30m`.
 
     Raises:
         ValueError: `text` doesn't match `PATTERN`.

@@ -1,4 +1,4 @@
-"""Which of several objects is in force, where only one can be."""
+"""Finds the object in force if only one of several can be."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -9,7 +9,10 @@ R = TypeVar("R", bound=Resource)
 
 
 def oldest(resources: Sequence[R]) -> R | None:
-    """The one in force among objects of which only one can be: the oldest, by uid where two are equally old."""
+    """Return the oldest object, which is the one in force. If two are equally old, the lower uid decides.
+
+    Return None if there are no objects.
+    """
     return min(
         resources,
         key=lambda resource: (resource.metadata.creation_timestamp, resource.metadata.uid),

@@ -1,4 +1,4 @@
-"""What holds for all organizations of an installation: defaults, and limits that no organization can loosen."""
+"""Settings for all organizations of an installation: defaults, and limits that no organization can loosen."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from tenure.domain.durations import parse_duration
 from tenure.domain.policy import MAX_KEYS_PER_MEMBER, OnRoleChange, WhenKeysExist
 
-if TYPE_CHECKING:  # The command line reads limits, and shall not import the models for that.
+if TYPE_CHECKING:  # The command line parses limits and mustn't import the models for that.
     from tenure.domain.resources import Organization
     from tenure.domain.resources.organization import PolicyInForce
 
@@ -17,21 +17,21 @@ _STRICTNESS = (WhenKeysExist.WARN, WhenKeysExist.REQUIRE_ACKNOWLEDGEMENT, WhenKe
 
 
 class KubernetesAccess(StrEnum):
-    """What members are given in Kubernetes."""
+    """Rights that members get in Kubernetes."""
 
     NONE = "None"
-    """Nothing."""
+    """No rights."""
 
     ROLES = "Roles"
-    """People, and keys by a token review, hold the ClusterRole of their role in their organization's namespace."""
+    """People, and keys through a token review, have the ClusterRole of their role in their organization's namespace."""
 
     ROLES_AND_KEYS = "RolesAndKeys"
-    """People may besides read the Secrets of their own keys."""
+    """In addition, people may read the Secrets of their own keys."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds for every organization: of these and its own rules, the stricter hold."""
+    """Limits for every organization. Tenure enforces a limit or the organization's own rule, whichever is stricter."""
 
     when_keys_exist: WhenKeysExist = WhenKeysExist.WARN
     max_per_member: int | None = None
@@ -40,10 +40,10 @@ class Limits:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `maxTTL=8760h,maxPerMember=50,requireExpiry=true,whenKeysExist=Deny`, or a part of it.
+        """Parse `maxTTL=8760h,maxPerMember=50,requireExpiry=true,whenKeysExist=Deny`, or a part of it.
 
         Raises:
-            ValueError: a name or a value isn't understood; the text names it and what is allowed.
+            ValueError: a name or a value isn't allowed. The text names it and what is allowed.
         """
         known = {
             "maxTTL": ("max_ttl", _duration),
@@ -66,13 +66,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Installation:
-    """What was decided when Tenure was installed.
+    """Settings that were chosen when Tenure was installed.
 
     Attributes:
-        username_prefix: What the identity provider puts before a person's name in Kubernetes.
-        when_keys_exist: What holds for organizations that don't say it themselves.
-        limits: Bounds for every organization.
-        kubernetes_access: What members are given in Kubernetes.
+        username_prefix: Prefix that the identity provider puts before a person's name in Kubernetes, e.g. `oidc:`.
+        when_keys_exist: Default for organizations that don't set `whenKeysExist`.
+        limits: Limits for every organization.
+        kubernetes_access: Rights that members get in Kubernetes.
     """
 
     username_prefix: str = ""
@@ -81,11 +81,11 @@ class Installation:
     kubernetes_access: KubernetesAccess = KubernetesAccess.NONE
 
     def username(self, person: str) -> str:
-        """The name by which Kubernetes knows a person."""
+        """Return a person's user name in Kubernetes."""
         return self.username_prefix + person
 
     def policy(self, organization: "Organization") -> "PolicyInForce":
-        """The rules that hold in an organization."""
+        """Return the rules in force in an organization: its own or the defaults, or the limits if they are stricter."""
         from tenure.domain.resources.organization import KeyRules, PolicyInForce, RoleChanges  # noqa: PLC0415 - as above
 
         keys = organization.spec.keys or KeyRules()
@@ -101,7 +101,7 @@ class Installation:
 
 
 DEFAULTS = Installation()
-"""An installation for which nothing was decided."""
+"""An installation without any settings of its own."""
 
 
 def _given(*values: T | None) -> list[T]:

@@ -1,4 +1,4 @@
-"""Leases: who holds something, and until when."""
+"""Converts Leases of Kubernetes, which say who holds something and until when, from and to bodies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from typing import Any, Self
 LEASE_VERSION = "coordination.k8s.io/v1"
 
 HELD_VERSION = "tenure.dev/held-version"
-"""Annotation: the resourceVersion of the object that the holder may change."""
+"""Annotation with the resourceVersion of the object that the holder may change."""
 
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 @dataclass(frozen=True)
 class Lease:
-    """A Lease as it was read, or as it should be."""
+    """A Lease as it was read, or as it is to be written."""
 
     namespace: str
     name: str
@@ -26,11 +26,11 @@ class Lease:
     renewed: datetime | None = None
     transitions: int = 0
     resource_version: str = ""
-    """Empty: it doesn't exist yet."""
+    """Empty if the Lease doesn't exist yet."""
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
-        """Read a Lease as the API server sent it."""
+        """Parse a Lease as the API server sent it."""
         metadata, spec = body["metadata"], body.get("spec") or {}
         return cls(
             namespace=metadata["namespace"],
@@ -45,11 +45,11 @@ class Lease:
         )
 
     def expired(self, now: datetime) -> bool:
-        """Whether its time is over."""
+        """Return whether the Lease has expired, counted from when it was acquired."""
         return now >= self.acquired + timedelta(seconds=self.seconds)
 
     def to_body(self) -> dict[str, Any]:
-        """The Lease as a body to create or to replace it with."""
+        """Return the Lease as a body for a create or a replace request."""
         metadata: dict[str, Any] = {
             "name": self.name,
             "namespace": self.namespace,

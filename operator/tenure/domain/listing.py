@@ -1,11 +1,11 @@
-"""What a Membership's status says of a key."""
+"""Builds the entry of a key in a Membership's status."""
 
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.membership import ListedKey
 
 
 def listed_key(key: ApiKey) -> ListedKey:
-    """What a Membership's status says of a working key."""
+    """Return the entry of a working key in its Membership's `status.keys`."""
     return ListedKey(
         name=key.name,
         key_id=key.status.key_id or "",

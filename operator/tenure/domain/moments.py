@@ -1,4 +1,4 @@
-"""Moments as people write them: an instant, or how long ago."""
+"""Parses moments as people write them: an instant, or how long ago it was."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -9,10 +9,10 @@ MEANING = "a time with its zone, for example 2027-02-22T08:30:00Z, or how long a
 
 
 def parse_moment(text: str) -> datetime | timedelta:
-    """An instant, or how long ago.
+    """Parse an instant into a time in UTC, or how long ago it was into a duration.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: `text` is neither.
     """
     if re.fullmatch(durations.PATTERN, text):
         return durations.parse_duration(text)

@@ -1,10 +1,10 @@
-"""What a request does to an object."""
+"""The operations of a request on an object."""
 
 from enum import StrEnum
 
 
 class Operation(StrEnum):
-    """What is done to an object."""
+    """The operation of a request, as an AdmissionReview names it."""
 
     CREATE = "CREATE"
     UPDATE = "UPDATE"

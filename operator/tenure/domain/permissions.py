@@ -1,4 +1,4 @@
-"""Permissions as Kubernetes RBAC knows them, and who asks for them."""
+"""RBAC permissions of Kubernetes, and the requester who needs them."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,18 @@ from tenure.domain.resources.base import GROUP, Model
 from tenure.domain.roles import Role
 
 REVOKE = "revoke"
-"""The virtual verb on an ApiKey that lets its holder delete it, whosever it is."""
+"""The virtual verb on an ApiKey that allows its deletion, no matter which member's key it is."""
 
 
 @dataclass(frozen=True)
 class Permission:
-    """A verb on an object, as Kubernetes RBAC knows it."""
+    """A permission of Kubernetes RBAC: a verb on an object."""
 
     verb: str
     plural: str
     namespace: str
     name: str
-    """Empty: on all objects of the namespace."""
+    """Empty for all objects of the namespace."""
 
     subresource: str = ""
 
@@ -30,28 +30,28 @@ class Permission:
 
     @property
     def question(self) -> str:
-        """The command that asks whether somebody has it."""
+        """The kubectl command that tells whether you have the permission."""
         target = f"{self.plural}.{GROUP}" + (f"/{self.name}" if self.name else "")
         return f"kubectl auth can-i {self.verb} {target} -n {self.namespace}"
 
 
 def grant(role: Role, namespace: str, organization: str) -> Permission:
-    """The permission to give a role in an organization, and to take it away."""
+    """Return the permission to give a role in an organization and to take it away."""
     return Permission(f"grant-{role.value.lower()}", "organizations", namespace, organization)
 
 
 def revocation(key: ApiKey) -> Permission:
-    """The permission to delete a key, whosever it is."""
+    """Return the permission to delete a key, no matter which member's key it is."""
     return Permission(REVOKE, ApiKey.plural, key.namespace, key.name)
 
 
 def deletion(resource: Resource) -> Permission:
-    """The permission to delete an object, which the API server itself asks for."""
+    """Return the permission to delete an object, which the API server itself checks for a delete request."""
     return Permission("delete", resource.plural, resource.namespace, resource.name)
 
 
 class Requester(Model):
-    """Whoever made the request, as the API server authenticated them."""
+    """The user or program that made a request, as the API server authenticated it."""
 
     username: str
     uid: str = ""

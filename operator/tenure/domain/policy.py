@@ -1,4 +1,7 @@
-"""The words and bounds of an organization's rules, which the command line knows too: no models, so that it is light."""
+"""Values and limits of an organization's rules.
+
+The command line uses them too, so this module imports no models and loads fast.
+"""
 
 from enum import StrEnum
 

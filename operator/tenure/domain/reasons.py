@@ -1,4 +1,4 @@
-"""Condition types and reasons: they are API, and this is the one table of them."""
+"""The table of all condition types and reasons, which are part of the API."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from tenure.domain.resources.base import ConditionStatus
 
 
 class ConditionType(StrEnum):
-    """What a condition speaks of."""
+    """The type of a condition."""
 
     READY = "Ready"
     STALLED = "Stalled"
@@ -16,7 +16,7 @@ class ConditionType(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a condition is as it is."""
+    """The reason of a condition."""
 
     ACTIVE = "Active"
     AWAITING_FIRST_OWNER = "AwaitingFirstOwner"
@@ -50,14 +50,14 @@ class State:
     """A row of the reference's table of states.
 
     Attributes:
-        kind: The kind that has it.
+        kind: The kind of the object that has the condition.
         type: The condition's type.
         status: The condition's status.
         reason: The condition's reason.
-        meaning: What it means, for users.
-        stalled: Whether waiting doesn't help, so that `Stalled=True` goes with it.
-        event: Whether the controller posts an Event when the state begins. Not for a state that follows from another
-            object's change: there is an Event on that object, and here it would be one for each key.
+        meaning: The explanation for users.
+        stalled: Whether the state lasts until a user acts, so that Tenure also sets `Stalled=True`.
+        event: Whether the controller posts an Event when the state begins. It doesn't for a state that follows from a
+            change to another object, because that object has an Event, and here each key would have one.
     """
 
     kind: str
@@ -227,4 +227,4 @@ STATES: tuple[State, ...] = (
 )
 
 STALLED: frozenset[Reason] = frozenset(state.reason for state in STATES if state.stalled)
-"""Reasons for which waiting doesn't help: a user has to act."""
+"""Reasons that last until a user acts."""

@@ -1,4 +1,4 @@
-"""The four roles and what each of them may do: the one place where that table stands."""
+"""The four roles, and the only table of what each of them may do."""
 
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
@@ -15,7 +15,7 @@ class Role(StrEnum):
 
 
 class Capability(StrEnum):
-    """A part of the product that a role opens."""
+    """A part of the product that a role gives access to."""
 
     CLUSTERS = "clusters"
     BILLING = "billing"
@@ -25,7 +25,7 @@ class Capability(StrEnum):
 
 
 class Level(IntEnum):
-    """How far a capability reaches; levels are ordered."""
+    """The level of access to a capability. Levels are ordered."""
 
     NONE = 0
     VIEW = 1
@@ -38,7 +38,7 @@ class Level(IntEnum):
 
 
 class Access(StrEnum):
-    """The most that a key may do, whatever its holder's role."""
+    """The most that a key may do, independent of its member's role."""
 
     FULL = "Full"
     VIEW = "View"
@@ -97,11 +97,11 @@ CAPABILITIES: Mapping[Role, Mapping[Capability, Level]] = MappingProxyType(
 
 
 def capabilities(role: Role, access: Access = Access.FULL) -> dict[Capability, Level]:
-    """What a holder of `role` may do with a key of `access`: `View` caps every level at View."""
+    """Return the level of each capability for a key of `access` under `role`. `View` caps every level at View."""
     return {capability: level_of(role, access, capability) for capability in CAPABILITIES[role]}
 
 
 def level_of(role: Role, access: Access, capability: Capability) -> Level:
-    """How far one capability of `role` reaches for a key of `access`."""
+    """Return the level of one capability for a key of `access` under `role`."""
     level = CAPABILITIES[role][capability]
     return min(level, Level.VIEW) if access is Access.VIEW else level

@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions out of the models: what they say is what the API server checks."""
+"""Builds the CustomResourceDefinitions from the models, so that the API server checks what the models say."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -12,7 +12,7 @@ _NOT_STRUCTURAL = {"title", "default", "$defs", "propertyNames"}
 
 
 def custom_resource_definition(resource: type[Resource]) -> dict[str, Any]:
-    """The CustomResourceDefinition of a kind, as a body that the API server takes."""
+    """Return the CustomResourceDefinition of a kind as a body for the API server."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -47,12 +47,12 @@ def custom_resource_definition(resource: type[Resource]) -> dict[str, Any]:
 
 
 def field_paths(schema: Mapping[str, Any]) -> set[str]:
-    """The dotted path of every field in an OpenAPI schema, e.g. `spec.subject.name`."""
+    """Return the dotted path of every field in an OpenAPI schema, e.g. `spec.subject.name`."""
     return {path for path, _ in _walk(schema, "") if path}
 
 
 def requirements(schema: Mapping[str, Any]) -> set[str]:
-    """What a newer schema must not lack, as one line each: fields, allowed values, and rules about what may change."""
+    """Return what a newer schema must still have, one line each: fields, allowed values, and rules about changes."""
     found = {f"the field {path}" for path in field_paths(schema)}
     for path, node in _walk(schema, ""):
         found |= {f"the value {value} of {path}" for value in node.get("enum", ())}
@@ -62,7 +62,7 @@ def requirements(schema: Mapping[str, Any]) -> set[str]:
 
 
 def _walk(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every part of a schema with its dotted path; the items of a list have the list's."""
+    """Yield every part of a schema with its dotted path. The items of a list have the path of the list."""
     yield path, schema
     for name, child in schema.get("properties", {}).items():
         yield from _walk(child, f"{path}.{name}" if path else name)
@@ -71,12 +71,15 @@ def _walk(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[s
 
 
 def unknown_fields(resource: type[Resource], body: Mapping[str, Any]) -> Iterator[str]:
-    """The dotted path of every field of an object that its kind doesn't have, e.g. `spec.rolle`."""
+    """Yield the dotted path of every field of an object that its kind doesn't have, e.g. `spec.rolle`."""
     yield from _unknown(_known_schema(resource), body, "")
 
 
 def object_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The structural schema of a model: references inlined, descriptions on one line, nothing but what CRDs allow."""
+    """Return the structural schema of a model.
+
+    References are inlined, descriptions are on one line, and keywords that CRDs don't allow are dropped.
+    """
     schema = model.model_json_schema(by_alias=True, mode="validation")
     structural: dict[str, Any] = _structural(schema, schema.get("$defs", {}))
     return structural
@@ -124,7 +127,7 @@ def _root_schema(resource: type[Resource]) -> dict[str, Any]:
 
 @cache
 def _known_schema(resource: type[Resource]) -> Mapping[str, Any]:
-    """The schema of a kind, made once: there may be thousands of objects."""
+    """Return the schema of a kind from a cache, because there may be thousands of objects."""
     return _root_schema(resource)
 
 
@@ -164,14 +167,14 @@ def _structural(node: Any, definitions: Mapping[str, Any]) -> Any:
         elif key not in _NOT_STRUCTURAL:
             result[key] = _structural(value, definitions)
     if RULES in result:
-        result.pop("pattern", None)  # The rule says it in words.
+        result.pop("pattern", None)  # The CEL rule checks the same, and its message is readable.
     if result.get("type") == "integer":
         result["format"] = "int64"
     return result
 
 
 def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A node with its reference, or the alternative to null that it offers, put in its place."""
+    """Return a node with its `$ref` inlined, or its `anyOf` replaced by the alternative that isn't null."""
     if "$ref" in node:
         target = definitions[node["$ref"].rsplit("/", 1)[-1]]
         return _resolved({**target, **{key: value for key, value in node.items() if key != "$ref"}}, definitions)

@@ -1,4 +1,4 @@
-"""The Secret that delivers a token: how it is written, and what can be told from one that was read."""
+"""Builds the Secret that delivers a token, and reads the facts from a stored one."""
 
 import base64
 import binascii
@@ -17,8 +17,8 @@ from tenure.errors import MalformedTokenError
 TYPE = f"{GROUP}/api-key"
 DATA_KEY = "token"
 STAMP_ANNOTATION = f"{GROUP}/issued-under"
-"""Names the tenure of the token inside, so that a Secret that was written just before a crash is adopted only while
-that tenure lasts; without it, a role change during the outage would revive a token of the old role."""
+"""Annotation with the tenure of the token inside. After a crash Tenure adopts a Secret only while that tenure lasts.
+Otherwise a role change during the outage would revive a token of the old role."""
 
 RESERVED_PREFIXES = (
     "app.kubernetes.io/",
@@ -30,13 +30,13 @@ RESERVED_PREFIXES = (
     "tenure.dev/",
     "velero.io/",
 )
-"""Prefixes that are never copied to a Secret: the tools behind them would adopt, prune or back it up."""
+"""Prefixes that Tenure never copies to a Secret, because the tools behind them would adopt, prune or back it up."""
 
 
 def secret_body(
     api_key: ApiKey, token: Token, stamp: Stamp, subject_kind: SubjectKind, organization: Organization
 ) -> dict[str, Any]:
-    """The Secret of a key, as a body to create."""
+    """Return the Secret of a key as a body to create."""
     labels, annotations = _template(api_key, organization)
     return {
         "apiVersion": "v1",
@@ -68,14 +68,14 @@ def secret_body(
 
 
 def stamp_text(stamp: Stamp) -> str:
-    """A stamp as one line, without the time of issue; equal tenures give equal lines."""
+    """Return a stamp as one line of JSON. It omits the time of issue, so equal tenures give equal lines."""
     facts = stamp.model_dump(by_alias=True, mode="json", exclude={"at"}, exclude_none=True)
     return json.dumps(facts, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
 class SecretFacts:
-    """What matters of a Secret that was read under a key's name."""
+    """The facts that Tenure needs of a Secret that it read under a key's name."""
 
     uid: str
     created: str
@@ -85,14 +85,14 @@ class SecretFacts:
     """uid of the ApiKey that controls it, or None."""
 
     token: Token | None
-    """The token inside, or None where there is none that is well formed."""
+    """The token inside, or None if there is no well-formed one."""
 
     stamp: str | None
-    """The tenure that it was issued under, as `stamp_text` writes it."""
+    """The tenure that the token was issued under, as `stamp_text` writes it."""
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
-        """Read the facts off a Secret as the API server sent it."""
+        """Read the facts from a Secret as the API server sent it."""
         metadata = body["metadata"]
         controllers = (
             reference["uid"]
@@ -108,18 +108,18 @@ class SecretFacts:
         )
 
     def is_owned_by(self, api_key: ApiKey) -> bool:
-        """Whether it is this very ApiKey's Secret, proved by uid."""
+        """Return whether this ApiKey controls the Secret, proved by its uid."""
         return self.owner_uid == api_key.metadata.uid
 
     def holds_issued_token(self, api_key: ApiKey) -> bool:
-        """Whether it is the Secret, and holds the token, that the key's status names."""
+        """Return whether the Secret and the token in it are those that the key's status names."""
         return (
             self.uid == api_key.status.secret_uid and self.token is not None and self.token.hash == api_key.status.hash
         )
 
 
 def is_adoptable(facts: SecretFacts, api_key: ApiKey, stamp: Stamp) -> bool:
-    """Whether a Secret that stands in the way is the key's own, written just before a crash under this very tenure."""
+    """Return whether an existing Secret is the key's own, written just before a crash and under the same tenure."""
     return (
         facts.is_owned_by(api_key)
         and facts.token is not None
@@ -129,7 +129,7 @@ def is_adoptable(facts: SecretFacts, api_key: ApiKey, stamp: Stamp) -> bool:
 
 
 def may_carry(name: str, organization: Organization | None) -> bool:
-    """Whether the organization lets keys put a label or annotation of this name on their Secrets."""
+    """Return whether the organization lets keys set a label or annotation of this name on their Secrets."""
     keys = organization.spec.keys if organization is not None else None
     prefixes = tuple((keys and keys.secret_metadata_prefixes) or ())
     return name.startswith(prefixes) and not name.startswith(RESERVED_PREFIXES)
@@ -143,7 +143,7 @@ def _token(body: Mapping[str, Any]) -> Token | None:
 
 
 def _template(api_key: ApiKey, organization: Organization) -> tuple[dict[str, str], dict[str, str]]:
-    """The labels and annotations that the organization lets the key put on its Secret."""
+    """Return the labels and annotations that the organization lets the key set on its Secret."""
     template = api_key.spec.secret_template
     if template is None:
         return {}, {}

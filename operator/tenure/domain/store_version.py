@@ -1,11 +1,11 @@
-"""How far the API server's store has come, and whether it went back, as it does when etcd is restored from a backup."""
+"""Detects that the API server's store went back, for example because etcd was restored from a backup."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
 
 
 class Step(Enum):
-    """How a version compares with the one before."""
+    """How a version compares with the previous one."""
 
     SAME = auto()
     NEWER = auto()
@@ -14,18 +14,18 @@ class Step(Enum):
 
 @dataclass
 class StoreVersion:
-    """The resourceVersion that the store had come to when it was last looked at.
+    """The resourceVersion of the store when it was last listed.
 
     Attributes:
-        number: The version; -1: it was never looked at.
+        number: The version, or -1 before the first list.
     """
 
     number: int = -1
 
     def advance(self, number: int) -> Step:
-        """Take in the version of a later look, and say how it compares.
+        """Record the version of a later list, and return how it compares with the previous one.
 
-        Only versions of consistent lists tell this: an answer from a cache may be of before.
+        Pass only versions of consistent lists, because an answer from a cache may be older than the previous one.
         """
         before, self.number = self.number, number
         if number == before:

@@ -1,8 +1,8 @@
-"""The token: the secret that a program presents, and the one class that parses and prints it.
+"""Creates, parses and redacts tokens, the secrets that programs present.
 
 `tnr_<key id: 12><underscore><secret: 32><checksum: 6>`, all in base62. The key id is public (logs, status and
-metrics may show it). The secret carries 190 bits. The checksum is the CRC-32 of all before it, so that scanners and
-servers reject a typo without looking anything up; it protects nothing.
+metrics may show it). The secret carries 190 bits. The checksum is the CRC-32 of everything before it. It lets scanners
+and servers reject a typo without a lookup, but it doesn't make the token any safer.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ KEY_ID_LENGTH = 12
 SECRET_LENGTH = 32
 CHECKSUM_LENGTH = 6
 ENTROPY_BYTES = 48
-"""How many random bytes `Token.mint` takes: 16 for the key id and 32 for the secret, far more than either keeps,
-so that the remainder's bias is below 2^-57."""
+"""Number of random bytes that `Token.mint` takes: 16 for the key id and 32 for the secret. Both keep far fewer, so
+the bias of the remainder is below 2^-57."""
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
@@ -26,12 +26,12 @@ _SHAPE = re.compile(rf"{PREFIX}_([0-9A-Za-z]{{{KEY_ID_LENGTH}}})_([0-9A-Za-z]{{{
 
 
 class Token:
-    """An API key's token; its `str` and `repr` are redacted, `reveal()` is the only way to the text."""
+    """An API key's token. Its `str` and `repr` are redacted, and only `reveal()` returns the text."""
 
     __slots__ = ("_text", "key_id")
 
     def __init__(self, text: str) -> None:
-        """Take a token's text.
+        """Parse a token's text.
 
         Raises:
             MalformedTokenError: `text` has the wrong shape or checksum.
@@ -44,7 +44,11 @@ class Token:
 
     @classmethod
     def mint(cls, entropy: bytes) -> Self:
-        """Make a token of `ENTROPY_BYTES` random bytes; equal bytes make equal tokens."""
+        """Create a token from `ENTROPY_BYTES` random bytes. Equal bytes give equal tokens.
+
+        Raises:
+            ValueError: `entropy` has another length.
+        """
         if len(entropy) != ENTROPY_BYTES:
             raise ValueError(f"a token needs {ENTROPY_BYTES} random bytes, not {len(entropy)}")
         key_id = _base62(int.from_bytes(entropy[:16]), KEY_ID_LENGTH)
@@ -53,12 +57,12 @@ class Token:
         return cls(body + _checksum(body))
 
     def reveal(self) -> str:
-        """The token's text, for the Secret's data and nothing else."""
+        """Return the token's text. Use it only for the Secret's data."""
         return self._text
 
     @property
     def hash(self) -> str:
-        """`sha256:<hex>` of the text: a secret of 190 bits needs no slow hash."""
+        """`sha256:<hex>` of the text. A secret of 190 bits needs no slow hash."""
         return "sha256:" + hashlib.sha256(self._text.encode()).hexdigest()
 
     def __repr__(self) -> str:
@@ -81,7 +85,7 @@ def _checksum(body: str) -> str:
 
 
 def _base62(number: int, length: int) -> str:
-    """The last `length` base62 digits of `number`; two at a time, so `length` is even."""
+    """Return the last `length` base62 digits of `number`. It converts two at a time, so `length` must be even."""
     pairs = []
     for _ in range(length // 2):
         number, pair = divmod(number, len(_PAIRS))

@@ -1,8 +1,9 @@
-"""Whether a key works: one pure function, called by the reconciler, the status and everything that checks tokens.
+"""Decides whether a key works. The controller, the webhook and the verifier all call the same pure function.
 
-A token is stamped when it is issued with its Membership's uid and generation. `spec.role` is the only field of a
-Membership that changes, so the generation counts role changes, and a person's token is current if and only if its
-stamp equals the Membership's (uid, generation). Deleting the Secret is cleaning up; this comparison is what ends a key.
+When Tenure issues a token, it stamps it with the uid and the generation of its Membership. `spec.role` is the only
+field of a Membership that can change, so the generation counts role changes, and a person's token is current if and
+only if its stamp equals the Membership's (uid, generation). This comparison revokes the key. Deleting the Secret is
+only cleanup.
 """
 
 from datetime import datetime
@@ -14,12 +15,12 @@ from tenure.domain.resources.apikey import Stamp
 
 
 class Verdict(StrEnum):
-    """What a key is worth now."""
+    """Whether a key works now, and if not the reason."""
 
     VALID = "Valid"
     SUSPENDED = "Suspended"
     PENDING = "Pending"
-    """Not issued yet, or to be issued anew; its former token, if there was one, is dead."""
+    """Not issued yet, or to be reissued. Its former token, if there was one, is no longer valid."""
     ROLE_CHANGED = "RoleChanged"
     ROLE_MISMATCH = "RoleMismatch"
     EXPIRED = "Expired"
@@ -28,13 +29,16 @@ class Verdict(StrEnum):
     NOT_FOUND = "NotFound"
     """The ApiKey is being deleted."""
     BEHIND = "Behind"
-    """The Membership at hand is older than the token's stamp: read it afresh and ask again."""
+    """The given Membership is older than the token's stamp. Read it from the API server and ask again."""
 
 
 def validity(
     api_key: ApiKey, membership: Membership | None, organization: Organization | None, now: datetime
 ) -> Verdict:
-    """Judge a key by its Membership and the Organization in force in its namespace, None where there is none."""
+    """Decide whether a key works, from its Membership and the Organization in force in its namespace.
+
+    Pass None for one that doesn't exist.
+    """
     stamp = api_key.status.issued
     if api_key.metadata.deleting:
         return Verdict.NOT_FOUND
@@ -48,7 +52,10 @@ def validity(
 
 
 def expiry(api_key: ApiKey, issued_at: datetime | None) -> datetime | None:
-    """When a token issued at `issued_at` ends: the earlier of expiresAt and ttl, in whole seconds; None: never."""
+    """Return when a token that was issued at `issued_at` expires, in whole seconds.
+
+    It is the earlier of expiresAt and ttl, or None if the token never expires.
+    """
     ends = [] if api_key.spec.expires_at is None else [api_key.spec.expires_at]
     if api_key.spec.ttl is not None and issued_at is not None:
         ends.append(issued_at + parse_duration(api_key.spec.ttl))
@@ -56,9 +63,10 @@ def expiry(api_key: ApiKey, issued_at: datetime | None) -> datetime | None:
 
 
 def follows_generation(api_key: ApiKey, membership: Membership) -> bool:
-    """Whether a role change ends the token: a person's, or one whose key is, or was at its issue, approved for a role.
+    """Return whether a role change revokes the token.
 
-    Taking the approval away afterwards must not revive a token that fell with the role.
+    It does if the member is a person, or if the key has `forRole` or had it when the token was issued. If you remove
+    `forRole` afterwards, a token that a role change revoked must stay revoked.
     """
     stamp = api_key.status.issued
     approved = api_key.spec.for_role or (stamp and stamp.for_role)
@@ -66,7 +74,7 @@ def follows_generation(api_key: ApiKey, membership: Membership) -> bool:
 
 
 def fell_with_role(api_key: ApiKey, membership: Membership) -> bool:
-    """Whether the token was live under an earlier role of this very Membership, and its Secret may still stand."""
+    """Return whether the token worked under an earlier role of the same Membership, and its Secret may still exist."""
     stamp = api_key.status.issued
     return (
         stamp is not None
@@ -78,12 +86,12 @@ def fell_with_role(api_key: ApiKey, membership: Membership) -> bool:
 
 
 def _stands(resource: Resource, uid: str) -> bool:
-    """Whether an object isn't being deleted, and is the very one of this uid."""
+    """Return whether an object has this uid and isn't being deleted."""
     return not resource.metadata.deleting and resource.metadata.uid == uid
 
 
 def _tenure(api_key: ApiKey, stamp: Stamp, membership: Membership) -> Verdict | None:
-    """What the member's role says against the token; None: nothing."""
+    """Return the verdict if the token isn't current under the member's role, or None if it is."""
     current = membership.metadata.generation
     if stamp.membership_generation > current:
         return Verdict.BEHIND
@@ -95,7 +103,7 @@ def _tenure(api_key: ApiKey, stamp: Stamp, membership: Membership) -> Verdict | 
 
 
 def _life(api_key: ApiKey, stamp: Stamp, organization: Organization, now: datetime) -> Verdict:
-    """What remains to be said of a token whose tenure holds."""
+    """Return the verdict on a token that is current: by its revision, expiry, Secret and suspension."""
     ends = expiry(api_key, stamp.at)
     if api_key.revision != stamp.revision:
         return Verdict.PENDING

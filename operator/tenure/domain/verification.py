@@ -1,4 +1,4 @@
-"""What a token is worth to whoever asks: the verdict, and whether it opens what is asked for."""
+"""Decides the verifier's answer: whether a token is valid, and whether it gives the access that was asked for."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from tenure.domain.validity import Verdict, validity
 
 
 class Code(StrEnum):
-    """The answer in one word; it is API."""
+    """The answer in one word, which is part of the API."""
 
     VALID = "Valid"
     NOT_FOUND = "NotFound"
@@ -23,23 +23,23 @@ class Code(StrEnum):
     ORGANIZATION_GONE = "OrganizationGone"
     PENDING = "Pending"
     FORBIDDEN = "Forbidden"
-    """The token works, and doesn't open what was asked for."""
+    """The token works, but doesn't give the access that was asked for."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What a token is to be good for; None: that isn't asked."""
+    """The access that a token should give. A field is None if it wasn't asked for."""
 
     organization: str | None = None
     capability: Capability | None = None
     level: Level = Level.VIEW
     namespace: str | None = None
-    """Names of Organizations are unique within one only."""
+    """The organization's namespace. Names of Organizations are unique only within a namespace."""
 
 
 @dataclass(frozen=True)
 class Holding:
-    """A key with what it rests on, as far as that exists."""
+    """A key with its Membership and its Organization, if they exist."""
 
     api_key: ApiKey
     membership: Membership | None
@@ -53,17 +53,17 @@ class Decision:
     code: Code
     holding: Holding | None = None
     missing: str = ""
-    """What a token that works doesn't open: `namespace`, `organization`, or a capability and its level, such as
+    """The access that a working token doesn't give: `namespace`, `organization`, or a capability and its level, such as
     `costs=Full`."""
 
     @property
     def valid(self) -> bool:
-        """Whether the token opens what was asked for."""
+        """Whether the token works and gives the access that was asked for."""
         return self.code is Code.VALID
 
     @property
     def role(self) -> Role | None:
-        """The role that the key carries: its member's, as it is now."""
+        """The role of the key, which is its member's present role."""
         member = self.holding.membership if self.holding is not None else None
         return None if member is None else member.spec.role
 
@@ -74,12 +74,15 @@ class Decision:
 
     @property
     def levels(self) -> dict[Capability, Level]:
-        """How far each capability reaches."""
+        """The level of each capability."""
         return {} if self.role is None or self.access is None else capabilities(self.role, self.access)
 
 
 def decide(holding: Holding, question: Question, now: datetime) -> Decision | None:
-    """Answer a question about a key; None: the Membership at hand is older than the key's stamp, so read it afresh."""
+    """Answer a question about a key.
+
+    Return None if the given Membership is older than the key's stamp. Then read it from the API server and ask again.
+    """
     verdict = validity(holding.api_key, holding.membership, holding.organization, now)
     if verdict is Verdict.BEHIND:
         return None
@@ -103,7 +106,7 @@ def _missing(decision: Decision, question: Question) -> str:
 
 
 def _reach(decision: Decision, asked: Capability) -> Level:
-    """How far one capability reaches, without working out the others."""
+    """Return the level of one capability without computing the others."""
     if decision.role is None or decision.access is None:
         return Level.NONE
     return level_of(decision.role, decision.access, asked)
