@@ -1,1 +1,1 @@
-"""Plans: what is to be done about an object, decided on values alone."""
+"""Plans what to do about an object, as pure functions on values."""

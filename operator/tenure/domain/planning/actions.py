@@ -1,4 +1,4 @@
-"""What a plan may ask for; the controller's executor carries it out."""
+"""The actions that a plan may ask for. The controller's executor carries them out."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,12 +19,12 @@ class DeleteSecret:
 
 @dataclass(frozen=True)
 class DeleteApiKey:
-    """Delete the ApiKey, if it is still the object that was judged."""
+    """Delete the ApiKey, if it is still the object that the plan was made for."""
 
 
 @dataclass(frozen=True)
 class IssueToken:
-    """Put a new token into the key's Secret and its stamp into the status."""
+    """Write a new token into the key's Secret and its stamp into the status."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class UpdateStatus:
 
 
 class EventType(StrEnum):
-    """How a Kubernetes Event is shown."""
+    """The type of a Kubernetes Event."""
 
     NORMAL = "Normal"
     WARNING = "Warning"
 
 
 class Regarding(StrEnum):
-    """The object that an Event is shown with."""
+    """The object that an Event is posted on."""
 
     SELF = "self"
     ORGANIZATION = "organization"
@@ -50,7 +50,7 @@ class Regarding(StrEnum):
 
 @dataclass(frozen=True)
 class EmitEvent:
-    """Record a Kubernetes Event; the same `occurrence` is recorded once, however often the plan is carried out."""
+    """Post a Kubernetes Event. The same `occurrence` is posted once, even if the plan is carried out several times."""
 
     reason: str
     note: str
@@ -60,10 +60,10 @@ class EmitEvent:
 
 
 StatusAction = UpdateStatus | EmitEvent
-"""What the plan for an object of any kind may ask for."""
+"""Actions that the plan for an object of any kind may ask for."""
 
 KeyAction = DeleteSecret | DeleteApiKey | IssueToken
-"""What only the plan for an ApiKey may ask for."""
+"""Actions that only the plan for an ApiKey may ask for."""
 
 Action = StatusAction | KeyAction
 
@@ -72,13 +72,13 @@ A_co = TypeVar("A_co", bound=Action, covariant=True)
 
 @dataclass(frozen=True)
 class Plan(Generic[A_co]):
-    """Actions in their order, and when to look again.
+    """Actions in their order, and when to reconcile the object again.
 
     Attributes:
-        actions: What to do; empty where all is as it should be.
-        wake_at: When the object must be looked at again, or None.
-        awaits_record: The Membership must first record the key as ended by a role change.
-        needs_fresh_read: What was observed is behind; read afresh and plan again.
+        actions: What to do. Empty if nothing has to change.
+        wake_at: When the object must be reconciled again, or None.
+        awaits_record: Whether the Membership must first record that a role change revoked the key.
+        needs_fresh_read: Whether the observation is out of date, so that it must be read again for a new plan.
     """
 
     actions: tuple[A_co, ...] = field(default=())
@@ -88,7 +88,10 @@ class Plan(Generic[A_co]):
 
     @property
     def needs_proof(self) -> bool:
-        """Whether it issues or ends something, which takes a Membership and Organization read afresh."""
+        """Whether the plan must be made again from a fresh read of the Membership and the Organization.
+
+        It must if it issues a token, deletes a Secret or an ApiKey, or comes from an observation that is out of date.
+        """
         return self.needs_fresh_read or any(
             isinstance(action, DeleteSecret | DeleteApiKey | IssueToken) for action in self.actions
         )

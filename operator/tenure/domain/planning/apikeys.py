@@ -1,4 +1,4 @@
-"""The plan for an ApiKey: find its state, then issue it, keep it, end it, or say why it waits."""
+"""Plans what to do about an ApiKey: find its state, then issue, keep or revoke it, or say why it waits."""
 
 from datetime import datetime, timedelta
 
@@ -26,11 +26,11 @@ from tenure.domain.secret import SecretFacts
 from tenure.domain.validity import Verdict, expiry, fell_with_role, validity
 
 _COMMIT_TIME = timedelta(seconds=3)
-"""How long the manifests of one commit take to be applied."""
+"""Time that it takes to apply the manifests of one commit."""
 
 
 def plan_api_key(seen: ApiKeyObservation) -> Plan[Action]:
-    """What to do about an ApiKey: its state decides, and `KEY_STEPS` lists each state's steps."""
+    """Plan what to do about an ApiKey. Its state decides, and `KEY_STEPS` lists each state's steps."""
     key = seen.api_key
     state, obstacle = _find(seen)
     match state:
@@ -48,13 +48,13 @@ def plan_api_key(seen: ApiKeyObservation) -> Plan[Action]:
 
 
 def find_key_state(seen: ApiKeyObservation) -> KeyState:
-    """The state of a key by the evidence."""
+    """Return the state of a key according to the evidence."""
     state, _ = _find(seen)
     return state
 
 
 def _find(seen: ApiKeyObservation) -> tuple[KeyState, Obstacle | None]:
-    """The state of a key, and if its token isn't current what forbids another one."""
+    """Return the state of a key and, if its token isn't current, the obstacle to another one."""
     verdict = validity(seen.api_key, seen.membership, seen.organization, seen.now)
     match verdict:
         case Verdict.BEHIND:
@@ -70,7 +70,7 @@ def _find(seen: ApiKeyObservation) -> tuple[KeyState, Obstacle | None]:
 
 
 def _find_ended(seen: ApiKeyObservation, obstacle: Obstacle | None) -> KeyState:
-    """The state of a key whose token isn't current, once a role change is recorded."""
+    """Return the state of a key whose token isn't current, once a role change is recorded."""
     status = seen.api_key.status
     has_secret = status.secret_uid is not None
     if obstacle is None:
@@ -85,7 +85,7 @@ def _find_ended(seen: ApiKeyObservation, obstacle: Obstacle | None) -> KeyState:
 def issued_status(
     seen: ApiKeyObservation, stamp: Stamp, *, key_id: str, token_hash: str, secret_uid: str
 ) -> ApiKeyStatus:
-    """The status of a key whose token was just put into its Secret."""
+    """Return the status of a key whose token was just written into its Secret."""
     key = seen.api_key
     delivered = key.status.model_copy(
         update={
@@ -102,12 +102,16 @@ def issued_status(
 
 
 def obstructed_status(seen: ApiKeyObservation, reason: Reason, message: str) -> ApiKeyStatus:
-    """The status of a key that couldn't be issued for a reason that only the attempt showed."""
+    """Return the status of a key that couldn't be issued, for a reason that only the attempt showed."""
     return _ended_status(seen, Obstacle(reason, message))
 
 
 def new_stamp(seen: ApiKeyObservation, at: datetime) -> Stamp:
-    """The tenure under which a token would be issued now."""
+    """Return the stamp of a token that is issued at `at`.
+
+    Raises:
+        ValueError: there is no Membership or no Organization.
+    """
     if seen.membership is None or seen.organization is None:
         raise ValueError("a token is issued under a Membership and an Organization")
     return Stamp(
@@ -122,7 +126,7 @@ def new_stamp(seen: ApiKeyObservation, at: datetime) -> Stamp:
 
 
 def fate(seen: ApiKeyObservation) -> Fate:
-    """What becomes of the ApiKey of a token that a role change ended."""
+    """Return what becomes of an ApiKey whose token a role change revoked."""
     obstacle = find_obstacle(seen, validity(seen.api_key, seen.membership, seen.organization, seen.now))
     if obstacle is None:
         return Fate.REISSUED
@@ -130,7 +134,7 @@ def fate(seen: ApiKeyObservation) -> Fate:
 
 
 def _keep(seen: ApiKeyObservation, *, suspended: bool) -> Plan[Action]:
-    """The plan for a key whose token is current."""
+    """Plan for a key whose token is current."""
     key = seen.api_key
     wake_at = _end_of_current(key)
     reason, message = (Reason.SUSPENDED, describe_suspension(seen)) if suspended else (Reason.ISSUED, _works(key))
@@ -139,12 +143,12 @@ def _keep(seen: ApiKeyObservation, *, suspended: bool) -> Plan[Action]:
 
 
 def _end_of_current(key: ApiKey) -> datetime | None:
-    """When the token that the key has expires."""
+    """Return when the key's present token expires, or None if it never does."""
     return expiry(key, key.status.issued.at if key.status.issued else None)
 
 
 def _is_delivered(seen: ApiKeyObservation) -> bool:
-    """Whether the Secret holds the token, as far as it was read."""
+    """Return whether the Secret holds the token. It is assumed to if the Secret wasn't read."""
     if seen.secret is None:
         return True
     return seen.secret.facts is not None and seen.secret.facts.holds_issued_token(seen.api_key)
@@ -167,13 +171,13 @@ def _repair(seen: ApiKeyObservation) -> tuple[Action, ...]:
 
 
 def _delete(seen: ApiKeyObservation) -> Plan[Action]:
-    """The plan for a key whose ApiKey goes with its token."""
+    """Plan for a key whose ApiKey is deleted along with its token."""
     ending, due = _end_secret(seen.api_key), _deletion_due(seen)
     return Plan((*ending, DeleteApiKey())) if due <= seen.now else Plan(ending, due)
 
 
 def _wait(seen: ApiKeyObservation, obstacle: Obstacle) -> Plan[Action]:
-    """The plan for a key that has no current token and can't get one."""
+    """Plan for a key that has no current token and can't get one."""
     key, leftover = seen.api_key, _leftover(seen)
     ending = _end_secret(key) if leftover is None else (DeleteSecret(leftover.uid),)
     ends = expiry(key, None)
@@ -183,36 +187,37 @@ def _wait(seen: ApiKeyObservation, obstacle: Obstacle) -> Plan[Action]:
 
 
 def _leftover(seen: ApiKeyObservation) -> SecretFacts | None:
-    """The key's own Secret that its status doesn't name: a crash came between the two."""
+    """Return the key's own Secret if the status doesn't name it, because of a crash between the two writes."""
     key, facts = seen.api_key, seen.secret.facts if seen.secret else None
     return facts if key.status.secret_uid is None and facts is not None and facts.is_owned_by(key) else None
 
 
 def _deletes_object(seen: ApiKeyObservation, obstacle: Obstacle) -> bool:
-    """Whether the ApiKey itself goes: only for a change of role, and only together with a token that was live."""
+    """Return whether to delete the ApiKey itself: only after a role change, and only along with a token that worked."""
     key, organization = seen.api_key, seen.organization
     if obstacle.reason is not Reason.ROLE_CHANGED or key.status.secret_uid is None or organization is None:
         return False
     if seen.membership is not None and not seen.membership.is_person:
-        return False  # A service account's key that falls was approved once; it is kept to be approved again.
+        return False  # A role change revokes such a key only if it was approved once. It can be approved again.
     policy = seen.installation.policy(organization).on_role_change
     managed = key.metadata.gitops_mark is not None
     return policy is OnRoleChange.DELETE or (policy is OnRoleChange.AUTO and not managed)
 
 
 def _deletion_due(seen: ApiKeyObservation) -> datetime:
-    """When an ApiKey that ended with the role goes: shortly after its Secret.
+    """Return when to delete an ApiKey that a role change revoked, which is shortly after its Secret.
 
-    Whoever applies a role and a key's forRole in one commit reads the key, then writes it: it must not go in between.
+    A tool that applies a role and a key's forRole in one commit reads the key and then writes it. The ApiKey must not
+    be deleted in between.
     """
     change = seen.membership.status.last_role_change if seen.membership is not None else None
     return seen.now if change is None else change.at + _COMMIT_TIME
 
 
 def _awaits_record(seen: ApiKeyObservation) -> bool:
-    """Whether a role change ended the key and its Membership doesn't yet say so.
+    """Return whether a role change revoked the key and the Membership hasn't recorded it yet.
 
-    Until it does, only the Secret goes: the ApiKey's status is what the record is made of.
+    Until then Tenure deletes only the Secret, because the record is made from the ApiKey's status.
     """
     key, membership = seen.api_key, seen.membership
     if membership is None or membership.metadata.deleting or not fell_with_role(key, membership):
@@ -233,7 +238,7 @@ def _end_secret(key: ApiKey) -> tuple[Action, ...]:
 
 
 def _ended_status(seen: ApiKeyObservation, obstacle: Obstacle) -> ApiKeyStatus:
-    """The status of a key without a token: what explains the dead one stays, what leads to its Secret goes."""
+    """Return the status of a key without a token. It still describes the revoked one, but doesn't name its Secret."""
     kind = seen.membership.spec.subject.kind if seen.membership else seen.api_key.status.subject_kind
     ended = seen.api_key.status.model_copy(update={"secret_name": None, "secret_uid": None, "subject_kind": kind})
     return _with_readiness(ended, seen, obstacle.reason, obstacle.message)

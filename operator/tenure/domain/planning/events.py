@@ -1,4 +1,4 @@
-"""Events that say that somebody has to act on an object, once, when that begins."""
+"""Plans the Event that asks a user to act on an object. It is posted once, when the state begins."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,10 @@ _WITH_EVENT = {(state.kind, state.reason) for state in STATES if state.event}
 def state_events(
     resource: ApiKey | Membership | Organization, conditions: Sequence[Condition]
 ) -> tuple[EmitEvent, ...]:
-    """The Event, if there is one, for conditions that are about to take the place of the object's own.
+    """Return the Event for conditions that are about to replace the object's own, if their reason has one.
 
-    What is stored before is what tells one occurrence from another: the same after a crash, and for another replica.
+    The stored conditions tell one occurrence from another. So the Event is the same after a crash and from another
+    replica.
     """
     ready = find_condition(conditions, ConditionType.READY)
     before = find_condition(resource.status.conditions, ConditionType.READY)

@@ -1,4 +1,4 @@
-"""The plan for a Membership: its status, and the record of a role change with the keys that it ended."""
+"""Plans what to do about a Membership: its status, and the record of a role change with the keys that it revoked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _NAMES_IN_NOTE = 8
 
 @dataclass(frozen=True)
 class MembershipObservation:
-    """All that the plan for a Membership rests on."""
+    """The input of the plan for a Membership."""
 
     membership: Membership
     organization: Organization | None
@@ -43,13 +43,16 @@ class MembershipObservation:
 
     now: datetime
     displaced_by: str | None = None
-    """Name of the older Membership of the same subject, where there is one: only the oldest has effect."""
+    """Name of the older Membership of the same subject, or None. Only the oldest one has effect."""
 
     installation: Installation = DEFAULTS
 
 
 def plan_membership(seen: MembershipObservation) -> Plan[StatusAction]:
-    """What to do about a Membership: a role change is announced and recorded once, and corrected silently."""
+    """Plan what to do about a Membership.
+
+    A role change is recorded with one pair of Events. A later correction of the record has no Event.
+    """
     membership = seen.membership
     if membership.metadata.deleting:
         return Plan()
@@ -64,7 +67,7 @@ def plan_membership(seen: MembershipObservation) -> Plan[StatusAction]:
 
 
 def find_change_state(seen: MembershipObservation) -> ChangeState:
-    """The state of the latest role change by the evidence."""
+    """Return the state of the latest role change according to the evidence."""
     return _find(seen, _role_change(seen))
 
 
@@ -79,7 +82,7 @@ def _find(seen: MembershipObservation, change: RoleChange | None) -> ChangeState
 
 
 def _role_change(seen: MembershipObservation) -> RoleChange | None:
-    """The record of a role change that the status doesn't hold yet; None: there is nothing to add."""
+    """Return the record of a role change that the status doesn't have yet, or None if there is nothing to add."""
     membership, status = seen.membership, seen.membership.status
     generation, known = membership.metadata.generation, status.last_role_change
     fallen = [key for key in seen.keys if fell_with_role(key, membership)]
@@ -104,7 +107,7 @@ def _role_change(seen: MembershipObservation) -> RoleChange | None:
 
 
 def _extend(known: RoleChange, fallen: Sequence[ApiKey], seen: MembershipObservation) -> RoleChange | None:
-    """Add keys that fell with the same change and were seen late."""
+    """Return the record with keys that the same change revoked and that were found late, or None if it is complete."""
     listed = {key.key_id for key in known.keys}
     late = [key for key in fallen if key.status.key_id not in listed]
     if known.key_count > len(known.keys):
@@ -118,7 +121,7 @@ def _extend(known: RoleChange, fallen: Sequence[ApiKey], seen: MembershipObserva
 
 
 def _saved(key: EndedKey) -> EndedKey:
-    """A key whose ApiKey was to be deleted, and was approved for the new role at the last moment."""
+    """Return the entry of a key that was to be deleted and then was approved for the new role in time."""
     return key.model_copy(update={"fate": Fate.REISSUED}) if key.fate is Fate.DELETED else key
 
 
@@ -142,7 +145,7 @@ def _fate(key: ApiKey, seen: MembershipObservation) -> Fate:
 
 
 def _announce(membership: Membership, change: RoleChange) -> tuple[StatusAction, ...]:
-    """One Event on the Membership and one on its Organization."""
+    """Return one Event on the Membership and one on its Organization."""
     names = [key.name for key in change.keys[:_NAMES_IN_NOTE]]
     more = change.key_count - len(names)
     listed = ", ".join(names) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""What the plan for an ApiKey rests on."""
+"""The observation that the plan for an ApiKey is made from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from tenure.domain.secret import SecretFacts
 
 @dataclass(frozen=True)
 class SecretReading:
-    """The outcome of reading the key's Secret: its facts, or None where there is none."""
+    """The result of reading the key's Secret: its facts, or None if there is no Secret."""
 
     facts: SecretFacts | None
 
 
 @dataclass(frozen=True)
 class ApiKeyObservation:
-    """All that the plan for an ApiKey rests on."""
+    """The input of the plan for an ApiKey."""
 
     api_key: ApiKey
     membership: Membership | None
@@ -27,21 +27,21 @@ class ApiKeyObservation:
     """The Organization in force in the namespace, if it is the one that the Membership names."""
 
     siblings: Sequence[ApiKey]
-    """All keys of the member, this one among them."""
+    """All keys of the member, including this one."""
 
     now: datetime
     secret: SecretReading | None = None
-    """The key's Secret, where it was read; None: not read this time."""
+    """The result of reading the key's Secret, or None if it wasn't read this time."""
 
     displaced_by: str | None = None
-    """Name of the older Membership of the same subject, where there is one: only the oldest has effect."""
+    """Name of the older Membership of the same subject, or None. Only the oldest one has effect."""
 
     installation: Installation = DEFAULTS
 
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why a key can't be issued."""
+    """The reason why a key can't be issued, and its message."""
 
     reason: Reason
     message: str

@@ -1,4 +1,4 @@
-"""Why a key can't be issued: rules in a fixed order, and the first one that applies is the reason."""
+"""Finds why a key can't be issued. The rules have a fixed order, and the first one that applies is the reason."""
 
 from datetime import datetime
 from itertools import islice
@@ -16,7 +16,7 @@ _UNDELIVERED = {Reason.SECRET_CONFLICT, Reason.SECRET_EXPOSED, Reason.SECRET_REJ
 
 
 def find_obstacle(seen: ApiKeyObservation, verdict: Verdict) -> Obstacle | None:
-    """Why the key can't be issued now; None: it can."""
+    """Return why the key can't be issued now, or None if it can."""
     if verdict is Verdict.NOT_FOUND:
         return Obstacle(
             Reason.DELETING, "Revoked. The ApiKey is being deleted, and another program's finalizer still keeps it."
@@ -34,7 +34,7 @@ def find_obstacle(seen: ApiKeyObservation, verdict: Verdict) -> Obstacle | None:
 
 
 def _standing(seen: ApiKeyObservation) -> Obstacle | tuple[Membership, Organization]:
-    """The Membership and the Organization that the key needs, or the one that is missing."""
+    """Return the Membership and the Organization that the key needs, or the obstacle if one is missing."""
     key, membership, organization = seen.api_key, seen.membership, seen.organization
     was_issued = key.status.issued is not None
     if membership is None or membership.metadata.deleting:
@@ -95,7 +95,7 @@ def _role_obstacle(key: ApiKey, membership: Membership, verdict: Verdict) -> Obs
 
 
 def life_obstacle(key: ApiKey, policy: PolicyInForce, now: datetime) -> Obstacle | None:
-    """What the rules on expiry say against a key."""
+    """Return why the rules on expiry don't allow the key, or None if they do."""
     stamp = key.status.issued
     same_revision = stamp is not None and stamp.revision == key.revision
     ends = expiry(key, stamp.at if stamp is not None and same_revision else None)
@@ -121,7 +121,10 @@ def life_obstacle(key: ApiKey, policy: PolicyInForce, now: datetime) -> Obstacle
 
 
 def quota_obstacle(seen: ApiKeyObservation, policy: PolicyInForce) -> Obstacle | None:
-    """The newest keys over the limit wait; those that have a token keep it."""
+    """Return why the limit of keys per member doesn't allow the key, or None if it does.
+
+    The newest keys over the limit wait, and keys that have a token keep it.
+    """
     limit, this = policy.max_per_member, seen.api_key
     if limit is None or this.status.secret_uid is not None:
         return None
@@ -140,7 +143,7 @@ def quota_obstacle(seen: ApiKeyObservation, policy: PolicyInForce) -> Obstacle |
 
 
 def _wants_slot(key: ApiKey, seen: ApiKeyObservation, policy: PolicyInForce) -> bool:
-    """Whether a sibling without a token gets one as soon as there is room."""
+    """Return whether a sibling without a token gets one as soon as there is room."""
     if seen.membership is None or seen.organization is None:
         return False
     if ready_reason(key.status.conditions) in _UNDELIVERED:
@@ -151,7 +154,7 @@ def _wants_slot(key: ApiKey, seen: ApiKeyObservation, policy: PolicyInForce) -> 
 
 
 def _is_approved_anew(key: ApiKey, membership: Membership) -> bool:
-    """Whether somebody asked for a new token after the former one ended."""
+    """Return whether a new token was approved after the former one was revoked: by `forRole` or `revision`."""
     stamp = key.status.issued
     return key.spec.for_role is membership.spec.role or (stamp is not None and key.revision > stamp.revision)
 
@@ -167,7 +170,7 @@ def _suspension_obstacle(seen: ApiKeyObservation, organization: Organization) ->
 
 
 def describe_suspension(seen: ApiKeyObservation) -> str:
-    """What suspends the key."""
+    """Return the message that says what suspends the key."""
     key, organization = seen.api_key, seen.organization
     if key.spec.suspended:
         return "Suspended by spec.suspended. Remove it to let the key work."

@@ -1,4 +1,4 @@
-"""The plan for an Organization: its status."""
+"""Plans the status of an Organization."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _WAITING = {Verdict.PENDING, Verdict.BEHIND}
 
 @dataclass(frozen=True)
 class OrganizationObservation:
-    """All that the plan for an Organization rests on."""
+    """The input of the plan for an Organization."""
 
     organization: Organization
     in_force: Organization
@@ -42,11 +42,11 @@ class OrganizationObservation:
     now: datetime
     installation: Installation = DEFAULTS
     bindings: BindingState | None = None
-    """What of the members' access to Kubernetes is known; None: nothing yet."""
+    """The state of the members' access to Kubernetes, or None if it isn't known yet."""
 
 
 def plan_organization(seen: OrganizationObservation) -> Plan[StatusAction]:
-    """What to do about an Organization."""
+    """Plan what to do about an Organization."""
     organization = seen.organization
     if organization.metadata.deleting:
         return Plan()
@@ -126,7 +126,7 @@ def _conditions(seen: OrganizationObservation, owners: Sequence[str]) -> list[Co
 
 
 def _binding(seen: OrganizationObservation) -> list[Condition]:
-    """The condition on the members' access to Kubernetes, where they are given any."""
+    """Return the condition on the members' access to Kubernetes, if the installation gives them any."""
     if seen.installation.kubernetes_access is KubernetesAccess.NONE:
         return []
     old = seen.organization.status.conditions

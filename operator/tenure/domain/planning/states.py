@@ -32,7 +32,7 @@ class KeyState(StrEnum):
 
 
 class ChangeState(StrEnum):
-    """What the planner finds of the latest role change of a Membership."""
+    """What the planner finds about the latest role change of a Membership."""
 
     NONE = "None"
     SEEN = "Seen"
@@ -42,7 +42,7 @@ class ChangeState(StrEnum):
 
 
 class Stage(StrEnum):
-    """What a key's state says of its token. Within a stage your edits move a key freely."""
+    """What a key's state says about its token. Within a stage your edits can move a key between all states."""
 
     CURRENT = "The token is current"
     OUTDATED = "The token is rejected, and its Secret may still exist"
@@ -58,7 +58,7 @@ class Description:
     """A state in words for users.
 
     Attributes:
-        meaning: What is the case.
+        meaning: What the state means.
         shown: What kubectl shows.
         next: What happens next.
     """
@@ -74,7 +74,7 @@ class Step(Generic[S]):
 
     Attributes:
         before: The state in which it happens.
-        on: What happens, or what the planner finds besides.
+        on: What happens, or what else the planner finds.
         actions: What Tenure does. Without an action it is an event: you, another program or the clock did it.
         after: The state that follows once the actions are carried out.
         rare: It takes a crash, a failed write or a cache that is behind, so the drawing leaves it out.
@@ -175,7 +175,7 @@ KEY_STATES: Mapping[KeyState, Description] = {
 """The states of a key in words."""
 
 FOUND = "in this state"
-"""What a step is on that Tenure takes in any case."""
+"""The `on` of a step that Tenure takes in any case."""
 
 _ISSUE, _REPLACE = (IssueToken,), (DeleteSecret, IssueToken)
 _END, _STATUS = (DeleteSecret, UpdateStatus), (UpdateStatus,)
@@ -218,7 +218,7 @@ KEY_STEPS: tuple[Step[KeyState], ...] = (
     Step(KeyState.REVOKED, "the status isn't up to date", _STATUS, KeyState.REVOKED),
     Step(KeyState.REVOKED, "approved", (), KeyState.TO_ISSUE),
 )
-"""Every step of a key. Events that happen to a key that works happen to one that is suspended or to repair as well."""
+"""Every step of a key. What can happen to a key that works can happen to one that is suspended or to repair as well."""
 
 CHANGE_STATES: Mapping[ChangeState, Description] = {
     ChangeState.NONE: Description(
@@ -250,7 +250,7 @@ CHANGE_STATES: Mapping[ChangeState, Description] = {
 """The states of a role change in words."""
 
 RECORDED = frozenset({ChangeState.RECORDED, ChangeState.LATE, ChangeState.DONE})
-"""The states in which the status has the record of the latest role change. Edits of keys move it among them."""
+"""The states in which the status has the record of the latest role change. Edits of keys move it between them."""
 
 _RECORD = (EmitEvent, EmitEvent, UpdateStatus)
 
