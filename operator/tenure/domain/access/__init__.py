@@ -1,1 +1,1 @@
-"""Which ClusterRoles, RoleBindings and Roles members get: pure functions."""
+"""Decides which ClusterRoles, RoleBindings and Roles members get, as pure functions."""

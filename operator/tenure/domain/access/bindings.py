@@ -1,6 +1,7 @@
-"""What members may do in Kubernetes: RoleBindings of the four roles, and a Role for each person's own keys.
+"""Builds the members' access to Kubernetes: RoleBindings of the four roles, and a Role for each person's own keys.
 
-Objects of `rbac.authorization.k8s.io` are told from others' by their controller: an Organization or a Membership.
+Tenure recognizes its own Roles and RoleBindings by their controlling ownerReference, which names an Organization or a
+Membership.
 """
 
 import json
@@ -19,16 +20,16 @@ from tenure.domain.roles import Access, Role
 RBAC_GROUP = "rbac.authorization.k8s.io"
 RBAC_VERSION = f"{RBAC_GROUP}/v1"
 LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "tenure"}
-"""Labels by which our own Roles and RoleBindings are listed; they prove nothing."""
+"""Labels by which Tenure lists its own Roles and RoleBindings. They don't prove ownership."""
 
 _NO_BACKUP: Mapping[str, str] = {"velero.io/exclude-from-backup": "true"}
-"""Out of a backup they would come back without their owner, in the way of those that are made anew."""
+"""Keeps the objects out of backups. A restored one would lack its owner and block the one that Tenure creates."""
 
 _OWN_KEYS = "tenure-keys-"
 
 
 class BoundKind(StrEnum):
-    """The kinds of objects that give access."""
+    """The kinds of objects that give access to Kubernetes."""
 
     ROLE = "Role"
     ROLE_BINDING = "RoleBinding"
@@ -41,7 +42,7 @@ class BoundKind(StrEnum):
 
 @dataclass(frozen=True)
 class BindingState:
-    """Whether an organization's members hold in Kubernetes what they should, or what is in the way."""
+    """Whether an organization's members have their rights in Kubernetes, and if not the reason."""
 
     reason: Reason = Reason.BOUND
     message: str = "Members have their roles in this namespace."
@@ -49,7 +50,7 @@ class BindingState:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a Role or RoleBinding is."""
+    """The kind, the namespace and the name of a Role or RoleBinding."""
 
     kind: BoundKind
     namespace: str
@@ -60,7 +61,7 @@ class Address:
 
 
 class RoleRef(NamedTuple):
-    """What a RoleBinding binds, for good: a Role, or a ClusterRole."""
+    """The Role or ClusterRole that a RoleBinding binds, which can't be changed."""
 
     kind: str
     name: str
@@ -71,8 +72,8 @@ class Wanted:
     """A Role or RoleBinding as it should be.
 
     Attributes:
-        content: What may change in place: a Role's `rules`, a RoleBinding's `subjects`.
-        role: What a RoleBinding binds; None for a Role.
+        content: The part that can be updated in place: a Role's `rules`, a RoleBinding's `subjects`.
+        role: The role that a RoleBinding binds, or None for a Role.
     """
 
     address: Address
@@ -81,7 +82,7 @@ class Wanted:
     role: RoleRef | None = None
 
     def to_body(self) -> dict[str, Any]:
-        """The object as a body to create."""
+        """Return the object as a body to create."""
         reference = {
             "apiVersion": API_VERSION,
             "kind": self.owner.kind,
@@ -108,10 +109,10 @@ class Held:
     """A Role or RoleBinding as it was last read.
 
     Attributes:
-        owner: kind and uid of the object of ours that controls it; None: it isn't ours.
-        role: What a RoleBinding binds; None for a Role.
+        owner: Kind and uid of Tenure's object that controls it, or None if it isn't Tenure's.
+        role: The role that a RoleBinding binds, or None for a Role.
         text: Its content, as `content_text` writes it.
-        names: The Secrets that it opens.
+        names: Names of the Secrets that it gives access to.
     """
 
     uid: str
@@ -123,7 +124,7 @@ class Held:
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
-        """Read what matters off an object as the API server sent it."""
+        """Parse an object as the API server sent it."""
         metadata = body["metadata"]
         owners = (
             (reference["kind"], reference["uid"])
@@ -141,26 +142,29 @@ class Held:
         )
 
     def serves(self, wanted: Wanted) -> bool:
-        """Whether it is this very owner's, proved by uid, and binds this very role: both stay for good."""
+        """Return whether it has the wanted owner, proved by uid, and binds the wanted role.
+
+        Tenure never updates these two in place.
+        """
         return self.owner == (wanted.owner.kind, wanted.owner.metadata.uid) and self.role == wanted.role
 
 
 def content_text(content: Mapping[str, Any]) -> str:
-    """A Role's rules or a RoleBinding's subjects as one line; equal contents give equal lines."""
+    """Return a Role's rules or a RoleBinding's subjects as one line of JSON. Equal contents give equal lines."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
 def group(namespace: str, role: Role | None = None, access: Access = Access.FULL) -> str:
-    """The group of an organization's keys, or of those under one role, as a token review names them.
+    """Return the group of an organization's keys, or of those under one role, as a token review names it.
 
-    Keys with `access: View` have a group of their own, so that what is bound to a role's group never lets them write.
+    Keys with `access: View` have a group of their own, so a binding to a role's group never lets them write.
     """
     parts = ["tenure", namespace, *([] if role is None else [role.value])]
     return ":".join([*parts, *([access.value] if access is Access.VIEW else [])])
 
 
 def role_addresses(namespace: str) -> list[Address]:
-    """Where the RoleBindings of the four roles are, and of their View keys."""
+    """Return the addresses of the RoleBindings of the four roles and of their View keys."""
     return [_role_address(namespace, role, access) for role in Role for access in Access]
 
 
@@ -171,9 +175,10 @@ def _role_address(namespace: str, role: Role, access: Access) -> Address:
 def role_bindings(
     organization: Organization, members: Iterable[Membership], installation: Installation
 ) -> list[Wanted]:
-    """The RoleBindings of the four roles, and of their View keys.
+    """Return the RoleBindings of the four roles and of their View keys.
 
-    `members` have effect: neither deleted nor displaced by a namesake. A suspended one is in none.
+    `members` are those that have effect: neither deleted nor displaced by an older Membership of the same subject. A
+    suspended member is in no RoleBinding.
     """
     people = [member for member in members if member.is_person and not organization.suspends(member.name)]
     subjects = {
@@ -196,27 +201,27 @@ def role_bindings(
 
 
 def own_key_addresses(namespace: str, membership: str) -> list[Address]:
-    """Where the Role and the RoleBinding of a member's own keys are."""
+    """Return the addresses of the Role and the RoleBinding of a member's own keys."""
     return [Address(kind, namespace, f"{_OWN_KEYS}{membership}") for kind in BoundKind]
 
 
 def own_keys_holder(address: Address) -> str:
-    """The Membership whose own keys an object opens, by its name."""
+    """Return the name of the Membership whose own keys the object at this address gives access to."""
     return address.name.removeprefix(_OWN_KEYS)
 
 
 def is_of_own_keys(address: Address) -> bool:
-    """Whether an address is one of a member's own keys, by its name."""
+    """Return whether the name of an address is that of a member's own keys."""
     return address.name.startswith(_OWN_KEYS)
 
 
 def own_keys(membership: Membership, keys: Sequence[ApiKey], installation: Installation) -> list[Wanted]:
-    """The Role and the RoleBinding by which a person reads the Secrets of these keys."""
+    """Return the Role and the RoleBinding that let a person read the Secrets of these keys."""
     role, binding = own_key_addresses(membership.namespace, membership.name)
     names = sorted(key.name for key in keys)
     rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": names, "verbs": ["get"]}
     return [
-        # A rule without names would open every Secret.
+        # A rule without resourceNames would give access to every Secret.
         Wanted(role, membership, {"rules": [rule] if names else []}),
         Wanted(
             binding,

@@ -1,4 +1,4 @@
-"""The ClusterRoles of the four roles, written from the table of capabilities."""
+"""Builds the ClusterRoles of the four roles from the table of capabilities."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -14,16 +14,16 @@ _WRITE = ("create", "update", "patch", "delete")
 
 
 def cluster_role_name(role: Role, access: Access = Access.FULL) -> str:
-    """The name of a role's ClusterRole, or of the one for its keys that only look."""
+    """Return the name of a role's ClusterRole, or of the one for its View keys."""
     return f"tenure-{role.value.lower()}" + ("-view" if access is Access.VIEW else "")
 
 
 def cluster_roles() -> list[dict[str, Any]]:
-    """The ClusterRoles, to be bound in an organization's namespace.
+    """Return the ClusterRoles that are bound in an organization's namespace.
 
-    An aggregating one a role with its own rules, and one for the role's View keys. Whoever wants a role to open more
-    in Kubernetes labels a ClusterRole of their own `tenure.dev/aggregate-to-<role>: "true"`; View keys get nothing of
-    that, since it may write.
+    Each role has an aggregating one, one with the role's own rules, and one for its View keys. To give a role more
+    rights in Kubernetes, you label a ClusterRole of your own `tenure.dev/aggregate-to-<role>: "true"`. View keys don't
+    get these rights, because they may include writes.
     """
     return [body for role in Role for body in (_aggregate(role), _full(role), _view(role))]
 
@@ -33,13 +33,13 @@ def _aggregate(role: Role) -> dict[str, Any]:
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": {"name": cluster_role_name(role), "labels": {"app.kubernetes.io/part-of": "tenure"}},
-        # Its rules are filled in by the cluster; an empty list here would be a conflict at each server-side apply.
+        # The cluster fills in the rules. An empty list here would be a conflict at each server-side apply.
         "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {_label(role): "true"}}]},
     }
 
 
 def _full(role: Role) -> dict[str, Any]:
-    # Admission holds people to their own keys.
+    # The webhook restricts people to their own keys.
     rules = [_read_all(), _rule([ApiKey.plural], _WRITE)]
     if role is Role.OWNER:
         grants = [f"grant-{given.value.lower()}" for given in Role]
@@ -73,7 +73,7 @@ def _read_all() -> dict[str, Any]:
 
 
 def _capabilities(role: Role, access: Access) -> Iterator[dict[str, Any]]:
-    """The capabilities as virtual subresources: Full is every verb, View those that read."""
+    """Yield rules for the capabilities as virtual subresources. Full is every verb, and View the verbs that read."""
     levels = capabilities(role, access)
     for level, verbs in ((Level.FULL, ("*",)), (Level.VIEW, _READ)):
         opened = [f"{Organization.plural}/{name}" for name, reached in levels.items() if reached is level]
