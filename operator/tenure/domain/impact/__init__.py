@@ -1,1 +1,1 @@
-"""The impact of a change to a tree of manifests: pure functions."""
+"""Computes the impact of a change to a tree of manifests, as pure functions."""

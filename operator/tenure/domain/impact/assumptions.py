@@ -1,7 +1,7 @@
-"""Two trees as they would stand in a cluster: in an Organization, with their keys issued.
+"""Completes two trees with what a cluster would add: an Organization for every member, and issued keys.
 
-Where a tree can't say how a cluster is, too many keys are taken to work rather than too few: an acknowledgement may
-name more than there are, never fewer.
+If a tree doesn't say whether a key works in a cluster, Tenure assumes that it does. An acknowledgement may therefore
+name more keys than exist, but never fewer.
 """
 
 from dataclasses import replace
@@ -19,17 +19,17 @@ from tenure.domain.resources.organization import OrganizationSpec
 from tenure.domain.validity import Verdict
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-"""When a tree's objects are taken to have been created, unless a change brings them in."""
+"""Assumed creation time of a tree's objects, except for those that the change adds."""
 
 _OUTLIVED = {Reason.POLICY_VIOLATION, Reason.QUOTA_EXCEEDED, Reason.SUSPENDED}
-"""What keeps a key from being issued and leaves alone one that was issued before."""
+"""Reasons that keep a key from being issued, but don't revoke one that was issued before."""
 
 
 def grounded(base: Tree, head: Tree, now: datetime, installation: Installation) -> tuple[Tree, Tree]:
-    """The trees before and after a change, with an Organization for every member, and the keys before issued.
+    """Return the trees before and after a change, with an Organization for every member, and the keys before issued.
 
-    An Organization that stands in neither tree stands somewhere else, not nowhere. One that comes with the change is
-    younger than those that are there, so it isn't in force beside them.
+    An Organization that is in neither tree is assumed to exist elsewhere. One that the change adds is younger than
+    those that exist already, so it isn't in force beside them.
     """
     ground = _assumed_organizations(base, head)
     before = base.over(ground)
@@ -46,7 +46,7 @@ def grounded(base: Tree, head: Tree, now: datetime, installation: Installation) 
 
 
 def _assumed_organizations(base: Tree, head: Tree) -> Tree:
-    """The Organizations of members in whose namespace neither tree has one."""
+    """Return the Organizations of members in namespaces where neither tree has one."""
     known = {address.namespace for address in (*base.organizations, *head.organizations)}
     addresses = {
         Address(member.namespace, member.spec.organization)
@@ -71,12 +71,12 @@ def _organization(address: Address) -> Organization:
 
 
 def _issued(key: ApiKey, tree: Tree, now: datetime, installation: Installation) -> ApiKey:
-    """The key as it would stand in a cluster that the tree was applied to; a cluster's own is left as it stands."""
+    """Return the key as it would be in a cluster that the tree was applied to. A key from a cluster stays as it is."""
     if key.status.observed_generation >= 0:
         return key
     member = Address(key.namespace, key.spec.membership)
     membership = tree.memberships.get(member)
-    # As young as can be: its age, which only a cluster knows, speaks against it.
+    # Assume the lowest age. Only a cluster knows the real one, and a higher age could only be an obstacle.
     young = key.model_copy(update={"metadata": key.metadata.model_copy(update={"creation_timestamp": now})})
     seen = ApiKeyObservation(
         api_key=young,

@@ -1,6 +1,6 @@
-"""The impact of a change to a tree of manifests: the decision about every change of a Membership, without a cluster.
+"""Computes the impact of a change to a tree of manifests: decides about every changed Membership without a cluster.
 
-The evidence comes from two trees here, and from reads in a cluster. What decides is the same.
+The evidence comes from two trees here, and from reads in a cluster. The same function decides.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,55 +26,55 @@ from tenure.domain.roles import Role
 R = TypeVar("R", Organization, Membership)
 
 _NOBODY = Requester(username="")
-"""Who merges a pull request, and what they may do, no tree says."""
+"""An unknown requester, because a tree doesn't say who merges a pull request and what they may do."""
 
 
 @dataclass(frozen=True)
 class Impact:
-    """What a change does to one member's keys."""
+    """The impact of a change on one member's keys."""
 
     member: Address
     subject: str
     is_person: bool
     old_role: Role | None
-    """None: a new member."""
+    """None for a new member."""
 
     new_role: Role | None
-    """None: the member is removed."""
+    """None if the member is removed."""
 
     file: str
     when_keys_exist: WhenKeysExist
-    """What the organization does about a role change that ends keys, as far as it is known."""
+    """What the organization does about a role change that revokes keys, as far as it is known."""
 
     ends: tuple[str, ...] = ()
     goes_on: tuple[str, ...] = ()
     stays: tuple[str, ...] = ()
     key_ids: Mapping[str, str] = field(default_factory=dict)
-    """The public ids of the tokens that stop working, where a cluster was asked."""
+    """Public ids of the tokens that stop working, if a cluster was asked."""
 
     left_behind: Mapping[str, str] = field(default_factory=dict)
-    """Keys of a removed member that stay, and their files; one without a file stays in the cluster."""
+    """Keys of a removed member that stay, with their files. A key without a file stays in the cluster."""
 
     acknowledgement: str | None = None
-    """The annotation's value that is missing; None: nothing is."""
+    """The value of the annotation that is missing, or None if none is."""
 
     flaw: str = ""
-    """Why the annotation that is there is no acknowledgement; empty: there is none."""
+    """Why the present annotation doesn't acknowledge the keys. Empty if there is no annotation."""
 
     remark: str = ""
-    """What else there is to know."""
+    """A warning about keys of service accounts, or empty."""
 
     refusals: tuple[str, ...] = ()
-    """Why the change won't be let in, whatever is acknowledged."""
+    """Why the webhook rejects the change, even with an acknowledgement."""
 
     @property
     def passes(self) -> bool:
-        """Whether nothing has to be added or taken back."""
+        """Whether nothing has to be added or undone."""
         return self.acknowledgement is None and not self.refusals
 
     @property
     def is_refused(self) -> bool:
-        """Whether the webhooks refuse it as it is."""
+        """Whether the webhook rejects the change as it is."""
         is_asked_for = self.when_keys_exist is not WhenKeysExist.WARN
         return bool(self.refusals) or (is_asked_for and self.acknowledgement is not None)
 
@@ -86,34 +86,34 @@ class Dissolution:
     organization: Address
     file: str
     ends: tuple[str, ...]
-    """The keys of members that stay; what ends with the others is said of each of them."""
+    """Revoked keys of members that stay. The impact of each removed member lists that member's keys."""
 
     stranded: tuple[str, ...]
-    """Members that stay without an organization."""
+    """Members that stay and have no organization any more."""
 
     refusals: tuple[str, ...]
 
     @property
     def passes(self) -> bool:
-        """Whether nothing has to be added or taken back: a file that goes doesn't name the keys that go with it."""
+        """Whether nothing has to be added or undone. A removed file can't acknowledge revoked keys."""
         return not self.ends and not self.refusals
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What lies between two trees, by address."""
+    """The differences between two trees, sorted by address."""
 
     members: tuple[Impact, ...]
     organizations: tuple[Dissolution, ...] = ()
 
     @property
     def passes(self) -> bool:
-        """Whether nothing has to be added or taken back."""
+        """Whether nothing has to be added or undone."""
         return all(one.passes for one in self.members) and all(one.passes for one in self.organizations)
 
 
 def compare(base: Tree, head: Tree, now: datetime, installation: Installation = DEFAULTS) -> Comparison:
-    """The impact of every Membership that differs between two trees, and of every Organization that goes."""
+    """Return the impact of every Membership that differs between two trees, and of every removed Organization."""
     before, after = grounded(base, head, now, installation)
     step = _Step(before, after, now, installation)
     everybody = sorted(before.memberships.keys() | after.memberships.keys())
@@ -126,7 +126,7 @@ def compare(base: Tree, head: Tree, now: datetime, installation: Installation = 
 
 @dataclass(frozen=True)
 class _Step:
-    """The step from one tree, whose keys are issued, to another."""
+    """The change from one tree, whose keys are issued, to another."""
 
     base: Tree
     head: Tree
@@ -134,12 +134,12 @@ class _Step:
     installation: Installation
 
     def changes(self, member: Address) -> bool:
-        """Whether a Membership differs."""
+        """Return whether a Membership differs between the trees."""
         old, new = self.base.memberships.get(member), self.head.memberships.get(member)
         return old is None or new is None or old.spec != new.spec
 
     def impact(self, member: Address) -> Impact:
-        """The impact on a member who differs."""
+        """Return the impact on a member whose Membership differs."""
         old, new = self.base.memberships.get(member), self.head.memberships.get(member)
         evidence = self._evidence(old, new)
         known, price = evidence.change.subject, evidence.price
@@ -162,7 +162,7 @@ class _Step:
         )
 
     def dissolution(self, address: Address) -> Dissolution:
-        """What becomes of an Organization that goes."""
+        """Return the impact of the removal of an Organization."""
         removal = _change(self.base.organizations[address], None)
         stay = [
             member
@@ -179,7 +179,7 @@ class _Step:
         )
 
     def _evidence(self, old: Membership | None, new: Membership | None) -> MembershipEvidence:
-        """The evidence about a member's change, as a cluster would give it to which both trees are applied."""
+        """Return the evidence about a member's change, as if both trees were applied to a cluster."""
         known = new or old
         if known is None:
             raise ValueError("the member is in neither tree")
@@ -203,7 +203,10 @@ class _Step:
         )
 
     def _organization(self, member: Membership) -> Organization | None:
-        """The Organization that the member names; one that isn't in force has no rules, and keeps its last Owner."""
+        """Return the Organization that the member names.
+
+        If it isn't in force, its rules don't apply, but it must still keep its last Owner.
+        """
         in_force = self.head.organization_of(member)
         named = self.head.organizations.get(Address(member.namespace, member.spec.organization))
         if in_force is not None or named is None:
@@ -213,7 +216,7 @@ class _Step:
         )
 
     def _when_keys_exist(self, member: Membership) -> WhenKeysExist:
-        """What a role change with keys meets: by what a cluster says of itself, or by the manifests."""
+        """Return what happens to a role change that revokes keys, by the status from a cluster or by the manifests."""
         before, after = self.base.organization_of(member), self.head.organization_of(member)
         told = before.status.policy if before else None
         if told and before and (after is None or before.spec.role_changes == after.spec.role_changes):
@@ -222,7 +225,7 @@ class _Step:
         return self.installation.policy(organization).when_keys_exist if organization else WhenKeysExist.WARN
 
     def _renewed(self, key: ApiKey) -> ApiKey | None:
-        """The key with the spec that it will have; None: the change removes it."""
+        """Return the key with its future spec, or None if the change removes it."""
         after = self.head.api_keys.get(_address(key))
         return None if after is None else key.model_copy(update={"spec": after.spec})
 
@@ -231,19 +234,19 @@ class _Step:
         return {key.name: self.head.file_of(ApiKey, key) for key in left}
 
     def _members_before(self, new: Membership) -> Iterator[Membership]:
-        """The members who are there when a new one comes."""
+        """Yield the members that exist when a new one is created."""
         for member in self.head.members_in(new.namespace):
             if _address(member) in self.base.memberships or member.name < new.name:
                 yield member
 
     def _service_account_keys(self, namespace: str) -> int:
-        """How many keys of service accounts work."""
+        """Return the number of working keys of service accounts."""
         robots = (member for member in self.base.members_in(namespace) if not member.is_person)
         return sum(len(self._evidence(member, member).price.stays) for member in robots)
 
 
 def _change(old: R | None, new: R | None, before: str | None = None, after: str | None = None) -> Change[R]:
-    """The change from one manifest to another, with the acknowledgement before and after."""
+    """Return the change from one manifest to another, with the acknowledgement before and after."""
     known = new or old
     if known is None:
         raise ValueError("a change has an object")
@@ -259,7 +262,7 @@ def _change(old: R | None, new: R | None, before: str | None = None, after: str 
 
 
 def _body(resource: Organization | Membership | None, acknowledgement: str | None) -> Mapping[str, Any]:
-    """What of an object's body a decision reads."""
+    """Return the part of an object's body that a decision reads."""
     if resource is None:
         return {}
     annotations = {} if acknowledgement is None else {ANNOTATION: acknowledgement}
@@ -267,7 +270,7 @@ def _body(resource: Organization | Membership | None, acknowledgement: str | Non
 
 
 def _fixed_fields(old: Membership | None, new: Membership | None) -> Iterator[str]:
-    """The changes that the schema refuses."""
+    """Yield a refusal for each changed field that the schema doesn't allow to change."""
     if old is None or new is None:
         return
     for name in ("organization", "subject"):
@@ -276,7 +279,7 @@ def _fixed_fields(old: Membership | None, new: Membership | None) -> Iterator[st
 
 
 def _in_words_of_a_tree(refusals: Iterable[Refusal], member: Membership) -> Iterator[str]:
-    """What is refused, whatever is acknowledged."""
+    """Yield the refusals that no acknowledgement lifts, worded for a tree of manifests."""
     for one in refusals:
         if one.rule is Rule.LAST_OWNER:
             name = member.spec.organization
@@ -286,11 +289,11 @@ def _in_words_of_a_tree(refusals: Iterable[Refusal], member: Membership) -> Iter
 
 
 def _acknowledgement(evidence: MembershipEvidence) -> dict[str, str]:
-    """The annotation that is missing, and why the one that is there is none; also where an organization only warns."""
+    """Return the missing annotation, and why the present one isn't enough, even if the organization only warns."""
     new_role, flaw = evidence.new_role, evidence.flaw
     if new_role is None or flaw is None or not evidence.takes_role or evidence.policy is WhenKeysExist.DENY:
         return {}
-    # It names every token that stops working, reissued or not.
+    # It names every key whose token stops working, also if the key is reissued.
     text = flaw.text if evidence.change.acknowledgements[1] else ""
     return {"acknowledgement": evidence.acknowledgement, "flaw": text}
 

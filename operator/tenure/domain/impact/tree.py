@@ -1,4 +1,4 @@
-"""Organizations, members and keys at one moment: a repository's manifests, or what a cluster holds."""
+"""A tree of organizations, members and keys at one moment, from a repository's manifests or from a cluster."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ R = TypeVar("R", bound=Resource)
 
 
 class Address(NamedTuple):
-    """A namespace and a name in it."""
+    """The namespace and the name of an object."""
 
     namespace: str
     name: str
@@ -30,39 +30,39 @@ class Tree:
     memberships: Mapping[Address, Membership] = field(default_factory=dict)
     api_keys: Mapping[Address, ApiKey] = field(default_factory=dict)
     acknowledgements: Mapping[Address, str] = field(default_factory=dict)
-    """The acknowledging annotation of each Membership that has one."""
+    """The acknowledgement annotation of each Membership that has one."""
 
     files: Mapping[tuple[str, Address], str] = field(default_factory=dict)
-    """The file of each object, by kind and address; a cluster's objects have none."""
+    """The file of each object, by kind and address. Objects from a cluster have none."""
 
     @property
     def namespaces(self) -> set[str]:
-        """The namespaces that it has objects in."""
+        """The namespaces of the tree's objects."""
         return {address.namespace for objects in self._objects for address in objects}
 
     def organization_of(self, membership: Membership) -> Organization | None:
-        """The Organization in force in the member's namespace, if it is the one that the member names."""
+        """Return the Organization in force in the member's namespace, if it is the one that the member names."""
         organization = self.organization_in(membership.namespace)
         return organization if organization and organization.name == membership.spec.organization else None
 
     def organization_in(self, namespace: str) -> Organization | None:
-        """The Organization in force in a namespace."""
+        """Return the Organization in force in a namespace."""
         return oldest(self._organizations_by_namespace[namespace])
 
     def members_in(self, namespace: str) -> Sequence[Membership]:
-        """The members in a namespace."""
+        """Return the members in a namespace."""
         return self._members_by_namespace[namespace]
 
     def keys_of(self, member: Address) -> Sequence[ApiKey]:
-        """The keys of a member, by name."""
+        """Return the keys of a member, sorted by name."""
         return self._keys_by_member[member]
 
     def file_of(self, kind: type[Resource], address: Address) -> str:
-        """The file of an object; empty: it isn't in one."""
+        """Return the file of an object, or an empty string if it has none."""
         return self.files.get((kind.kind, address), "")
 
     def over(self, other: Self) -> Self:
-        """These objects, and those of another tree that aren't among them."""
+        """Return these objects, and those of another tree that this one doesn't have."""
         marks = {member: text for member, text in other.acknowledgements.items() if member not in self.memberships}
         return type(self)(
             {**other.organizations, **self.organizations},
@@ -73,7 +73,7 @@ class Tree:
         )
 
     def without(self, other: Self) -> Self:
-        """The objects that aren't in another tree."""
+        """Return the objects that aren't in another tree."""
         organizations, memberships, api_keys = (
             {address: one for address, one in objects.items() if address not in others}
             for objects, others in zip(self._objects, other._objects, strict=True)
