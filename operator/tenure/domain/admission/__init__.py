@@ -1,1 +1,1 @@
-"""What is judged about a change before it is stored: its price in keys, and whether it is allowed."""
+"""Decides about a change before it is stored: which keys it revokes, and whether it is allowed."""

@@ -12,7 +12,7 @@ from tenure.domain.roles import Role
 ANNOTATION = f"{GROUP}/acknowledge-key-deletion"
 
 MOST_NAMES = 8
-"""With more keys than this, their number may stand for their names."""
+"""With more keys than this, an acknowledgement may give their number instead of their names."""
 
 _NUMBER = re.compile(r"all\s+([0-9]{1,4})")
 
@@ -27,10 +27,10 @@ class Acknowledgement:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `<new role>: <name>, <name>` or `<new role>: all <number>`; order and spaces don't matter.
+        """Parse `<new role>: <name>, <name>` or `<new role>: all <number>`. Order and spaces don't matter.
 
         Raises:
-            ValueError: it is neither; the text says how to write it.
+            ValueError: `text` is neither. The error's text says how to write it.
         """
         role, colon, rest = text.partition(":")
         if not colon or role.strip() not in set(Role):
@@ -43,7 +43,10 @@ class Acknowledgement:
         return cls(Role(role.strip()), frozenset(name for part in rest.split(",") if (name := part.strip())))
 
     def lacks(self, role: Role, keys: Collection[str]) -> "Flaw | None":
-        """Why it doesn't approve that a change to `role` revokes these keys; more names than needed are fine."""
+        """Return why it doesn't approve that a change to `role` revokes these keys, or None if it does.
+
+        More names than needed are allowed.
+        """
         if role is not self.role:
             return Flaw(f"The acknowledgement names the role {self.role}, and not {role}.")
         if self.number is None:
@@ -59,19 +62,19 @@ class Acknowledgement:
 
 @dataclass(frozen=True)
 class Flaw:
-    """Why a write acknowledges nothing."""
+    """The reason why a write doesn't acknowledge the keys."""
 
     text: str
     short: str = ""
 
     @property
     def brief(self) -> str:
-        """The same in fewer words."""
+        """The reason in fewer words."""
         return self.short or self.text
 
 
 def spell(role: Role, keys: Collection[str], spent: str | None = None) -> str:
-    """The annotation's value that approves that a change to `role` revokes these keys.
+    """Return the annotation's value that approves that a change to `role` revokes these keys.
 
     `spent` is the present value. It approved an earlier change, so the new one must differ, if only by a space.
     """
@@ -81,9 +84,9 @@ def spell(role: Role, keys: Collection[str], spent: str | None = None) -> str:
 
 
 def find_flaw(before: str | None, after: str | None, role: Role, keys: Collection[str]) -> Flaw | None:
-    """Why one write, which changes the annotation from `before` to `after`, doesn't approve that keys are revoked.
+    """Return why a write that changes the annotation from `before` to `after` doesn't approve that keys are revoked.
 
-    None: it does. An annotation that was there already is spent: it approved another change.
+    Return None if it does. An annotation from before the write approved an earlier change, so it doesn't count.
     """
     if after is None:
         return Flaw("This write has no acknowledgement.")

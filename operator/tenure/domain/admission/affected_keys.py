@@ -1,4 +1,4 @@
-"""The price of a role change or a removal: which keys end, which go on, what stays."""
+"""Computes the price of a role change or a removal: which keys are revoked, which are reissued, and which stay."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,22 +18,22 @@ _WORKING = {Verdict.VALID, Verdict.SUSPENDED}
 
 @dataclass(frozen=True)
 class Price:
-    """What becomes of the keys of a member, each group by name."""
+    """What becomes of a member's keys, in groups that are sorted by name."""
 
     ends: tuple[ListedKey, ...] = ()
-    """Working keys that end for good, or wait until somebody approves them."""
+    """Working keys that are revoked, for good or until they are approved."""
 
     goes_on: tuple[ListedKey, ...] = ()
-    """Working keys approved for the new role by `forRole`: a new token under the same Secret name."""
+    """Working keys that `forRole` approves for the new role. They get a new token under the same Secret name."""
 
     stays: tuple[ListedKey, ...] = ()
-    """Working keys that keep their token; a service account's follow the new role's rights."""
+    """Working keys that keep their token. Those of a service account get the rights of the new role."""
 
     starts: tuple[str, ...] = ()
     """Names of keys that wait for the new role and are issued under it."""
 
     unlisted: int = 0
-    """How many more working keys share the fate of the listed ones, where not all are known by name."""
+    """Number of further working keys with the same fate as the listed ones, if not all are known by name."""
 
     @property
     def dying(self) -> tuple[str, ...]:
@@ -51,10 +51,10 @@ def price(
     changed: Mapping[str, ApiKey | None] | None = None,
     installation: Installation = DEFAULTS,
 ) -> Price:
-    """The price of giving a member `new_role`; None: of removing the member.
+    """Compute the price of giving a member `new_role`, or of removing the member if it is None.
 
-    `keys` are the member's keys as they are; `changed` holds those that the same change touches, as they will be, None
-    for one that it removes.
+    `keys` are the member's keys as they are. `changed` has the keys that the same change modifies, as they will be, and
+    None for a key that it removes.
     """
     after: dict[str, ApiKey | None] = {**{key.name: key for key in keys}, **(changed or {})}
     working = {key.name: listed_key(key) for key in keys if validity(key, old, organization, now) in _WORKING}
@@ -87,12 +87,15 @@ def price(
 
 
 def tells_price(old: Membership, new_role: Role | None) -> bool:
-    """Whether the member's status is enough: of a service account's keys that it doesn't list, some may end."""
+    """Return whether the member's status is enough to compute the price.
+
+    It isn't if a service account has keys that the status doesn't list, because the change may revoke some of them.
+    """
     return new_role is None or old.is_person or (old.status.key_count or 0) <= len(old.status.keys or ())
 
 
 def recorded_price(old: Membership, new_role: Role | None) -> Price:
-    """The price by what the member's status says of the keys: good enough for a warning, and no read."""
+    """Compute the price from the member's status. This is exact enough for a warning, and takes no read."""
     listed = tuple(old.status.keys or ())
     unlisted = max((old.status.key_count or 0) - len(listed), 0)
     waiting = old.status.waiting_keys or ()
@@ -108,7 +111,7 @@ def recorded_price(old: Membership, new_role: Role | None) -> Price:
 
 
 def with_role(membership: Membership, role: Role) -> Membership:
-    """The Membership as the API server would store it after a change of role."""
+    """Return the Membership as the API server would store it after a change of role."""
     metadata = membership.metadata.model_copy(update={"generation": membership.metadata.generation + 1})
     spec = membership.spec.model_copy(update={"role": role})
     return membership.model_copy(update={"metadata": metadata, "spec": spec})

@@ -1,7 +1,7 @@
-"""The decision about a change: named checks in a fixed order over the evidence, and nothing else.
+"""Decides about a change, with named checks of the evidence in a fixed order.
 
-A check says what is wrong, by nothing but its evidence. All of them are asked, so that a refusal holds all that is
-wrong, except where whoever isn't entitled to a change would learn something by it.
+A check says what is wrong, and uses only the evidence. All checks run, so that a refusal names everything that is
+wrong. The exception is a requester who isn't entitled to the change: they must not learn more from a refusal.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def decide(evidence: Evidence[Any]) -> Decision:
     """Decide about a change.
 
     Raises:
-        NotReadError: the evidence lacks something that a rule rests on.
+        NotReadError: the evidence lacks something that a rule needs.
     """
     limits = find_refusals(_METADATA_CHECKS, evidence)
     always = refused(limits).warn(reverted_warning(evidence.change))

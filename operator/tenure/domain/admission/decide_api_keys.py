@@ -1,4 +1,4 @@
-"""The decision about an ApiKey: whose it is, and the organization's rules for it."""
+"""Decides about a change of an ApiKey: the requester's rights, and the organization's rules for keys."""
 
 from collections.abc import Iterator, Mapping
 
@@ -35,17 +35,18 @@ def _check_quota(evidence: ApiKeyEvidence) -> Iterator[Text]:
 
 
 _AUTHORITY_CHECKS: Mapping[Rule, Check[ApiKeyEvidence]] = {
-    # Whoever hands an object to the garbage collector may delete it.
+    # Only a requester who may delete an object may hand it to the garbage collector.
     Rule.DELETION: check_deletion,
-    # A key is touched by its holder, and by whoever may grant the holder's role; deleted besides by the right to.
+    # Only its holder, or a requester who may grant the holder's role, may change a key. The verb revoke also allows
+    # to delete it.
     Rule.GRANTS: _check_holder,
 }
 _KEY_CHECKS: Mapping[Rule, Check[ApiKeyEvidence]] = {
-    # A key puts on its Secret only what the organization allows.
+    # A key may set on its Secret only the labels and annotations that the organization allows.
     Rule.SECRET_TEMPLATE: lambda evidence: template_refusals(evidence.change, evidence.organization),
-    # A new key ends in the future, and as soon as the organization's rules say.
+    # A new key mustn't be expired already, and must meet the organization's rules on expiry.
     Rule.EXPIRY: _check_expiry,
-    # A member has no more keys than the organization allows.
+    # A member may not have more keys than the organization allows.
     Rule.QUOTA: _check_quota,
 }
 

@@ -1,4 +1,4 @@
-"""The decision about a Membership: authority, transitions, the price in keys, the last Owner."""
+"""Decides about a change of a Membership: the requester's rights, transitions, revoked keys and the last Owner."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -58,7 +58,7 @@ def _check_last_owner(evidence: MembershipEvidence) -> Iterator[Text]:
     leaving, organization = evidence.change.old, evidence.organization
     if leaving is None or organization is None or not evidence.asks_for_owners or evidence.remaining_owners:
         return
-    # With its namespace goes the whole organization.
+    # If the namespace is being deleted, the whole organization is deleted with it.
     if not read(evidence.namespace_terminating, "whether the namespace is being deleted"):
         yield explain_last_owner(leaving, organization)
 
@@ -89,23 +89,23 @@ def _check_acknowledgement(evidence: MembershipEvidence) -> Iterator[Text]:
 
 
 _MEMBERSHIP_CHECKS: Mapping[Rule, Check[MembershipEvidence]] = {
-    # Whoever gives or takes a role holds its grant.
+    # The requester must have the grant of each role that the change gives or takes.
     Rule.GRANTS: _check_grants,
-    # Nobody raises their own role, whatever they may grant to others.
+    # Requesters can't raise their own role, no matter which grants they have.
     Rule.OWN_ROLE: _check_own_role,
-    # Whoever hands an object to the garbage collector may delete it.
+    # Only a requester who may delete an object may hand it to the garbage collector.
     Rule.DELETION: check_deletion,
-    # The organization denies certain steps from role to role.
+    # The organization can deny certain role changes.
     Rule.TRANSITION: _check_transition,
-    # New members have an address in one of the organization's domains.
+    # A new member must have an address in one of the organization's domains.
     Rule.EMAIL_DOMAIN: _check_email_domain,
-    # Two Memberships of one person would be two roles.
+    # Two Memberships of one person would give them two roles.
     Rule.DUPLICATE: _check_duplicate,
-    # An organization that had an Owner keeps one.
+    # An organization that had an Owner must keep one.
     Rule.LAST_OWNER: _check_last_owner,
-    # The organization allows no role change that revokes keys.
+    # The organization can deny every role change that revokes keys.
     Rule.KEYS_DENIED: _check_keys_denied,
-    # The organization asks for the names of the keys that a role change revokes. The longest refusal comes last.
+    # The organization can require an acknowledgement of the keys that are revoked. The longest refusal comes last.
     Rule.UNACKNOWLEDGED: _check_acknowledgement,
 }
 
@@ -133,11 +133,11 @@ def decide_membership(evidence: MembershipEvidence) -> Decision:
 
 
 def _notes(evidence: MembershipEvidence) -> dict[str, str]:
-    """Notes for the audit log; of the keys only where somebody entitled asked."""
+    """Return the notes for the audit log. They name the keys only if the requester is entitled to the change."""
     change = evidence.change
     notes = {"from": str(change.old.spec.role if change.old else None), "to": str(evidence.new_role)}
     if change.dry_run:
-        # A deletion says only in its body that it is a dry-run, and an audit log seldom holds that.
+        # Only the body of a deletion says that it is a dry-run, and audit logs seldom include the body.
         notes["dry-run"] = "true"
     if evidence.takes_role:
         notes["keys_ended"] = ended_note(evidence.price)
@@ -145,24 +145,27 @@ def _notes(evidence: MembershipEvidence) -> dict[str, str]:
 
 
 def _busy(evidence: MembershipEvidence) -> str:
-    """Why to try again: another Owner's change may still be stored under the lease; empty: none can."""
+    """Return why to try again, or an empty string.
+
+    The reason is that the change of another Owner, the lease holder, may still be stored.
+    """
     leaving, lease, organization = evidence.change.old, evidence.lease, evidence.organization
     if leaving is None or organization is None or not evidence.asks_for_owners or not evidence.remaining_owners:
         return ""
     if lease is None or lease.holder == leaving.metadata.uid or lease.expired(evidence.now):
         return ""
-    # The holder isn't as it was when the lease was taken: its change was stored, or meets a conflict.
+    # If the holder's version is another one than when it took the lease, its change was stored or meets a conflict.
     return _BUSY.format(organization.name) if lease.held_version == _listed_version(evidence, lease.holder) else ""
 
 
 def _listed_version(evidence: MembershipEvidence, uid: str) -> str | None:
-    """The version of an Owner as listed; None: it is gone, or no Owner any more."""
+    """Return the resourceVersion of an Owner in the list, or None if it was deleted or isn't an Owner any more."""
     owners = read(evidence.owners, "the Owners")
     return next((owner.metadata.resource_version for owner in owners if owner.metadata.uid == uid), None)
 
 
 def _claim(evidence: MembershipEvidence, leaving: Membership, judgement: Judgement) -> Claim | None:
-    """The lease under which an Owner leaves an organization that keeps another one."""
+    """Return the lease that the change has to take if an Owner leaves an organization that keeps another one."""
     organization = evidence.organization
     if organization is None or evidence.change.dry_run:
         return None
@@ -172,8 +175,8 @@ def _claim(evidence: MembershipEvidence, leaving: Membership, judgement: Judgeme
     return Claim(
         namespace=organization.namespace,
         holder=holder,
-        # As listed, and not as the review has it: that may be older, and then it is another change to the same
-        # Membership that can be stored. Nor is it newer, unless somebody made the review up.
+        # The version in the list, and not the one in the review. The review's may be older, and then another change
+        # to the same Membership can still be stored. It can't be newer, unless somebody forged the review.
         held_version=_listed_version(evidence, holder) or leaving.metadata.resource_version,
         replaces=evidence.lease,
         lost=replace(judgement, busy=_BUSY.format(organization.name)),

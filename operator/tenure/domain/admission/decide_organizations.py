@@ -1,4 +1,4 @@
-"""The decision about an Organization: one in a namespace, and protected ones stay."""
+"""Decides about a change of an Organization: one in each namespace, and protection against deletion."""
 
 from collections.abc import Iterator, Mapping
 
@@ -22,11 +22,11 @@ def _check_placement(evidence: OrganizationEvidence) -> Iterator[Text]:
 
 
 _ORGANIZATION_CHECKS: Mapping[Rule, Check[OrganizationEvidence]] = {
-    # Whoever hands an object to the garbage collector may delete it.
+    # Only a requester who may delete an object may hand it to the garbage collector.
     Rule.DELETION: check_deletion,
-    # A protected Organization stays until the protection is taken away in a write of its own.
+    # A protected Organization can be deleted only after an earlier write has removed the protection.
     Rule.PROTECTION: lambda evidence: [protection_refusal(evidence.change)],
-    # A namespace is a vault: it holds one Organization, and no workloads.
+    # The namespace is a vault: it has one Organization and no workloads.
     Rule.PLACEMENT: _check_placement,
 }
 

@@ -1,4 +1,4 @@
-"""What is decided about a change, and how the checks of a kind are asked."""
+"""The decision about a change, and the functions that run the checks of a kind."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from tenure.domain.lease import Lease
 E = TypeVar("E", bound=Evidence[Any])
 
 Text = str | Callable[[int], str] | None
-"""A refusal; one that is long is made to fit into the characters that the others leave. None: nothing is wrong."""
+"""A refusal, or None if nothing is wrong. A long one is a function of the number of characters that are left for it."""
 
 Check = Callable[[E], Iterable[Text]]
 
 
 class Rule(StrEnum):
-    """What a change can be refused for."""
+    """The rules by which a change can be rejected."""
 
     METADATA = "metadata"
     DELETION = "deletion"
@@ -40,7 +40,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a change is refused, and the rule that says so."""
+    """Why a change is rejected, and by which rule."""
 
     rule: Rule
     text: str
@@ -48,14 +48,14 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Claim:
-    """The lease that a change has to take before it may be allowed: no other Owner leaves under it.
+    """The lease that a change has to take before it is allowed. While it is held, no other Owner can leave.
 
     Attributes:
-        namespace: The organization's.
-        holder: The uid of the Owner who leaves.
+        namespace: The organization's namespace.
+        holder: The uid of the Membership of the Owner who leaves.
         held_version: The resourceVersion of that Membership.
-        replaces: The lease as it was read; None: there was none.
-        lost: The answer if somebody else takes it first.
+        replaces: The lease as it was read, or None if there was none.
+        lost: The answer if another change takes the lease first.
     """
 
     namespace: str
@@ -67,12 +67,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is answered to a change.
+    """The decision about a change.
 
     Attributes:
         judgement: The answer.
         refusals: The refusals in it, each with its rule.
-        claim: The lease to take first; None: none is needed, or the change isn't allowed, or nothing is to be stored.
+        claim: The lease to take first. None if the change needs none, isn't allowed or is a dry-run.
     """
 
     judgement: Judgement
@@ -81,7 +81,7 @@ class Decision:
 
 
 def find_refusals(checks: Mapping[Rule, Check[E]], evidence: E) -> tuple[Refusal, ...]:
-    """What the checks say, in their order."""
+    """Run the checks in their order, and return the refusals."""
     found: list[Refusal] = []
     for rule, check in checks.items():
         for text in check(evidence):
@@ -92,11 +92,11 @@ def find_refusals(checks: Mapping[Rule, Check[E]], evidence: E) -> tuple[Refusal
 
 
 def refused(refusals: Iterable[Refusal]) -> Judgement:
-    """The answer that holds these refusals."""
+    """Return the answer with these refusals."""
     return Judgement().refuse(*(one.text for one in refusals))
 
 
 def check_deletion(evidence: Evidence[Any]) -> Iterator[Text]:
-    """Whoever hands an object to the garbage collector lacks the right to delete it."""
+    """Reject handing an object to the garbage collector if the requester may not delete it."""
     if evidence.missing_deletion:
         yield explain_missing(evidence.change.requester, evidence.missing_deletion, "metadata.ownerReferences")

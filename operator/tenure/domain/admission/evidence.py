@@ -1,7 +1,7 @@
-"""The evidence for a decision: the change, and what was read for it. A decision reads nothing.
+"""The evidence for a decision: the change, and what the webhook read for it. The decision itself reads nothing.
 
-What is read follows from the change and from what was read before, so these classes say it: `asks_for_keys`, for
-example. None stands for what wasn't read.
+What has to be read depends on the change and on the earlier reads. So these classes say what is needed, for example
+`asks_for_keys`. None means that it wasn't read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,14 +27,14 @@ T = TypeVar("T")
 
 
 class NotReadError(Exception):
-    """A rule rests on something that wasn't read: a bug, for which nothing may be allowed."""
+    """A rule needs something that wasn't read. This is a bug, so the change is rejected."""
 
 
 def read(found: T | None, what: str) -> T:
-    """What was read.
+    """Return what was read.
 
     Raises:
-        NotReadError: it wasn't.
+        NotReadError: it wasn't read.
     """
     if found is None:
         raise NotReadError(f"the decision needs {what}, which the webhook didn't read")
@@ -43,12 +43,12 @@ def read(found: T | None, what: str) -> T:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence(Generic[R]):
-    """What the decision about every kind rests on.
+    """The evidence that the decision about every kind needs.
 
     Attributes:
-        change: What somebody asks for.
+        change: The change that the requester asks for.
         now: The moment before the first read.
-        installation: What holds for all organizations.
+        installation: The settings for all organizations.
         missing_deletion: The permission to delete the object, if the change needs it and the requester lacks it.
     """
 
@@ -60,7 +60,7 @@ class Evidence(Generic[R]):
 
 @dataclass(frozen=True, kw_only=True)
 class OrganizationEvidence(Evidence[Organization]):
-    """What the decision about an Organization rests on.
+    """The evidence for the decision about an Organization.
 
     Attributes:
         present: All Organizations of the namespace.
@@ -73,19 +73,19 @@ class OrganizationEvidence(Evidence[Organization]):
 
 @dataclass(frozen=True, kw_only=True)
 class MembershipEvidence(Evidence[Membership]):
-    """What the decision about a Membership rests on.
+    """The evidence for the decision about a Membership.
 
     Attributes:
         missing_grants: The grants that the change needs and the requester lacks.
         organization: The Organization that the Membership names, as it is when the change is stored.
-        issuer: The same Organization as it is now, while the member's keys work: another one in a pull request only.
-        when_keys_exist: What a cluster says it does about role changes that revoke keys; None: it follows from the
+        issuer: The same Organization as it is now, while the member's keys work. It differs only in a pull request.
+        when_keys_exist: What a cluster's status says about role changes that revoke keys. None if it follows from the
             organization and the installation.
         namesakes: The namespace's Memberships whose subject has the same name.
         keys: The member's ApiKeys.
-        changed_keys: Those that the same pull request changes, as they will be; None for one that it removes.
-        service_account_keys: How many keys of the namespace's service accounts work.
-        lease: The lease of the organization's Owners, read before them; None: there is none.
+        changed_keys: Keys that the same pull request changes, as they will be, and None for one that it removes.
+        service_account_keys: Number of working keys of the namespace's service accounts.
+        lease: The lease of the organization's Owners, read before the Owners, or None if there is none.
         owners: The namespace's Memberships with the role Owner.
         namespace_terminating: Whether the namespace is being deleted.
     """
@@ -104,9 +104,10 @@ class MembershipEvidence(Evidence[Membership]):
 
     @property
     def new_role(self) -> Role | None:
-        """The role afterwards; None: the member is removed.
+        """The role after the change, or None if the member is removed.
 
-        A change of role beside a new ownerReference is one: the owner may live on, and with it the member.
+        A new ownerReference alone counts as a removal. Together with a change of the spec it doesn't, because the owner
+        may continue to exist, and with it the member.
         """
         change = self.change
         if change.new is None or (change.hands_over and not change.changes_spec):
@@ -115,24 +116,24 @@ class MembershipEvidence(Evidence[Membership]):
 
     @property
     def is_entitled(self) -> bool:
-        """Whether the requester may make the change; who may not learns nothing of keys and Owners."""
+        """Whether the requester may make the change. If not, the answer says nothing about keys and Owners."""
         is_denied = self.missing_grants or self.missing_deletion or raises_itself(self.change, self.installation)
         return not is_denied
 
     @property
     def takes_role(self) -> bool:
-        """Whether a member loses a role, so that keys and the last Owner count."""
+        """Whether a member loses a role, so that the keys and the last Owner must be checked."""
         old, organization = self.change.old, self.organization or self.issuer
         return self.is_entitled and organization is not None and old is not None and self.new_role is not old.spec.role
 
     @property
     def takes_owner(self) -> bool:
-        """Whether an Owner goes or steps down."""
+        """Whether an Owner is removed or loses the role."""
         return self.takes_role and takes_owner(self.change)
 
     @property
     def policy(self) -> WhenKeysExist:
-        """What holds about role changes that revoke keys."""
+        """The policy on role changes that revoke keys."""
         organization = self.organization or self.issuer
         if self.when_keys_exist is not None or organization is None:
             return self.when_keys_exist or WhenKeysExist.WARN
@@ -140,9 +141,9 @@ class MembershipEvidence(Evidence[Membership]):
 
     @property
     def asks_for_keys(self) -> bool:
-        """Whether the keys themselves are needed: where they decide, or where the member's status doesn't tell them.
+        """Whether the keys must be read: if the decision depends on them, or if the member's status isn't enough.
 
-        For a warning the status is enough, and a list takes twenty times as long.
+        For a warning the status is enough, and listing the keys takes twenty times as long.
         """
         old, new_role = self.change.old, self.new_role
         if not self.takes_role or old is None or self.issuer is None:
@@ -152,12 +153,12 @@ class MembershipEvidence(Evidence[Membership]):
 
     @property
     def asks_for_owners(self) -> bool:
-        """Whether the organization's Owners are needed, and the lease that only one of them leaves under."""
+        """Whether the organization's Owners must be read, and the lease under which only one of them can leave."""
         return self.takes_owner and self.organization is not None and not self.organization.metadata.deleting
 
     @cached_property
     def remaining_owners(self) -> Sequence[Membership]:
-        """The Owners who are left; the namespace is needed too if there are none."""
+        """The Owners who are left. If there are none, the namespace must be read too."""
         leaving, organization = self.change.old, self.organization
         if leaving is None or organization is None:
             return ()
@@ -183,26 +184,29 @@ class MembershipEvidence(Evidence[Membership]):
 
     @cached_property
     def flaw(self) -> Flaw | None:
-        """Why the change doesn't acknowledge the keys that it revokes; None: it does, or a role change revokes none."""
+        """Why the change doesn't acknowledge the keys that it revokes.
+
+        None if it does, if it revokes no keys, or if it removes the member.
+        """
         if self.new_role is None or not self.price.dying:
             return None
         return find_flaw(*self.change.acknowledgements, self.new_role, self.price.dying)
 
     @property
     def acknowledgement(self) -> str:
-        """The annotation's value that acknowledges these keys; empty: the member is removed."""
+        """The annotation's value that acknowledges these keys, or empty if the member is removed."""
         return spell(self.new_role, self.price.dying, self.change.acknowledgements[0]) if self.new_role else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyEvidence(Evidence[ApiKey]):
-    """What the decision about an ApiKey rests on.
+    """The evidence for the decision about an ApiKey.
 
     Attributes:
-        membership: The Membership that the key names; None: there is none.
+        membership: The Membership that the key names, or None if there is none.
         organization: The Membership's Organization, or the namespace's if there is no Membership.
-        may_revoke: Whether the requester holds the virtual verb `revoke` on the key.
-        missing_grants: The grants that a change of somebody else's key needs and the requester lacks.
+        may_revoke: Whether the requester has the virtual verb `revoke` on the key.
+        missing_grants: The grants that a change of another member's key needs and the requester lacks.
         siblings: All ApiKeys that name the same Membership.
     """
 
@@ -214,31 +218,31 @@ class ApiKeyEvidence(Evidence[ApiKey]):
 
     @property
     def is_own(self) -> bool:
-        """Whether it is the requester's own key."""
+        """Whether the key is the requester's own."""
         return is_own(self.change.requester, self.membership, self.installation)
 
     @property
     def asks_for_revocation(self) -> bool:
-        """Whether the right to revoke is enough: the key is deleted, and nothing else about it changes."""
+        """Whether the right to revoke is enough, because the key is deleted and its spec isn't changed."""
         return not self.is_own and self.change.removes and not self.change.changes_spec
 
     @property
     def asks_for_grants(self) -> bool:
-        """Whether the grant of the holder's role is needed."""
+        """Whether the requester needs the grant of the holder's role."""
         if self.is_own:
             return False
         return not (self.asks_for_revocation and read(self.may_revoke, "the right to revoke"))
 
     @property
     def is_entitled(self) -> bool:
-        """Whether the requester may make the change; who may not learns nothing of the organization's rules."""
+        """Whether the requester may make the change. If not, the answer says nothing about the organization's rules."""
         if self.missing_deletion:
             return False
         return not (self.asks_for_grants and read(self.missing_grants, "the grants"))
 
     @property
     def asks_for_siblings(self) -> bool:
-        """Whether the member's other keys are needed: a new key counts against the organization's quota."""
+        """Whether the member's other keys must be read, because a new key counts toward the organization's quota."""
         if self.change.old is not None or self.membership is None or self.organization is None:
             return False
         return self.is_entitled and self.installation.policy(self.organization).max_per_member is not None

@@ -1,6 +1,6 @@
-"""What a GitOps tool reverts: fields that you set in an emergency with kubectl's own field manager, on Flux's objects.
+"""Warns about fields that Flux reverts, because you set them in an emergency with kubectl's own field manager.
 
-Flux makes the fields of every manager its own whose name begins with `kubectl`, and removes what of them Git doesn't
+Flux takes over the fields of every field manager whose name begins with `kubectl`, and removes those that Git doesn't
 have.
 """
 
@@ -15,11 +15,11 @@ FLUX = "kustomize.toolkit.fluxcd.io/name"
 _KUBECTL = "kubectl"
 
 _URGENT: Sequence[str] = ("suspended", "suspendedMembers", "revision", "expiresAt")
-"""Fields that are set by hand, and left out of Git."""
+"""Fields that you set by hand and leave out of Git."""
 
 
 def reverted_warning(change: Change[Any]) -> str | None:
-    """Say that what is set now won't stay; None: it will."""
+    """Return the warning that Flux reverts a field of this change, or None if it doesn't."""
     labels = _part(_part(change.new_body, "metadata"), "labels")
     if FLUX not in labels or not change.field_manager.startswith(_KUBECTL):
         return None

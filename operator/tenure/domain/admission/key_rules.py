@@ -1,4 +1,4 @@
-"""The organization's rules for an ApiKey, and what a change to it does to its token."""
+"""Checks the organization's rules for an ApiKey, and warns if a change revokes its token."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ from tenure.domain.secret import RESERVED_PREFIXES, may_carry
 
 
 def template_refusals(change: Change[ApiKey], organization: Organization | None) -> Iterator[str]:
-    """Labels and annotations that the key may not put on its Secret, as far as the change brings them in."""
+    """Refuse labels and annotations that the change adds and that the key may not set on its Secret."""
     if change.new is None:
         return
     before = {} if change.old is None else _template(change.old)
@@ -35,7 +35,7 @@ def template_refusals(change: Change[ApiKey], organization: Organization | None)
 
 
 def expiry_refusal(key: ApiKey, organization: Organization, now: datetime, installation: Installation) -> str | None:
-    """Why a new key would live too long, or not at all."""
+    """Return why a new key would be valid for too long or be expired already, or None."""
     obstacle = life_obstacle(key, installation.policy(organization), now)
     if obstacle is None:
         return None
@@ -53,7 +53,7 @@ def quota_refusal(
     now: datetime,
     installation: Installation,
 ) -> str | None:
-    """Why a new key would be one too many."""
+    """Return why a new key would exceed the quota, or None."""
     seen = ApiKeyObservation(
         api_key=key,
         membership=membership,
@@ -67,7 +67,7 @@ def quota_refusal(
 
 
 def token_warning(change: Change[ApiKey], membership: Membership | None) -> str | None:
-    """What a change to a key that works does to its token."""
+    """Return the warning that a change revokes the token of a working key, or None."""
     old, new = change.old, change.new
     if old is None or new is None or old.status.secret_uid is None or membership is None:
         return None

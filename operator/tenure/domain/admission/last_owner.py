@@ -1,4 +1,4 @@
-"""The last owner: an organization that had one keeps one."""
+"""Protects the last Owner: an organization that had an Owner must keep one."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from tenure.domain.roles import Role
 
 
 def takes_owner(change: Change[Membership]) -> bool:
-    """Whether a change takes an Owner away who is there."""
+    """Return whether a change removes an existing Owner or takes the role away."""
     old, new = change.old, change.new
     if old is None or old.spec.role is not Role.OWNER or old.metadata.deleting:
         return False
@@ -20,9 +20,10 @@ def takes_owner(change: Change[Membership]) -> bool:
 def remaining_owners(
     members: Sequence[Membership], leaving: Membership, organization: Organization
 ) -> list[Membership]:
-    """The Owners who are left without one of them.
+    """Return the Owners who are left without one of them.
 
-    Those who may go, or have gone, unasked don't count, nor do those who have no effect beside an older Membership.
+    Owners don't count if they are being deleted, if the garbage collector may delete them, if they are suspended, or
+    if an older Membership of the same subject makes them ineffective.
     """
     listed = {member.name for member in organization.spec.suspended_members or ()}
     return [
@@ -39,7 +40,7 @@ def remaining_owners(
 
 
 def explain_last_owner(leaving: Membership, organization: Organization) -> str:
-    """Say why the last Owner can't go, and what to do."""
+    """Return the refusal that says why the last Owner can't leave, and what to do."""
     return (
         f"spec.role: {leaving.name} is the only Owner of Organization {organization.name}, and an organization must "
         "keep one. First make another member an Owner. (A member who is suspended, is being deleted or has an "
@@ -48,7 +49,7 @@ def explain_last_owner(leaving: Membership, organization: Organization) -> str:
 
 
 def ownership_warning(change: Change[Membership]) -> str | None:
-    """Say what an ownerReference does that is added."""
+    """Return the warning about an ownerReference that the change adds, or None."""
     if not change.gains_owner:
         return None
     return (

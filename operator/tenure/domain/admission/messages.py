@@ -1,4 +1,4 @@
-"""The price in words: warnings, and the refusal that says how to go on."""
+"""Words the price of a change: warnings, and the refusals that say how to proceed."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _MAX_SUBJECT = 120
 
 
 def price_warnings(member: Membership, new_role: Role | None, cost: Price, now: datetime) -> Iterator[str]:
-    """What a role change or a removal does to keys, one line each."""
+    """Yield the warnings about keys that a role change or a removal affects, each on one line."""
     ending = len(cost.ends) + cost.unlisted if cost.ends else 0
     if ending:
         yield f"{_step(member, new_role)} revokes {_count(ending, 'API key')} of {_whose(member)}:"
@@ -38,7 +38,7 @@ def price_warnings(member: Membership, new_role: Role | None, cost: Price, now: 
 
 
 def service_account_warning(member: Membership, number: int) -> str | None:
-    """What an Owner who loses the role may leave behind."""
+    """Return the warning about keys of service accounts that an Owner who loses the role may know, or None."""
     if not number:
         return None
     stay = "stays" if number == 1 else "stay"
@@ -47,14 +47,14 @@ def service_account_warning(member: Membership, number: int) -> str | None:
 
 
 def ended_note(cost: Price) -> str:
-    """The keys whose tokens stop working, for the audit log: as many names as fit, and how many more there are."""
+    """Return the keys whose tokens stop working, for the audit log: the names that fit, and how many more there are."""
     names, unlisted = cost.dying, cost.unlisted if cost.ends else 0
     notes = (_some(names[:most], len(names) + unlisted) for most in range(len(names), -1, -1))
     return next(note for note in notes if len(note) <= _MAX_NOTE)
 
 
 def denied_with_keys(member: Membership, new_role: Role, cost: Price, organization: str) -> str:
-    """The refusal of a role change while there are keys that it would revoke."""
+    """Return the refusal of a role change while there are keys that it would revoke."""
     return (
         f"spec.role: Organization {organization} allows no role change that revokes keys (whenKeysExist: Deny), and "
         f"{member.spec.role} -> {new_role} would revoke {join_names(key.name for key in cost.ends)}. First delete "
@@ -72,9 +72,9 @@ def unacknowledged(
     now: datetime,
     room: int,
 ) -> str:
-    """The refusal of a role change until its keys are acknowledged: which keys it revokes, and how to acknowledge them.
+    """Return the refusal of a role change whose keys aren't acknowledged: the keys, and how to acknowledge them.
 
-    It has at most `room` characters. The less there are, the less is repeated: the command to be run has the names.
+    It has at most `room` characters if possible. With less room it repeats fewer names, because the command has them.
     """
     dying = sorted((*cost.ends, *cost.goes_on), key=lambda key: key.name)
     number, names = _count(len(dying), "API key"), [key.name for key in dying]
@@ -92,7 +92,7 @@ def unacknowledged(
 
 
 def describe_key(key: ListedKey, now: datetime) -> str:
-    """A key's name, public id, age and expiry."""
+    """Return a key's name, public id, age and expiry."""
     facts = [key.key_id]
     if key.issued_at is not None:
         facts.append(f"{_span(now - key.issued_at)} old")
@@ -102,7 +102,7 @@ def describe_key(key: ListedKey, now: datetime) -> str:
 
 
 def _instruct(member: Membership, new_role: Role, acknowledgement: str, parts: tuple[str, str, str]) -> str:
-    """The refusal out of the revoked keys, the flaw of the acknowledgement, and the line that Git needs."""
+    """Build the refusal from the revoked keys, the flaw of the acknowledgement, and the line for Git."""
     revoked, flaw, line = parts
     patch = {"metadata": {"annotations": {ANNOTATION: acknowledgement}}, "spec": {"role": new_role.value}}
     text = json.dumps(patch, separators=(",", ":"))
@@ -119,7 +119,7 @@ def _instruct(member: Membership, new_role: Role, acknowledgement: str, parts: t
 
 
 def _listed(heading: str, names: Sequence[str], number: int | None = None) -> Iterator[str]:
-    """Names after their heading, on the same line if they fit there."""
+    """Yield names after their heading, on the same line if they fit."""
     text = f"{heading}: {_some(names[:MOST_NAMES], number or len(names))}"
     if len(text) <= MAX_WARNING:
         yield text
@@ -131,13 +131,13 @@ def _listed(heading: str, names: Sequence[str], number: int | None = None) -> It
 
 
 def _some(names: Sequence[str], number: int) -> str:
-    """Names, and how many there are besides."""
+    """Return the names, and how many more there are."""
     left = number - len(names)
     return ", ".join(names) + (f" and {left} more" if left else "")
 
 
 def _whose(member: Membership) -> str:
-    """Who the member is, in a line that must not become too long."""
+    """Return the name of the subject, or of the Membership if the subject's is too long for a line."""
     name = member.spec.subject.name
     return name if len(name) <= _MAX_SUBJECT else member.name
 
@@ -153,7 +153,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _span(length: timedelta) -> str:
-    """A length of time in its largest unit."""
+    """Return a length of time in its largest unit."""
     if length >= _DAY:
         return f"{length // _DAY} d"
     if length >= _HOUR:

@@ -1,4 +1,4 @@
-"""Bounds on metadata, which the schema can't set: an object must stay small enough to be changed again."""
+"""Limits on metadata, which a schema can't set. They keep an object small enough to be changed again."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,7 +10,10 @@ MAX_ANNOTATIONS_BYTES = 64 * 1024
 
 
 def metadata_refusals(change: Change[Any]) -> Iterator[str]:
-    """What is too large, unless it was so before: then the change may be the one that mends it."""
+    """Refuse labels and annotations that are too large, unless they were as large before.
+
+    A change that makes them smaller must be allowed.
+    """
     if change.new is None:
         return
     labels, labels_before = (len(_map(body, "labels")) for body in (change.new_body, change.old_body))

@@ -1,4 +1,4 @@
-"""One organization in a namespace of its own, and the protection against its deletion."""
+"""Checks that an Organization has a namespace of its own, and enforces its protection against deletion."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ from tenure.domain.resources import Membership, Organization
 
 
 def placement_refusals(change: Change[Organization], others: Sequence[Organization]) -> Iterator[str]:
-    """Why an Organization can't be created in its namespace."""
+    """Yield the reasons why an Organization can't be created in its namespace."""
     if change.old is not None:
         return
     if change.namespace == "default" or change.namespace.startswith("kube-"):
@@ -24,7 +24,7 @@ def placement_refusals(change: Change[Organization], others: Sequence[Organizati
 
 
 def protection_refusal(change: Change[Organization]) -> str | None:
-    """Why an Organization can't be deleted, or handed to the garbage collector."""
+    """Return why an Organization can't be deleted or handed to the garbage collector, or None if it can."""
     old = change.old
     if old is None or not change.removes or old.metadata.deleting or not old.spec.deletion_protection:
         return None
@@ -35,7 +35,7 @@ def protection_refusal(change: Change[Organization]) -> str | None:
 
 
 def deletion_warning(change: Change[Organization]) -> str | None:
-    """How many keys a deletion revokes."""
+    """Return the warning that says how many keys a deletion revokes, or None."""
     old = change.old
     working = old.status.keys.valid if old is not None and old.status.keys is not None else 0
     if old is None or not change.removes or not working:
@@ -45,7 +45,7 @@ def deletion_warning(change: Change[Organization]) -> str | None:
 
 
 def newly_suspended(change: Change[Organization]) -> list[str]:
-    """The names of the members whom a change suspends."""
+    """Return the names of the members that a change suspends."""
     if change.old is None or change.new is None:
         return []
     before = {member.name for member in change.old.spec.suspended_members or ()}
@@ -53,7 +53,7 @@ def newly_suspended(change: Change[Organization]) -> list[str]:
 
 
 def suspension_warning(organization: Organization, owners: Sequence[Membership]) -> str | None:
-    """Say that every Owner of the organization is suspended."""
+    """Return the warning that every Owner of the organization is suspended, or None."""
     listed = {member.name for member in organization.spec.suspended_members or ()}
     if not owners or not all(owner.name in listed for owner in owners):
         return None

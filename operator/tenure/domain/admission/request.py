@@ -1,4 +1,4 @@
-"""A request as the API server sends it to be judged, and the change that it asks for."""
+"""Parses an admission request of the API server into the change that it asks for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class ReviewedResource(Model):
 
 
 class ReviewedMetadata(Model):
-    """The metadata of an object under review that no kind's model reads, but judgements do."""
+    """The metadata of an object under review that checks need and the models of the kinds don't have."""
 
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
@@ -36,7 +36,7 @@ class ReviewedMetadata(Model):
 
 
 class RequestOptions(Model):
-    """How the request was made."""
+    """Options of the request."""
 
     field_manager: str = ""
 
@@ -64,23 +64,23 @@ class Change(Generic[R]):
     requester: Requester
     namespace: str
     old: R | None
-    """None: it is created."""
+    """The object before the change. None if it is created."""
 
     new: R | None
-    """None: it is deleted."""
+    """The object after the change. None if it is deleted."""
 
     old_body: Mapping[str, Any]
     new_body: Mapping[str, Any]
     dry_run: bool = False
     field_manager: str = ""
-    """In whose name fields are written; `kubectl patch` says `kubectl-patch` unless it is told otherwise."""
+    """The field manager of the request. The default of `kubectl patch`, for example, is `kubectl-patch`."""
 
     @classmethod
     def of(cls, request: AdmissionRequest, resource: type[R]) -> Self:
-        """The change that a request asks for.
+        """Parse the change that a request asks for.
 
         Raises:
-            ValueError: an object is missing, or one is there that doesn't belong to the operation.
+            ValueError: an object is missing, or the operation doesn't have one that was sent.
             pydantic.ValidationError: an object doesn't fit the schema.
         """
         wanted = (request.operation is not Operation.CREATE, request.operation is not Operation.DELETE)
@@ -113,7 +113,7 @@ class Change(Generic[R]):
 
     @property
     def gains_owner(self) -> bool:
-        """Whether an owner reference is added: the garbage collector may then delete the object, unasked."""
+        """Whether an ownerReference is added, so that the garbage collector may delete the object without a check."""
         before, after = _owners(self.old_body), _owners(self.new_body)
         return self.new is not None and any(owner not in before for owner in after)
 
@@ -124,18 +124,18 @@ class Change(Generic[R]):
 
     @property
     def changes_spec(self) -> bool:
-        """Whether an object that exists, and goes on, is to be another one."""
+        """Whether the spec of an object changes that exists before and after."""
         both = self.old is not None and self.new is not None
         return both and self.old_body.get("spec") != self.new_body.get("spec")
 
     @property
     def matters(self) -> bool:
-        """Whether more than labels, annotations and the like changes."""
+        """Whether the change affects more than labels, annotations and other metadata."""
         return self.removes or self.old is None or self.changes_spec
 
     @property
     def acknowledgements(self) -> tuple[str | None, str | None]:
-        """The acknowledging annotation before and after."""
+        """The acknowledgement annotation before and after the change."""
         before, after = (_metadata(body).get("annotations") or {} for body in (self.old_body, self.new_body))
         return before.get(ANNOTATION), after.get(ANNOTATION)
 
@@ -153,7 +153,7 @@ def _metadata(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _owners(body: Mapping[str, Any]) -> list[object]:
-    """The owner references, without what the garbage collector doesn't look for the owner by."""
+    """Return the ownerReferences, with only those fields by which the garbage collector finds the owner."""
     references = _metadata(body).get("ownerReferences") or ()
     return [
         tuple(reference.get(field) for field in ("apiVersion", "kind", "name", "uid"))

@@ -1,4 +1,4 @@
-"""Rules of an organization on who may become what: denied transitions, domains of addresses, one Membership each."""
+"""Checks an organization's rules for members: denied transitions, e-mail domains, and one Membership per person."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from tenure.domain.roles import Role
 
 
 def transition_refusal(organization: Organization, old: Membership | None, new: Membership) -> str | None:
-    """Why the organization denies a new member (`old` is None) their role, or a member the step to another one."""
+    """Return why the organization denies the role of a new member (`old` is None) or a role change, or None."""
     before = old.spec.role if old is not None else None
     if before is new.spec.role or not is_denied(organization, before, new.spec.role):
         return None
@@ -16,9 +16,9 @@ def transition_refusal(organization: Organization, old: Membership | None, new: 
 
 
 def is_denied(organization: Organization, old: Role | None, new: Role) -> bool:
-    """Whether the organization denies a member the step from `old` (None: a new member) to `new`."""
+    """Return whether the organization denies the role change from `old` (None for a new member) to `new`."""
     changes = organization.spec.role_changes
-    # "*" is any role, and a new member has none: else denying promotions to Owner would deny the first Owner too.
+    # "*" doesn't match a new member, who has no role. Otherwise a denied promotion to Owner would deny the first Owner.
     before = {FromRole.NONE} if old is None else {FromRole.ANY, FromRole(old.value)}
     return any(
         denied.from_role in before and denied.to_role in (ToRole.ANY, ToRole(new.value))
@@ -27,19 +27,19 @@ def is_denied(organization: Organization, old: Role | None, new: Role) -> bool:
 
 
 def allowed_roles(organization: Organization, old: Role | None) -> list[Role]:
-    """The roles that a member with the role `old` (None: a new member) may be given instead."""
+    """Return the roles that a member with the role `old` (None for a new member) can get instead."""
     return [role for role in Role if role is not old and not is_denied(organization, old, role)]
 
 
 def explain_denial(organization: Organization, old: Role | None, new: Role) -> str:
-    """Say what is denied, and what is allowed instead."""
+    """Return the refusal that says what is denied, and what is allowed instead."""
     step = f"{old} -> {new}" if old is not None else f"a new member with the role {new}"
     allowed = ", ".join(allowed_roles(organization, old)) or "no other role"
     return f"spec.role: Organization {organization.name} denies {step} (spec.roleChanges.deny). It allows {allowed}."
 
 
 def domain_refusal(organization: Organization, member: Membership) -> str | None:
-    """Why a person's e-mail address doesn't belong to the organization; None: it does."""
+    """Return why the organization doesn't allow the domain of a person's e-mail address, or None if it does."""
     domains = organization.spec.allowed_email_domains
     name = member.spec.subject.name
     if not domains or not member.is_person or name.rpartition("@")[2] in domains:
@@ -51,7 +51,7 @@ def domain_refusal(organization: Organization, member: Membership) -> str | None
 
 
 def duplicate_refusal(member: Membership, others: Iterable[Membership]) -> str | None:
-    """Why somebody can't be a member: they are one already, by another Membership; None: they can."""
+    """Return why the subject can't be added again if another Membership has it, or None."""
     subject = member.spec.subject
     for other in others:
         if other.name != member.name and other.spec.subject == subject and not other.metadata.deleting:
