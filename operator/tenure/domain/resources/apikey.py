@@ -22,7 +22,7 @@ from tenure.domain.resources.membership import SubjectKind
 from tenure.domain.roles import Access, Role
 
 FIRST_REVISION = 1
-"""The revision of an ApiKey that names none."""
+"""The revision of an ApiKey that doesn't set one."""
 
 LabelValue = Annotated[str, Field(max_length=63)]
 AnnotationValue = Annotated[str, Field(max_length=4096)]

@@ -1,4 +1,4 @@
-"""What the three kinds share: metadata, conditions, and how a model becomes part of a CRD."""
+"""The parts that the three kinds share: metadata, conditions, and how a model becomes part of a CRD."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ CATEGORY = "tenure"
 RULES = "x-kubernetes-validations"
 
 NAME_LENGTH = 63
-"""Names become label values, which are no longer than this."""
+"""Maximum length of a name, because names become label values."""
 
 GITOPS_ANNOTATIONS = ("argocd.argoproj.io/tracking-id",)
 GITOPS_LABELS = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
 
 
 def format_time(moment: datetime) -> str:
-    """An instant of UTC as Kubernetes writes it, e.g. `2027-02-22T08:30:00Z`."""
+    """Return an instant in UTC as Kubernetes writes it, e.g. `2027-02-22T08:30:00Z`."""
     return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
@@ -46,7 +46,10 @@ _LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """The instant in UTC; one beyond the calendar's ends, which the API server takes, is the calendar's end."""
+    """Return the instant in UTC.
+
+    The API server accepts instants outside of Python's calendar. They become the calendar's first or last second.
+    """
     try:
         return moment.astimezone(UTC)
     except OverflowError:
@@ -58,14 +61,14 @@ DateTime = Annotated[
     AfterValidator(_in_utc),
     PlainSerializer(format_time, return_type=str, when_used="json-unless-none"),
 ]
-"""An instant in UTC; written with whole seconds, as Kubernetes writes times."""
+"""An instant in UTC. It is written with whole seconds, as Kubernetes writes times."""
 
 
 _NO_FIELDS: set[str] = set()
 
 
 class Model(BaseModel):
-    """A part of a resource; attribute docstrings become the CRD's descriptions."""
+    """A part of a resource. Its attribute docstrings become the CRD's descriptions."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -80,7 +83,7 @@ class Model(BaseModel):
     """CEL rules that the API server checks on this part."""
 
     def model_post_init(self, _: Any, /) -> None:
-        """Drop the record of which fields were given: nobody asks, and it is half of a key's memory."""
+        """Drop pydantic's record of the fields that were set. It isn't used, and takes half of a key's memory."""
         object.__setattr__(self, "__pydantic_fields_set__", _NO_FIELDS)
 
     @classmethod
@@ -95,32 +98,33 @@ class Model(BaseModel):
 class Rule:
     """A CEL rule of the CRD, with a message that names the field and says what to do.
 
-    No message contains "is immutable" or "immutable field": GitOps tools and `kubectl apply --force` answer these
-    by deleting the object and creating it again, which would end all keys of the member.
+    No message contains "is immutable" or "immutable field". GitOps tools and `kubectl apply --force` react to these by
+    deleting the object and creating it again, which would revoke all keys of the member.
     """
 
     expression: str
     message: str
     field: str | None = None
-    """Path below this part, e.g. `.role`: the API server shows it beside the message."""
+    """Path below this part, e.g. `.role`. The API server shows it beside the message."""
 
     reason: Literal["FieldValueInvalid", "FieldValueForbidden"] = "FieldValueInvalid"
 
     def to_schema(self) -> dict[str, JsonValue]:
-        """The rule as an item of `x-kubernetes-validations`."""
+        """Return the rule as an item of `x-kubernetes-validations`."""
         place: dict[str, JsonValue] = {"fieldPath": self.field} if self.field else {}
         return {"rule": self.expression, "message": self.message, "reason": self.reason, **place}
 
 
 def list_map(*keys: str) -> dict[str, JsonValue]:
-    """Schema extension of a list whose items are told apart by `keys`."""
+    """Return the schema extension of a list whose items are identified by `keys`."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
 def shaped(pattern: str, meaning: str, *, max_length: int) -> Any:
-    """A text's shape: models check the pattern itself, the API server a CEL rule that says what is meant.
+    """Return a field for a text with a pattern.
 
-    A `pattern` in the schema would be quoted in the refusal, and nobody reads regular expressions.
+    Models check the pattern itself, and the API server checks it in a CEL rule whose message is `meaning`. A `pattern`
+    in the schema would put the regular expression into the message, which is hard to read.
     """
     rule = Rule(f"self.matches(r'{pattern}')", meaning)
     return Field(max_length=max_length, pattern=pattern, json_schema_extra={RULES: [rule.to_schema()]})
@@ -197,20 +201,20 @@ class ObjectMeta(Model):
     creation_timestamp: DateTime
     deletion_timestamp: DateTime | None = None
     gitops_mark: str | None = None
-    """The label or annotation by which a GitOps tool claims the object, or None: such a tool would
-    put the object back after a deletion."""
+    """The label or annotation by which a GitOps tool claims the object, or None. Such a tool recreates the object after
+    a deletion."""
 
     owned: bool = False
-    """Whether the object has an ownerReference: the garbage collector may delete it at any time, unasked."""
+    """Whether the object has an ownerReference, so that the garbage collector can delete it without a check."""
 
     @property
     def deleting(self) -> bool:
-        """Whether the object's deletion has started; a finalizer may keep it for a while."""
+        """Whether the object's deletion has started. A finalizer may keep the object for a while."""
         return self.deletion_timestamp is not None
 
 
 def _condensed(metadata: Any) -> Any:
-    """Read what of labels, annotations and ownerReferences matters, so that they needn't be kept in memory."""
+    """Reduce labels, annotations and ownerReferences to the facts that decisions need, to save memory."""
     if not isinstance(metadata, Mapping):
         return metadata
     annotations = metadata.get("annotations") or {}
@@ -222,7 +226,7 @@ def _condensed(metadata: Any) -> Any:
 
 
 class Resource(Model):
-    """An object of one of the three kinds; the class is the address: group, version, plural and all."""
+    """An object of one of the three kinds. The class is the kind's address in the API: group, version and plural."""
 
     kind: ClassVar[str]
     plural: ClassVar[str]

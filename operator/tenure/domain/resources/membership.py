@@ -21,7 +21,7 @@ from tenure.domain.resources.base import (
 from tenure.domain.roles import Access, Role
 
 MAX_LISTED_KEYS = 50
-"""How many working keys a Membership's status lists by name."""
+"""Maximum number of working keys that a Membership's status lists by name."""
 
 _EMAIL = r"^[a-z0-9][a-z0-9._%+-]*@[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"
 _LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
@@ -228,7 +228,7 @@ class MembershipStatus(Model):
 
 
 def _role_manager(fields: Any) -> str | None:
-    """The latest field manager that owns `spec.role`."""
+    """Return the latest field manager that owns `spec.role`."""
     owners = [
         entry
         for entry in fields or ()

@@ -268,12 +268,12 @@ class Organization(Resource):
     """What Tenure observed and did. Only the operator writes it."""
 
     def suspends(self, membership: str) -> bool:
-        """Whether the keys of a member don't work for the time being."""
+        """Return whether the keys of a member are suspended, by the member's name or with the whole organization."""
         listed = self.spec.suspended_members or ()
         return bool(self.spec.suspended) or any(member.name == membership for member in listed)
 
 
 def count_roles(roles: Sequence[Role]) -> RoleCounts:
-    """Number of members with each role."""
+    """Count the members with each role."""
     counts = {role.value.lower(): roles.count(role) for role in Role}
     return RoleCounts(**counts, total=len(roles))
