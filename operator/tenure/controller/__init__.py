@@ -1,1 +1,1 @@
-"""The program that reconciles the three kinds: watch, cache, enqueue, plan, apply. It compares states, never events."""
+"""The controller, which watches, caches, enqueues, plans and applies. It compares states and never reacts to events."""

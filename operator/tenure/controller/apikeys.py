@@ -1,4 +1,4 @@
-"""Reconcile ApiKeys: gather what a plan rests on, prove it where it issues or ends something, carry it out."""
+"""Reconciles ApiKeys: gathers, plans, proves a plan that issues or revokes by a fresh read, and carries it out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from tenure.kube.secrets import get_secret
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeys:
-    """The reconciliation of ApiKeys."""
+    """Reconciles ApiKeys."""
 
     cluster: Cluster
     cache: Cache
@@ -35,7 +35,7 @@ class ApiKeys:
     now: Callable[[], datetime]
 
     async def reconcile(self, item: Item) -> None:
-        """Bring an ApiKey to the state that it should have."""
+        """Issue, revoke or delete an ApiKey and write its status, as its plan says."""
         await self.endings.delete_orphans(item.ref)
         key = self.cache.get(ApiKey, item.ref.namespace, item.ref.name)
         if key is None:
@@ -76,7 +76,7 @@ class ApiKeys:
         return SecretReading(await get_secret(self.cluster, ref.namespace, ref.name))
 
     async def _prove(self, seen: ApiKeyObservation, since: float) -> ApiKeyObservation:
-        """Observe again with consistent reads: the cache proposes, and only these end or issue a key."""
+        """Observe again by consistent reads that started at `since` or later. Only these may issue or revoke a key."""
         key = seen.api_key
         membership = await self.reads.membership(key.namespace, key.spec.membership, since)
         organization = self._organization_of(membership)

@@ -1,4 +1,4 @@
-"""The cache of the three kinds; it proposes, and consistent reads prove."""
+"""The cache of the three kinds. It proposes, and consistent reads prove."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _NO_KEYS: Mapping[str, dict[str, ApiKey]] = {}
 
 
 class Cache:
-    """The latest state of every object that was seen, with the look-ups that plans need."""
+    """Holds the latest known state of every object, with the look-ups that plans need."""
 
     def __init__(self) -> None:
         self._objects: dict[Ref, Resource] = {}
@@ -28,7 +28,7 @@ class Cache:
         self._keys: defaultdict[str, defaultdict[str, dict[str, ApiKey]]] = defaultdict(lambda: defaultdict(dict))
 
     def holds(self, ref: Ref, metadata: Mapping[str, Any]) -> bool:
-        """Whether the object of this uid is known in this version or a newer one."""
+        """Whether the cache has the object with this uid in this version or a newer one."""
         known = self._objects.get(ref)
         return (
             known is not None
@@ -37,7 +37,10 @@ class Cache:
         )
 
     def put(self, new: Resource, seen_at: float) -> Change | None:
-        """Take an object in; None where the same or a newer version is known."""
+        """Store an object and return the change, or None if the cache has this version or a newer one.
+
+        It also returns None if a watch has reported the object's deletion. `seen_at` is a time of the loop's clock.
+        """
         ref = ref_of(new)
         known = self._objects.get(ref)
         if new.metadata.uid in self._gone:
@@ -61,9 +64,9 @@ class Cache:
         return Change(ref, known, new)
 
     def remove(self, ref: Ref, uid: str, *, for_good: bool = False) -> Change | None:
-        """Forget an object; None where it isn't known, or is another one of the same name by now.
+        """Remove an object and return the change, or None if the object with this uid isn't cached.
 
-        `for_good` where a watch told its end: a slower answer that still shows it is not taken in.
+        Set `for_good` if a watch reported the deletion. A slower answer that still shows the object is then ignored.
         """
         if for_good:
             self._gone.add(uid)
@@ -82,19 +85,19 @@ class Cache:
         return Change(ref, known, None)
 
     def get(self, resource: type[R], namespace: str, name: str) -> R | None:
-        """The object as it was last seen."""
+        """The object as it was last seen, or None if it isn't cached."""
         return cast(R | None, self._objects.get(Ref(resource, namespace, name)))
 
     def seen_at(self, ref: Ref) -> float:
-        """When the present state was seen, on the loop's clock; minus infinity for none."""
+        """The time at which the cached state was seen, on the loop's clock. Minus infinity if nothing is cached."""
         return self._seen_at.get(ref, float("-inf"))
 
     def all(self) -> list[Resource]:
-        """Every object, as a snapshot."""
+        """A snapshot of all objects."""
         return list(self._objects.values())
 
     def forget_endings(self) -> None:
-        """Believe again in objects whose end a watch told: a restored etcd brings them back."""
+        """Accept objects again whose deletion a watch reported, because a restored etcd brings them back."""
         self._gone = Recent()
 
     def organizations(self, namespace: str) -> list[Organization]:
@@ -102,7 +105,7 @@ class Cache:
         return list(self._organizations.get(namespace, {}).values())
 
     def organization_in_force(self, namespace: str, name: str | None = None) -> Organization | None:
-        """The oldest Organization of a namespace; with a name, only if it is the one of that name."""
+        """The oldest Organization of a namespace. If `name` is given, None unless it has this name."""
         organization = oldest(self.organizations(namespace))
         if organization is None or name not in (None, organization.name):
             return None
@@ -113,12 +116,12 @@ class Cache:
         return list(self._members.get(namespace, {}).values())
 
     def namesakes(self, member: Membership) -> list[Membership]:
-        """The other Memberships of a member's subject, which aren't being deleted."""
+        """The other Memberships with the same subject that aren't being deleted."""
         same = self._subjects.get((member.namespace, member.spec.subject), {}).values()
         return [one for one in same if one.name != member.name and not one.metadata.deleting]
 
     def displacing(self, member: Membership) -> str | None:
-        """The name of the oldest Membership of a member's subject; None where that is the member's own."""
+        """The name of the oldest Membership with the same subject, or None if that is the member itself."""
         first = oldest([member, *self.namesakes(member)])
         return None if first is None or first.name == member.name else first.name
 

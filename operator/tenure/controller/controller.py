@@ -1,4 +1,4 @@
-"""The controller: news in, reconciliations out, failures tried again."""
+"""The controller: it lists, runs the workers of its queues, and stands by or leads."""
 
 import asyncio
 import contextlib
@@ -19,8 +19,8 @@ from tenure.observability.metrics import Queue, Reading
 log = logging.getLogger("tenure.reconcile")
 
 WORKERS = 64
-"""More workers than connections: those that wait for a shared read or a connection cost nothing, and the more of one
-member's keys wait together, the fewer reads they need."""
+"""Number of workers for the three kinds. It is higher than the number of connections, because a worker that waits for a
+connection or a shared read costs nothing. The more keys of one member wait together, the fewer reads they need."""
 
 _GRACE_SECONDS = 3.0
 _WATCHES_STARTED_SECONDS = 10.0
@@ -30,7 +30,7 @@ _SHORTEST_DEAD_SECONDS = 30.0
 
 
 class Controller:
-    """Keeps the three kinds as they should be: lists, works through the queues, stands by or leads."""
+    """Reconciles the three kinds: it lists, runs the workers of its queues, and stands by or leads."""
 
     def __init__(self, parts: Parts, *, resync_seconds: float) -> None:
         self._parts = parts
@@ -42,7 +42,7 @@ class Controller:
         self._may_work: Callable[[], bool] = lambda: True
 
     def why_not_ready(self) -> str:
-        """Why it can't be relied on, for people; empty: it can."""
+        """The reason why the controller isn't ready, for people. Empty if it is ready."""
         if any(kind not in self._sweep.listed_at for kind in KINDS):
             return "the first list isn't complete yet"
         now = asyncio.get_running_loop().time()
@@ -53,14 +53,15 @@ class Controller:
         return self._describe_lag(dict.fromkeys(KINDS, now), most)
 
     def why_not_alive(self) -> str:
-        """Why it should be started again, for people; empty: it should not.
+        """The reason why the process should be restarted, for people. Empty if there is none.
 
-        A watch that is still silent when a list shows that the API server answers: new connections may help.
+        The reason is a watch that stays silent although a list shows that the API server answers. New connections may
+        help.
         """
         return self._describe_lag(self._sweep.listed_at, max(self._resync_seconds, _SHORTEST_DEAD_SECONDS))
 
     def _describe_lag(self, now: Mapping[type[Resource], float], most: float) -> str:
-        """Which watches hadn't told, at a moment, what was known for longer than so many seconds."""
+        """The watches that lag by more than `most` seconds, for people. `now` is the time at which to measure each."""
         lags = {kind: self._parts.watches.lag(kind, at) for kind, at in now.items()}
         return "; ".join(
             f"the watch of {kind.plural} hasn't told what has been known for {lag:.0f} s"
@@ -69,7 +70,7 @@ class Controller:
         )
 
     async def measure(self) -> list[Reading]:
-        """What its gauges show; objects are told of by the replica only that reconciles."""
+        """The readings of its gauges. Only the replica that reconciles reports on objects."""
         parts = self._parts
         work = survey_work(parts.watches, parts.queues, self._sweep.listed_at)
         leads = not self.informer.standing_by
@@ -77,14 +78,14 @@ class Controller:
         return [Reading(LEADER, leads), *work, *objects]
 
     async def look_around(self) -> None:
-        """List everything once, before the first plan is made."""
+        """List everything once: before the first plan, and then in each sweep."""
         await self._sweep.fill()
         await self._parts.bindings.fill()
         if not self.informer.standing_by:
             self._parts.bindings.check_all()
 
     def lead(self, may_work: Callable[[], bool]) -> None:
-        """Stand by no longer: look at everything, and begin work as long as `may_work` says so."""
+        """Become the leader: enqueue everything, and start reconciliations as long as `may_work` returns True."""
         self._may_work = may_work
         self.informer.standing_by = False
         self._leads.set()
@@ -93,23 +94,23 @@ class Controller:
         self._parts.bindings.lead()
 
     def begin_stopping(self) -> None:
-        """Begin no more work; the work in hand goes on."""
+        """Start no more reconciliations. Those under way continue."""
         for queue in self._parts.queues.values():
             queue.begin_draining()
 
     async def finish(self, seconds: float) -> None:
-        """Begin no more work, and wait for the work in hand, for so many seconds at most."""
+        """Start no more reconciliations, and wait at most so many seconds for those under way."""
         await asyncio.gather(*(queue.drain(seconds) for queue in self._parts.queues.values()))
 
     def abandon(self) -> None:
-        """Begin no more work, and leave the work in hand as it is: somebody else goes on with it."""
+        """Start no more reconciliations, and cancel those under way. Another replica continues them."""
         self.begin_stopping()
         for worker in self._workers:
             worker.cancel()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Reconcile while the block runs, or stand by; on leaving, the work in hand has three seconds to end."""
+        """Reconcile or stand by while the block runs. Then, reconciliations under way have 3 seconds to finish."""
         reconcilers = {
             Queue.OBJECTS: (self._reconcile, WORKERS),
             Queue.BINDINGS: (self._parts.bindings.reconcile, BINDING_WORKERS),
@@ -139,18 +140,18 @@ class Controller:
             raise
 
     async def _resync(self) -> None:
-        # What was deleted between the first list and the start of the watches, no watch tells.
+        # No watch reports what was deleted between the first list and the start of the watches.
         await asyncio.sleep(min(_WATCHES_STARTED_SECONDS, self._resync_seconds))
         while True:
             try:
                 await self.look_around()
             except TenureError as error:
                 log.warning("The sweep failed: %s. Trying again in %.0f s", error, self._resync_seconds / 2)
-            except Exception:  # A defect in one sweep must not end all sweeping; it is logged whole.
+            except Exception:  # A defect in one sweep must not prevent the next ones. It is logged with its traceback.
                 log.exception("The sweep failed unexpectedly. Trying again in %.0f s", self._resync_seconds / 2)
             if self.informer.standing_by:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._leads.wait(), self._resync_seconds / 2)
             else:
-                # An object that appears after the list is looked at in the next round: half the time each.
+                # An object that appears after the list is checked in the next round, so a round has half the period.
                 await self._sweep.check(self._resync_seconds / 2)

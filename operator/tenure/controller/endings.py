@@ -1,4 +1,4 @@
-"""The ends of tokens: their Secrets are deleted once, and each end is counted once."""
+"""Deletes the Secrets of tokens that were revoked, rotated or expired, and counts each token once."""
 
 import logging
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ ENDS: Mapping[Verdict, End] = {
 
 
 class Endings(Observer):
-    """Deletes Secrets, those of ApiKeys that are gone among them, and counts the tokens that ended."""
+    """Deletes Secrets, including those of deleted ApiKeys, and counts the tokens that no longer work."""
 
     def __init__(self, cluster: Cluster, queue: WorkQueue, meter: Meter) -> None:
         self._cluster = cluster
@@ -41,13 +41,13 @@ class Endings(Observer):
         self._counted = Recent[str]()
 
     def restored(self) -> None:
-        """Delete Secrets again that were seen to be gone: a restored etcd brings them back under their old uids."""
+        """Forget which Secrets were deleted, because a restored etcd brings them back with their old uids."""
         self._gone = Recent()
 
     def gone(self, resource: Resource) -> None:
-        """Have the Secret of an ApiKey that is gone deleted.
+        """Enqueue the deletion of a deleted ApiKey's Secret.
 
-        The garbage collector does the same unless somebody deleted with `--cascade=orphan`.
+        The garbage collector does the same, unless somebody deleted the ApiKey with `--cascade=orphan`.
         """
         if not isinstance(resource, ApiKey):
             return
@@ -57,7 +57,7 @@ class Endings(Observer):
             self._queue.add(ref)
 
     async def delete_secret(self, ref: Ref, uid: str) -> None:
-        """Delete the Secret of a uid; one that is known to be gone isn't asked for again."""
+        """Delete the Secret with this uid, unless it is known to be deleted."""
         if uid in self._gone:
             return
         try:
@@ -67,7 +67,7 @@ class Endings(Observer):
         self._gone.add(uid)
 
     async def delete_orphans(self, ref: Ref) -> None:
-        """Delete the Secrets of ApiKeys of this name that are gone."""
+        """Delete the Secrets of deleted ApiKeys of this name."""
         for secret_uid in sorted(self._orphans.get(ref, ())):
             await self.delete_secret(ref, secret_uid)
             self.count(secret_uid, End.DELETED)
@@ -75,12 +75,12 @@ class Endings(Observer):
         self._orphans.pop(ref, None)
 
     def count(self, secret_uid: str | None, end: End) -> None:
-        """Count the end of a token, once; None: there was none."""
+        """Count a token that no longer works, once. `secret_uid` is None if there was no token."""
         if secret_uid is not None and secret_uid not in self._counted:
             self._counted.add(secret_uid)
             self._meter.count(KEYS_ENDED, end.value)
 
 
 def why_ended(seen: ApiKeyObservation) -> End:
-    """Why a key's token doesn't work any more."""
+    """The reason why a key's token no longer works."""
     return ENDS[validity(seen.api_key, seen.membership, seen.organization, seen.now)]

@@ -1,4 +1,4 @@
-"""The enqueuer: who must be looked at after a change, and when. `effects` decides that, and `Enqueuer` queues them."""
+"""Enqueues the objects that a change affects. `effects` decides which and when, and `Enqueuer` enqueues them."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 
 
 class Enqueuer(Observer):
-    """Fills the queue of objects."""
+    """Enqueues the objects that a change affects, and wakes them at given times."""
 
     def __init__(self, queue: WorkQueue, cache: Cache, installation: Installation, now: Callable[[], datetime]) -> None:
         self.queue = queue
@@ -25,7 +25,7 @@ class Enqueuer(Observer):
         self._now = now
 
     def changed(self, change: Change, *, ours: bool) -> None:
-        """Queue the object, unless Tenure wrote it itself, and all that depend on it."""
+        """Enqueue the object, unless Tenure wrote it itself, and all objects that depend on it."""
         if not ours:
             self.queue.add(change.ref)
         for effect in effects(change, self._cache, self._installation):
@@ -35,7 +35,7 @@ class Enqueuer(Observer):
                 self.queue.add(effect.ref)
 
     def wake(self, ref: Ref, at: datetime | None) -> None:
-        """Queue an object at a moment of the wall clock; None: at none."""
+        """Enqueue an object at a time of the wall clock, which replaces an earlier one. None cancels it."""
         delay = None if at is None else max((at - self._now()).total_seconds(), 0.0)
         when = None if delay is None else asyncio.get_running_loop().time() + delay
         self.queue.add_at(ref, when, Purpose.WAKE)
@@ -43,15 +43,15 @@ class Enqueuer(Observer):
 
 @dataclass(frozen=True)
 class Effect:
-    """An object to look at."""
+    """An object that a change affects."""
 
     ref: Ref
     settled: bool = False
-    """Only once a burst of changes is over: sums and lists in a status can wait, keys can't."""
+    """Whether to reconcile it only once a burst of changes is over. Sums and lists in a status can wait, keys can't."""
 
 
 def effects(change: Change, cache: Cache, installation: Installation = DEFAULTS) -> Iterator[Effect]:
-    """Whom a change concerns besides the object itself."""
+    """The objects that a change affects, besides the changed object itself."""
     match change.old, change.new:
         case (ApiKey() | None as old, ApiKey() | None as new):
             yield from _of_api_key(old, new, cache, installation)
@@ -108,7 +108,7 @@ def _organizations(resource: Resource, cache: Cache) -> Iterator[Effect]:
 
 
 def _worth(key: ApiKey) -> tuple[object, ...]:
-    """What sums and lists elsewhere depend on."""
+    """The fields of a key that sums and lists in other objects depend on."""
     status = key.status
     return (
         key.metadata.uid,
@@ -121,7 +121,7 @@ def _worth(key: ApiKey) -> tuple[object, ...]:
 
 
 def _tenure(member: Membership) -> tuple[object, ...]:
-    """What the member's keys and the organization depend on."""
+    """The fields of a Membership that its keys and its Organization depend on."""
     metadata = member.metadata
     return (
         metadata.uid,
@@ -137,6 +137,6 @@ def _is_recorded(member: Membership) -> bool:
 
 
 def _rule(organization: Organization) -> tuple[object, ...]:
-    """What members and keys depend on."""
+    """The fields of an Organization that members and keys depend on."""
     metadata = organization.metadata
     return metadata.uid, metadata.generation, metadata.deleting

@@ -1,4 +1,4 @@
-"""The executor: it carries out every action that a plan may ask for, each write idempotent and guarded."""
+"""Carries out every action that a plan may contain. Each write is idempotent and guarded."""
 
 import logging
 from collections.abc import Callable
@@ -39,7 +39,7 @@ log = logging.getLogger("tenure.reconcile")
 
 @dataclass(frozen=True, kw_only=True)
 class Executor:
-    """The writes of the controller; what they lead to enters through the informer."""
+    """Makes the controller's writes. The answers enter the cache through the informer."""
 
     cluster: Cluster
     informer: Informer
@@ -50,7 +50,7 @@ class Executor:
     now: Callable[[], datetime]
 
     async def act(self, action: StatusAction, resource: Resource, organization: Organization | None = None) -> None:
-        """Carry out what any kind's plan may ask for; `organization` is the one in force, for its Events."""
+        """Carry out an action of a plan of any kind. `organization` is the one in force, for its Events."""
         match action:
             case EmitEvent():
                 if action.regarding is Regarding.SELF:
@@ -66,12 +66,12 @@ class Executor:
                 assert_never(action)
 
     async def act_on_key(self, action: KeyAction | StatusAction, seen: ApiKeyObservation) -> None:
-        """Carry out what the plan for an ApiKey asks for; `seen` is what the plan was made from."""
+        """Carry out an action of an ApiKey's plan. `seen` is the observation that the plan was made from."""
         match action:
             case DeleteSecret(uid):
                 await self._delete_secret(uid, seen)
             case IssueToken():
-                self.endings.count(seen.api_key.status.secret_uid, End.REPLACED)  # Somebody else deleted its Secret.
+                self.endings.count(seen.api_key.status.secret_uid, End.REPLACED)  # Somebody deleted its Secret.
                 await self._issue(seen)
             case DeleteApiKey():
                 await self.cluster.delete(seen.api_key)
@@ -92,7 +92,7 @@ class Executor:
             self.endings.count(uid, why_ended(seen))
 
     async def _issue(self, seen: ApiKeyObservation) -> None:
-        """Put a token into the key's Secret, then its stamp into the status."""
+        """Write a token into the key's Secret, then its stamp into the status."""
         key = seen.api_key
         try:
             await self.bindings.close(key)
@@ -121,7 +121,7 @@ class Executor:
         log.info("%s: issued %s under the role %s", ref_of(key), status.key_id, delivered.stamp.role)
 
     async def _take_back(self, key: ApiKey, delivered: Delivery) -> None:
-        """Delete a Secret whose ApiKey went while it was being issued: nothing else would know its uid."""
+        """Delete a Secret whose ApiKey was deleted meanwhile, because the Secret's uid is recorded nowhere else."""
         try:
             latest = await self.cluster.get(ApiKey, key.namespace, key.name)
         except ObjectNotFoundError:

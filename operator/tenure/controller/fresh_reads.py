@@ -1,4 +1,4 @@
-"""Consistent reads that prove what the cache proposes; those who wait for the same one share it."""
+"""Consistent reads that prove what the cache proposes. Reconciliations that need the same read share it."""
 
 import asyncio
 import contextlib
@@ -22,21 +22,21 @@ _KEPT = 1024
 
 @dataclass(frozen=True)
 class Reading(Generic[V]):
-    """The outcome of a read, and when it was started on the loop's clock."""
+    """The result of a read, and the time at which it started, on the loop's clock."""
 
     value: V
     started: float
 
 
 class SharedReads(Generic[K, V]):
-    """Reads that are shared: whoever needs one that started after a given moment takes the latest that did."""
+    """Shares reads: a caller gets the latest read of its key, if that started late enough, or else makes a new one."""
 
     def __init__(self, read: Callable[[K], Awaitable[V]]) -> None:
         self._read = read
         self._latest: dict[K, tuple[float, asyncio.Future[V]]] = {}
 
     async def get(self, key: K, since: float) -> Reading[V]:
-        """The outcome of a read of `key` that started at `since` or later."""
+        """Return the result of a read of `key` that started at `since` or later, on the loop's clock."""
         started, outcome = self._latest.get(key, (float("-inf"), None))
         if outcome is not None and started >= since:
             return await self._share(key, since, outcome, started)
@@ -54,10 +54,10 @@ class SharedReads(Generic[K, V]):
             task = asyncio.current_task()
             if not outcome.cancelled() or (task is not None and task.cancelling()):
                 raise
-            return await self.get(key, since)  # Whoever read gave up.
+            return await self.get(key, since)  # The caller that read was cancelled.
 
     async def _resolve(self, key: K, outcome: asyncio.Future[V]) -> V:
-        """Read, and tell all who wait; a failure is told and not kept."""
+        """Read, and give the result or the error to all waiting callers. An error isn't kept for later callers."""
         try:
             value = await self._read(key)
         except BaseException as error:
@@ -67,7 +67,7 @@ class SharedReads(Generic[K, V]):
                 outcome.cancel()
             else:
                 outcome.set_exception(error)
-                outcome.exception()  # It is raised here, whether or not anybody else waits.
+                outcome.exception()  # It is raised here, even if no other caller waits.
             raise
         outcome.set_result(value)
         return value
@@ -78,7 +78,7 @@ class SharedReads(Generic[K, V]):
 
 
 class FreshReads:
-    """Reads single objects by GET; what they show enters through the informer."""
+    """Reads single objects by GET. The results enter the cache through the informer."""
 
     def __init__(self, cluster: Cluster, cache: Cache, informer: Informer) -> None:
         self._cluster = cluster
@@ -88,24 +88,24 @@ class FreshReads:
         self._organizations = SharedReads[Ref, Organization | None](self._read_organization)
 
     async def membership(self, namespace: str, name: str, since: float) -> Membership | None:
-        """The Membership by a consistent read that started at `since` or later; None: it doesn't exist."""
+        """The Membership by a consistent read that started at `since` or later, or None if it doesn't exist."""
         ref = Ref(Membership, namespace, name)
         reading = await self._memberships.get(ref, since)
         return self._newest(ref, Membership, reading.value, reading.started)
 
     async def organization(self, namespace: str, name: str, since: float) -> Organization | None:
-        """The Organization by a consistent read that started at `since` or later; None: it doesn't exist."""
+        """The Organization by a consistent read that started at `since` or later, or None if it doesn't exist."""
         ref = Ref(Organization, namespace, name)
         reading = await self._organizations.get(ref, since)
         return self._newest(ref, Organization, reading.value, reading.started)
 
     async def refresh(self, ref: Ref) -> None:
-        """Read an object again after a conflict; it is queued where there is news."""
+        """Read an object again after a conflict. If it changed, the informer has it enqueued."""
         with contextlib.suppress(ObjectNotFoundError):
             self._informer.take_in(await self._cluster.get(ref.resource, ref.namespace, ref.name))
 
     def _newest(self, ref: Ref, resource: type[R], read: R | None, started: float) -> R | None:
-        """What was read, or what the watch has shown since."""
+        """The object as it was read, or a newer state that the cache has since then."""
         if read is not None:
             self._informer.take_in(read)
             return self._cache.get(resource, ref.namespace, ref.name)

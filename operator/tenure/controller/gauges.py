@@ -1,4 +1,4 @@
-"""What the controller's gauges show: read from the cache and the queue when somebody wants to see them."""
+"""The controller's gauges, computed from the cache and the queues at each scrape."""
 
 import asyncio
 import time
@@ -37,27 +37,28 @@ from tenure.observability.catalogue import (
 from tenure.observability.metrics import Metric, Queue, Reading
 
 SHORTEST_LIFE = timedelta(days=14)
-"""Keys that live shorter are renewed by programs, and somebody is to learn of those that nobody renews."""
+"""Minimum lifetime of the keys whose expiry is reported. Keys that live shorter are renewed by programs, and the gauges
+warn people of the keys that no program renews."""
 
 EXPIRING_WITHIN = timedelta(days=7)
-"""Keys that expire so soon are counted."""
+"""Keys that expire within this time are counted."""
 
 NAMED_WITHIN = timedelta(days=14)
-"""Keys that expire so soon are named, as far as `MOST_NAMED_KEYS` allows."""
+"""Keys that expire within this time are named, as far as `MOST_NAMED_KEYS` allows."""
 
 _AT_ONCE = 500
-"""Objects that are looked at before others get their turn: about half a millisecond."""
+"""Number of objects that are counted before other tasks get their turn. They take about half a millisecond."""
 
 
 class _Expiry(NamedTuple):
-    """When a key expires."""
+    """The time at which a key expires, and the key's name."""
 
     at: datetime
     name: str
 
 
 class _Expiries:
-    """When the keys of an organization expire that live long."""
+    """The expiries of an organization's keys with a lifetime of at least `SHORTEST_LIFE`."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
@@ -65,7 +66,7 @@ class _Expiries:
         self._soon: list[_Expiry] = []
 
     def add(self, expiry: _Expiry) -> None:
-        """Take one in."""
+        """Add the expiry of a key."""
         if self._first is None or expiry < self._first:
             self._first = expiry
         if expiry.at - self._now < NAMED_WITHIN:
@@ -73,19 +74,19 @@ class _Expiries:
 
     @property
     def named(self) -> list[_Expiry]:
-        """The first, and those that expire soon, the earliest of many."""
+        """The keys to name: the earliest of those that expire soon, or the first to expire if none does."""
         if self._soon or self._first is None:
             return nsmallest(MOST_NAMED_KEYS, self._soon)
         return [self._first]
 
     @property
     def expiring(self) -> int:
-        """How many expire very soon."""
+        """Number of keys that expire within `EXPIRING_WITHIN`."""
         return sum(expiry.at - self._now < EXPIRING_WITHIN for expiry in self._soon)
 
 
 async def survey_objects(cache: Cache, installation: Installation, now: datetime) -> list[Reading]:
-    """How many objects there are of each sort, and what each Organization looks like."""
+    """Readings of the number of ApiKeys by reason and of Memberships by role, and of each Organization."""
     reasons, roles = Counter[str](), Counter[str]()
     expiries = defaultdict[str, _Expiries](lambda: _Expiries(now))
     organizations: list[Organization] = []
@@ -111,7 +112,7 @@ async def survey_objects(cache: Cache, installation: Installation, now: datetime
 def survey_work(
     watches: Watches, queues: Mapping[Queue, WorkQueue], listed_at: Mapping[type[Resource], float]
 ) -> Sequence[Reading]:
-    """How the queues, the lists and the watches do."""
+    """Readings of the queues, the lists and the watches."""
     now, wall = asyncio.get_running_loop().time(), time.time()
     told_at = {kind: at for kind in KINDS if (at := watches.told_at(kind)) is not None}
     return [
@@ -129,7 +130,7 @@ def _moments(metric: Metric, moments: Mapping[type[Resource], float], offset: fl
 
 
 def _expiry(key: ApiKey) -> _Expiry | None:
-    """When a key expires that works and lives long."""
+    """The expiry of a key, or None unless the key works and has a lifetime of at least `SHORTEST_LIFE`."""
     status = key.status
     if status.expires_at is None or status.issued is None or ready_reason(status.conditions) != Reason.ISSUED:
         return None
@@ -144,7 +145,7 @@ def _describe(
     policy = installation.policy(organization).when_keys_exist.value
     yield Reading(ORGANIZATION_INFO, 1, (*labels, ready_reason(status.conditions) or UNRECONCILED, policy))
     in_force = cache.organization_in_force(organization.namespace)
-    # By uid: its status may have been written since the objects were taken.
+    # Compared by uid, because its status may have been written since the snapshot.
     if in_force is None or in_force.metadata.uid != organization.metadata.uid:
         return
     if status.members is not None:

@@ -1,4 +1,4 @@
-"""The informer: the one way in which the state of an object enters the controller, and who is told of it."""
+"""The informer: each new state of an object enters the controller through it, and it notifies the observers."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,24 +12,24 @@ from tenure.kube.cluster import parse
 
 
 class Observer:
-    """Is told what the informer learns. A subclass overrides what concerns it."""
+    """Gets the informer's notifications. A subclass overrides the methods that it needs."""
 
     def changed(self, change: Change, *, ours: bool) -> None:
-        """An object has another state than before. `ours`: Tenure's own write led to it."""
+        """Handle a new state of an object. `ours` means that Tenure's own write led to it."""
 
     def gone(self, resource: Resource) -> None:
-        """An object is gone for good; `resource` is how it was last seen."""
+        """Handle the deletion of an object. `resource` is its last known state."""
 
     def restored(self) -> None:
-        """Etcd was restored from a backup: what was seen to be gone may be there again."""
+        """Handle a restore of etcd from a backup, after which deleted objects may exist again."""
 
 
 class Informer:
-    """Keeps the cache up to date, and tells the observers in their order.
+    """Keeps the cache up to date, and notifies the observers in their order.
 
     Attributes:
-        standing_by: Whether another replica reconciles. Then the cache is kept up to date, and no observer is told of
-            single objects.
+        standing_by: Whether another replica reconciles. The cache is then kept up to date, but the observers aren't
+            notified of single objects.
     """
 
     def __init__(self, cache: Cache, watches: Watches, observers: Sequence[Observer], *, standing_by: bool) -> None:
@@ -39,7 +39,7 @@ class Informer:
         self.standing_by = standing_by
 
     def observe(self, resource: type[Resource], event: str | None, body: Mapping[str, Any]) -> None:
-        """Take in what a watch says of an object: `event` is ADDED, MODIFIED, DELETED, or None from a list.
+        """Process a watch event. `event` is ADDED, MODIFIED, DELETED, or None if the object is from a list.
 
         Raises:
             MalformedObjectError: the object doesn't fit the schema.
@@ -54,9 +54,9 @@ class Informer:
             self._put(parse(resource, body), ours=False)
 
     def take_in(self, resource: Resource, *, ours: bool = False) -> None:
-        """Take in what a list or a read shows, or (`ours`) the answer to Tenure's own write.
+        """Process an object from a list or a read, or (`ours`) from the answer to Tenure's own write.
 
-        The object of an own write needn't be looked at again; others that depend on it need.
+        After an own write, the object itself isn't reconciled again, but the objects that depend on it are.
         """
         change = self._put(resource, ours=ours)
         if change is not None:
@@ -64,7 +64,7 @@ class Informer:
             self._watches.expect(change.ref, int(resource.metadata.resource_version), now)
 
     def take_out(self, known: Resource) -> None:
-        """Take an object out that a list and a read showed to be gone."""
+        """Process the deletion of an object that a list and a read have shown."""
         change = self._cache.remove(ref_of(known), known.metadata.uid)
         if change is not None:
             self._watches.forget(change.ref)
@@ -72,13 +72,16 @@ class Informer:
             self._tell_end(known)
 
     def forget(self, resources: Iterable[Resource]) -> None:
-        """Drop what may never have been, since etcd was restored. No observer is told: a list shows what is."""
+        """Drop objects from the cache that may not exist after a restore of etcd.
+
+        The observers aren't notified, because a list shows which objects exist.
+        """
         for known in resources:
             self._cache.remove(ref_of(known), known.metadata.uid)
             self._watches.forget(ref_of(known))
 
     def restore(self, resources: Iterable[Resource]) -> None:
-        """Etcd was restored from a backup: drop what was known of these objects, and of what had gone."""
+        """Drop these objects and the record of deleted ones, because etcd was restored from a backup."""
         self._cache.forget_endings()
         for observer in self._observers:
             observer.restored()

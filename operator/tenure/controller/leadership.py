@@ -1,4 +1,4 @@
-"""The election around the controller: only one of several replicas reconciles, and whoever loses the Lease ends."""
+"""The election around the controller. Only one of several replicas reconciles, and one that loses the Lease exits."""
 
 import asyncio
 import contextlib
@@ -22,12 +22,12 @@ from tenure.settings import RunSettings
 log = logging.getLogger("tenure.election")
 
 _GRACE_SECONDS = 0.5
-"""How long the work in hand has when the leader is told to stop. What takes longer is left as in a crash, so that
-another replica may begin within two seconds, of which it needs one to look at the Lease."""
+"""Seconds that reconciliations under way have to finish when the leader is told to stop. Longer ones are cancelled, as
+in a crash, so that another replica can start within two seconds. It needs one of these to look at the Lease."""
 
 
 class Leadership:
-    """This replica's part, if there is an election."""
+    """This replica's part in the election, if there is one."""
 
     def __init__(self, cluster: Cluster, settings: RunSettings, meter: Meter) -> None:
         self._cluster = cluster
@@ -36,34 +36,34 @@ class Leadership:
         self._election: Election | None = None
 
     async def check(self) -> None:
-        """Refuse to start where the election can't be had.
+        """Check at the start that this replica can take part in the election.
 
         Raises:
-            StartRefusedError: a right is missing, or Tenure's own namespace.
+            StartRefusedError: a right or Tenure's own namespace is missing.
         """
         if self._settings.leader_election:
             await check_election(self._cluster, self._settings.system_namespace)
             await try_leases(self._cluster, self._settings.system_namespace)
 
     def describe(self) -> str:
-        """Who leads, for people; empty: there is no election."""
+        """The leader, for people. Empty if there is no election."""
         return "" if self._election is None else self._election.describe()
 
     def why_not_ready(self) -> str:
-        """Why this replica can't be relied on to lead, or to take over, for people; empty: it can."""
+        """The reason why this replica can't lead or take over, for people. Empty if it can."""
         return "" if self._election is None else self._election.why_not_ready()
 
     @contextlib.asynccontextmanager
     async def running(self, connection: Connection, controller: Controller, stop: asyncio.Event) -> AsyncIterator[None]:
-        """Have the controller work while this replica leads; `stop` is set, and the block left, once it lost.
+        """Let the controller reconcile while this replica leads. Once it loses the Lease, `stop` is set.
 
         Raises:
-            LeadershipLostError: on leaving: another replica reconciles, or may do so soon.
+            LeadershipLostError: at the end of the block, if another replica reconciles or may do so soon.
         """
         if not self._settings.leader_election:
             yield
             return
-        # Connections of its own: no number of slow requests costs the Lease.
+        # The election has its own connection, so that the controller's slow requests can't cost it the Lease.
         async with Cluster(connection, self._meter, connections=1) as cluster:
             timing = Timing(self._settings.lease_duration)
             self._election = Election(cluster, self._settings.system_namespace, _identity(), timing)
@@ -81,20 +81,20 @@ async def _take_part(election: Election, controller: Controller, stop: asyncio.E
             controller.lead(election.holds)
             await done_before(stop, election.keep())
             await controller.finish(_GRACE_SECONDS)
-            # Another one begins within a second of the release.
+            # Another replica starts within a second after the release.
             controller.abandon()
         await election.release()
     except LeadershipLostError:
         raise
-    except Exception as error:  # Whatever it is: a replica that can't tell whether it leads must not go on.
+    except Exception as error:  # A replica that can't tell whether it leads must not continue.
         log.exception("the election failed")
         raise LeadershipLostError(f"the election failed, so the process ends: {error!r}") from error
     finally:
-        # Whatever ended the election, nothing is done from here on.
+        # However the election ended, this replica starts no more reconciliations.
         controller.abandon()
         stop.set()
 
 
 def _identity() -> str:
-    """A name that no other process has or had; in a pod, it begins with the pod's."""
+    """A name that no other process has or had. In a pod it begins with the pod's name."""
     return f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"

@@ -1,4 +1,4 @@
-"""Reconcile Memberships: announce and record role changes, keep the status."""
+"""Reconciles Memberships: posts Events for role changes, records them, and keeps the status up to date."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from tenure.observability.metrics import Meter
 
 @dataclass(frozen=True, kw_only=True)
 class Memberships:
-    """The reconciliation of Memberships."""
+    """Reconciles Memberships."""
 
     cache: Cache
     queue: WorkQueue
@@ -29,7 +29,7 @@ class Memberships:
     now: Callable[[], datetime]
 
     async def reconcile(self, item: Item) -> None:
-        """Bring a Membership's status to what it should be."""
+        """Post the Events of a role change, and update a Membership's status, as its plan says."""
         membership = self.cache.get(Membership, item.ref.namespace, item.ref.name)
         if membership is None:
             self.queue.forget(item.ref)
@@ -47,7 +47,7 @@ class Memberships:
                 await self.executor.act(action, membership, seen.organization)
                 self._count(membership, action)
         except Exception:
-            # The record waits, the keys don't: their Secrets go even while the status can't be written.
+            # Only the record waits. The keys' Secrets are deleted even while the status can't be written.
             for key in seen.keys:
                 self.queue.add(ref_of(key))
             raise

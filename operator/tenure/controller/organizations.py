@@ -1,4 +1,4 @@
-"""Reconcile Organizations: keep their status."""
+"""Reconciles Organizations: keeps their status up to date."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tenure.domain.resources import Organization
 
 @dataclass(frozen=True, kw_only=True)
 class Organizations:
-    """The reconciliation of Organizations."""
+    """Reconciles Organizations."""
 
     cache: Cache
     queue: WorkQueue
@@ -25,7 +25,7 @@ class Organizations:
     now: Callable[[], datetime]
 
     async def reconcile(self, item: Item) -> None:
-        """Bring an Organization's status to what it should be."""
+        """Update an Organization's status, as its plan says."""
         cache, namespace = self.cache, item.ref.namespace
         organization = cache.get(Organization, namespace, item.ref.name)
         in_force = cache.organization_in_force(namespace)

@@ -1,4 +1,4 @@
-"""The operator: Kopf's watches and the controller in one process, and the webhooks too where they are wanted."""
+"""The operator: Kopf's watches and the controller in one process, and the webhooks too if they are enabled."""
 
 import asyncio
 import contextlib
@@ -33,12 +33,12 @@ log = logging.getLogger("tenure")
 
 
 async def run_operator(settings: RunSettings) -> None:
-    """Run until SIGTERM or SIGINT, then finish the work in hand.
+    """Run until SIGTERM or SIGINT, then finish the reconciliations under way.
 
     Raises:
         StartRefusedError: the cluster can't be reached, or lacks a CRD or a right.
-        WatchEndedError: a watch ended for good; start again.
-        LeadershipLostError: another replica reconciles, or may do so soon; start again.
+        WatchEndedError: a watch ended permanently. Start the process again.
+        LeadershipLostError: another replica reconciles, or may do so soon. Start the process again.
     """
     stop = asyncio.Event()
     take_signals(stop.set)
@@ -74,7 +74,7 @@ async def run_operator(settings: RunSettings) -> None:
 
 
 def _controller(cluster: Cluster, settings: RunSettings, leadership: Leadership, health: Health) -> Controller:
-    """The controller, measured and watched over."""
+    """Create the controller, and register it for metrics and health checks."""
     parts = wire(
         cluster,
         installation=settings.installation,
@@ -96,10 +96,10 @@ def _controller(cluster: Cluster, settings: RunSettings, leadership: Leadership,
 async def _prepare(
     cluster: Cluster, settings: RunSettings, leadership: Leadership, controller: Controller, measurements: Measurements
 ) -> tuple[kopf.OperatorRegistry, "Webhook | None"]:
-    """Check rights, have the webhooks ready, and list everything once; what is registered with Kopf then.
+    """Check rights, prepare the webhooks, list everything once, and return the handlers for Kopf and the webhooks.
 
-    All before the first reconciliation: thousands of keys to issue keep an API server busy, and a start that waits for
-    its answer would fail.
+    All of this comes before the first reconciliation. If thousands of keys wait to be issued, the API server is then so
+    busy that a start that needs its answers would fail.
     """
     await check_cluster(cluster, settings.namespaces)
     await leadership.check()
@@ -110,7 +110,7 @@ async def _prepare(
 
 @contextlib.asynccontextmanager
 async def _admission(webhook: "Webhook | None", health: Health, stop: asyncio.Event) -> AsyncIterator[None]:
-    """Serve webhooks too, unless they aren't wanted or aren't installed."""
+    """Serve the webhooks while the block runs, if they are enabled and installed."""
     if webhook is None:
         yield
         return
@@ -121,7 +121,7 @@ async def _admission(webhook: "Webhook | None", health: Health, stop: asyncio.Ev
 
 
 async def _webhook(cluster: Cluster, settings: RunSettings, measurements: Measurements) -> "Webhook | None":
-    """The webhooks, where they are wanted and installed."""
+    """Prepare the webhooks, or return None unless they are enabled and installed."""
     if not settings.webhooks:
         return None
     from tenure.admission.process import Webhook, find_registration  # noqa: PLC0415 - the half that `webhook` runs

@@ -1,7 +1,6 @@
-"""The work queue: one reconciliation per object at a time, deduplicated, backing off per object, woken at given times.
+"""The work queue: it deduplicates, runs one reconciliation per object at a time, backs off, and wakes at given times.
 
-A deduplicating queue in the manner of client-go's: an object that is added while it is being worked on is worked on
-once more afterwards.
+It works like client-go's: if an object is added during its reconciliation, it is reconciled once more afterwards.
 """
 
 import asyncio
@@ -20,23 +19,23 @@ LONGEST_DELAY_SECONDS = 10.0
 
 
 class Purpose(Enum):
-    """Why an object is to be looked at later; each purpose has one time per object."""
+    """Why an object is reconciled later. An object has at most one time for each purpose."""
 
     WAKE = auto()
-    """A moment that changes its state, e.g. its expiry."""
+    """At a time that changes its state, e.g. its expiry."""
     RETRY = auto()
     SETTLE = auto()
-    """After a burst of changes around it has ended."""
+    """Once a burst of changes around it is over."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """An object to work on.
+    """An object to reconcile.
 
     Attributes:
         ref: The object's address.
-        since: When it was asked for, on the loop's clock: reads that prove something must have started after that.
-        checked: Whether it is the sweep's turn, which compares what no watch shows.
+        since: When it was enqueued, on the loop's clock. Reads that prove a plan must have started after that.
+        checked: Whether to read the key's Secret too, which no watch shows. The sweep and retries after a conflict do.
     """
 
     ref: Ref
@@ -45,7 +44,7 @@ class Item:
 
 
 class WorkQueue:
-    """Objects to reconcile; all methods belong to the event loop's thread."""
+    """Objects to reconcile. Call all methods in the event loop's thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -61,7 +60,7 @@ class WorkQueue:
         self._draining = False
 
     def add(self, ref: Ref) -> None:
-        """Work on the object as soon as possible."""
+        """Reconcile the object as soon as possible."""
         waits = ref in self._since
         self._since[ref] = self._loop.time()
         self._cancel(ref, Purpose.SETTLE)
@@ -71,23 +70,23 @@ class WorkQueue:
             self._ready.put_nowait(ref)
 
     def add_unless_backing_off(self, ref: Ref) -> None:
-        """Work on the object as soon as possible, unless its failures say when."""
+        """Reconcile the object as soon as possible, unless it backs off after a failure."""
         if (ref, Purpose.RETRY) not in self._timers:
             self.add(ref)
 
     def check(self, ref: Ref) -> None:
-        """Work on the object as soon as possible, and compare what no watch shows."""
+        """Reconcile the object as soon as possible, and read the key's Secret too, which no watch shows."""
         self._checks.add(ref)
         self.add(ref)
 
     def add_at(self, ref: Ref, when: float | None, purpose: Purpose) -> None:
-        """Work on the object at `when` on the loop's clock; replaces the purpose's former time, None cancels it."""
+        """Reconcile the object at `when` on the loop's clock. This replaces the purpose's time, and None cancels it."""
         self._cancel(ref, purpose)
         if when is not None:
             self._timers[ref, purpose] = self._loop.call_at(when, self._fire, ref, purpose)
 
     def settle(self, ref: Ref) -> None:
-        """Work on the object once nothing has asked for it for a second, after ten seconds at the latest."""
+        """Reconcile the object one second after the last call, but at most ten seconds after the first."""
         if ref in self._since:
             return
         now = self._loop.time()
@@ -96,25 +95,25 @@ class WorkQueue:
         self._settling[ref] = first
 
     def start(self, work: Callable[[Item], Awaitable[None]], *, workers: int) -> list[asyncio.Task[None]]:
-        """Work through the queue with so many workers until it is drained or they are cancelled.
+        """Start so many workers, which run until the queue is drained or they are cancelled.
 
-        `work` must not raise: what to do about a failure is its own to say, with `back_off`.
+        `work` must not raise. It handles a failure itself, with `back_off`.
         """
         return [asyncio.create_task(self._work(work), name=f"worker {number}") for number in range(workers)]
 
     def begin_draining(self) -> None:
-        """Begin no more work."""
+        """Start no more reconciliations."""
         self._draining = True
 
     async def drain(self, seconds: float) -> None:
-        """Begin no more work, and wait for the work in hand, for so many seconds at most."""
+        """Start no more reconciliations, and wait at most so many seconds for those under way."""
         self.begin_draining()
         if self._active:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), seconds)
 
     def back_off(self, item: Item, at_least: float = 0.0) -> float:
-        """Try the object again later, later still each time; returns the delay in seconds."""
+        """Retry the object after a delay that grows with each failure, and return the delay in seconds."""
         ref = item.ref
         if item.checked:
             self._checks.add(ref)
@@ -127,16 +126,16 @@ class WorkQueue:
         return delay
 
     def failures(self, ref: Ref) -> int:
-        """How many attempts at the object in a row didn't succeed."""
+        """Number of the object's consecutive failed attempts."""
         return self._failures.get(ref, 0)
 
     def succeed(self, ref: Ref) -> None:
-        """Forget the object's failures."""
+        """Forget the object's failures, and cancel its retry."""
         self._failures.pop(ref, None)
         self._cancel(ref, Purpose.RETRY)
 
     def forget(self, ref: Ref) -> None:
-        """Drop every time at which the object was to be looked at, since it is gone."""
+        """Cancel all later reconciliations of an object that doesn't exist any more."""
         for purpose in Purpose:
             self._cancel(ref, purpose)
         self._failures.pop(ref, None)
@@ -147,13 +146,13 @@ class WorkQueue:
 
     @property
     def oldest_seconds(self) -> float:
-        """For how long the object that has waited longest waits, or is worked on; 0: there is none."""
+        """Seconds for which the oldest object has waited or been worked on. 0 if the queue is empty."""
         now = self._loop.time()
         return now - min([*self._waiting.values(), *self._active.values()], default=now)
 
     @property
     def retrying(self) -> int:
-        """How many objects' latest work didn't succeed."""
+        """Number of objects whose latest attempt failed."""
         return len(self._failures)
 
     async def _work(self, work: Callable[[Item], Awaitable[None]]) -> None:

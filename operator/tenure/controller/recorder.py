@@ -1,4 +1,4 @@
-"""Kubernetes Events: one for each occurrence, under a name that follows from it."""
+"""Posts Kubernetes Events: one for each occurrence, with a name that is derived from it."""
 
 import asyncio
 import hashlib
@@ -23,13 +23,13 @@ _PAUSES_SECONDS = (0.1, 0.3, 0.0)
 
 
 async def record(cluster: Cluster, event: EmitEvent, regarding: Resource, now: datetime) -> None:
-    """Record an Event on an object; a failure is logged and holds nothing up."""
+    """Post an Event on an object. A failure is logged and not raised."""
     body = _body(event, regarding, now)
     for pause in _PAUSES_SECONDS:
         try:
             await create_event(cluster, body)
         except NamespaceTerminatingError:
-            return  # Its Events go with it.
+            return  # Its Events are deleted with it.
         except UnavailableError as error:
             failure: ApiError = error
             await asyncio.sleep(pause)
@@ -67,5 +67,5 @@ def _body(event: EmitEvent, regarding: Resource, now: datetime) -> dict[str, Any
 
 
 def _cut(note: str) -> str:
-    """As much of a note as the API server takes, which counts bytes; no half of a character."""
+    """Cut a note to the number of bytes that the API server accepts, without splitting a character."""
     return note.encode()[:_MAX_NOTE_BYTES].decode(errors="ignore")

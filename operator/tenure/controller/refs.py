@@ -1,4 +1,4 @@
-"""Addresses of objects, and what changed at one."""
+"""Addresses of objects, and changes of an object."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from tenure.domain.resources import Resource
 
 
 class Ref(NamedTuple):
-    """The address of an object."""
+    """The address of an object: its kind, namespace and name."""
 
     resource: type[Resource]
     namespace: str
@@ -19,7 +19,7 @@ class Ref(NamedTuple):
 
 @dataclass(frozen=True)
 class Change:
-    """What the cache held before and holds now; None: no object."""
+    """A change in the cache: the object before and after. None means that there was or is no object."""
 
     ref: Ref
     old: Resource | None
@@ -27,5 +27,5 @@ class Change:
 
 
 def ref_of(resource: Resource) -> Ref:
-    """The address of an object at hand."""
+    """The address of an object."""
     return Ref(type(resource), resource.namespace, resource.name)

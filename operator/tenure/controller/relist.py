@@ -1,4 +1,4 @@
-"""The sweep: list everything every few minutes and put it through the same path, so that no event needs to be seen."""
+"""The sweep: it lists all objects every few minutes and has them reconciled, so that Tenure depends on no event."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ _TICK_SECONDS = 0.05
 
 
 class Sweep:
-    """Lists of the three kinds, in the namespaces that are served; none named: all."""
+    """Lists the three kinds in the served namespaces, and enqueues every object. No namespaces means all."""
 
     def __init__(
         self, cluster: Cluster, cache: Cache, informer: Informer, queue: WorkQueue, namespaces: Sequence[str]
@@ -33,13 +33,13 @@ class Sweep:
         self._places: Sequence[str | None] = namespaces or (None,)
         self._versions = defaultdict[tuple[type[Resource], str | None], StoreVersion](StoreVersion)
         self.listed_at: dict[type[Resource], float] = {}
-        """When each kind was last listed whole, on the loop's clock."""
+        """When the latest complete list of each kind began, on the loop's clock."""
 
     async def fill(self) -> None:
-        """Bring the cache up to date, and forget what isn't listed any more.
+        """Update the cache from lists, and remove objects that don't exist any more.
 
         Raises:
-            TenureError: the first of the lists that failed; all were tried.
+            TenureError: the error of the first list that failed. All lists are tried first.
         """
         errors: list[TenureError] = []
         for resource in KINDS:
@@ -47,7 +47,7 @@ class Sweep:
             for place in self._places:
                 try:
                     await self._fill(resource, place)
-                except TenureError as error:  # The others needn't wait for this one.
+                except TenureError as error:  # The other lists are tried all the same.
                     errors.append(error)
             if len(errors) == failed:
                 self.listed_at[resource] = began
@@ -55,7 +55,7 @@ class Sweep:
             raise errors[0]
 
     async def check(self, seconds: float) -> None:
-        """Have every object looked at within so many seconds, evenly, each key with its Secret."""
+        """Enqueue every object within so many seconds, evenly spread. Each key's Secret is read too."""
         loop = asyncio.get_running_loop()
         began, refs = loop.time(), [ref_of(resource) for resource in self._cache.all()]
         for position, ref in enumerate(refs, start=1):
@@ -85,7 +85,7 @@ class Sweep:
         await self._forget(resource, place, listed, int(version))
 
     def _notice_restore(self, resource: type[Resource], place: str | None, version: int) -> None:
-        """Drop what is known where the resourceVersion went back, as it does when etcd is restored from a backup."""
+        """Drop a kind's cached objects if the resourceVersion decreased, because etcd was restored from a backup."""
         before = self._versions[resource, place].number
         if self._versions[resource, place].advance(version) is Step.WENT_BACK:
             log.warning(
@@ -104,7 +104,7 @@ class Sweep:
     async def _forget(
         self, resource: type[Resource], place: str | None, listed: set[tuple[Ref, str]], version: int
     ) -> None:
-        """Forget what the list doesn't hold, unless it was seen after the list was made."""
+        """Remove cached objects that the list lacks, unless they are newer than the list."""
         for known in self._known(resource, place):
             metadata = known.metadata
             if (ref_of(known), metadata.uid) in listed or int(metadata.resource_version) > version:
@@ -113,7 +113,7 @@ class Sweep:
                 self._informer.take_out(known)
 
     async def _is_gone(self, known: Resource) -> bool:
-        """Whether an object is gone, by a consistent read: a list alone proves nothing."""
+        """Whether an object is deleted, by a consistent read, because a list alone proves no deletion."""
         try:
             found = await self._cluster.get(type(known), known.namespace, known.name)
         except ObjectNotFoundError:
@@ -122,7 +122,10 @@ class Sweep:
         return found.metadata.uid != known.metadata.uid
 
     def _drop_phantom(self, ref: Ref, metadata: Mapping[str, Any], version: int) -> None:
-        """Drop a version that the list, although it is no older, doesn't know: etcd was restored from a backup."""
+        """Drop a cached object that is newer than the listed one, if the list isn't older than the cached object.
+
+        Etcd was then restored from a backup, which doesn't have the cached version.
+        """
         known = self._cache.get(ref.resource, ref.namespace, ref.name)
         if known is not None and int(metadata["resourceVersion"]) < int(known.metadata.resource_version) <= version:
             self._informer.forget([known])

@@ -1,4 +1,4 @@
-"""Deliver a token in a Secret: create, or adopt what an interrupted attempt created; never touch a foreign one."""
+"""Delivers a token in a Secret: creates one, or adopts one of an interrupted attempt. It leaves foreign ones alone."""
 
 import secrets
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Delivery:
-    """A token in its Secret, and the tenure that it was issued under."""
+    """A token, the stamp with the tenure that it was issued under, and the uid of its Secret."""
 
     token: Token
     stamp: Stamp
@@ -30,15 +30,15 @@ class Delivery:
 
 
 async def deliver(cluster: Cluster, seen: ApiKeyObservation) -> Delivery:
-    """Bring a token into the key's Secret.
+    """Create the key's Secret with a new token, or adopt the Secret of an interrupted attempt.
 
     Raises:
         ObstructedError: a Secret of the name isn't the key's, or the API server rejects the Secret.
-        ConflictError: others keep changing the Secret; try again.
+        ConflictError: other writers keep changing the Secret. Try again.
     """
     key, stamp = seen.api_key, new_stamp(seen, seen.now)
     if ready_reason(key.status.conditions) == Reason.SECRET_CONFLICT:
-        # Look before the write: while the conflict lasts, nothing is written.
+        # Read the Secret before the write, so that nothing is written while the conflict lasts.
         _refuse_foreign(await get_secret(cluster, key.namespace, key.name), seen)
     for _ in range(_ATTEMPTS):
         token = Token.mint(secrets.token_bytes(ENTROPY_BYTES))
@@ -63,10 +63,10 @@ async def deliver(cluster: Cluster, seen: ApiKeyObservation) -> Delivery:
 
 
 async def confirm(cluster: Cluster, key: ApiKey) -> None:
-    """Make sure that the ApiKey at hand is the latest, before a Secret goes that its status doesn't name.
+    """Check that `key` is the latest version, before deleting a Secret that its status doesn't name.
 
     Raises:
-        ConflictError: it isn't, so that the Secret may hold a token that was issued since.
+        ConflictError: it isn't, so the Secret may hold a token that was issued since.
     """
     latest = await cluster.get(ApiKey, key.namespace, key.name)
     if latest.metadata.resource_version != key.metadata.resource_version:
@@ -90,6 +90,6 @@ def _refuse_foreign(facts: SecretFacts | None, seen: ApiKeyObservation) -> None:
 
 
 def _delivery(facts: SecretFacts, token: Token, stamp: Stamp) -> Delivery:
-    """The stamp's time is the API server's: the Secret's creation."""
+    """The delivery, whose time of issue is the Secret's creation, so that it is by the API server's clock."""
     issued = stamp.model_copy(update={"at": datetime.fromisoformat(facts.created)})
     return Delivery(token, issued, facts.uid)

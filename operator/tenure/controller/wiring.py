@@ -1,4 +1,4 @@
-"""How the controller's parts are put together: who feeds whom, and who is told of what."""
+"""Puts the controller's parts together: which part feeds which, and what the informer notifies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from tenure.process.clock import utc_now
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What the controller works with."""
+    """The parts of a controller."""
 
     cache: Cache
     watches: Watches
@@ -50,19 +50,19 @@ def wire(
     meter: Meter | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Parts:
-    """Put the parts together: news come in by the informer, its observers queue, reconcilers plan, the executor writes.
+    """Create the parts. The informer takes states in, its observers enqueue, reconcilers plan, the executor writes.
 
     Args:
-        cluster: The way to the API server.
-        installation: What holds for all organizations.
-        namespaces: Namespaces to serve; empty: all.
+        cluster: The client of the API server.
+        installation: The settings for all organizations.
+        namespaces: Namespaces to serve. Empty means all.
         standing_by: Whether another replica reconciles at first.
-        meter: What counts and measures; None: nothing does.
+        meter: The meter for all metrics. None means that they are discarded.
         now: The wall clock.
     """
     meter = meter or Meter()
     cache, queue, watches = Cache(), WorkQueue(), Watches()
-    # The observers, in the order in which they are told: access is taken back first, and then keys are looked at.
+    # The observers are notified in this order, so access is revoked first, and keys are reconciled afterwards.
     bindings = Bindings(cluster, cache, queue, installation=installation, namespaces=namespaces, now=now)
     enqueuer = Enqueuer(queue, cache, installation, now)
     endings = Endings(cluster, queue, meter)

@@ -1,4 +1,4 @@
-"""One attempt at one object, and what its failure means: when it is tried again, and what is logged and measured."""
+"""Makes one attempt at one object, and decides what a failure means: when to retry, and what to log and measure."""
 
 import logging
 import time
@@ -16,12 +16,12 @@ from tenure.observability.metrics import Meter, Outcome, Queue
 log = logging.getLogger("tenure.reconcile")
 
 MOST_CONFLICTS = 4
-"""Attempts in a row that may end in a conflict, as they do while others write too; what goes on is a failure."""
+"""Maximum number of consecutive conflicts that are normal, because others write too. One more is a failure."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a queue's workers do with an item; no failure reaches the queue."""
+    """The work of a queue's workers on one item. It handles all failures, so none reaches the queue."""
 
     cache: Cache
     meter: Meter
@@ -31,9 +31,9 @@ class Work:
     is_entitled: Callable[[], bool]
 
     async def __call__(self, item: Item) -> None:
-        """Reconcile an object, and try again later where that fails."""
+        """Reconcile an object, and retry later if that fails."""
         if not self.is_entitled():
-            return  # The Lease ran out while the process was held up, and is given up at once.
+            return  # The Lease expired while the process was paused, and the process exits soon.
         ref, began = item.ref, time.perf_counter()
         kind, known = ref.resource.kind, self.cache.get(ref.resource, ref.namespace, ref.name)
         generation = None if known is None else known.metadata.generation
@@ -46,7 +46,7 @@ class Work:
         try:
             await self.reconcile(item)
         except ConflictError as error:
-            # Whatever was half done, e.g. a Secret deleted and the status not written, shows in the Secret.
+            # Read the Secret too, because it shows a half-done attempt, e.g. one that deleted it and wrote no status.
             delay = self.queue.back_off(replace(item, checked=True))
             if (attempts := self.queue.failures(item.ref)) <= MOST_CONFLICTS:
                 log.debug("%s: another writer changed it, so it is read again: %s", item.ref, error)
@@ -68,7 +68,7 @@ class Work:
             delay = self.queue.back_off(item, at_least=retry_after or 0.0)
             log.warning("%s: %s. Trying again in %.1f s", item.ref, error, delay)
             return Outcome.FAILED
-        except Exception:  # One object's defect must not stop the others; it is logged whole.
+        except Exception:  # One object's defect must not stop the others. It is logged with its traceback.
             delay = self.queue.back_off(item, at_least=1.0)
             log.exception("%s: unexpected error. Trying again in %.1f s", item.ref, delay)
             return Outcome.FAILED

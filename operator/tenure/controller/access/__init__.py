@@ -1,1 +1,1 @@
-"""The controller of access in Kubernetes: RoleBindings for members, and Roles for the Secrets of their own keys."""
+"""Reconciles access to Kubernetes: RoleBindings for members, and Roles for the Secrets of their own keys."""

@@ -1,4 +1,4 @@
-"""Our Roles and RoleBindings as they were last read or written, and which Secrets they open."""
+"""The cache of the Roles and RoleBindings that give access, as Tenure last read or wrote them."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from tenure.domain.store_version import Step, StoreVersion
 
 
 class Granted:
-    """What is known of the objects that give access."""
+    """Caches Roles and RoleBindings, with an index by namespace and by the Secrets that a Role names."""
 
     def __init__(self) -> None:
         self.objects: dict[Address, Held] = {}
@@ -17,7 +17,7 @@ class Granted:
         self._versions = defaultdict[tuple[BoundKind, str | None], StoreVersion](StoreVersion)
 
     def put(self, address: Address, held: Held) -> None:
-        """Remember an object."""
+        """Store an object in place of its earlier version."""
         self.drop(address)
         self.objects[address] = held
         self._in.setdefault(address.namespace, set()).add(address)
@@ -25,7 +25,7 @@ class Granted:
             self._openers.setdefault((address.namespace, name), set()).add(address)
 
     def drop(self, address: Address) -> None:
-        """Forget an object that is gone."""
+        """Remove an object, if it is cached."""
         former = self.objects.pop(address, None)
         if former is None:
             return
@@ -39,18 +39,18 @@ class Granted:
                 del self._openers[address.namespace, name]
 
     def opening(self, namespace: str, secret: str) -> list[Address]:
-        """The Roles that open a Secret of this name."""
+        """The addresses of the Roles that allow reading a Secret of this name."""
         return [*self._openers.get((namespace, secret), ())]
 
     def in_namespace(self, namespace: str) -> list[Address]:
-        """All of a namespace."""
+        """The addresses of all cached objects in a namespace."""
         return [*self._in.get(namespace, ())]
 
     def take_in(self, kind: BoundKind, place: str | None, listed: Mapping[Address, Held], version: int) -> None:
-        """Learn a list of one kind, in one namespace or in all, made at a resourceVersion.
+        """Update the cache from a list of one kind, in one namespace or in all, made at a resourceVersion.
 
-        What was written since is newer than the list, unless the version went back: then etcd was restored, and what
-        was known is of another time.
+        A cached object that is newer than the list stays. If the resourceVersion decreased, etcd was restored from a
+        backup, so the list replaces everything that was cached of this kind and place.
         """
         restored = self._versions[kind, place].advance(version) is Step.WENT_BACK
         for address, known in list(self.objects.items()):

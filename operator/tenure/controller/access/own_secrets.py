@@ -1,4 +1,4 @@
-"""Reconcile what people read: a Role and a RoleBinding for the Secrets of each person's own keys."""
+"""Reconciles the Role and the RoleBinding with which each person reads the Secrets of their own keys."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -25,7 +25,10 @@ from tenure.domain.validity import Verdict, validity
 
 
 class OwnKeys:
-    """The Roles and RoleBindings of own keys; where people aren't given them any more, what is left of them goes."""
+    """Maintains the Roles and RoleBindings for people's own keys.
+
+    With `--kubernetes-access=Roles` people get none. Then it deletes the RoleBindings that `RolesAndKeys` left behind.
+    """
 
     def __init__(
         self, cache: Cache, granting: Granting, installation: Installation, now: Callable[[], datetime]
@@ -37,14 +40,14 @@ class OwnKeys:
         self._gives = installation.kubernetes_access is KubernetesAccess.ROLES_AND_KEYS
         self._locks = WeakValueDictionary[Ref, asyncio.Lock]()
         self._opening: dict[Ref, frozenset[str]] = {}
-        """The Secrets' names in the writes under way: they may open them before it is known."""
+        """The names of the Secrets in the writes under way. A write may have effect before its answer is cached."""
 
     async def reconcile(self, ref: Ref) -> None:
-        """Bring the Role and the RoleBinding of a Membership to what they should be.
+        """Create, update or delete the Role and the RoleBinding of a Membership.
 
         Raises:
-            ObstructedError: somebody has to act first.
-            ConflictError: one of them had changed; try again.
+            ObstructedError: a person has to act first, e.g. because an object of the name isn't Tenure's.
+            ConflictError: one of them changed in the meantime. Try again.
         """
         lock = self._locks.setdefault(ref, asyncio.Lock())
         async with lock:
@@ -52,20 +55,20 @@ class OwnKeys:
             keys = self._readable(member)
             role, binding = own_key_addresses(ref.namespace, ref.name)
             if not self._gives:
-                # A Role by itself gives nothing, and the right to remove it isn't there any more.
+                # A Role without a binding gives no access, and the controller no longer has the right to delete it.
                 await self._granting.remove([binding])
             elif member is None or not keys:
-                # Not left without rules: whoever may bind it then would read the keys of later.
+                # No empty Role is kept, because a user who may bind it could then read keys that are issued later.
                 await self._granting.remove([binding, role])
             else:
                 await self._give(ref, member, keys)
 
     async def cede(self, key: ApiKey) -> None:
-        """Close the name of a key's Secret to everybody but the key's own holder.
+        """Revoke the access of all members but the key's own to the key's Secret.
 
         Raises:
-            ObstructedError: it can't be closed until somebody acts.
-            ConflictError: what opens it had changed; try again.
+            ObstructedError: another user keeps the access until a person acts.
+            ConflictError: a Role or RoleBinding changed in the meantime. Try again.
         """
         for ref in {*self._openers(key), *self._may_open(key)}:
             await self.reconcile(ref)
@@ -81,7 +84,7 @@ class OwnKeys:
         wanted = own_keys(member, keys, self._installation)
         role, binding = own_key_addresses(ref.namespace, ref.name)
         if any(map(self._has_changed_hands, wanted)):
-            # The binding goes first, so that nobody whom it names reads what the Role opens next.
+            # The binding is deleted first, so that its subjects can't read the Secrets that the Role names next.
             await self._granting.remove([binding, role])
             await self._granting.refuse_foreign([binding, role])
         self._opening[ref] = frozenset(key.name for key in keys)
@@ -91,7 +94,7 @@ class OwnKeys:
             del self._opening[ref]
 
     def _has_changed_hands(self, wanted: Wanted) -> bool:
-        """Whether an object of this name is of another owner, or for other people."""
+        """Whether the object at this address has another owner or role, or binds other people."""
         held = self._granting.known.objects.get(wanted.address)
         if held is None:
             return False
@@ -99,7 +102,7 @@ class OwnKeys:
         return is_for_others or not held.serves(wanted)
 
     def _readable(self, member: Membership | None) -> list[ApiKey]:
-        """The keys whose Secrets a person may read now."""
+        """The keys whose Secrets the member may read now. Only a person may read any."""
         cache, now = self._cache, self._now()
         if member is None or member.metadata.deleting or not member.is_person or cache.displacing(member) is not None:
             return []
@@ -111,9 +114,9 @@ class OwnKeys:
         ]
 
     def _openers(self, key: ApiKey) -> Iterator[Ref]:
-        """The Memberships whose objects open a key's Secret to another than the key's holder, as far as is known."""
+        """The Memberships whose cached objects may give a user other than the key's member access to its Secret."""
         known = self._granting.known
-        if not self._gives:  # Roles aren't listed then, so any binding may be to one that opens it.
+        if not self._gives:  # Roles aren't listed then, so any binding may be to one that names it.
             left = (address for address in known.in_namespace(key.namespace) if is_of_own_keys(address))
             yield from (_holder(address) for address in left if known.objects[address].owner is not None)
             return
@@ -123,13 +126,13 @@ class OwnKeys:
                 yield ref
 
     def _may_open(self, key: ApiKey) -> Iterator[Ref]:
-        """The Memberships whose objects are being written, and would open a key's Secret."""
+        """The Memberships whose objects are being written and would give access to a key's Secret."""
         for ref, names in self._opening.items():
             if ref.namespace == key.namespace and key.name in names:
                 yield ref
 
     def _binds_only(self, member: Membership) -> bool:
-        """Whether a Membership's RoleBinding names this very person and nobody else, or isn't there."""
+        """Whether a Membership's RoleBinding names only this person, or doesn't exist."""
         _, binding = own_keys(member, [], self._installation)
         held = self._granting.known.objects.get(binding.address)
         return member.is_person and (held is None or held.text == content_text(binding.content))

@@ -1,6 +1,6 @@
-"""Reconcile RoleBindings and Roles: what members may do in Kubernetes, in a queue apart from the keys'.
+"""Reconciles the RoleBindings and Roles of members, in a queue of their own.
 
-What somebody loses goes at once; what somebody gains waits until a burst of changes is over.
+Tenure revokes access immediately. It grants access only once a burst of changes is over.
 """
 
 import asyncio
@@ -39,10 +39,10 @@ _ALL_OF_A_NAMESPACE = ""
 
 
 class Bindings(Observer):
-    """The reconciliation of what members may do in Kubernetes.
+    """Reconciles what members may do in Kubernetes.
 
-    A Membership stands for the Role and RoleBinding of its own keys, an Organization without a name for the
-    RoleBindings of its namespace.
+    Its queue has two sorts of items. A Membership is enqueued for the Role and the RoleBinding of its own keys. An
+    Organization with an empty name is enqueued for the RoleBindings of all roles in its namespace.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Bindings(Observer):
         self.queue = WorkQueue()
 
     async def fill(self) -> None:
-        """List what there is."""
+        """List the Roles and RoleBindings into the cache. A missing right is logged and not raised."""
         if self._access is KubernetesAccess.NONE:
             return
         for place in self._places:
@@ -91,8 +91,14 @@ class Bindings(Observer):
         self._listed.add(place)
 
     async def reconcile(self, item: Item) -> None:
-        """Bring the objects that an item stands for to what they should be."""
-        await asyncio.sleep(0)  # A sweep asks for everybody at once, and what needs no write would hold up the keys.
+        """Create, update or delete the Roles and RoleBindings that an item is enqueued for.
+
+        Raises:
+            ObstructedError: a person has to act first. It is also reported in the Organization's condition.
+            ConflictError: an object changed in the meantime. Try again.
+        """
+        # A sweep enqueues all members at once. Items that need no write would otherwise hold up the keys.
+        await asyncio.sleep(0)
         try:
             if item.ref.resource is Organization:
                 await self._reconcile_roles(item.ref.namespace)
@@ -104,12 +110,15 @@ class Bindings(Observer):
         self._note(item.ref, None)
 
     def lead(self) -> None:
-        """Begin work: what was listed while another replica wrote is listed again before it is relied on."""
+        """Start reconciling as the leader, and enqueue everything.
+
+        Another replica wrote until now, so the objects are listed again before the next token is issued.
+        """
         self._listed.clear()
         self.check_all()
 
     def check_all(self) -> None:
-        """Look at all who should have something, and at what belongs to nobody any more."""
+        """Enqueue all Organizations and Memberships, and the owners of all cached objects, which may be deleted."""
         if self._access is KubernetesAccess.NONE:
             return
         for known in self._cache.all():
@@ -136,7 +145,7 @@ class Bindings(Observer):
             and self._cache.displacing(member) is None
         ]
         wanted = role_bindings(organization, members, self._installation)
-        # What shrinks first, so that a person who moves holds neither role for a moment, rather than both.
+        # Bindings that lose people come first, so a person whose role changes has neither role for a moment, not both.
         await self._granting.bring_all(sorted(wanted, key=self._gains))
 
     def _gains(self, wanted: Wanted) -> bool:
@@ -144,10 +153,10 @@ class Bindings(Observer):
         return held is None or len(held.text) < len(content_text(wanted.content))
 
     async def close(self, key: ApiKey) -> None:
-        """Close a Secret's name to its former holder before a new token gets the name.
+        """Revoke other members' access to a Secret's name before a new token is stored under it.
 
         Raises:
-            ObstructedError: it can't be closed until somebody acts.
+            ObstructedError: another member keeps the access until a person acts.
         """
         if self._access is KubernetesAccess.NONE:
             return
@@ -155,7 +164,7 @@ class Bindings(Observer):
             await self._ensure_listed(key.namespace)
         except ForbiddenError as error:
             if self._access is KubernetesAccess.ROLES:
-                return  # It lets nobody read Secrets; what is left of a time when it did, it can't know.
+                return  # It gives no access to Secrets, and can't find bindings that RolesAndKeys left.
             raise _exposed(
                 f"Give the controller its rights, or start it with --kubernetes-access=Roles. ({error})"
             ) from error
@@ -172,11 +181,11 @@ class Bindings(Observer):
                 self.check_all()
 
     def _doubt(self, namespace: str) -> None:
-        """List again before the next token: a write may have had effect, or not."""
+        """Have objects listed again before the next token, because a write without an answer may be stored."""
         self._listed.discard(namespace if namespace in self._places else None)
 
     def _note(self, ref: Ref, problem: BindingState | None) -> None:
-        """Remember what is wrong, for the Organization's condition."""
+        """Record a problem for the Organization's condition. None means that there is none any more."""
         problems = self._problems.setdefault(ref.namespace, {})
         if problem is None:
             problems.pop(ref, None)
@@ -189,11 +198,11 @@ class Bindings(Observer):
                 self._objects.add(ref_of(organization))
 
     def state(self, namespace: str) -> BindingState | None:
-        """What is known of the members' access to Kubernetes in a namespace; None: nothing."""
+        """The latest state of the members' access in a namespace, or None before the first reconciliation."""
         return self._told.get(namespace)
 
     def changed(self, change: Change, *, ours: bool) -> None:
-        """Queue whoever gains or loses something, whoever wrote it."""
+        """Enqueue the members and roles whose access a change affects, also if Tenure made the change."""
         del ours
         if self._access is not KubernetesAccess.NONE:
             self._spread(change)
@@ -235,7 +244,7 @@ def _roles_of(namespace: str) -> Ref:
 
 
 def _tenure(resource: object) -> tuple[object, ...] | None:
-    """What an Organization's or a Membership's bindings depend on."""
+    """The fields that the bindings of an Organization or a Membership depend on."""
     if not isinstance(resource, Organization | Membership):
         return None
     metadata = resource.metadata
@@ -243,7 +252,7 @@ def _tenure(resource: object) -> tuple[object, ...] | None:
 
 
 def _opens(key: object) -> str | None:
-    """The uid of the Secret that a key lets its holder read; None: it lets nobody read one."""
+    """The uid of the Secret that a member may read because of a key, or None if there is none."""
     if not isinstance(key, ApiKey) or key.metadata.deleting or not is_ready(key.status.conditions):
         return None
     return key.status.secret_uid

@@ -1,4 +1,4 @@
-"""Write Roles and RoleBindings: each write is guarded by what was read, and others' objects are left alone."""
+"""Writes Roles and RoleBindings. Each write is guarded by what was read, and foreign objects are left alone."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,10 +20,10 @@ from tenure.kube.cluster import Cluster
 
 
 class Granting:
-    """The writes, and what is known from them and from lists.
+    """Writes Roles and RoleBindings, and caches the answers.
 
-    Every method raises `ObstructedError` where somebody has to act, and `ConflictError` where an object had changed: it
-    has been read again, and is to be compared again.
+    Every method raises `ObstructedError` if a person has to act first, and `ConflictError` if an object changed in the
+    meantime. In the second case it has read the object again, and the caller should compare again.
     """
 
     def __init__(self, cluster: Cluster, doubt: Callable[[str], None]) -> None:
@@ -32,7 +32,7 @@ class Granting:
         self.known = Granted()
 
     async def bring_all(self, wanted: Sequence[Wanted]) -> None:
-        """Bring each to what it should be; one that stands in the way holds up no other."""
+        """Create or update each object. An obstacle to one doesn't hold up the others, and is raised at the end."""
         obstacles = []
         for one in wanted:
             try:
@@ -43,7 +43,7 @@ class Granting:
             raise obstacles[0]
 
     async def remove(self, addresses: Sequence[Address]) -> None:
-        """Delete what is ours, in this order; the garbage collector may be faster."""
+        """Delete those of the objects that are Tenure's, in this order. The garbage collector may be faster."""
         for address in addresses:
             held = self.known.objects.get(address)
             if held is not None and held.owner is not None:
@@ -52,7 +52,7 @@ class Granting:
                 self.known.drop(address)
 
     async def refuse_foreign(self, addresses: Sequence[Address]) -> None:
-        """Refuse to go on where an object isn't ours; it is read again first."""
+        """Raise `ObstructedError` if an object isn't Tenure's, after reading it again."""
         for address in addresses:
             held = self.known.objects.get(address)
             if held is not None and held.owner is None:
@@ -60,11 +60,11 @@ class Granting:
                 raise ConflictError(f"{address} changed: it is compared again")
 
     async def _bring(self, wanted: Wanted) -> None:
-        """Create an object, or write its content anew."""
+        """Create an object, or replace its content."""
         address = wanted.address
         held = self.known.objects.get(address)
         if held is not None and not held.serves(wanted):
-            await self.remove([address])  # Of a former owner of the same name.
+            await self.remove([address])  # E.g. of a deleted owner of the same name.
             held = None
         async with self._writing(address):
             if held is None:
@@ -88,7 +88,7 @@ class Granting:
                 Reason.BINDING_FORBIDDEN, f"Tenure can't write {address}. Give it the rights that it needs. ({error})"
             ) from error
         except UnavailableError:
-            self._doubt(address.namespace)  # It may have been written all the same.
+            self._doubt(address.namespace)  # The write may be stored all the same.
             raise
 
     async def _read_again(self, address: Address) -> Held | None:
