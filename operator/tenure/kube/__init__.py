@@ -1,1 +1,1 @@
-"""The way to the API server: connection, requests, and nothing that decides."""
+"""The client of the API server: the connection and all requests. It makes no decisions."""

@@ -1,4 +1,4 @@
-"""The API server's answers: bodies, or one of our errors whose class says whether trying again can help."""
+"""Parses the API server's answers into bodies, or into errors whose class says whether a retry can help."""
 
 import json
 from collections.abc import Mapping
@@ -32,10 +32,10 @@ _BY_CODE: Mapping[int, type[ApiError]] = {
 
 
 def parse_answer(what: str, code: int, body: bytes, retry_after: str | None) -> dict[str, Any]:
-    """The body of a successful answer.
+    """Return the body of a successful answer.
 
     Raises:
-        ApiError: the API server refused; `what` opens the text, e.g. `GET memberships acme/alice`.
+        ApiError: the API server rejected the request. The text begins with `what`, e.g. `GET memberships acme/alice`.
     """
     try:
         parsed = json.loads(body)

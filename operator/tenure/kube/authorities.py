@@ -1,4 +1,4 @@
-"""The Secret that holds the webhook's certificate authorities, changed by compare-and-swap."""
+"""Reads and writes the Secret of the webhook's certificate authorities, by compare-and-swap."""
 
 import base64
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ from tenure.kube.secrets import secret_path
 
 @dataclass(frozen=True)
 class StoredAuthorities:
-    """What the Secret holds: PEM texts by name, and the version in which they were read."""
+    """The content of the Secret: PEM texts by file name, and the resourceVersion that was read."""
 
     files: Mapping[str, bytes]
     resource_version: str = ""
-    """Empty: there is no Secret yet."""
+    """Empty if there is no Secret yet."""
 
 
 async def read_authorities(cluster: Cluster, namespace: str) -> StoredAuthorities:
-    """Read the Secret; without one, nothing is stored."""
+    """Read the Secret. If there is none, the result has no files."""
     try:
         body = await cluster.request("GET", secret_path(namespace, AUTHORITIES_SECRET))
     except ObjectNotFoundError:
@@ -31,7 +31,7 @@ async def read_authorities(cluster: Cluster, namespace: str) -> StoredAuthoritie
 
 
 async def write_authorities(cluster: Cluster, namespace: str, stored: StoredAuthorities) -> bool:
-    """Store the authorities, if the Secret is as it was read; False: another replica was quicker."""
+    """Store the authorities unless the Secret changed since it was read. False if another replica was faster."""
     metadata: dict[str, Any] = {
         "name": AUTHORITIES_SECRET,
         "namespace": namespace,

@@ -1,4 +1,4 @@
-"""The calls on Roles and RoleBindings: listed by our own label, each write guarded by what was read."""
+"""Requests for Roles and RoleBindings. They are listed by Tenure's label, and writes are guarded by what was read."""
 
 from tenure.domain.access.bindings import LABELS, RBAC_VERSION, Address, BoundKind, Held, Wanted
 from tenure.errors import ObjectNotFoundError
@@ -8,7 +8,7 @@ _SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
 
 
 async def list_held(cluster: Cluster, kind: BoundKind, namespace: str | None) -> tuple[dict[Address, Held], int]:
-    """List the objects of a kind that carry our label, in one namespace or in all, and the list's resourceVersion."""
+    """List the objects of a kind with Tenure's label in one namespace or in all, with the list's resourceVersion."""
     held: dict[Address, Held] = {}
     params = {"limit": str(PAGE_SIZE), "labelSelector": _SELECTOR}
     while True:
@@ -22,7 +22,7 @@ async def list_held(cluster: Cluster, kind: BoundKind, namespace: str | None) ->
 
 
 async def get_held(cluster: Cluster, address: Address) -> Held | None:
-    """Read an object consistently; None where there is none."""
+    """Read an object consistently, or return None if there is none."""
     try:
         return Held.from_body(await cluster.request("GET", _path(address)))
     except ObjectNotFoundError:
@@ -33,19 +33,19 @@ async def create(cluster: Cluster, wanted: Wanted) -> Held:
     """Create an object.
 
     Raises:
-        AlreadyExistsError: there is one of that name.
-        ForbiddenError: it would give what we may not give.
+        AlreadyExistsError: an object of that name exists.
+        ForbiddenError: Tenure may not create it, or may not give the rights in it.
     """
     path = _collection(wanted.address.kind, wanted.address.namespace)
     return Held.from_body(await cluster.request("POST", path, body=wanted.to_body()))
 
 
 async def replace_content(cluster: Cluster, wanted: Wanted, held: Held) -> Held:
-    """Write rules or subjects anew, if the object is still as it was read.
+    """Replace rules or subjects, unless the object changed since it was read.
 
     Raises:
         ConflictError: it changed, or it is another one of the same name.
-        ObjectNotFoundError: it is gone.
+        ObjectNotFoundError: it doesn't exist any more.
     """
     body = {"metadata": {"uid": held.uid, "resourceVersion": held.resource_version}, **wanted.content}
     answer = await cluster.request("PATCH", _path(wanted.address), body=body, content_type=MERGE_PATCH)
@@ -53,10 +53,10 @@ async def replace_content(cluster: Cluster, wanted: Wanted, held: Held) -> Held:
 
 
 async def delete(cluster: Cluster, address: Address, held: Held) -> None:
-    """Delete an object, if it has this uid; one that is gone already is fine.
+    """Delete an object with this uid. It is no error if it doesn't exist any more.
 
     Raises:
-        ConflictError: another one has the name now.
+        ConflictError: another object has the name now.
     """
     await cluster.delete_path(_path(address), {"uid": held.uid})
 

@@ -1,4 +1,4 @@
-"""The API calls that Tenure makes: plain JSON over a bounded number of connections."""
+"""The client of the API server: requests in plain JSON over a bounded number of connections."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ APPLY_PATCH = "application/apply-patch+yaml"
 
 
 class Cluster:
-    """An API server, as far as Tenure uses it; an asynchronous context manager that closes its connections."""
+    """A client of an API server. It is an asynchronous context manager that closes its connections."""
 
     def __init__(self, connection: Connection, meter: Meter | None = None, *, connections: int = CONNECTIONS) -> None:
         self.connection = connection
@@ -62,9 +62,9 @@ class Cluster:
     async def pages(
         self, resource: type[R], namespace: str | None, *, selector: str = ""
     ) -> AsyncIterator[tuple[list[Mapping[str, Any]], str]]:
-        """List objects consistently, page by page, each with the list's resourceVersion; None: all namespaces.
+        """List objects consistently, page by page, each with the list's resourceVersion. None means all namespaces.
 
-        `selector` chooses by selectable fields, e.g. `spec.role=Owner`.
+        `selector` is a field selector, e.g. `spec.role=Owner`.
         """
         params = {"limit": str(PAGE_SIZE), **({"fieldSelector": selector} if selector else {})}
         while True:
@@ -81,9 +81,9 @@ class Cluster:
         return [parse(resource, {"kind": resource.kind, **body}) async for items, _ in pages for body in items]
 
     async def update_status(self, old: R, status: Model) -> R:
-        """Replace an object's status, if the object is still as it was read.
+        """Replace an object's status, unless the object changed since it was read.
 
-        A merge patch with nulls for what is left out: fields that a newer version wrote are kept.
+        This is a merge patch with null for each field that isn't set, so it keeps fields that a newer version wrote.
 
         Raises:
             ConflictError: the object changed, or it is another one of the same name.
@@ -96,7 +96,9 @@ class Cluster:
         return parse(type(old), await self.request("PATCH", path, body=body, content_type=MERGE_PATCH))
 
     async def delete(self, old: Resource, *, any_version: bool = False) -> None:
-        """Delete an object, if it is still as it was read, or in any version; one that is gone already is fine.
+        """Delete an object, unless it changed since it was read. With `any_version`, only the uid has to be the same.
+
+        It is no error if the object doesn't exist any more.
 
         Raises:
             ConflictError: the object changed, or it is another one of the same name.
@@ -105,18 +107,18 @@ class Cluster:
         await self.delete_path(object_path(type(old), old.namespace, old.name), {"uid": old.metadata.uid, **version})
 
     async def version(self, resource: type[Resource]) -> int:
-        """The resourceVersion that the store has come to, by a consistent list of one object."""
+        """Return the store's latest resourceVersion, from a consistent list of one object."""
         answer = await self.request("GET", collection_path(resource, None), params={"limit": "1"})
         return int(answer["metadata"]["resourceVersion"])
 
     async def watch(self, resource: type[Resource], version: str, *, seconds: int) -> AsyncIterator[Mapping[str, Any]]:
-        """The events of a kind in all namespaces since a resourceVersion, for so many seconds.
+        """Watch a kind in all namespaces from a resourceVersion on, for so many seconds, and yield the events.
 
-        Bookmarks are among them: about one a minute, and one two seconds before the end.
+        They include bookmarks: about one a minute, and one two seconds before the end.
 
         Raises:
             UnavailableError: the watch broke, or didn't end in time.
-            ApiError: the API server refused it.
+            ApiError: the API server rejected it.
         """
         path = collection_path(resource, None)
         params = {
@@ -140,12 +142,15 @@ class Cluster:
             raise UnavailableError(f"WATCH {path}: {str(error) or 'no data in time'}") from error
 
     async def clock(self) -> datetime:
-        """The API server's clock, in whole seconds: times of issue are by that clock, and the caller's may be wrong."""
+        """Return the time of the API server's clock, in whole seconds.
+
+        The times of issue are by that clock, and the clock of this machine may be wrong.
+        """
         what = "GET /version"
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         try:
             async with self._session.get(self.connection.server + "/version", timeout=timeout) as answer:
-                return parsedate_to_datetime(answer.headers["Date"])  # An answer that refuses has it too.
+                return parsedate_to_datetime(answer.headers["Date"])  # A rejection has it too.
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(f"{what}: {str(error) or 'no answer in time'}") from error
         except (KeyError, ValueError) as error:
@@ -156,11 +161,11 @@ class Cluster:
         return await self.request("GET", path)
 
     async def review(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Post a review, which creates nothing, and return its answer."""
+        """Post a review, which stores no object, and return the answer."""
         return await self.request("POST", path, body=body)
 
     async def delete_path(self, path: str, preconditions: Mapping[str, str]) -> None:
-        """Delete what is at a path; what is gone already is fine.
+        """Delete the object at a path. It is no error if it doesn't exist any more.
 
         Raises:
             ConflictError: a precondition doesn't hold.
@@ -189,12 +194,12 @@ class Cluster:
         """Make any request and return the answer's body.
 
         Raises:
-            ApiError: the API server refused it, or couldn't be reached.
+            ApiError: the API server rejected it, or couldn't be reached.
         """
         query = {**(params or {}), **({"fieldManager": FIELD_MANAGER} if method in {"POST", "PUT", "PATCH"} else {})}
         what = f"{method} {path}"
         try:
-            # Around the credentials too: a program that gives them may hang.
+            # The timeout includes the credentials, because a program that gives them may hang.
             async with (
                 asyncio.timeout(seconds),
                 self._session.request(
@@ -219,7 +224,7 @@ def parse(resource: type[R], body: Mapping[str, Any]) -> R:
     """Parse an object.
 
     Raises:
-        MalformedObjectError: it doesn't fit the schema; the text names it and the field.
+        MalformedObjectError: it doesn't fit the schema. The text names the object and the field.
     """
     try:
         return resource.from_body(body)

@@ -1,4 +1,4 @@
-"""Where the API server is and how to prove who we are; the only module that touches the Kubernetes client."""
+"""The API server's address and Tenure's credentials. Only this module uses the Kubernetes client."""
 
 import os
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ class Connection:
         return str(self.configuration.host).rstrip("/")
 
     async def headers(self) -> dict[str, str]:
-        """The headers that authenticate a request; asked for anew each time, since tokens rotate."""
+        """Return the headers that authenticate a request. Call this for each request, because tokens rotate."""
         settings = await self.configuration.auth_settings()
         bearer = settings.get("BearerToken")
         return {bearer["key"]: bearer["value"]} if bearer and bearer["value"] else {}
 
     def session(self, *, connections: int) -> aiohttp.ClientSession:
-        """An HTTP session with at most so many connections; 0 is no limit.
+        """Open an HTTP session with at most so many connections. 0 means no limit.
 
-        Unbounded bursts spend their time in TLS handshakes: 200 calls at once made 198 of them, measured.
+        Without a limit, a burst of requests spends its time on TLS handshakes: 200 requests at once made 198, measured.
         """
         connector = aiohttp.TCPConnector(limit=connections, ssl=self.ssl_context)
         return aiohttp.ClientSession(
@@ -44,10 +44,10 @@ class Connection:
 
 
 async def connect() -> Connection:
-    """Find the API server: the file that `KUBECONFIG` names, or the cluster that the process runs in.
+    """Find the API server: the one in the file that `KUBECONFIG` names, or that of the cluster around the process.
 
     Raises:
-        StartRefusedError: neither is there, or the configuration can't be read.
+        StartRefusedError: neither is given, or the configuration can't be read.
     """
     configuration = client.Configuration()
     # From Python 3.13 on, a chain must also have key identifiers, which the authorities of EKS and others lack. kubectl
@@ -78,7 +78,9 @@ async def connect() -> Connection:
 
 
 def _check_readable(path: str) -> None:
-    """Read each file of a kubeconfig path, since the client only logs one that is missing, and fails on one of text.
+    """Check that each file of a kubeconfig path can be read.
+
+    The Kubernetes client only logs a missing file, and fails on a plain text file.
 
     Raises:
         OSError: a file can't be read.

@@ -1,7 +1,7 @@
-"""The election of the replica that reconciles: a Lease, taken by compare-and-swap and kept by renewing it.
+"""Elects the replica that reconciles: it takes a Lease by compare-and-swap, and keeps it by renewing it.
 
-As in client-go, no clock of another machine counts: a Lease is over once it hasn't been seen to change for as long as
-it lasts, by the monotonic clock of whoever waits for it.
+As in client-go, clocks of other machines don't count. A waiting replica treats the Lease as expired once it hasn't seen
+it change for the Lease's duration, by its own monotonic clock.
 """
 
 import asyncio
@@ -25,40 +25,40 @@ _CHANGED = (ConflictError, AlreadyExistsError, ObjectNotFoundError)
 
 @dataclass(frozen=True)
 class Timing:
-    """How long what takes, in seconds.
+    """The durations of an election, in seconds.
 
     Attributes:
-        lease: How long the Lease lasts after it was renewed.
+        lease: How long the Lease is valid after a renewal.
     """
 
     lease: int = 15
 
     @property
     def deadline(self) -> float:
-        """How long the holder goes on without renewing it: it ends well before another replica may begin."""
+        """How long the holder leads without a renewal. It stops well before another replica may start."""
         return self.lease * 2 / 3
 
     @property
     def renewal(self) -> float:
-        """How long the holder waits before it renews it."""
+        """How long the holder waits between two renewals."""
         return self.lease * 2 / 15
 
     @property
     def request(self) -> float:
-        """How long one request may take, as in client-go: where one hangs, there is time for a second one.
+        """How long one request may take, as in client-go. If it hangs, there is time for a second one.
 
-        Not shorter, since an API server with too much to do shouldn't lose its leaders too.
+        It isn't shorter, because otherwise an overloaded API server would also cost its leaders their Leases.
         """
         return self.deadline / 2
 
     @property
     def look(self) -> float:
-        """How long others wait before they look again, and everybody before trying again what failed."""
+        """How long a waiting replica waits before it reads again, and any replica before it retries."""
         return min(self.lease / 15, 1.0)
 
 
 class Election:
-    """A replica's part in the election; all methods belong to the event loop's thread."""
+    """A replica's part in the election. Call all methods in the event loop's thread."""
 
     def __init__(self, cluster: Cluster, namespace: str, identity: str, timing: Timing) -> None:
         self._cluster = cluster
@@ -75,24 +75,24 @@ class Election:
         self._trouble = ""
 
     def holds(self) -> bool:
-        """Whether this replica leads, by its own clock, whatever it may have slept through."""
+        """Whether this replica leads, by its own clock. This is right even just after a pause of the process."""
         return self._loop.time() < self._renewed_at + self._timing.deadline
 
     def describe(self) -> str:
-        """Who leads, for people."""
+        """The leader, for people."""
         if self.holds():
             return f"leader: {self._identity} (this replica)"
         return f"leader: {self._seen.holder or 'none'}"
 
     def why_not_ready(self) -> str:
-        """Why this replica can't be relied on to lead, or to take over, for people; empty: it can."""
+        """The reason why this replica can't lead or take over, for people. Empty if it can."""
         age = self._loop.time() - self._took_part_at
         if age <= self._timing.lease:
             return ""
         return f"it hasn't taken part in the election for {age:.0f} s ({self._trouble or 'the process was paused'})"
 
     async def acquire(self) -> None:
-        """Wait until this replica leads, whatever goes wrong meanwhile."""
+        """Wait until this replica leads. Errors are logged, and it tries again."""
         while not self.holds():
             try:
                 await self._try_acquire()
@@ -108,10 +108,10 @@ class Election:
         log.info("leads: %s holds %s", self._identity, self._where)
 
     async def keep(self) -> None:
-        """Renew the Lease for ever.
+        """Renew the Lease forever.
 
         Raises:
-            LeadershipLostError: somebody else holds it, or it couldn't be renewed in time.
+            LeadershipLostError: another replica holds it, or it couldn't be renewed in time.
         """
         pause = self._timing.renewal
         while True:
@@ -134,7 +134,7 @@ class Election:
                 self._take_note()
 
     async def release(self) -> None:
-        """Let go of the Lease, if this replica holds it, so that another one needn't wait."""
+        """Release the Lease, if this replica holds it, so that another one doesn't have to wait."""
         await self._end_claim(seconds=0 if self.holds() else _RELEASE_SECONDS)
         self._renewed_at = float("-inf")
         try:
@@ -150,7 +150,7 @@ class Election:
 
     @property
     def _left(self) -> float:
-        """How long this replica leads yet, unless it renews the Lease."""
+        """How long this replica still leads without a renewal."""
         return self._renewed_at + self._timing.deadline - self._loop.time()
 
     @property
@@ -161,7 +161,7 @@ class Election:
     async def _try_acquire(self) -> None:
         lease = await self._read(self._timing.request)
         self._observe(lease)
-        # One that was deleted is still its holder's, who creates it again.
+        # A deleted Lease still belongs to its holder, which creates it again.
         held = (self._seen if lease is None else lease).holder not in {"", self._identity}
         if not held or self._loop.time() >= self._seen_at + self._seen.seconds:
             await self._claim(lease or self._blank, self._timing.request)
@@ -169,13 +169,13 @@ class Election:
             await self._rehearse(lease)
 
     async def _rehearse(self, lease: Lease) -> None:
-        """Find out whether this replica could write the Lease, since others may keep it for months."""
-        with contextlib.suppress(ConflictError):  # Its holder was quicker, and nothing else was in the way.
+        """Check by a dry-run that this replica could write the Lease, because another one may hold it for months."""
+        with contextlib.suppress(ConflictError):  # The holder was faster, and nothing else prevented the write.
             await write_lease(self._cluster, lease, seconds=self._timing.request, dry_run=True)
         self._rehearsed_at = self._loop.time()
 
     def _observe(self, lease: Lease | None) -> None:
-        """Remember when the Lease was first seen as it is: only what its holder writes counts."""
+        """Record the Lease, and when its holder last changed it. Only fields that the holder writes count."""
         if lease is None:
             return
         known, self._seen = self._seen, lease
@@ -197,22 +197,22 @@ class Election:
             await self._claim(lease or self._blank, self._renewal_seconds)
 
     async def _claim(self, lease: Lease, seconds: float) -> None:
-        """Store that this replica holds the Lease, if it is still as it was read; it counts from before the request."""
+        """Write the Lease with this replica as holder, unless it changed. The time counts from before the request."""
         began, now = self._loop.time(), datetime.now(UTC)
         claim = replace(lease, holder=self._identity, seconds=self._timing.lease, renewed=now)
         if lease.holder != self._identity:
             claim = replace(claim, acquired=now, transitions=lease.transitions + bool(lease.resource_version))
-        # A task of its own, which goes on where the election is told to end.
+        # A task of its own, so that it continues if the election is cancelled.
         self._claiming = asyncio.create_task(write_lease(self._cluster, claim, seconds=seconds), name="claim")
         await asyncio.wait([self._claiming])
         self._held = self._seen = self._claiming.result()
         self._renewed_at = began
 
     async def _end_claim(self, *, seconds: float) -> None:
-        """End a claim that is under way, once it had so many seconds to be answered.
+        """Wait at most so many seconds for a claim under way, and then cancel it.
 
-        One that is stored after the look at who holds the Lease would leave it to a process that is gone. A renewal
-        can't be: it names a version, and the release makes another.
+        If the API server stored a claim after the release has read the Lease, the Lease would belong to a process that
+        doesn't exist any more. A renewal can't do that, because it names a version and the release writes a new one.
         """
         if self._claiming is not None:
             await asyncio.wait([self._claiming], timeout=seconds)
@@ -223,7 +223,7 @@ class Election:
         return await read_lease(self._cluster, self._blank.namespace, ELECTION_LEASE, seconds=seconds)
 
     async def _try_release(self) -> bool:
-        """Whether nothing is left to release."""
+        """Release the Lease, and return False if it changed meanwhile."""
         lease = await self._read(_RELEASE_SECONDS)
         if lease is None or lease.holder != self._identity:
             return True
@@ -235,11 +235,11 @@ class Election:
         return True
 
     def _take_note(self) -> None:
-        """This replica has just taken part in the election."""
+        """Record that this replica has just taken part in the election."""
         self._took_part_at, self._trouble = self._loop.time(), ""
 
     def _warn(self, trouble: str) -> None:
-        """Say once what is wrong, until it is something else."""
+        """Log a problem, unless it is the same as before."""
         if trouble != self._trouble:
             log.warning("%s", trouble)
         self._trouble = trouble

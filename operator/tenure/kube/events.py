@@ -1,4 +1,4 @@
-"""The call that creates Events."""
+"""The request that creates Events."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,11 @@ from tenure.errors import AlreadyExistsError
 from tenure.kube.cluster import Cluster
 
 _TIMEOUT_SECONDS = 2.0
-"""Events often have a store of their own; nothing that matters waits for it longer."""
+"""Events often have a store of their own, and reconciliations mustn't wait for it longer."""
 
 
 async def create_event(cluster: Cluster, body: Mapping[str, Any]) -> None:
-    """Record an Event; one of the same name is the same Event, recorded before."""
+    """Create an Event. If one of the same name exists, it is the same Event, so that is no error."""
     path = f"/apis/events.k8s.io/v1/namespaces/{body['metadata']['namespace']}/events"
     try:
         await cluster.request("POST", path, body=body, seconds=_TIMEOUT_SECONDS)

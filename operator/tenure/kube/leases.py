@@ -1,4 +1,4 @@
-"""Leases: who holds something, changed by compare-and-swap."""
+"""Reads and writes Leases, by compare-and-swap."""
 
 from tenure.domain.lease import LEASE_VERSION, Lease
 from tenure.errors import ObjectNotFoundError, StartRefusedError
@@ -6,7 +6,7 @@ from tenure.kube.cluster import TIMEOUT_SECONDS, Cluster
 
 
 async def read_lease(cluster: Cluster, namespace: str, name: str, *, seconds: float = TIMEOUT_SECONDS) -> Lease | None:
-    """Read a Lease consistently, within so many seconds; None where there is none."""
+    """Read a Lease consistently within so many seconds, or return None if there is none."""
     try:
         return Lease.from_body(await cluster.request("GET", _path(namespace, name), seconds=seconds))
     except ObjectNotFoundError:
@@ -16,13 +16,13 @@ async def read_lease(cluster: Cluster, namespace: str, name: str, *, seconds: fl
 async def write_lease(
     cluster: Cluster, lease: Lease, *, seconds: float = TIMEOUT_SECONDS, dry_run: bool = False
 ) -> Lease:
-    """Create a Lease, or replace it if it is still as it was read, within so many seconds; returns what is stored.
+    """Create a Lease, or replace it unless it changed since it was read, and return the stored Lease.
 
-    `dry_run`: nothing is stored.
+    `seconds` is the request's timeout. With `dry_run` the API server checks the request and stores nothing.
 
     Raises:
-        AlreadyExistsError: somebody else created it.
-        ConflictError: somebody else changed it.
+        AlreadyExistsError: another client created it.
+        ConflictError: another client changed it.
     """
     if lease.resource_version:
         method, path = "PUT", _path(lease.namespace, lease.name)
@@ -33,7 +33,7 @@ async def write_lease(
 
 
 async def try_leases(cluster: Cluster, namespace: str) -> None:
-    """Create a Lease as a dry-run: nothing is stored.
+    """Check by a dry-run that a Lease can be created in a namespace.
 
     Raises:
         StartRefusedError: the namespace doesn't exist.

@@ -1,4 +1,4 @@
-"""Names of the objects that Tenure keeps for itself: one each in a cluster."""
+"""Names of the objects that Tenure keeps for itself. A cluster has one of each."""
 
 ELECTION_LEASE = "tenure-controller"
 AUTHORITIES_SECRET = "tenure-webhook-ca"  # noqa: S105 - a name

@@ -1,4 +1,4 @@
-"""Checks before a program starts: the CRDs are there and recent enough, and the program has its rights."""
+"""Checks at the start that the CustomResourceDefinitions are recent enough and that a program has its rights."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -24,14 +24,14 @@ _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _APPLY = "kubectl apply --server-side -f crds/"
 
 _AT_ONCE = 4
-"""Questions at a time: each may open a connection, and a TLS handshake takes longer than some answers."""
+"""Number of requests at a time. Each may open a connection, and a TLS handshake takes longer than some answers."""
 
 Q = TypeVar("Q")
 A = TypeVar("A")
 
 
 async def check_verifier(cluster: Cluster) -> None:
-    """Refuse to start where the rights to verify tokens are missing.
+    """Check that the verifier has its rights.
 
     Raises:
         StartRefusedError: a right is missing.
@@ -40,7 +40,7 @@ async def check_verifier(cluster: Cluster) -> None:
 
 
 async def check_election(cluster: Cluster, system_namespace: str) -> None:
-    """Refuse to start where the rights to elect a replica are missing.
+    """Check that the controller has the rights for the election.
 
     Raises:
         StartRefusedError: a right is missing.
@@ -51,17 +51,17 @@ async def check_election(cluster: Cluster, system_namespace: str) -> None:
 async def check_admission(
     cluster: Cluster, namespaces: Sequence[str], system_namespace: str, *, own_authority: bool
 ) -> None:
-    """Refuse to start where the rights to judge requests are missing; no namespaces: all of them.
+    """Check that the webhook has its rights. No namespaces means all of them.
 
     Raises:
-        StartRefusedError: a right is missing, or Tenure's own namespace.
+        StartRefusedError: a right is missing.
     """
     met = {ALWAYS, OWN_AUTHORITY} if own_authority else {ALWAYS}
     await _check_rights(cluster, Component.WEBHOOK, met, namespaces, system_namespace)
 
 
 async def check_cluster(cluster: Cluster, namespaces: Sequence[str]) -> None:
-    """Refuse to start where the cluster lacks something; no namespaces: all of them.
+    """Check the CustomResourceDefinitions and the controller's rights. No namespaces means all of them.
 
     Raises:
         ServerAwayError: the API server doesn't answer.
@@ -72,7 +72,7 @@ async def check_cluster(cluster: Cluster, namespaces: Sequence[str]) -> None:
 
 
 async def check_definitions(cluster: Cluster) -> None:
-    """Refuse to start where the CustomResourceDefinitions don't fit this version.
+    """Check that the CustomResourceDefinitions fit this version of Tenure.
 
     Raises:
         ServerAwayError: the API server doesn't answer.
@@ -113,7 +113,7 @@ async def _check_definition(cluster: Cluster, plural: str, wanted: Mapping[str, 
 
 
 def _remedy(served: Mapping[str, Any]) -> str:
-    """The command that brings a definition up to date: Helm's, where a release holds it."""
+    """Return the command that updates a definition, which is `helm upgrade` if a Helm release installed it."""
     annotations = served["metadata"].get("annotations") or {}
     release = annotations.get("meta.helm.sh/release-name")
     if release is None:
@@ -163,7 +163,7 @@ def _missing(rights: Sequence[str]) -> StartRefusedError:
 
 
 def _describe(namespace: str, right: Right, verb: str) -> str:
-    """A right for people, e.g. `patch apikeys.tenure.dev/status in namespace acme`."""
+    """Describe a right for people, e.g. `patch apikeys.tenure.dev/status in namespace acme`."""
     where = f"in namespace {namespace}" if namespace else "in the whole cluster"
     group = f".{right.group}" if right.group else ""
     name = f" named {right.name}" if right.name else ""
@@ -171,7 +171,7 @@ def _describe(namespace: str, right: Right, verb: str) -> str:
 
 
 async def _ask_all(ask: Callable[[Q], Awaitable[A]], questions: Sequence[Q]) -> list[A]:
-    """The answers in the order of the questions, of which a few are asked at a time.
+    """Ask the questions, a few at a time, and return the answers in their order.
 
     Raises:
         Exception: the first one in that order, not in time, so that the same fault always gives the same message.

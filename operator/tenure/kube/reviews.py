@@ -1,4 +1,4 @@
-"""Reviews: asking the API server who somebody is, and what they may do."""
+"""Asks the API server whose a bearer token is, and what a requester may do."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,10 +12,10 @@ _TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a
 
 
 async def is_permitted(cluster: Cluster, requester: Requester, permission: Permission) -> bool:
-    """Whether the API server's authorizers grant somebody a permission.
+    """Whether the API server's authorizers grant a requester a permission.
 
     Raises:
-        ApiError: they couldn't be asked.
+        ApiError: the API server couldn't be asked.
     """
     attributes = {
         "group": GROUP,
@@ -39,18 +39,18 @@ async def is_permitted(cluster: Cluster, requester: Requester, permission: Permi
 
 
 async def authenticate(cluster: Cluster, bearer: str, audiences: Sequence[str] = ()) -> Requester | None:
-    """Whoever a bearer token belongs to; None: the API server doesn't accept it for any of the audiences.
+    """Return the user of a bearer token, or None if the API server accepts it for none of the audiences.
 
-    Without audiences it has to be a token for the API server itself.
+    Without audiences, the token must be for the API server itself.
 
     Raises:
-        ApiError: it couldn't be asked.
+        ApiError: the API server couldn't be asked.
     """
     body: dict[str, Any] = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": bearer}}
     if audiences:
         body["spec"]["audiences"] = [*audiences]
     status = (await cluster.request("POST", _TOKEN_REVIEWS, body=body)).get("status") or {}
-    # An authenticator that knows nothing of audiences accepts a token for all of them, and names none.
+    # An authenticator that doesn't support audiences accepts a token for all of them, and names none.
     if status.get("authenticated") is not True or (audiences and not {*audiences} & {*status.get("audiences", ())}):
         return None
     return Requester.model_validate(status["user"])

@@ -1,4 +1,4 @@
-"""The rights that Tenure's programs need: each is written here, and nowhere else.
+"""The rights that Tenure's programs need. Each is written only here.
 
 The start check, the chart's roles, `manifests/install.yaml` and `docs/reference/rights.md` follow from `GROUPS`.
 """
@@ -26,17 +26,17 @@ _COORDINATION = "coordination.k8s.io"
 
 @dataclass(frozen=True)
 class Right:
-    """Verbs on a resource."""
+    """A right: verbs on a resource, or on one object."""
 
     group: str
     resource: str
     verbs: tuple[str, ...]
     why: str = ""
-    """What the program does with it, for people: a sentence without its subject, in the reference."""
+    """What the program does with it, for the reference: a sentence without a subject, e.g. `Fills its index.`"""
 
     subresource: str = ""
     name: str = ""
-    """The one object that they are needed on; empty: on all."""
+    """The name of the only object that they are needed on. Empty means all objects."""
 
     def to_rule(self) -> dict[str, Any]:
         """The right as a rule of a Role or ClusterRole."""
@@ -65,9 +65,9 @@ class When:
     """What decides whether a right is needed.
 
     Attributes:
-        option: The option of the program, for people; empty: the right is always needed.
-        value: The chart's value that sets this option; empty: the chart always sets it.
-        among: The settings of this value with which the right is needed.
+        option: The option of the program, for people. Empty if the right is always needed.
+        value: The chart's value that sets this option. Empty if the chart always sets it.
+        among: The settings of this value for which the right is needed.
     """
 
     option: str = ""
@@ -93,7 +93,7 @@ class Group:
     rights: tuple[Right, ...]
     when: When = ALWAYS
     asked: bool = True
-    """Whether the program asks the API server at its start if it has them, and refuses to start without them."""
+    """Whether the program checks at its start that it has them, and refuses to start without them."""
 
 
 DEFINITIONS: tuple[Right, ...] = tuple(
@@ -123,7 +123,7 @@ _CONTROLLER: tuple[Group, ...] = (
                 f"Fills its cache, and deletes revoked keys. With `{REVOKE}`, the webhook lets it delete any key.",
             ),
             Right(GROUP, "apikeys", ("patch",), "Writes the stamp, the token's hash and conditions.", "status"),
-            # Never list or watch: whoever can list Secrets holds a master key.
+            # Never list or watch: a program that can list Secrets holds a master key.
             Right("", "secrets", ("get", "create", "delete"), "Delivers tokens, and deletes revoked ones."),
             Right("events.k8s.io", "events", ("create",), "Records for people what it did and what they have to do."),
         ),
@@ -137,7 +137,7 @@ _CONTROLLER: tuple[Group, ...] = (
         ),
         when=ELECTION,
     ),
-    # Without these, the controller starts, and says what is missing in the condition RolesBound.
+    # Without these the controller starts, and the condition RolesBound says what is missing.
     Group(
         Component.CONTROLLER,
         Place.SERVED,
@@ -267,7 +267,7 @@ _VERIFIER: tuple[Group, ...] = (
 )
 
 GROUPS: tuple[Group, ...] = (
-    # Not asked for, because the start reads them at once.
+    # Not checked, because the start reads the definitions anyway.
     *(Group(program, Place.CLUSTER, DEFINITIONS, asked=False) for program in Component),
     *_CONTROLLER,
     *_WEBHOOK,
@@ -282,7 +282,7 @@ def groups_of(program: Component) -> Iterator[Group]:
 
 
 async def is_allowed(cluster: Cluster, namespace: str, right: Right, verb: str) -> bool:
-    """Whether this very process may do something; empty namespace: everywhere."""
+    """Whether this process has a right in a namespace. An empty namespace means the whole cluster."""
     attributes = {
         "namespace": namespace,
         "group": right.group,

@@ -1,4 +1,4 @@
-"""The calls on Secrets, each on one Secret of a known name: Secrets are never listed or watched."""
+"""Requests for Secrets, each for one Secret of a known name. Tenure never lists or watches Secrets."""
 
 import base64
 from collections.abc import Iterable, Mapping
@@ -13,8 +13,8 @@ async def create_secret(cluster: Cluster, body: Mapping[str, Any]) -> SecretFact
     """Create a Secret.
 
     Raises:
-        AlreadyExistsError: there is a Secret of that name.
-        NamespaceTerminatingError: the namespace is going away.
+        AlreadyExistsError: a Secret of that name exists.
+        NamespaceTerminatingError: the namespace is being deleted.
         RejectedError: the API server finds it invalid.
     """
     path = f"/api/v1/namespaces/{body['metadata']['namespace']}/secrets"
@@ -25,7 +25,7 @@ async def create_secret(cluster: Cluster, body: Mapping[str, Any]) -> SecretFact
 
 
 async def get_secret(cluster: Cluster, namespace: str, name: str) -> SecretFacts | None:
-    """Read a Secret consistently; None where there is none."""
+    """Read a Secret consistently, or return None if there is none."""
     try:
         return SecretFacts.from_body(await cluster.request("GET", secret_path(namespace, name)))
     except ObjectNotFoundError:
@@ -33,7 +33,7 @@ async def get_secret(cluster: Cluster, namespace: str, name: str) -> SecretFacts
 
 
 async def delete_secret(cluster: Cluster, namespace: str, name: str, uid: str) -> None:
-    """Delete a Secret, if it has this uid; one that is gone already is fine.
+    """Delete a Secret with this uid. It is no error if it doesn't exist any more.
 
     Raises:
         ConflictError: another Secret has the name now.
@@ -47,7 +47,7 @@ def secret_path(namespace: str, name: str) -> str:
 
 
 def _without_values(error: ApiError, values: Iterable[str]) -> ApiError:
-    """The error without the Secret's values, which an answer may quote."""
+    """Remove the Secret's values from an error, because the API server's answer may quote them."""
     text = str(error)
     for value in values:
         text = text.replace(value, "••••").replace(base64.b64decode(value).decode(), "••••")

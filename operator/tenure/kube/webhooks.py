@@ -1,4 +1,4 @@
-"""The ValidatingWebhookConfiguration: where the API server sends reviews, and whom it trusts there."""
+"""Reads the ValidatingWebhookConfiguration, and writes the authorities in it that the API server trusts."""
 
 import base64
 from collections.abc import Mapping
@@ -15,21 +15,21 @@ PATH = f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{
 
 @dataclass(frozen=True)
 class Registration:
-    """What of the configuration matters to whoever serves it."""
+    """The parts of the configuration that the webhook needs."""
 
     resource_version: str
     bundles: Mapping[str, bytes]
-    """The authorities that the API server trusts, as PEM, by webhook."""
+    """The authorities that the API server trusts, as PEM, by the webhook's name."""
 
     hosts: tuple[str, ...]
-    """The names by which the API server reaches the listener."""
+    """The host names by which the API server reaches the listener."""
 
     paths: tuple[str, ...]
-    """The paths that it sends reviews to."""
+    """The paths that the API server sends reviews to."""
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
-        """Read a configuration as the API server sent it."""
+        """Parse a configuration as the API server sent it."""
         clients = {webhook["name"]: webhook["clientConfig"] for webhook in body.get("webhooks") or ()}
         return cls(
             resource_version=body["metadata"]["resourceVersion"],
@@ -40,7 +40,7 @@ class Registration:
 
 
 async def read_registration(cluster: Cluster) -> Registration | None:
-    """Read the configuration; None: it isn't installed."""
+    """Read the configuration, or return None if it isn't installed."""
     try:
         return Registration.from_body(await cluster.request("GET", PATH))
     except ObjectNotFoundError:
@@ -48,10 +48,11 @@ async def read_registration(cluster: Cluster) -> Registration | None:
 
 
 async def trust(cluster: Cluster, registration: Registration, bundle: bytes) -> None:
-    """Have the API server trust these authorities, by server-side apply of the one field that we own.
+    """Make the API server trust these authorities, by server-side apply of `caBundle`, the only field of Tenure.
 
     Raises:
-        ConflictError: the configuration isn't as it was read; an apply without its version could create it anew.
+        ConflictError: the configuration changed since it was read. Without its resourceVersion, an apply could recreate
+            a configuration that was deleted.
     """
     encoded = base64.b64encode(bundle).decode()
     body = {

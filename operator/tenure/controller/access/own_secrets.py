@@ -64,7 +64,7 @@ class OwnKeys:
                 await self._give(ref, member, keys)
 
     async def cede(self, key: ApiKey) -> None:
-        """Revoke the access of all members but the key's own to the key's Secret.
+        """Revoke the access of other members to a key's Secret.
 
         Raises:
             ObstructedError: another user keeps the access until a person acts.
