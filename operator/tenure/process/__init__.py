@@ -1,1 +1,1 @@
-"""What all programs need to start, run and stop: signals, the wait for the API server, and Kopf's runtime."""
+"""Starts, runs and stops a program: signals, the wait for the API server, and Kopf's runtime."""

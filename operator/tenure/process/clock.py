@@ -1,8 +1,8 @@
-"""This machine's clock, which every program takes as a parameter so that tests can set it."""
+"""The clock of this machine. Programs take it as a parameter, so that tests can set the time."""
 
 from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """The present moment."""
+    """Return the present time in UTC."""
     return datetime.now(UTC)

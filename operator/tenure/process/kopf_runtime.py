@@ -1,4 +1,4 @@
-"""Kopf in a process of ours: started, stopped and ended on our terms."""
+"""Runs Kopf in a process of Tenure, which keeps its own signal handlers and stops without Kopf's delays."""
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
@@ -23,10 +23,12 @@ async def run_kopf(
     *,
     begin_stopping: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run Kopf until `stop`; no new work begins from then on, while Kopf ends its watches.
+    """Run Kopf until `stop` is set.
+
+    `begin_stopping` is called at the same time, so that no new work starts while Kopf stops its watches.
 
     Raises:
-        WatchEndedError: the API server answered a watch in a way that Kopf doesn't go on from.
+        WatchEndedError: the API server answered a watch in a way after which Kopf doesn't continue it.
     """
 
     def stop_at_once() -> None:
@@ -34,7 +36,7 @@ async def run_kopf(
         stop.set()
 
     async def end_waiting(**_: Any) -> None:
-        # Kopf may end by itself, and would wait five seconds for its own look-out for `stop`.
+        # Kopf may stop by itself, and would then wait five seconds for its own task that waits for `stop`.
         stop_at_once()
 
     kopf.on.cleanup(registry=registry)(end_waiting)
@@ -49,7 +51,7 @@ async def run_kopf(
         namespaces=namespaces,
         stop_flag=stop,
     )
-    take_signals(stop_at_once)  # Back from Kopf, which has just installed handlers of its own.
+    take_signals(stop_at_once)  # Again, because Kopf has just installed its own handlers.
     await _until_ended(tasks, ours)
 
 
@@ -57,7 +59,7 @@ async def _until_ended(tasks: Collection[asyncio.Task[Any]], ours: Collection[as
     ending = asyncio.create_task(kopf.run_tasks(tasks, ignored=ours), name="Kopf")
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     errors = [error for task in done if not task.cancelled() and (error := task.exception()) is not None]
-    # Kopf's watches may wait for ever for credentials that nobody brings any more; they hold nothing of ours.
+    # Kopf's watches may wait forever for credentials that never come. They hold no resource of Tenure.
     await asyncio.wait([ending], timeout=_KOPF_ENDS_SECONDS)
     if errors:
         raise WatchEndedError(f"Stopping, because a watch ended permanently: {errors[0]!r}") from errors[0]
@@ -76,13 +78,13 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
-    # Kopf would remove its finalizer from an object, and whoever may edit the object can put it there. The API server
+    # Kopf would remove its finalizer from an object, and everyone who may edit the object can add it. The API server
     # stores no finalizer with two slashes.
     settings.persistence.finalizer = "tenure.dev/no/finalizer"
     settings.posting.enabled = False
-    settings.queueing.idle_timeout = 0.1  # A worker is a task and a queue: with 10,000 objects at once, 100 MB.
+    settings.queueing.idle_timeout = 0.1  # A worker is a task and a queue. 10,000 of them at once take 100 MB.
     settings.queueing.exit_timeout = 0.5
-    # Kopf would list and watch all CustomResourceDefinitions and namespaces to find what comes and goes; ours are
-    # there when we start, and their watches go on when they are deleted and created again.
+    # Kopf would list and watch all CustomResourceDefinitions and namespaces, to find new and deleted ones. Tenure's
+    # definitions exist at the start, and their watches continue if they are deleted and created again.
     settings.scanning.disabled = True
     return settings

@@ -1,8 +1,8 @@
-"""No Kopf state anywhere.
+"""Storages for Kopf that store and read no state.
 
-Kopf's change detection keeps the last handled spec and its progress in annotations, which whoever may edit the object
-can forge: a role change with a forged annotation would run no handler, and a malformed one would stop even the event
-handlers of that object. Tenure compares stamps instead, so nothing is stored, and nothing stored is read.
+Kopf's change detection keeps the last handled spec and its progress in annotations, and everyone who may edit the
+object can forge these. A role change with a forged annotation would run no handler, and a malformed annotation would
+stop even the event handlers of that object. Tenure compares stamps instead.
 """
 
 from typing import Any
@@ -11,14 +11,14 @@ import kopf
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
-    """Keeps no last handled state."""
+    """Stores no last handled state."""
 
     def build(self, **_: Any) -> Any:
-        """Nothing of the object is compared, so nothing of it is copied."""
+        """Return an empty state, because Kopf compares no objects for Tenure."""
         return {}
 
     def fetch(self, **_: Any) -> Any:
-        """There never is a last handled state."""
+        """Return None, because no last handled state is stored."""
         return None
 
     def store(self, **_: Any) -> None:
@@ -26,21 +26,21 @@ class NoDiffBase(kopf.DiffBaseStorage):
 
 
 class NoProgress(kopf.ProgressStorage):
-    """Keeps no handlers' progress."""
+    """Stores no progress of handlers."""
 
     def fetch(self, **_: Any) -> Any:
-        """There never is any progress."""
+        """Return None, because no progress is stored."""
         return None
 
     def store(self, **_: Any) -> None:
         """Store nothing."""
 
     def purge(self, **_: Any) -> None:
-        """There is nothing to remove."""
+        """Remove nothing."""
 
     def touch(self, **_: Any) -> None:
         """Touch nothing."""
 
     def clear(self, *, essence: Any) -> Any:
-        """There is nothing of ours in an object."""
+        """Return the object's state as it is, because it contains no progress."""
         return essence

@@ -1,4 +1,4 @@
-"""A process until the signal: what it does before SIGTERM or SIGINT, and how it ends."""
+"""Runs a process until SIGTERM or SIGINT, and exits."""
 
 import asyncio
 import atexit
@@ -23,7 +23,7 @@ def take_signals(handle: Callable[[], None]) -> None:
 
 
 async def result_before(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """The result of some work; None: `stop` came first, and the work was ended."""
+    """Return the result of some work, or cancel it and return None if `stop` is set first."""
     task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
     await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
@@ -34,7 +34,7 @@ async def result_before(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T 
 
 
 async def done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Do some work, unless `stop` comes first."""
+    """Do some work, and return whether it finished before `stop` was set."""
 
     async def done() -> bool:
         await work
@@ -44,10 +44,10 @@ async def done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> b
 
 
 def run_to_end(main: Callable[[], Awaitable[None]]) -> None:
-    """Run in an event loop of its own, and end the process at once.
+    """Run `main` in an event loop of its own, and then exit the process at once.
 
-    Kopf may have left tasks that nothing can cancel, and Python takes longer to take its modules down than the rest of
-    the stop.
+    Kopf may have left tasks that can't be cancelled, and Python takes longer to unload its modules than the rest of the
+    stop takes.
     """
     asyncio.run(_run_to_end(main))
 

@@ -1,4 +1,4 @@
-"""The part of a start that needs the API server: tried again while it is away, where somebody can see that."""
+"""Retries the part of a start that needs the API server, while the API server doesn't answer."""
 
 import asyncio
 import logging
@@ -19,13 +19,14 @@ T = TypeVar("T")
 async def prepared_before(
     stop: asyncio.Event, health: Health, prepare: Callable[[], Coroutine[Any, Any, T]], *, patient: bool
 ) -> T | None:
-    """What `prepare` returns; None: `stop` came first.
+    """Return the result of `prepare`, or None if `stop` is set first.
 
-    While the API server is away it is tried every 5 seconds if it is `patient`, and `/readyz` says why. An API server
-    that has just come back refuses everybody for a moment, so then a refusal counts the second time.
+    If `patient`, it retries every 5 seconds while the API server doesn't answer, and `/readyz` says why. An API server
+    that has just come back rejects all requests for a moment. So after an outage, only the second rejection in a row is
+    raised.
 
     Raises:
-        StartRefusedError: the cluster lacks something; unless it is patient, also where the API server is away.
+        StartRefusedError: the cluster lacks something. Unless `patient`, also if the API server doesn't answer.
     """
     away = False
     while True:
