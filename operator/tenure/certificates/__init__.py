@@ -1,1 +1,1 @@
-"""Certificates for the webhook server: an authority that all replicas share, or files that are renewed in place."""
+"""Serving certificates: from an authority that all replicas of the webhook share, or from files that are reloaded."""

@@ -1,4 +1,4 @@
-"""A certificate authority of our own, and the serving certificates that it signs."""
+"""Tenure's own certificate authority, and the serving certificates that it signs."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 SKEW = timedelta(minutes=5)
-"""Certificates hold from a little before they are made, for clocks that are behind."""
+"""How long before its creation a certificate is valid already, for machines whose clocks are behind."""
 
 AUTHORITY_LIVES = 4
-"""An authority's life, in lives of the certificates that it signs."""
+"""Lifetime of an authority, in lifetimes of the certificates that it signs."""
 
 _RENEWED_AFTER = 2 / 3
 
@@ -29,24 +29,24 @@ class KeyPair:
 
     @property
     def made(self) -> datetime:
-        """When it was made."""
+        """When the certificate was created."""
         return self._parsed.not_valid_before_utc + SKEW
 
     @property
     def ends(self) -> datetime:
-        """When it stops being valid."""
+        """When the certificate expires."""
         return self._parsed.not_valid_after_utc
 
     @property
     def renewal(self) -> datetime:
-        """When it should be replaced: after two thirds of its life."""
+        """When the certificate should be replaced, after two thirds of its lifetime."""
         return self.made + (self.ends - self.made) * _RENEWED_AFTER
 
     def check(self) -> None:
-        """See that both are what they should be.
+        """Check that the certificate and the key can be read and belong together.
 
         Raises:
-            ValueError: one can't be read, or they don't belong together; the text says which.
+            ValueError: one can't be read, or they don't belong together. The text says which.
         """
         try:
             public = self._parsed.public_key()
@@ -72,7 +72,7 @@ class Authority(KeyPair):
 
     @classmethod
     def create(cls, now: datetime, leaf_life: timedelta) -> Self:
-        """Make a new one for certificates that live so long."""
+        """Create an authority for certificates with this lifetime."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tenure-webhook-ca")])
         certificate = (
@@ -85,7 +85,7 @@ class Authority(KeyPair):
         return cls(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
 
     def sign(self, hosts: Sequence[str], now: datetime, life: timedelta) -> KeyPair:
-        """Make a serving certificate for these host names and addresses."""
+        """Issue a serving certificate for these host names and addresses, with this lifetime."""
         issuer = x509.load_pem_x509_certificate(self.certificate)
         signer = serialization.load_pem_private_key(self.key, password=None)
         if not isinstance(signer, ec.EllipticCurvePrivateKey):

@@ -1,4 +1,4 @@
-"""Keeps the listener's certificate valid: loaded in place, so that no connection is refused meanwhile."""
+"""Keeps a listener's certificate valid. It replaces the certificate without rejecting any connection."""
 
 import asyncio
 import logging
@@ -19,36 +19,37 @@ _FILES_PAUSE_SECONDS = 10.0
 
 
 class Keeper(Protocol):
-    """Has a serving certificate in a TLS context, and keeps it valid."""
+    """Keeps the serving certificate of a TLS context valid."""
 
     context: ssl.SSLContext
 
     async def look(self) -> bool:
-        """Do what is due; whether the certificate was replaced."""
+        """Renew or reload what is due, and return whether the certificate was replaced."""
 
     @property
     def pause(self) -> float:
-        """Seconds until it should look again."""
+        """Seconds until `look` should be called again."""
 
     @property
     def served(self) -> KeyPair | None:
-        """The certificate that is served; None: there is none yet."""
+        """The certificate that is served, or None if there is none yet."""
 
 
 def server_context() -> ssl.SSLContext:
-    """A TLS context for a listener, still without a certificate."""
+    """Create a TLS context for a listener, without a certificate yet."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
 def load_pair(context: ssl.SSLContext, pair: KeyPair) -> None:
-    """Have new connections get a certificate; the key never touches a disk.
+    """Serve a certificate to new connections. The key is never written to a disk.
 
-    Not loaded into the context itself, which would keep an old certificate beside a new one of another kind of key.
+    The pair isn't loaded into the context itself, because that would keep an old certificate beside a new one with
+    another type of key.
 
     Raises:
-        ssl.SSLError: they can't be used; what was served before still is.
+        ssl.SSLError: the pair can't be used. The certificate before it is still served.
     """
     served = server_context()
     descriptor = os.memfd_create("tenure-certificate")
@@ -66,7 +67,7 @@ def load_pair(context: ssl.SSLContext, pair: KeyPair) -> None:
 
 @dataclass
 class GivenFiles:
-    """Serves a certificate from files that somebody else renews, such as cert-manager."""
+    """Serves a certificate from files that another program renews, such as cert-manager."""
 
     certificate: Path
     key: Path
@@ -77,16 +78,20 @@ class GivenFiles:
 
     @property
     def pause(self) -> float:
-        """Seconds until it should look again."""
+        """Seconds until `look` should be called again."""
         return _FILES_PAUSE_SECONDS
 
     @property
     def served(self) -> KeyPair | None:
-        """The certificate that is served; None: there is none yet."""
+        """The certificate that is served, or None if there is none yet."""
         return self._loaded
 
     async def look(self) -> bool:
-        """Load the files, if they changed."""
+        """Load the files if they changed, and return whether they did.
+
+        Raises:
+            StartRefusedError: the files can't be used, or the certificate has expired.
+        """
         try:
             pair = KeyPair(self.certificate.read_bytes(), self.key.read_bytes())
             if pair == self._loaded:
@@ -106,7 +111,7 @@ class GivenFiles:
 
 
 async def keep(keeper: Keeper, replaced: Callable[[], None]) -> None:
-    """Look again and again; `replaced` is called after each new certificate."""
+    """Call `look` forever, and `replaced` after each new certificate. Errors are logged."""
     while True:
         await asyncio.sleep(keeper.pause)
         try:

@@ -1,4 +1,4 @@
-"""A certificate authority of the webhook's own, whose Secret all replicas share."""
+"""The webhook's own certificate authority, in a Secret that all replicas share."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ _LONGEST_PAUSE = timedelta(minutes=1)
 
 @dataclass
 class OwnAuthority:
-    """Signs with an authority from a Secret that all replicas share, and has the API server trust it."""
+    """Issues certificates by an authority in a Secret that all replicas share, and makes the API server trust it."""
 
     cluster: Cluster
     namespace: str
@@ -37,21 +37,24 @@ class OwnAuthority:
 
     @property
     def pause(self) -> float:
-        """Seconds until it should look again."""
+        """Seconds until `look` should be called again."""
         return min(self.life / _LOOKS_PER_LIFE, _LONGEST_PAUSE).total_seconds()
 
     @property
     def served(self) -> KeyPair | None:
-        """The certificate that is served; None: there is none yet."""
+        """The certificate that is served, or None if there is none yet."""
         return self._pair
 
     @property
     def _settling(self) -> timedelta:
-        """How long it takes at most until every API server trusts a new authority: each replica sees to it."""
+        """Maximum time until every API server trusts a new authority. Each replica sees to that at its next `look`."""
         return 2 * timedelta(seconds=self.pause)
 
     async def look(self) -> bool:
-        """Renew what is due: the authority in the Secret, the API server's trust in it, the certificate."""
+        """Renew what is due: the authority in the Secret, the API server's trust in it, the certificate.
+
+        Returns whether the certificate was replaced.
+        """
         authorities = await self._trusted_authorities()
         signer = self._signer(authorities)
         now = self.now()
@@ -63,10 +66,10 @@ class OwnAuthority:
         return True
 
     async def _trusted_authorities(self) -> list[Authority]:
-        """The authorities in the Secret, which the API server is told to trust."""
+        """Return the authorities in the Secret, after making the API server trust them."""
         for _ in range(_ATTEMPTS):
-            # Read before the Secret and changed only if it is still so: else a replica that was held up in between
-            # would take back the trust in an authority that it doesn't know yet.
+            # The configuration is read before the Secret, and written only if it hasn't changed since. Otherwise a
+            # replica that was held up in between would remove the trust in an authority that it doesn't know yet.
             registration = await read_registration(self.cluster)
             authorities = await self._authorities()
             bundle = b"".join(authority.certificate for authority in authorities)
@@ -84,15 +87,16 @@ class OwnAuthority:
         raise ConflictError("ValidatingWebhookConfiguration tenure keeps changing")
 
     async def _authorities(self) -> list[Authority]:
-        """The authorities in the Secret, newest first; one that is due is joined by its successor."""
+        """Return the authorities in the Secret, newest first, after adding a successor if the newest is due."""
         for _ in range(_ATTEMPTS):
             stored = await read_authorities(self.cluster, self.namespace)
             known = _unpack(stored)
             if known and self.now() < known[0].renewal:
                 return known
             if not known and self._signed_by is not None:
-                known = [self._signed_by]  # The Secret was deleted or damaged, and what it signed is still served.
-            # One that ends before its successor is trusted everywhere helps nobody.
+                # The Secret was deleted or damaged, but a certificate of its authority is still served.
+                known = [self._signed_by]
+            # An authority that expires before its successor is trusted everywhere is useless.
             usable = [authority for authority in known[:1] if authority.ends > self.now() + self._settling]
             renewed = [Authority.create(self.now(), self.life), *usable]
             if await write_authorities(self.cluster, self.namespace, _pack(renewed, stored)):
@@ -101,13 +105,13 @@ class OwnAuthority:
         raise ConflictError("the Secret of the webhook's authority keeps changing")
 
     def _signer(self, authorities: Sequence[Authority]) -> Authority:
-        """The newest authority that every API server has had the time to trust."""
+        """The newest authority that every API server has had time to trust, or else the oldest one."""
         settled = self.now() - self._settling
         return next((authority for authority in authorities if authority.made <= settled), authorities[-1])
 
 
 def _unpack(stored: StoredAuthorities) -> list[Authority]:
-    """The authorities that can be used; others are replaced, as if they had never been."""
+    """The usable authorities of the Secret. Others are logged and treated as if they weren't there."""
     found = []
     for name in ("ca", "previous"):
         certificate, key = stored.files.get(f"{name}.crt"), stored.files.get(f"{name}.key")
