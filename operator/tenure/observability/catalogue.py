@@ -1,4 +1,4 @@
-"""Every metric of Tenure, as data: the processes measure it, and the reference is written from it."""
+"""All metrics of Tenure as data. The processes measure them, and the reference page is generated from them."""
 
 from collections.abc import Sequence
 
@@ -13,16 +13,16 @@ UNRECONCILED = "Unreconciled"
 """The reason of a key that has no Ready condition yet."""
 
 NO_ANSWER = "0"
-"""The status of a request that was never answered."""
+"""The HTTP status of a request that got no answer."""
 
 OTHER = "other"
-"""What more values than a label may have are counted under."""
+"""The value under which the rest is counted, once a label has its maximum number of values."""
 
 MOST_KEY_IDS = 100
-"""How many dead keys are told apart by `tenure_dead_key_hits_total`."""
+"""Maximum number of dead keys that `tenure_dead_key_hits_total` counts one by one."""
 
 MOST_NAMED_KEYS = 20
-"""How many keys of an Organization `tenure_key_expiry_timestamp_seconds` names."""
+"""Maximum number of keys of an Organization that `tenure_key_expiry_timestamp_seconds` names."""
 
 _CONTROLLER, _WEBHOOK, _VERIFIER = (Component.CONTROLLER,), (Component.WEBHOOK,), (Component.VERIFIER,)
 _ALL = tuple(Component)
@@ -34,13 +34,13 @@ _ANSWER_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 _KIND = Label("kind", tuple(resource.kind for resource in KINDS))
 _QUEUE = Label("queue", tuple(Queue))
 _OPEN_ORGANIZATION = (
-    # Not `namespace`: whoever scrapes has a label of that name, for the pod's own.
+    # Not `namespace`, because Prometheus adds a label of that name for the pod's own namespace.
     Label("organization_namespace", bound="its namespace"),
     Label("organization", bound="its name"),
 )
 _ROLES = tuple(role.value for role in Role)
 KEY_REASONS: Sequence[str] = (*(state.reason.value for state in STATES if state.kind == ApiKey.kind), UNRECONCILED)
-"""What ApiKeys are counted by."""
+"""The reasons by which ApiKeys are counted."""
 
 BUILD_INFO = Metric(
     "tenure_build_info",
@@ -264,12 +264,12 @@ VERIFIER_CERTIFICATE_RENEWAL = Metric(
 )
 
 METRICS: Sequence[Metric] = tuple(value for value in vars().copy().values() if isinstance(value, Metric))
-"""All of them, in the order of the reference."""
+"""All metrics, in the order of the reference page."""
 
 METRICS_OF_ALL: Sequence[Metric] = tuple(metric for metric in METRICS if set(metric.components) == set(Component))
-"""Those of every component."""
+"""The metrics that every component has."""
 
 
 def metrics_of(*components: Component) -> list[Metric]:
-    """The metrics of some components."""
+    """The metrics of any of these components."""
     return [metric for metric in METRICS if not set(metric.components).isdisjoint(components)]

@@ -1,4 +1,4 @@
-"""Whether a process lives and works, and what it measures, over HTTP, for whoever watches over it."""
+"""Serves over HTTP whether a process is alive and ready, and its metrics."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +12,7 @@ from tenure.observability.metrics import Component, Reading
 from tenure.observability.prometheus import CONTENT_TYPE, Measurements
 
 Question = Callable[[], str]
-"""Asks why something isn't so, for people; empty: it is."""
+"""Returns what is wrong, for people. Empty if nothing is."""
 
 
 def _fine() -> str:
@@ -21,38 +21,38 @@ def _fine() -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """A component as those see it who watch over it."""
+    """A component of a process, with its health checks."""
 
     component: Component
     why_not_ready: Question
     why_not_alive: Question = _fine
-    """Why a restart would help."""
+    """Returns why a restart would help, for people. Empty if it wouldn't."""
 
 
 @dataclass
 class Health:
-    """The answers for a process of one component or more."""
+    """The health of a process, which has one component or more."""
 
     measurements: Measurements
     parts: list[Part] = field(default_factory=list)
     starting: bool = True
-    """Whether parts may still be missing."""
+    """Whether the process is still starting, so that parts may be missing."""
     obstacle: str = ""
     """What the start waits for, for people."""
     leader: Callable[[], str] = _fine
-    """Who leads, for a second line; empty: nobody is elected."""
+    """Returns the leader, for the second line of an answer. Empty if there is no election."""
 
     def __post_init__(self) -> None:
         self.measurements.read_from(self._read)
 
     def why_not_ready(self) -> str:
-        """Why the process can't be relied on, for people; empty: it can."""
+        """The reason why the process isn't ready, for people. Empty if it is ready."""
         if self.starting:
             return f"starting: {self.obstacle}" if self.obstacle else "starting"
         return "; ".join(filter(None, (part.why_not_ready() for part in self.parts)))
 
     def why_not_alive(self) -> str:
-        """Why the process should be started again, for people; empty: it should not."""
+        """The reason why the process should be restarted, for people. Empty if there is none."""
         return "; ".join(filter(None, (part.why_not_alive() for part in self.parts)))
 
     async def _read(self) -> list[Reading]:
@@ -63,12 +63,12 @@ class Health:
 
 @contextlib.asynccontextmanager
 async def serving(port: int, health: Health) -> AsyncIterator[None]:
-    """Serve `/livez`, `/readyz` and `/metrics` on a port while the block runs; port 0: nothing is served.
+    """Serve `/livez`, `/readyz` and `/metrics` on a port while the block runs. Port 0 serves nothing.
 
     `/healthz` is an older name of `/livez`.
 
     Raises:
-        StartRefusedError: the port can't be listened on.
+        StartRefusedError: the process can't listen on the port.
     """
     if not port:
         yield

@@ -1,4 +1,4 @@
-"""What log lines are about: fields that every line carries which is written while a block runs, whoever writes it."""
+"""Adds fields, such as the reconciled object, to all log lines of any logger while a block runs."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ _FIELDS: ContextVar[Mapping[str, object]] = ContextVar("log fields", default=_NO
 
 @contextlib.contextmanager
 def log_fields(**fields: object) -> Iterator[None]:
-    """Have log lines carry fields while the block runs, beside those of the blocks around it."""
+    """Add fields to log lines while the block runs, besides those of the blocks around it."""
     token = _FIELDS.set({**_FIELDS.get(), **fields})
     try:
         yield
@@ -19,10 +19,10 @@ def log_fields(**fields: object) -> Iterator[None]:
 
 
 def current_fields() -> Mapping[str, object]:
-    """The fields of a line that is written now."""
+    """The fields of a log line that is written now."""
     return _FIELDS.get()
 
 
 def object_fields(kind: str, namespace: str, name: str | None) -> Mapping[str, str | None]:
-    """An object as log lines name it."""
+    """The fields by which log lines name an object."""
     return {"kind": kind, "namespace": namespace, "name": name}

@@ -1,4 +1,4 @@
-"""Log lines for people or for programs; no token ever reaches them, since a token doesn't print itself."""
+"""Writes log lines for people or for programs. They contain no token, because a `Token` prints itself redacted."""
 
 import logging
 import sys
@@ -15,7 +15,7 @@ _NOISY = ("kopf", "aiohttp", "asyncio")
 
 
 def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
-    """Send the log to standard error."""
+    """Send log lines from this level on to standard error, as text or as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_add_fields)
     if log_format is LogFormat.JSON:
@@ -36,7 +36,10 @@ def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
 
 
 def _add_fields(record: logging.LogRecord) -> bool:
-    """Say what a line is about; what libraries attach to theirs, such as Kopf its settings, is no JSON."""
+    """Add the current fields to a line, and remove those that a library attached.
+
+    For example, Kopf attaches its settings, which aren't JSON.
+    """
     if record.name.partition(".")[0] != _OURS:
         for name in record.__dict__.keys() - _STANDARD:
             del record.__dict__[name]

@@ -1,4 +1,4 @@
-"""What a metric is, and who takes measurements. Nothing here knows how metrics are kept or served."""
+"""Types for metrics and measurements. This module doesn't know how metrics are stored or served."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class MetricType(StrEnum):
-    """How a metric behaves, in Prometheus' words."""
+    """The type of a metric, as Prometheus names it."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -16,7 +16,7 @@ class MetricType(StrEnum):
 
 
 class Component(StrEnum):
-    """A process of Tenure; `tenure run` with webhooks is two of them."""
+    """A component of Tenure. The process of `tenure run` with webhooks has two of them."""
 
     CONTROLLER = "controller"
     WEBHOOK = "webhook"
@@ -24,18 +24,18 @@ class Component(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What became of a request that was judged."""
+    """The webhook's result for a request."""
 
     ALLOWED = "allowed"
     REFUSED = "refused"
     BUSY = "busy"
-    """To be tried again at once: another change of the organization's owners is being stored."""
+    """Rejected, because another change of the organization's Owners is being stored. Try again at once."""
     FAILED = "failed"
-    """Refused because it couldn't be judged."""
+    """Rejected, because the webhook couldn't check it."""
 
 
 class Queue(StrEnum):
-    """What waits to be reconciled."""
+    """A work queue of the controller, by what it contains."""
 
     OBJECTS = "objects"
     BINDINGS = "bindings"
@@ -43,18 +43,18 @@ class Queue(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a reconciliation went."""
+    """The outcome of a reconciliation."""
 
     DONE = "done"
     CONFLICT = "conflict"
-    """The object changed meanwhile, and is read again; at the fifth attempt in a row that counts as failed."""
+    """The object changed meanwhile and is read again. The fifth conflict in a row counts as failed."""
     WAITS = "waits"
-    """Something of the user's is in the way."""
+    """A user has to act first, or the namespace is being deleted."""
     FAILED = "failed"
 
 
 class End(StrEnum):
-    """Why a token ended."""
+    """Why a token no longer works."""
 
     ROLE_CHANGED = "RoleChanged"
     ROLE_MISMATCH = "RoleMismatch"
@@ -64,23 +64,23 @@ class End(StrEnum):
     DELETED = "Deleted"
     """Somebody deleted the ApiKey."""
     REPLACED = "Replaced"
-    """The revision was raised, or the Secret was deleted or edited: another token took its place."""
+    """Another token replaced it, because the revision was raised, or the Secret was deleted or edited."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """A label, with all of its values, or with what bounds their number."""
+    """A label of a metric, with all of its values or with the bound of their number."""
 
     name: str
     values: Sequence[str] = ()
-    """All there can be; empty: they come from the cluster."""
+    """All possible values. Empty if they come from the cluster."""
     bound: str = ""
-    """Where they come from, and how many there can be."""
+    """Where the values come from, and how many there can be, for people."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric; the name ends in the unit, and counters in `_total` after it."""
+    """A metric. Its name ends with the unit, and that of a counter with `_total` after it."""
 
     name: str
     type: MetricType
@@ -100,9 +100,9 @@ class Metric:
         return tuple(label.name for label in self.labels)
 
     def known_series(self) -> Iterator[tuple[str, ...]]:
-        """The values of its labels in every series that there can be; none where some come from the cluster.
+        """Yield the label values of every possible series. There are none if a label's values come from the cluster.
 
-        They are there from the start: what appears with its first event has no increase.
+        These series exist from the start, because Prometheus sees no increase in one that appears with its first event.
         """
         if all(label.values for label in self.labels):
             for values in product(*(label.values for label in self.labels)):
@@ -111,7 +111,7 @@ class Metric:
 
 
 class Reading(NamedTuple):
-    """What a gauge shows."""
+    """The value of a gauge, with the values of its labels."""
 
     metric: Metric
     value: float
@@ -119,10 +119,10 @@ class Reading(NamedTuple):
 
 
 class Meter:
-    """Takes measurements; this one forgets them."""
+    """Takes measurements. This base class discards them."""
 
     def count(self, metric: Metric, *values: str) -> None:
         """Count an event, with the values of the metric's labels."""
 
     def observe(self, metric: Metric, seconds: float, *values: str) -> None:
-        """Note how long something took, with the values of the metric's labels."""
+        """Record a duration, with the values of the metric's labels."""

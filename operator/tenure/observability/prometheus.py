@@ -1,4 +1,4 @@
-"""The metrics of a process, kept and written with Prometheus' own library."""
+"""Stores the metrics of a process and writes them as text, with Prometheus' own library."""
 
 import platform
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -16,14 +16,14 @@ from tenure.observability.metrics import Component, Meter, Metric, MetricType, R
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Source = Callable[[], Awaitable[Iterable[Reading]]]
-"""Reads gauges, when somebody wants to see them."""
+"""Reads gauges, at each scrape."""
 
-# A second series for each counter and histogram, which nobody asks for.
+# They would be a second series for each counter and histogram, which Tenure doesn't use.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Measurements(Meter):
-    """Counts and times what happens, and reads gauges when it is asked for them."""
+    """Counts events, records durations, and reads gauges at each scrape."""
 
     def __init__(self, component: Component) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
@@ -40,7 +40,7 @@ class Measurements(Meter):
 
     @property
     def components(self) -> Sequence[Component]:
-        """Those whose metrics it takes."""
+        """The components whose metrics it measures."""
         return tuple(self._components)
 
     def include(self, component: Component) -> None:
@@ -52,7 +52,7 @@ class Measurements(Meter):
                 self._register(metric)
 
     def read_from(self, source: Source) -> None:
-        """Have gauges read from a source, each time that somebody wants to see them."""
+        """Read gauges from a source too, at each scrape."""
         self._sources.append(source)
 
     def count(self, metric: Metric, *values: str) -> None:
@@ -65,12 +65,12 @@ class Measurements(Meter):
         counter.inc()
 
     def observe(self, metric: Metric, seconds: float, *values: str) -> None:
-        """Note how long something took."""
+        """Record a duration."""
         histogram = self._histograms[metric.name]
         (histogram.labels(*values) if values else histogram).observe(seconds)
 
     async def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         readings = [_build_info(component) for component in self._components]
         for source in self._sources:
             readings += await source()
@@ -92,21 +92,21 @@ class Measurements(Meter):
 
 
 class _Gauges(Collector):
-    """The latest readings of gauges."""
+    """Gives Prometheus' library the latest readings of gauges."""
 
     def __init__(self) -> None:
         self.metrics: list[Metric] = []
         self._readings: Mapping[str, list[Reading]] = {}
 
     def show(self, readings: Iterable[Reading]) -> None:
-        """Show these from now on, and no others."""
+        """Replace all readings by these."""
         by_name: dict[str, list[Reading]] = {metric.name: [] for metric in self.metrics}
         for reading in readings:
             by_name[reading.metric.name].append(reading)
         self._readings = by_name
 
     def collect(self) -> Iterable[Family]:
-        """Give the readings, as Prometheus' library wants them."""
+        """Yield the readings as metric families of Prometheus' library."""
         for metric in self.metrics:
             family = GaugeMetricFamily(metric.name, metric.help, labels=metric.label_names)
             for reading in self._readings.get(metric.name, ()):
@@ -119,6 +119,6 @@ def _build_info(component: Component) -> Reading:
 
 
 def _begin(collector: Counter | Histogram, metric: Metric) -> None:
-    """Have all series that there can be begin at zero."""
+    """Create all possible series of a metric with the value zero."""
     for values in filter(None, metric.known_series()):
         collector.labels(*values)
