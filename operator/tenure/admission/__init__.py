@@ -1,1 +1,1 @@
-"""The program that validates requests: it gathers evidence from the API server, decides by pure rules, and acts."""
+"""The validating admission webhooks: they read the evidence from the API server, decide by pure rules, and answer."""

@@ -1,9 +1,11 @@
-"""Acting on a decision: the one write of admission, the lease under which an Owner leaves.
+"""Carry out a decision: take the owners' Lease, which is the only write that a review causes.
 
-It comes last, after every read, and only for a change that is allowed. It is free again as soon as a list shows that
-the holder's Membership isn't as it was when the lease was taken: a write that is still in flight then meets a conflict,
-and the API server has it judged anew. Otherwise it outlives the API server's request timeout, so that no write that was
-let in is stored after its lease went to somebody else.
+The webhook takes the Lease after all reads, and only for a change that it allows and that removes an Owner.
+
+The Lease is free again as soon as a list shows that the holder's Membership has changed since the Lease was taken. If
+the allowed write is still in flight then, it gets a conflict, and the API server asks the webhook again. Otherwise the
+Lease expires later than the API server's request timeout. So no allowed write is stored after the Lease was taken for
+another Membership.
 """
 
 from math import ceil
@@ -17,14 +19,14 @@ from tenure.errors import AlreadyExistsError, ConflictError
 from tenure.kube.leases import write_lease
 
 _SKEW_SECONDS = 10
-"""How far the clocks of two replicas may be apart."""
+"""Largest difference between the clocks of two replicas that the Lease's duration allows for."""
 
 
 async def act(context: Context, decision: Decision) -> Judgement:
-    """Take the lease that a decision claims, if it is still as it was read, and return the answer.
+    """Take the Lease that a decision claims, unless it has changed since it was read, and return the judgement.
 
     Raises:
-        ApiError: the lease couldn't be written.
+        ApiError: the API server didn't store the Lease.
     """
     claim = decision.claim
     if claim is None:

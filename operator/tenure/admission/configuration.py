@@ -1,4 +1,4 @@
-"""The ValidatingWebhookConfiguration that sends the changes of each kind to its path."""
+"""The ValidatingWebhookConfiguration, which sends the changes of each kind to a path of its own."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 5
 _CLEANERS = (
     "system:serviceaccount:kube-system:generic-garbage-collector",
     "system:serviceaccount:kube-system:namespace-controller",
-    # Both, where the controller manager has one identity for all its controllers.
+    # Both of them, if the controller manager runs all its controllers with one identity.
     "system:kube-controller-manager",
 )
 _NOT_CLEANUP = {
@@ -32,7 +32,10 @@ _NOT_REVOCATION = {
 
 
 def webhook_configuration() -> dict[str, Any]:
-    """The configuration, for the Service `tenure-webhook`; without a caBundle, which somebody else fills in."""
+    """Return the configuration for the Service `tenure-webhook`.
+
+    It has no caBundle, because Tenure's own authority or a program such as cert-manager fills it in.
+    """
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
@@ -64,6 +67,6 @@ def _webhook(resource: type[Resource]) -> Mapping[str, Any]:
         "matchConditions": conditions,
         "failurePolicy": "Fail",
         "matchPolicy": "Equivalent",
-        "sideEffects": "NoneOnDryRun" if resource is Membership else "None",  # It takes the Lease of the last Owner.
+        "sideEffects": "NoneOnDryRun" if resource is Membership else "None",  # It may take the owners' Lease.
         "timeoutSeconds": TIMEOUT_SECONDS,
     }

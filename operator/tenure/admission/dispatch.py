@@ -1,4 +1,4 @@
-"""The one way in: a request, the evidence for a decision, the decision, and what it takes."""
+"""The entry point of the webhooks: gather the evidence for a request, decide, and act on the decision."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from tenure.domain.resources.base import GROUP, VERSION
 
 
 async def judge(context: Context, resource: type[Resource], request: AdmissionRequest) -> Judgement:
-    """Judge a request that reached the path of a kind.
+    """Judge a request that arrived on the path of a kind.
 
     Raises:
-        ValueError: the request doesn't belong there, or its objects don't fit together.
-        ApiError: the API server couldn't be asked what the judgement rests on.
+        ValueError: the request is for another path, or its objects don't fit together.
+        ApiError: the API server didn't return the evidence for the judgement.
     """
     asked = request.resource
     if (asked.group, asked.version, asked.resource) != (GROUP, VERSION, resource.plural) or request.sub_resource:

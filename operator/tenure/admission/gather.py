@@ -1,8 +1,8 @@
-"""Gathering the evidence for a decision: reads, of the API server alone and never of a cache.
+"""Gather the evidence for a decision by reading from the API server, never from a cache.
 
-In two rounds: first what the change names and what the requester lacks, then what the rules need for it. What is read
-follows from the evidence itself, so nothing is read that no rule rests on. The reads of a round run side by side,
-unless one says what the next has to ask for.
+There are two rounds of reads. The first reads the objects that the change names and asks which permissions the
+requester lacks. The second reads what the rules need beyond that. The evidence of the first round determines the
+second, so nothing is read that no rule uses. The reads of a round run concurrently, unless one depends on another.
 """
 
 import asyncio
@@ -28,16 +28,18 @@ T = TypeVar("T")
 
 
 async def gather(context: Context, change: Change[Any]) -> Evidence[Any]:
-    """Read what the decision about a change rests on; of one that decides nothing, nothing.
+    """Read the evidence for the decision about a change.
+
+    Nothing is read for an update of labels and the like, which affects no key and no role.
 
     Raises:
-        ApiError: the API server couldn't be asked.
+        ApiError: the API server didn't answer, or rejected a read.
     """
     return await _GATHERERS[type(change.subject)](context, change)
 
 
 async def gather_organization(context: Context, change: Change[Organization]) -> OrganizationEvidence:
-    """Read what the decision about an Organization rests on."""
+    """Read the evidence for the decision about an Organization."""
     now = context.now()
     is_new = change.old is None
     suspends = change.new is not None and bool(newly_suspended(change))
@@ -57,8 +59,10 @@ async def gather_organization(context: Context, change: Change[Organization]) ->
 
 
 async def gather_membership(context: Context, change: Change[Membership]) -> MembershipEvidence:
-    """Read what the decision about a Membership rests on."""
-    now = context.now()  # Before the lease and the list: all that was stored under a lease that is over is in the list.
+    """Read the evidence for the decision about a Membership."""
+    # Taken before the Lease and the list are read, so the list shows every write that was allowed under a Lease that
+    # has expired by then.
+    now = context.now()
     if not change.matters:
         return MembershipEvidence(
             change=change, now=now, missing_deletion=(), missing_grants=(), organization=None, issuer=None
@@ -87,7 +91,7 @@ async def gather_membership(context: Context, change: Change[Membership]) -> Mem
 
 
 async def gather_api_key(context: Context, change: Change[ApiKey]) -> ApiKeyEvidence:
-    """Read what the decision about an ApiKey rests on."""
+    """Read the evidence for the decision about an ApiKey."""
     now = context.now()
     if not change.matters:
         return ApiKeyEvidence(change=change, now=now, missing_deletion=(), membership=None, organization=None)
@@ -118,7 +122,7 @@ _GATHERERS: Mapping[type[Resource], Callable[[Context, Change[Any]], Awaitable[E
 
 
 def lease_name(namespace: str) -> str:
-    """The name of the lease of an organization's Owners."""
+    """Return the name of the owners' Lease of the organization in a namespace."""
     return f"tenure-owners-{namespace}"
 
 
@@ -127,10 +131,11 @@ async def _if(is_needed: bool, fetch: Callable[[], Awaitable[T]]) -> T | None:  
 
 
 async def _with_owners(context: Context, evidence: MembershipEvidence) -> MembershipEvidence:
-    """Read the lease, then the Owners, then, if nobody is left, whether the namespace goes.
+    """Read the Lease, then the Owners, then, if no Owner would remain, whether the namespace is terminating.
 
-    Listing the Owners alone isn't enough: two demotions at the same moment would each see the other's Owner. The lease
-    comes first, so that it can be taken as it was before the list: then nobody was let in meanwhile.
+    Listing the Owners alone isn't enough, because two demotions at the same moment would each see the other Owner.
+    The Lease is read before the list. If it can later be taken with the resourceVersion that was read, no other change
+    was allowed in between.
     """
     if not evidence.asks_for_owners:
         return evidence
@@ -143,7 +148,7 @@ async def _with_owners(context: Context, evidence: MembershipEvidence) -> Member
 
 
 async def _with_rights(context: Context, evidence: ApiKeyEvidence) -> ApiKeyEvidence:
-    """Ask what the requester lacks: first for the right to revoke, where that is enough."""
+    """Ask which permissions the requester lacks, starting with the right to revoke if that one is enough."""
     change, membership, organization = evidence.change, evidence.membership, evidence.organization
     if change.old is not None and evidence.asks_for_revocation:
         missing = await context.missing(change.requester, [revocation(change.old)])
@@ -156,7 +161,10 @@ async def _with_rights(context: Context, evidence: ApiKeyEvidence) -> ApiKeyEvid
 
 
 async def _holder(context: Context, change: Change[ApiKey]) -> tuple[Membership | None, Organization | None]:
-    """The Membership that a key names, and its Organization, or the namespace's."""
+    """Read the Membership that a key names and its Organization.
+
+    Without such a Membership, the Organization is the one in force in the namespace.
+    """
     membership = await context.find(Membership, change.namespace, change.subject.spec.membership)
     if membership is None:
         return None, await context.organization_in_force(change.namespace)
@@ -177,7 +185,7 @@ async def _owners(context: Context, namespace: str) -> Sequence[Membership]:
 
 
 async def _service_account_keys(context: Context, namespace: str) -> int:
-    """How many keys of service accounts work."""
+    """Count the working keys of service accounts in a namespace."""
     selector = f"status.subjectKind={SubjectKind.SERVICE_ACCOUNT}"
     keys = await context.cluster.list_in(ApiKey, namespace, selector=selector)
     return sum(ready_reason(key.status.conditions) == Reason.ISSUED for key in keys)

@@ -1,4 +1,4 @@
-"""A review is judged in time, and refused on every error."""
+"""Judge a review within a time limit, and reject it on every error."""
 
 import asyncio
 import logging
@@ -14,29 +14,30 @@ from tenure.errors import MalformedObjectError, TenureError, UnauthorizedError, 
 log = logging.getLogger("tenure.admission")
 
 JUDGED_WITHIN_SECONDS = 4.0
-"""The API server waits a second longer."""
+"""Time limit of a judgement. The API server waits one second longer (`timeoutSeconds` is 5)."""
 
 
 @dataclass(frozen=True)
 class Hearing:
-    """The judgement on a request."""
+    """The judgement on a request, and whether Tenure failed to check the request."""
 
     judgement: Judgement
     failed: bool = False
-    """Whether it is refused because it couldn't be judged."""
+    """Whether the request is rejected because Tenure couldn't check it."""
 
     @classmethod
     def fail(cls, sentence: str) -> Self:
-        """Refuse, since it can't be judged."""
+        """Reject a request that Tenure couldn't check, with a sentence that says why."""
         return cls(Judgement().refuse(sentence), failed=True)
 
 
 async def hear(
     judging: Awaitable[Judgement], request: AdmissionRequest, on_no_answer: Callable[[], None] = lambda: None
 ) -> Hearing:
-    """Judge. Every error rejects the request, and the text of an unexpected one doesn't reach the requester.
+    """Judge a request, and reject it on every error. The text of an unexpected error doesn't reach the requester.
 
-    `on_no_answer` is called where a judgement fails because the API server doesn't answer, or doesn't know who asks.
+    `on_no_answer` is called if the judgement fails because the API server doesn't answer, or because it doesn't accept
+    the credentials of this process.
     """
     try:
         async with asyncio.timeout(JUDGED_WITHIN_SECONDS):

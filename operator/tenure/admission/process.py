@@ -1,4 +1,4 @@
-"""The admission half: a certificate, a listener, the self-test, and a process of their own where that is wanted."""
+"""Serve the webhooks: the certificate, the listener, the self-test, and the process of `tenure webhook`."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ _RESOURCES = {resource.plural: resource for resource in KINDS}
 
 
 async def find_registration(cluster: Cluster) -> Registration | None:
-    """The configuration that sends reviews here; None, and a line in the log, where there is none."""
+    """Read the webhook configuration, or log why the webhooks are off and return None."""
     try:
         registration = await read_registration(cluster)
     except ForbiddenError as error:
@@ -57,7 +57,7 @@ async def find_registration(cluster: Cluster) -> Registration | None:
 
 
 class Webhook:
-    """Everything that serves reviews."""
+    """Serves reviews: it runs the listener, keeps the certificate valid, and tests itself."""
 
     def __init__(self, context: Context, keeper: Keeper, settings: WebhookSettings, meter: Meter) -> None:
         self._context = context
@@ -78,11 +78,11 @@ class Webhook:
 
     @classmethod
     async def prepare(cls, cluster: Cluster, settings: WebhookSettings, meter: Meter) -> Self:
-        """Check rights, and have a certificate that the API server trusts.
+        """Check the rights and the webhook configuration, and load a certificate that the API server trusts.
 
         Raises:
-            StartRefusedError: a right or the configuration is missing, it names other paths, or the certificate can't
-                be had.
+            StartRefusedError: a right or the configuration is missing, the configuration names other paths, or there
+                is no usable certificate.
         """
         await check_admission(
             cluster,
@@ -114,7 +114,7 @@ class Webhook:
         return await judge(self._context, _RESOURCES[path], request)
 
     def watched_by(self, health: Health) -> None:
-        """Have somebody watch over it from now on."""
+        """Add the webhook to the readiness and the metrics of a process."""
         health.parts.append(Part(Component.WEBHOOK, lambda: self._flaw or self._reach.why_not()))
         health.measurements.read_from(self._measure)
 
@@ -129,7 +129,7 @@ class Webhook:
 
     @contextlib.asynccontextmanager
     async def running(self, stop: asyncio.Event) -> AsyncIterator[None]:
-        """Serve until `stop`, and keep the certificate valid and the readiness up to date while the block runs."""
+        """Serve until `stop` is set. While the block runs, keep the certificate valid and the readiness up to date."""
         async with self.listener.serving(stop):
             tasks = [
                 asyncio.create_task(keep(self._keeper, self._due.set), name="certificate"),
@@ -149,7 +149,7 @@ class Webhook:
         return URL.build(scheme="https", host=host, port=port)
 
     async def _test_itself(self) -> None:
-        """Test at the start and after each new certificate, until it passes."""
+        """Run the self-test at the start and after each new certificate, and repeat it until it passes."""
         while True:
             await self._due.wait()
             self._due.clear()
@@ -171,10 +171,10 @@ def _keeper(cluster: Cluster, settings: WebhookSettings, registration: Registrat
 
 
 async def run_webhook(settings: WebhookSettings) -> None:
-    """Serve reviews until SIGTERM or SIGINT, without any watch.
+    """Serve reviews until SIGTERM or SIGINT. This process opens no watch.
 
     Raises:
-        StartRefusedError: the cluster can't be reached, or lacks a CRD, the configuration or a right.
+        StartRefusedError: the API server can't be reached, or a CRD, the webhook configuration or a right is missing.
     """
     stop = asyncio.Event()
     take_signals(stop.set)
@@ -198,5 +198,5 @@ async def run_webhook(settings: WebhookSettings) -> None:
 
 
 def run(settings: WebhookSettings) -> None:
-    """Serve reviews in an event loop of its own."""
+    """Run `run_webhook` in a new event loop."""
     run_to_end(lambda: run_webhook(settings))

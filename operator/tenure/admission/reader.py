@@ -1,4 +1,4 @@
-"""What every judgement works with."""
+"""Reads from the API server that the evidence of every kind needs."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -21,14 +21,16 @@ R = TypeVar("R", bound=Resource)
 
 @dataclass(frozen=True)
 class Context:
-    """The cluster, read consistently each time, and what holds for all organizations.
+    """The cluster, the settings and the clock that every judgement works with.
+
+    Every read is a consistent read from the API server.
 
     Attributes:
-        cluster: The API server.
-        installation: What holds for all organizations.
-        system_namespace: Where the leases of the last owners are, out of reach of an organization's members.
-        request_seconds: The API server's request timeout: no write is stored later than that.
-        now: The clock.
+        cluster: Client of the API server.
+        installation: Rules and settings for all organizations.
+        system_namespace: Namespace of the owners' Leases. The members of an organization have no rights in it.
+        request_seconds: The API server's request timeout in seconds. The API server stores no write later than that.
+        now: Clock, replaced in tests.
     """
 
     cluster: Cluster
@@ -38,21 +40,24 @@ class Context:
     now: Callable[[], datetime] = utc_now
 
     async def find(self, resource: type[R], namespace: str, name: str) -> R | None:
-        """Read an object; None: it doesn't exist."""
+        """Read an object, or return None if it doesn't exist."""
         try:
             return await self.cluster.get(resource, namespace, name)
         except ObjectNotFoundError:
             return None
 
     async def organization_in_force(self, namespace: str) -> Organization | None:
-        """The Organization in force in a namespace."""
+        """Return the Organization in force in a namespace, which is the oldest, or None if there is none."""
         return oldest(await self.cluster.list_in(Organization, namespace))
 
     async def missing(self, requester: Requester, permissions: Sequence[Permission]) -> list[Permission]:
-        """Which of these permissions somebody lacks."""
+        """Return those of the permissions that a requester lacks."""
         answers = await asyncio.gather(*(is_permitted(self.cluster, requester, one) for one in permissions))
         return [permission for permission, held in zip(permissions, answers, strict=True) if not held]
 
     async def missing_deletion(self, change: Change[R]) -> list[Permission]:
-        """The right to delete an object, where somebody hands it to the garbage collector and lacks that right."""
+        """Return the right to delete an object if the change adds an owner reference and the requester lacks it.
+
+        The garbage collector may delete an object with an owner reference.
+        """
         return await self.missing(change.requester, [deletion(change.subject)]) if change.hands_over else []

@@ -1,4 +1,4 @@
-"""The self-test: reviews that must be refused, sent through the real listener to every path."""
+"""The self-test: send reviews that the webhook must reject to every path of its own listener."""
 
 import asyncio
 import ssl
@@ -20,7 +20,7 @@ _SECONDS = 10.0
 
 
 def must_be_refused(path: str, installation: Installation) -> dict[str, Any]:
-    """A review for a path that is refused whatever the cluster's RBAC grants, and without any object in it."""
+    """Return a review for a path that is rejected regardless of the RBAC and the objects in the cluster."""
     bodies: Mapping[str, tuple[str, dict[str, Any] | None, dict[str, Any] | None]] = {
         Membership.plural: ("CREATE", _body(Membership.kind, _OWN_MEMBERSHIP), None),
         ApiKey.plural: ("CREATE", _body(ApiKey.kind, _RESERVED_LABEL), None),
@@ -45,8 +45,11 @@ def must_be_refused(path: str, installation: Installation) -> dict[str, Any]:
 
 
 async def find_leak(listener: URL, paths: Iterable[str], installation: Installation) -> str:
-    """Send a review that must be refused to each path of a listener; empty: all were, else what went wrong."""
-    # What is tested is the judging; whether the certificate is trusted, the API server decides.
+    """Send an invalid review to each path of a listener, and return what went wrong at the first that didn't reject it.
+
+    The text is empty if all were rejected.
+    """
+    # The test is about the judgement. The API server decides whether it trusts the certificate.
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.check_hostname = False
     tls.verify_mode = ssl.CERT_NONE
@@ -66,7 +69,7 @@ async def find_leak(listener: URL, paths: Iterable[str], installation: Installat
 
 
 def probe(listener: str) -> str:
-    """Send reviews that must be refused to a listener; empty: all were, else what went wrong."""
+    """Send an invalid review to each path of a listener, and return what went wrong, or "" if all were rejected."""
     return asyncio.run(find_leak(URL(listener), [resource.plural for resource in KINDS], DEFAULTS))
 
 

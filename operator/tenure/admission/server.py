@@ -1,4 +1,7 @@
-"""The HTTPS listener that the API server sends reviews to; strict, where a stock one lets things through."""
+"""The HTTPS listener to which the API server sends reviews.
+
+It bounds size and time of a request, and rejects unknown paths and malformed reviews, which Kopf's own server doesn't.
+"""
 
 import asyncio
 import json
@@ -23,12 +26,13 @@ from tenure.observability.metrics import Meter, Verdict
 log = logging.getLogger("tenure.admission")
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
-"""A review holds two versions of an object, and etcd takes objects of 1.5 MiB."""
+"""Maximum size of a review. It has two versions of an object, and etcd stores objects of up to 1.5 MiB."""
 
 RECEIVED_WITHIN_SECONDS = 4.0
+"""Time limit for the body of a review to arrive."""
 
 IDLE_SECONDS = 120.0
-"""How long a connection may lie idle, or take to send its first headers; the API server closes idle ones after 90."""
+"""How long a connection may be idle or take to send its first headers. The API server closes idle ones after 90 s."""
 
 _RETRY_SECONDS = 1
 
@@ -36,11 +40,11 @@ _API_VERSION = "admission.k8s.io/v1"
 
 
 Judge = Callable[[str, AdmissionRequest], Awaitable[Judgement]]
-"""Judges a request that came to a path."""
+"""Judges a request that arrived on a path."""
 
 
 class Listener:
-    """Serves reviews on one path a kind; `kinds` names the kind of each."""
+    """Serves reviews on one path for each kind. `kinds` maps a path to its kind."""
 
     def __init__(
         self,
@@ -53,7 +57,7 @@ class Listener:
         on_no_answer: Callable[[], None] = lambda: None,
     ) -> None:
         self.address = address
-        """Where it listens; once it does, with the port that was chosen."""
+        """Host and port to listen on. Once it listens, this has the actual port instead of 0."""
         self._context = context
         self._kinds = kinds
         self._judge = judge
@@ -62,10 +66,10 @@ class Listener:
 
     @asynccontextmanager
     async def serving(self, stop: asyncio.Event) -> AsyncIterator[None]:
-        """Listen until `stop`, which is set when the block ends.
+        """Listen until `stop` is set. The end of the block sets it too.
 
         Raises:
-            StartRefusedError: the port can't be listened on.
+            StartRefusedError: the process can't listen on the port.
         """
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_post("/{path}", self._review)
@@ -103,7 +107,7 @@ class Listener:
         return web.json_response(_review_of(asked, hearing.judgement))
 
     def _record(self, path: str, request: AdmissionRequest, hearing: Hearing, seconds: float) -> None:
-        """Count a judgement, and log it: never the object, which may hold anything."""
+        """Count and log a judgement. The object is never logged, because it may contain anything."""
         judgement, verdict = hearing.judgement, _verdict(hearing)
         kind, operation, dry_run = self._kinds[path], request.operation.value, str(request.dry_run).lower()
         self._meter.count(ADMISSION, kind, operation, verdict.value, dry_run)
@@ -116,7 +120,7 @@ class Listener:
 
 
 async def _close(runner: web.AppRunner, stop: asyncio.Event) -> None:
-    """Close all connections at `stop`: Kopf would wait for their tasks, which it doesn't know."""
+    """Close all connections once `stop` is set, because Kopf would wait for their tasks, which it doesn't know."""
     await stop.wait()
     await runner.cleanup()
 
@@ -132,7 +136,7 @@ async def _receive(request: web.Request) -> bytes:
 
 
 def _parse(body: bytes) -> AdmissionRequest:
-    """The request of a review; anything else is a client's error."""
+    """Parse the request of a review. Anything else is answered with HTTP 400."""
     try:
         return AdmissionRequest.model_validate(_request_of(json.loads(body)))
     except ValidationError as error:
@@ -152,7 +156,7 @@ def _request_of(review: object) -> object:
 
 
 def _fields(kind: str, request: AdmissionRequest) -> Mapping[str, Any]:
-    """What log lines say of the request that they are about."""
+    """Return the fields that each log line about a request has."""
     metadata = _metadata(request)
     return {
         "request_id": request.uid,
@@ -184,14 +188,14 @@ def _line(path: str, request: AdmissionRequest, judgement: Judgement) -> str:
 
 
 def _review_of(request: AdmissionRequest, judgement: Judgement) -> Mapping[str, Any]:
-    """The answer, with all that the API server has a place for."""
-    # The API server's audit log knows no uid of a review otherwise, and the lines of our log go by it.
+    """Return the AdmissionReview with the response: verdict, status, warnings and audit annotations."""
+    # The API server's audit log doesn't have the uid of a review. With it you find the lines in the webhook's log.
     notes = {**judgement.audit, "request-id": request.uid}
     response: dict[str, Any] = {"uid": request.uid, "allowed": judgement.allowed, "auditAnnotations": notes}
     if judgement.warnings:
         response["warnings"] = list(judgement.warnings)
     if judgement.refusals:
-        # 403 always: tools answer other codes by deleting the object and creating it again.
+        # Always 403, because tools react to other codes by deleting the object and creating it again.
         response["status"] = {"code": 403, "reason": "Forbidden", "message": judgement.message}
     elif judgement.busy:
         response["status"] = {
