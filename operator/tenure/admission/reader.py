@@ -56,8 +56,8 @@ class Context:
         return [permission for permission, held in zip(permissions, answers, strict=True) if not held]
 
     async def missing_deletion(self, change: Change[R]) -> list[Permission]:
-        """Return the right to delete an object if the change adds an owner reference and the requester lacks it.
+        """Return the right to delete an object if the requester lacks it and adds an owner reference to that object.
 
-        The garbage collector may delete an object with an owner reference.
+        The garbage collector may delete an object with an owner reference. A new object needs no such right.
         """
         return await self.missing(change.requester, [deletion(change.subject)]) if change.hands_over else []

@@ -1,1 +1,1 @@
-"""The program that verifies tokens: an index fed by watches, the proof of its freshness, and the HTTP API."""
+"""The verifier: an index of all keys that watches fill, the proof that the index is fresh, and the HTTP API."""

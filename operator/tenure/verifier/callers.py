@@ -1,4 +1,4 @@
-"""Who may learn more of a token than whether it is valid: whoever may `create` `organizations/verify`."""
+"""Check which callers get the details of a token: those that may `create` `organizations/verify` in its namespace."""
 
 import asyncio
 import hashlib
@@ -15,31 +15,33 @@ from tenure.kube.reviews import authenticate, is_permitted
 from tenure.verifier.verifier import StaleError
 
 KNOWN_SECONDS = 5.0
-"""How long an answer of the API server's about a caller holds."""
+"""How long the verifier caches the API server's answer about a caller."""
 
 _MOST_KNOWN = 10_000
+"""Maximum number of cached answers."""
 _LONGEST_SECONDS = 15.0
+"""Time limit of a check, including the wait for its turn."""
 _AT_ONCE = 8
-"""Questions about callers at the same time: connections stay free for the watches and the proofs of freshness."""
+"""Maximum number of concurrent checks. The other connections stay free for the watches and the proofs of freshness."""
 
 log = logging.getLogger("tenure.verify")
 
 
 class Callers:
-    """Asks the API server about callers."""
+    """Asks the API server about callers, and caches the answers."""
 
     def __init__(self, cluster: Cluster, audiences: Sequence[str] = ()) -> None:
-        """Ask about tokens for some audiences; without any, about tokens for the API server."""
+        """Accept only Kubernetes tokens for one of the audiences, or tokens for the API server if there are none."""
         self._cluster = cluster
         self._audiences = audiences
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._known: TTLCache[tuple[bytes, str], bool] = TTLCache(_MOST_KNOWN, KNOWN_SECONDS)
 
     async def may_learn(self, bearer: str, namespace: str) -> bool:
-        """Whether the bearer of a Kubernetes token may learn all about the keys of a namespace; "": of all.
+        """Tell whether the bearer of a Kubernetes token may see the details of the keys in a namespace ("": in all).
 
         Raises:
-            StaleError: the API server can't be asked now.
+            StaleError: the API server doesn't answer now.
         """
         place = (hashlib.sha256(bearer.encode("latin-1")).digest(), namespace)
         known = self._known.get(place)

@@ -1,7 +1,7 @@
-"""Proof that the index is fresh: a watch that is silent may be dead, and looks the same as one with nothing to tell.
+"""Prove that the index is fresh, because a watch that delivers no events may be dead or just have no events.
 
-A consistent list of one object names the version that the store has come to. Once the watch has told all up to that
-version, everything that was stored before the list is in the index.
+A consistent list of one object has the resourceVersion of the whole store. Once the watch has delivered everything up
+to that version, everything that was stored before the list is in the index. A feed is the list and watch of one kind.
 """
 
 from collections import deque
@@ -11,7 +11,7 @@ from tenure.domain.store_version import Step, StoreVersion
 
 
 class Freshness:
-    """How old the latest proof is, for each of some feeds; moments are of one monotonic clock, in seconds."""
+    """Computes the age of the latest proof of each feed. All moments are seconds of the same monotonic clock."""
 
     def __init__(self, feeds: Iterable[str]) -> None:
         self._reached: dict[str, int] = dict.fromkeys(feeds, -1)
@@ -19,34 +19,38 @@ class Freshness:
         self._waiting: dict[str, deque[tuple[int, float]]] = {feed: deque() for feed in self._reached}
 
     def reach(self, feed: str, version: int) -> None:
-        """A feed has told all up to a version."""
+        """Record that a feed has delivered everything up to a version."""
         self._reached[feed] = max(self._reached[feed], version)
         waiting = self._waiting[feed]
         while waiting and waiting[0][0] <= self._reached[feed]:
             self._proven[feed] = max(self._proven[feed], waiting.popleft()[1])
 
     def begin(self, feed: str, version: int, at: float) -> None:
-        """A feed has told everything anew, from a list that was asked for at a moment."""
+        """Record that a feed has delivered a new list of everything, which was requested at a moment."""
         self._reached[feed] = version
         self._proven[feed] = at
         self._waiting[feed].clear()
 
     def proven(self, feed: str) -> float:
-        """The moment up to which all that happened to a feed is proved to be known; minus infinity for none."""
+        """Return the moment of a feed's latest proof, or minus infinity if there is none.
+
+        Everything that was stored before that moment has been delivered.
+        """
         return self._proven[feed]
 
     def reached(self, feed: str) -> int:
-        """The version up to which a feed has told all; -1 before its first list."""
+        """Return the version up to which a feed has delivered everything, or -1 before its first list."""
         return self._reached[feed]
 
     def went_back(self, feed: str, version: int) -> bool:
-        """Whether a list shows a store that hasn't come as far as the feed had."""
+        """Tell whether the version of a list is lower than the one that the feed has reached."""
         return StoreVersion(self._reached[feed]).advance(version) is Step.WENT_BACK
 
     def ask(self, feed: str, version: int, at: float, *, reached: int) -> bool:
-        """The store had come to a version at a moment, when the feed had reached another one.
+        """Record the version that a consistent list showed, which was requested at a moment.
 
-        False: the store has gone back, as it does when it is restored, so nothing known is true any more.
+        `reached` is the version that the feed had reached before the request. If it is higher than the list's version,
+        the store was restored from a backup and the index is invalid. Then False is returned, and nothing is recorded.
         """
         if StoreVersion(reached).advance(version) is Step.WENT_BACK:
             return False
@@ -55,10 +59,10 @@ class Freshness:
         return True
 
     def forget(self, feed: str) -> None:
-        """Nothing is proved of a feed any more, until it has told everything anew."""
+        """Discard the proof of a feed until it has delivered a new list."""
         self._reached[feed], self._proven[feed] = -1, float("-inf")
         self._waiting[feed].clear()
 
     def age(self, now: float) -> float:
-        """Seconds since the oldest of the feeds' latest proofs; infinity before the first ones."""
+        """Return the seconds since the oldest of the feeds' latest proofs, or infinity while a feed has none."""
         return now - min(self._proven.values())

@@ -1,4 +1,4 @@
-"""The three kinds in memory, with keys by the hash of their token, and a memory of keys that died."""
+"""An in-memory index of the three kinds, with the keys by the hash of their token, and a record of revoked keys."""
 
 import asyncio
 from collections import OrderedDict, defaultdict
@@ -17,9 +17,11 @@ from tenure.kube.cluster import parse
 R = TypeVar("R", bound=Resource)
 
 REMEMBERED = timedelta(hours=24)
+"""How long the index remembers a revoked token."""
 MOST_REMEMBERED = 100_000
+"""Maximum number of revoked tokens that the index remembers."""
 _AT_ONCE = 100
-"""Objects that are taken in at once: some milliseconds, for which no token is answered."""
+"""Objects that are indexed in one go. This takes some milliseconds, during which no request is answered."""
 
 _NOT_DEAD = {Verdict.VALID, Verdict.SUSPENDED, Verdict.BEHIND, Verdict.PENDING}
 
@@ -29,20 +31,20 @@ _NEVER = (datetime.min.replace(tzinfo=UTC), None)
 
 @dataclass(frozen=True)
 class Death:
-    """How a token died that no ApiKey holds any more."""
+    """Why and when a token was revoked that is no longer in any ApiKey."""
 
     code: Code
     at: datetime
-    """When that was seen."""
+    """When the index saw it, or the time of the role change if the Membership records it."""
 
     namespace: str
     membership: str
     hash: str | None
-    """None: only its public id is known."""
+    """Hash of the token, or None if only its public id is known."""
 
 
 class Index:
-    """Everything that a decision needs."""
+    """The objects that a decision about a token needs, and the revoked tokens."""
 
     def __init__(self) -> None:
         self._objects: dict[type[Resource], dict[tuple[str, str], Resource]] = defaultdict(dict)
@@ -56,7 +58,10 @@ class Index:
         return len(self._by_hash)
 
     async def replace(self, resource: type[R], bodies: Sequence[Mapping[str, Any]], now: datetime) -> None:
-        """Take in everything there is of a kind; what isn't in it is gone. Others have their turns meanwhile."""
+        """Replace all objects of a kind by those of a list. Objects that aren't in the list are removed.
+
+        Other tasks run in between, so requests are answered while a long list is indexed.
+        """
         listed = {(body["metadata"]["namespace"], body["metadata"]["name"]) for body in bodies}
         for place in [place for place in self._objects[resource] if place not in listed]:
             self._remove(resource, place, now)
@@ -66,7 +71,7 @@ class Index:
             self.change(resource, body, deleted=False, now=now)
 
     def change(self, resource: type[R], body: Mapping[str, Any], *, deleted: bool, now: datetime) -> None:
-        """Take in a change of an object; one that doesn't fit the schema counts as gone."""
+        """Apply a change of an object to the index. An object that doesn't fit the schema is removed."""
         metadata = body["metadata"]
         place = (metadata["namespace"], metadata["name"])
         try:
@@ -79,11 +84,17 @@ class Index:
             self._put(resource, place, new, now)
 
     def key(self, token_hash: str) -> ApiKey | None:
-        """The key whose token has a hash; public ids may be anybody's, who writes one into a status."""
+        """Return the key whose token has a hash, or None.
+
+        The lookup isn't by public id, because a status with another key's id would hide that key.
+        """
         return self._by_hash.get(token_hash)
 
     def death(self, key_id: str, now: datetime) -> Death | None:
-        """How a token died: for a day after that was seen, and for as long as its Membership has the record."""
+        """Return why a token was revoked, or None if that isn't known.
+
+        The index remembers it for a day after it saw the revocation, and as long as the Membership records it.
+        """
         seen, death = self._deaths.get(key_id, _NEVER)
         recorded = self._recorded.get(key_id)
         if recorded is not None:
@@ -91,7 +102,7 @@ class Index:
         return death if now - seen < REMEMBERED else None
 
     def holding(self, key: ApiKey) -> Holding:
-        """A key with its member, and with the Organization in force unless the member names another one."""
+        """Return a key with its Membership, and the Organization in force unless the Membership names another one."""
         member = self._get(Membership, key.namespace, key.spec.membership)
         organization = self._in_force.get(key.namespace)
         if member is not None and organization is not None and organization.name != member.spec.organization:
@@ -123,7 +134,7 @@ class Index:
                 self._organize(place, None)
 
     def _organize(self, place: tuple[str, str], new: Organization | None) -> None:
-        """Find out which Organization is in force in a namespace now."""
+        """Apply a change of an Organization, and determine which one is in force in its namespace now."""
         namespace, name = place
         here = {one: body for one, body in self._organizations.pop(namespace, {}).items() if one != name}
         if new is not None:
@@ -150,7 +161,10 @@ class Index:
         self._remember(key_id, Death(code, now, key.namespace, key.spec.membership, key.status.hash), now)
 
     def _record(self, old: Membership | None, new: Membership | None, now: datetime) -> None:
-        """Learn from the record of a role change, which outlives the keys and this process."""
+        """Take the revoked tokens from a Membership's record of its role change.
+
+        The record outlives the keys and this process.
+        """
         recorded = _recorded(new)
         for key_id, death in _recorded(old).items():
             if key_id not in recorded:
@@ -167,7 +181,7 @@ class Index:
 
 
 def _recorded(member: Membership | None) -> dict[str, Death]:
-    """The tokens that a Membership's latest role change ended."""
+    """Return the tokens that a Membership's latest role change revoked, by their public id."""
     change = member.status.last_role_change if member is not None else None
     if member is None or change is None:
         return {}

@@ -1,4 +1,4 @@
-"""Feeds: all objects of a kind, then every change, with the resourceVersion that they have come to."""
+"""Feeds: list all objects of a kind, then watch its changes, and report the resourceVersion that was reached."""
 
 import asyncio
 import logging
@@ -19,12 +19,12 @@ _GONE = 410
 
 @dataclass(frozen=True)
 class Listed:
-    """Everything there is, as of a version: what isn't in it doesn't exist."""
+    """A complete list of the objects of a kind, as of a version. An object that isn't in it doesn't exist."""
 
     bodies: Sequence[Mapping[str, Any]]
     version: int
     asked_at: float
-    """When the list was asked for, on the loop's clock."""
+    """When the list was requested, on the event loop's clock."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Reached:
-    """All that happened up to a version has been told."""
+    """A bookmark: all changes up to a version have been delivered."""
 
     version: int
 
@@ -47,18 +47,20 @@ News = Listed | Changed | Reached
 
 
 class _RelistError(Exception):
-    """The version is too old to go on from."""
+    """The watch can't be resumed from its version, or a relist was requested."""
 
 
 async def follow(
     cluster: Cluster, resource: type[Resource], restart: asyncio.Event, *, watch_seconds: int
 ) -> AsyncGenerator[News]:
-    """Tell everything about a kind, for ever: a watch that ends goes on where it ended, one that breaks does not.
+    """List and watch a kind, forever. A watch that ends regularly is resumed, and one that breaks leads to a relist.
 
-    While nobody watched, the store may have been restored and have grown past the version at which the watch broke;
-    going on from there would never tell what the restore took back. So everything is listed anew then, and when
-    `restart` asks for it. A watch lasts for `watch_seconds`: near its end the API server tells how far it has come,
-    also where nothing happens.
+    While no watch was open, etcd may have been restored from a backup and have grown past the version at which the
+    watch broke. A watch from that version would never report what the restore took back. So the feed relists then, and
+    also if `restart` is set.
+
+    A watch lasts for `watch_seconds`. Near its end the API server sends a bookmark with the version that it has
+    reached, even if no object changed.
     """
     version, pause = "", _SHORTEST_PAUSE_SECONDS
     while True:
@@ -67,7 +69,7 @@ async def follow(
                 restart.clear()
                 asked_at = asyncio.get_running_loop().time()
                 bodies, version = await _list(cluster, resource)
-                if restart.is_set():  # Asked for meanwhile: this list may be of the time before.
+                if restart.is_set():  # Set during the list, so this list may show the state before the restore.
                     continue
                 yield Listed(bodies, int(version), asked_at)
             async for news in _watch(cluster, resource, version, restart, watch_seconds):

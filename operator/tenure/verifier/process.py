@@ -1,4 +1,4 @@
-"""The verifier's process."""
+"""Run the process of `tenure verifier`: the index, the HTTP server, its certificate, and readiness."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ async def run_verifier(settings: VerifierSettings) -> None:
     """Verify tokens until SIGTERM or SIGINT.
 
     Raises:
-        StartRefusedError: the cluster can't be reached, or lacks a CRD or a right, or the certificate can't be had.
+        StartRefusedError: the API server can't be reached, a CRD or a right is missing, or the certificate is unusable.
     """
     stop = asyncio.Event()
     take_signals(stop.set)
@@ -75,7 +75,10 @@ async def run_verifier(settings: VerifierSettings) -> None:
 
 @contextlib.asynccontextmanager
 async def _certified(settings: VerifierSettings, measurements: Measurements) -> AsyncIterator[ssl.SSLContext | None]:
-    """Keep the given certificate's newest files loaded while the block runs; None: plain HTTP is served."""
+    """Reload the given certificate whenever its files change, while the block runs.
+
+    The block gets the TLS context, or None if no certificate is given. Then the verifier serves plain HTTP.
+    """
     if settings.certificate is None:
         yield None
         return
@@ -104,7 +107,7 @@ async def _certified(settings: VerifierSettings, measurements: Measurements) -> 
 async def _serve(
     server: uvicorn.Server, listening: socket.socket, working: asyncio.Future[list[None]], stop: asyncio.Event
 ) -> None:
-    """Serve until it is to stop, or what it tells can't be known any more because of a fault, which is raised."""
+    """Serve until `stop` is set or a task that keeps the index fails, and raise that task's error."""
     serving = asyncio.create_task(server._serve([listening]), name="server")  # noqa: SLF001 - `serve` takes the signals
     stopping = asyncio.create_task(stop.wait())
     ends: set[asyncio.Future[Any]] = {serving, stopping, working}
@@ -125,8 +128,8 @@ def _listening(settings: VerifierSettings) -> socket.socket:
         raise StartRefusedError(
             f"--verifier-host and --verifier-port: {host}:{port}: {os.strerror(error.errno or 0)}"
         ) from error
-    # Connections inherit it. asyncio sets it only where a socket names its protocol, and this one does not; without it,
-    # head and body of an answer are 40 ms apart on a kept connection.
+    # Connections inherit this option. asyncio sets it only if a socket names its protocol, which this one doesn't.
+    # Without it, the head and the body of an answer are 40 ms apart on a kept-alive connection.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -140,7 +143,7 @@ async def _announce(verifier: Verifier, settings: VerifierSettings) -> None:
 def server_configuration(
     settings: VerifierSettings, application: Callable[..., Awaitable[None]], context: ssl.SSLContext | None = None
 ) -> uvicorn.Config:
-    """How the application is served; without a TLS context in plain HTTP."""
+    """Return the configuration of uvicorn for the application, in plain HTTP if there is no TLS context."""
     configuration = uvicorn.Config(
         application,
         host=settings.verifier_host,
@@ -164,5 +167,5 @@ def server_configuration(
 
 
 def run(settings: VerifierSettings) -> None:
-    """Verify tokens in an event loop of its own."""
+    """Run `run_verifier` in a new event loop."""
     run_to_end(lambda: run_verifier(settings))

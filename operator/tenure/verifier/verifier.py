@@ -1,4 +1,4 @@
-"""The verifier: watches fill the index, lists prove that it is fresh, and tokens are decided from it."""
+"""Decide about tokens from an index that watches fill, and prove by lists that the index is fresh."""
 
 import asyncio
 import contextlib
@@ -28,46 +28,53 @@ _WATCHES_PER_STALENESS = 2
 _MOMENT = timedelta(seconds=60)
 _ALIVE = {Code.VALID, Code.FORBIDDEN, Code.SUSPENDED, Code.PENDING}
 _DUMMY = "sha256:" + "0" * 64
-"""Compared where there is no key, so that an unknown id takes as long as a wrong secret."""
+"""Compared if there is no key, so that the answer for an unknown id takes as long as for a wrong secret."""
 
 
 class StaleError(TenureError):
-    """Nothing can be said now, such as where the index may be older than it may be."""
+    """The verifier can't answer now, for example because its data may be older than `--max-staleness`."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The decision on a token, and how it died if no ApiKey holds it any more."""
+    """The decision about a token, and why it was revoked if it is no longer in any ApiKey."""
 
     decision: Decision
     death: Death | None = None
     proven: bool = True
-    """Whether the token's secret was right, so that its bearer may be told the code."""
+    """Whether the token's secret was right. Only then does its bearer get the code."""
 
     key_id: str | None = None
-    """The token's public id, if it is a token at all."""
+    """The token's public id, or None if the text isn't a token."""
 
     @property
     def namespace(self) -> str | None:
-        """The namespace of the key, as far as anything is known of it."""
+        """The namespace of the key, or None if the verifier doesn't know the key."""
         if self.decision.holding is not None:
             return self.decision.holding.api_key.namespace
         return self.death.namespace if self.death is not None else None
 
     @property
     def is_dead(self) -> bool:
-        """Whether it was a key once: someone still uses what was ended. A wrong secret is nobody's use."""
+        """Whether somebody still uses a token that was revoked.
+
+        A known id with a wrong secret isn't such a use, unless the token's hash is no longer known.
+        """
         credible = self.proven or (self.death is not None and self.death.hash is None)
         return credible and self.namespace is not None and self.decision.code not in _ALIVE
 
 
 def look_up(index: Index, text: str, question: Question, now: datetime) -> Answer | Holding:
-    """Decide a token by what is known; a key is given back where its Membership has to be read afresh first."""
+    """Decide about a token from the index.
+
+    A Holding is returned instead of an Answer if the key's Membership in the index is too old to decide. Read that
+    Membership from the API server first.
+    """
     try:
         token = Token(text)
     except MalformedTokenError:
         return Answer(Decision(Code.MALFORMED), proven=False)
-    # The same steps for an unknown id, a dead one and a wrong secret: the time taken must not tell them apart.
+    # The steps are the same for an unknown id, a revoked key and a wrong secret, so the time doesn't tell them apart.
     presented = token.hash
     key, death = index.key(presented), index.death(token.key_id, now)
     stored = key.status.hash if key is not None else death.hash if death is not None else None
@@ -83,13 +90,16 @@ def look_up(index: Index, text: str, question: Question, now: datetime) -> Answe
 
 
 def _is_ahead(decision: Decision, key: ApiKey, now: datetime) -> bool:
-    """Whether a key's Membership seems gone and may only not be known yet, since the token was issued a moment ago."""
+    """Tell whether the Membership that seems to be gone may only be missing in the index yet.
+
+    This is so if the token was issued less than a minute ago.
+    """
     stamp = key.status.issued
     return decision.code is Code.MEMBERSHIP_GONE and stamp is not None and now - stamp.at < _MOMENT
 
 
 class Verifier:
-    """Decides tokens."""
+    """Decides whether tokens are valid, and keeps the index that it needs for this."""
 
     def __init__(self, cluster: Cluster, *, max_staleness: float, now: Callable[[], datetime] = utc_now) -> None:
         self._cluster = cluster
@@ -102,7 +112,10 @@ class Verifier:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Future[list[None]]]:
-        """Keep the index filled and its freshness proved while the block runs; what it gives ends only by a fault."""
+        """Keep the index up to date and prove its freshness, while the block runs.
+
+        The block gets a future that is done only if one of these tasks fails.
+        """
         tasks = [asyncio.create_task(self._feed(resource), name=resource.plural) for resource in KINDS]
         tasks.append(asyncio.create_task(self._prove(), name="freshness"))
         working = asyncio.gather(*tasks)
@@ -114,7 +127,7 @@ class Verifier:
             await asyncio.gather(working, *tasks, return_exceptions=True)
 
     def why_not_ready(self) -> str:
-        """Why the verifier can't answer now, for people; empty: it can."""
+        """Return the reason why the verifier can't answer now, or "" if it can."""
         age = self._freshness.age(asyncio.get_running_loop().time())
         if age <= self._max_staleness:
             return ""
@@ -123,7 +136,7 @@ class Verifier:
         return f"the verifier's data is {age:.0f} s old, and the maximum is {self._max_staleness:.0f} s"
 
     async def measure(self) -> list[Reading]:
-        """What its gauges show."""
+        """Return the readings of the verifier's gauges: the number of keys, and the time of each kind's proof."""
         offset = time.time() - asyncio.get_running_loop().time()
         proofs = ((kind, self._freshness.proven(kind.plural)) for kind in KINDS)
         return [
@@ -132,10 +145,10 @@ class Verifier:
         ]
 
     async def verify(self, text: str, question: Question) -> Answer:
-        """Decide a token.
+        """Decide about a token.
 
         Raises:
-            StaleError: the index isn't fresh enough.
+            StaleError: the index isn't fresh enough, or the key's Membership can't be read.
         """
         if reason := self.why_not_ready():
             raise StaleError(reason)
@@ -147,14 +160,14 @@ class Verifier:
         return Answer(decision or Decision(Code.PENDING, holding), key_id=answer.api_key.status.key_id)
 
     async def _afresh(self, holding: Holding) -> Holding:
-        """The same with the Membership as it is: the index is behind the key's stamp."""
+        """Read the key's Membership from the API server, because the index is behind the key's stamp."""
         key = holding.api_key
         try:
             member = await self._cluster.get(Membership, key.namespace, key.spec.membership)
         except ObjectNotFoundError:
             return replace(holding, membership=None)
         except TenureError as error:
-            # The answer goes to whoever asks, who may not know the member's name.
+            # The text of the error goes to the caller, who may not know the member's name.
             log.warning("Can't read Membership %s/%s now: %s", key.namespace, key.spec.membership, error)
             raise StaleError("the verifier can't read the key's Membership now") from error
         return replace(holding, membership=member)
@@ -167,7 +180,7 @@ class Verifier:
                         self._begin_anew(resource, version)
                     index = self._index
                     await index.replace(resource, bodies, self._now())
-                    if index is not self._index:  # The store went back meanwhile, and this list may be of before.
+                    if index is not self._index:  # etcd was restored during this, so the list may be older.
                         continue
                     self._freshness.begin(resource.plural, version, asked_at)
                 case Changed(body, deleted, version):
@@ -181,7 +194,7 @@ class Verifier:
             await asyncio.sleep(self._max_staleness / _PROOFS_PER_STALENESS)
             age = self._freshness.age(asyncio.get_running_loop().time())
             if self._max_staleness < age < float("inf"):
-                # Whatever happened to the store meanwhile: a watch that goes on from an old version may not tell.
+                # etcd may have been restored meanwhile, and a watch that is resumed wouldn't report it.
                 log.warning("The data is %.0f s old. Listing all objects again", age)
                 self._read_anew()
             for resource in KINDS:
@@ -197,7 +210,7 @@ class Verifier:
             self._begin_anew(resource, version)
 
     def _begin_anew(self, seen: type[Resource], version: int) -> None:
-        """Start again after a restore of etcd: drop the index of all kinds, because one store holds them all."""
+        """Drop the index of all kinds and relist after a restore of etcd, because all kinds are in the same store."""
         log.error(
             "The resourceVersion of %s went back to %d, as after a restore of etcd. Listing all objects again",
             seen.plural,

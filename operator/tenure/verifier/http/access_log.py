@@ -1,7 +1,7 @@
-"""One log line for each answer, as the log is configured, at a fraction of what a line costs otherwise.
+"""Write one log line for each answer, in the configured format, at a fraction of the usual CPU time.
 
-Formatting a line takes longer than an answer. So one is formatted with placeholders, anew when its time is old, and the
-answers of a turn of the event loop are filled in and written together.
+Formatting a line takes longer than deciding. So a line is formatted with placeholders, again whenever its time is too
+old. The answers of one turn of the event loop are filled into it and written together.
 """
 
 import asyncio
@@ -14,23 +14,24 @@ from typing import TextIO
 log = logging.getLogger("tenure.verify")
 
 TIME_SECONDS = 0.05
-"""How old the time in a line may be."""
+"""Maximum age of the time in a line, in seconds."""
 
 _CODE, _KEY_ID, _SOURCE = "<code>", "<key id>", "<source>"
 
 
 @dataclass(frozen=True)
 class Line:
-    """What is logged of an answer; none of it is free text of the caller's."""
+    """The logged fields of an answer. None of them is free text from the caller."""
 
     code: str
     key_id: str | None
-    """None: what was presented is no token."""
+    """Public id of the token, or None if the caller's text isn't a token."""
     source: str
+    """Address of the caller."""
 
 
 class AnswerLog:
-    """Writes what was answered."""
+    """Collects the answers and writes their log lines."""
 
     def __init__(self) -> None:
         self._waiting: list[Line] = []
@@ -38,7 +39,7 @@ class AnswerLog:
         self._formatted_at = float("-inf")
 
     def add(self, line: Line) -> None:
-        """Have an answer logged in the event loop's next turn."""
+        """Log an answer in the event loop's next turn."""
         if not log.isEnabledFor(logging.INFO):
             return
         if not self._waiting:
@@ -56,7 +57,7 @@ class AnswerLog:
 
 @dataclass(frozen=True)
 class _Template:
-    """How a handler writes an answer to a token, and to what is none."""
+    """A handler's formatted lines, with placeholders: one for a token, and one for a text that isn't a token."""
 
     handler: "logging.StreamHandler[TextIO]"
     with_key: str

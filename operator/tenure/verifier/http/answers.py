@@ -1,4 +1,4 @@
-"""How an answer is told: to an authorized caller, to a proxy in headers, to an API server as a TokenReview."""
+"""Render an answer: as JSON with all details, as headers for a proxy, or as a TokenReview for an API server."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,11 +10,11 @@ from tenure.domain.verification import Code
 from tenure.verifier.verifier import Answer
 
 USER_PREFIX = "tenure:"
-"""Before every user and group, so that no key ever names one of Kubernetes' own."""
+"""Prefix of every user and group, so that no key can claim one of Kubernetes' own, such as `system:masters`."""
 
 
 def details(answer: Answer) -> dict[str, Any]:
-    """Everything, for whoever may know it."""
+    """Return all details of an answer, for a caller who may see them."""
     decision, holding, death = answer.decision, answer.decision.holding, answer.death
     document: dict[str, Any] = {"valid": decision.valid, "code": decision.code.value, "keyId": answer.key_id}
     if holding is not None:
@@ -37,7 +37,10 @@ def details(answer: Answer) -> dict[str, Any]:
 
 
 def _role_changed_at(answer: Answer) -> datetime | None:
-    """When the role change was seen that ended a key; None: nobody recorded it yet, or another one is recorded."""
+    """Return the recorded time of the role change that revoked a key.
+
+    None means that it isn't recorded yet, or that the Membership records an earlier change.
+    """
     holding = answer.decision.holding
     if answer.decision.code is not Code.ROLE_CHANGED or holding is None or holding.membership is None:
         return None
@@ -47,7 +50,7 @@ def _role_changed_at(answer: Answer) -> datetime | None:
 
 
 def identity_headers(answer: Answer) -> Sequence[tuple[bytes, str]]:
-    """Who a valid token's holder is, for whatever stands behind a proxy."""
+    """Return the headers that tell an application behind a proxy whose token it is. They are for a valid token only."""
     holding, decision = answer.decision.holding, answer.decision
     if holding is None or holding.membership is None or holding.organization is None:
         return ()
@@ -63,9 +66,9 @@ def identity_headers(answer: Answer) -> Sequence[tuple[bytes, str]]:
 
 
 def token_review(answer: Answer) -> dict[str, Any]:
-    """The answer as Kubernetes wants it.
+    """Return the answer as a TokenReview of Kubernetes.
 
-    It names no audience: a key is for whoever verifies it here, and an API server takes that for its own audience only.
+    It names no audience, because a key isn't bound to one. An API server accepts that for its own audience only.
     """
     holding, decision = answer.decision.holding, answer.decision
     status: dict[str, Any] = {"authenticated": False}

@@ -1,4 +1,4 @@
-"""The verifier's HTTP API as an ASGI application: small, strict, and silent about tokens that don't exist."""
+"""The verifier's HTTP API as an ASGI application. It gives no details about tokens that don't exist."""
 
 import asyncio
 import json
@@ -41,8 +41,11 @@ from tenure.verifier.verifier import Answer, StaleError, Verifier
 log = logging.getLogger("tenure.verify")
 
 FAILURES_PER_MINUTE = 600
-"""From one address. Everything behind a proxy comes from one, so keys that work are never held up, and keys that don't
-get the answer that they would get otherwise, without a reason."""
+"""Maximum number of failed requests from one address in a minute. The answers to further ones give no reason.
+
+All clients behind a proxy share its address. So a request with a valid key is never slowed down, and one with another
+key gets the usual answer without its reason.
+"""
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -53,27 +56,27 @@ _ALWAYS = [(b"cache-control", b"no-store")]
 _JSON = (b"content-type", b"application/json")
 _WORKS = {Code.VALID, Code.FORBIDDEN}
 _UNTOLD = Answer(Decision(Code.NOT_FOUND), proven=False)
-"""What those are told who fail too often."""
+"""The answer for an address that failed too often."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     body: bytes = b""
-    """JSON, or nothing."""
+    """JSON, or empty."""
     headers: Sequence[tuple[bytes, str]] = ()
 
     @classmethod
     def json(cls, status: int, document: Mapping[str, Any], *headers: tuple[bytes, str]) -> "Reply":
-        """A JSON answer."""
+        """Return a response with a JSON document."""
         return cls(status, json.dumps(document).encode(), headers)
 
 
 @dataclass
 class VerifyApi:
-    """The application; `callers` tells who may learn details."""
+    """The application. `callers` checks who may see details."""
 
     verifier: Verifier
     callers: Callers
@@ -92,7 +95,7 @@ class VerifyApi:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, as ASGI wants it."""
+        """Answer a request. This is the entry point of an ASGI application."""
         if scope["type"] != "http":
             return
         try:
@@ -102,24 +105,24 @@ class VerifyApi:
         except StaleError as error:
             reply = Reply.json(_UNAVAILABLE, {"error": f"Try again: {error}"}, (b"retry-after", "5"))
         except asyncio.CancelledError:
-            # This process stops, and the request took too long; uvicorn would log a traceback.
+            # This process is stopping, and the request took too long. Uvicorn would log a traceback.
             reply = Reply.json(_UNAVAILABLE, {"error": "Try again: this verifier is stopping"})
-        except Exception:  # Whatever it is: no traceback reaches a caller, and no token passes.
+        except Exception:  # On any error, the token is not accepted, and the caller gets no traceback.
             log.exception("Unexpected error in a request")
             reply = Reply.json(_UNAVAILABLE, {"error": "Unexpected error. See the log of the verifier"})
         headers = [*_ALWAYS, (b"content-length", b"%d" % len(reply.body))]
         if reply.body:
             headers.append(_JSON)
         headers += [(name, value.encode("latin-1", "replace")) for name, value in reply.headers]
-        # All that wait are answered first and sent one after the other then: sending wakes the other side up, which
-        # takes longer than an answer, unless that is still busy with the one before.
+        # All waiting requests are decided first, and then their answers are sent one after the other. A send wakes the
+        # client up, which takes longer than a decision, unless the client is still busy with the previous answer.
         await asyncio.sleep(0)
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
 
     async def _route(self, scope: Scope, receive: Receive) -> Reply:
         request = read_head(scope)
-        # Envoy asks by the method of the request that it asks about.
+        # Envoy uses the method of the request that it checks.
         method = "GET" if request.path == _AUTHORIZE else request.method
         handler = self._routes.get((method, request.path))
         if handler is None:
@@ -158,11 +161,11 @@ class VerifyApi:
         return Reply.json(_UNAUTHORIZED, {"code": code}, (b"www-authenticate", 'Bearer error="invalid_token"'))
 
     async def _may_learn(self, request: Request, namespace: str | None) -> bool:
-        """Whether the caller may learn all of a key, of which the namespace is known if anything is."""
+        """Tell whether the caller may see the details of a key. The namespace is None if the key is unknown."""
         bearer, place = request.bearer, (_STRANGERS, request.source)
         if bearer is None or not await self._limiter.test(self._limit, *place):
             return False
-        # Asked in any case: whether an id was ever known must not be told by the time that an answer takes.
+        # The API server is asked even about an unknown key. Otherwise the time would tell whether an id ever existed.
         may = await self.callers.may_learn(bearer, namespace or "")
         if not may and namespace is not None:
             await self._limiter.hit(self._limit, *place)
@@ -200,7 +203,7 @@ class VerifyApi:
         return _UNTOLD
 
     def _bounded(self, key_id: str) -> str:
-        """The id itself, as long as not too many are told apart."""
+        """Return the id itself as the metric's label, or `OTHER` once there are too many ids."""
         if len(self._dead_ids) < MOST_KEY_IDS:
             self._dead_ids.add(key_id)
         return key_id if key_id in self._dead_ids else OTHER

@@ -14,7 +14,7 @@ _TEXT_OR_NULL = {"type": ["string", "null"]}
 
 
 def openapi() -> dict[str, Any]:
-    """The document, as OpenAPI 3.1."""
+    """Return the document in OpenAPI 3.1."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -37,7 +37,7 @@ def _verify() -> dict[str, Any]:
         "valid": {"type": "boolean"},
         "code": _CODE,
         "keyId": _TEXT,
-        # Null: it is gone, or there is none.
+        # Null if it was deleted, or if there is none.
         "organization": _TEXT_OR_NULL,
         "namespace": _TEXT,
         "member": _TEXT,

@@ -1,4 +1,7 @@
-"""What the verifier is asked: requests, read strictly; whatever can't be understood is refused and never repeated."""
+"""Parse the requests to the verifier strictly.
+
+A malformed request is rejected, and the text of the error never repeats any of it, because it may contain a token.
+"""
 
 import asyncio
 import functools
@@ -14,8 +17,9 @@ from tenure.domain.verification import Question
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_HEAD_BYTES = 32 * 1024
+"""Maximum size of headers and query together."""
 BODY_SECONDS = 10.0
-"""How long a body may take to arrive."""
+"""Time limit for a body to arrive."""
 
 BAD_REQUEST, TIMED_OUT, TOO_LARGE, HEAD_TOO_LARGE = 400, 408, 413, 431
 
@@ -27,11 +31,11 @@ _PARAMETERS = ("namespace", "organization", "capability", "level")
 _MOST_PARAMETERS = 20
 _HEADERS = {b"authorization": "authorization", b"x-api-key": "x-api-key"}
 _KNOWN, _KNOWN_BYTES = 256, 256
-"""How many queries are remembered, and how long each is at most."""
+"""Maximum number of cached queries, and maximum length of each."""
 
 
 class VerifyBody(BaseModel):
-    """What `/v1/verify` is asked."""
+    """The body of a request to `/v1/verify`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -43,7 +47,7 @@ class VerifyBody(BaseModel):
 
     @property
     def question(self) -> Question:
-        """What the token is to be good for.
+        """The namespace, organization and right that the token is checked for.
 
         Raises:
             BadRequestError: the capability or the level is unknown.
@@ -52,7 +56,7 @@ class VerifyBody(BaseModel):
 
 
 class BadRequestError(Exception):
-    """The request can't be understood; the text says why, and never repeats it."""
+    """The request is malformed. The text says why, and never repeats any of the request."""
 
     def __init__(self, message: str, status: int = BAD_REQUEST) -> None:
         super().__init__(message)
@@ -61,7 +65,7 @@ class BadRequestError(Exception):
 
 @dataclass
 class Request:
-    """A request, as far as it matters."""
+    """The parts of an HTTP request that the verifier uses."""
 
     method: str
     path: str
@@ -72,7 +76,7 @@ class Request:
 
     @property
     def bearer(self) -> str | None:
-        """The bearer token; more than one is none."""
+        """The bearer token, or None if there is none or more than one `Authorization` header."""
         values = self.headers.get("authorization", ())
         if len(values) != 1:
             return None
@@ -81,10 +85,10 @@ class Request:
 
     @property
     def presented(self) -> str | None:
-        """The key that is presented: in one header, once.
+        """The key from `X-Api-Key` or `Authorization`, or None.
 
         Raises:
-            BadRequestError: there is more than one.
+            BadRequestError: both headers are set, or there is more than one `X-Api-Key`.
         """
         keys = self.headers.get("x-api-key", ())
         if keys and self.headers.get("authorization"):
@@ -95,10 +99,10 @@ class Request:
 
 
 def read_head(scope: Scope) -> Request:
-    """The request without its body.
+    """Parse the request without its body.
 
     Raises:
-        BadRequestError: its head is too large, or holds a token where none belongs.
+        BadRequestError: the head is too large, or the query contains a token or too many parameters.
     """
     headers: dict[str, list[str]] = {}
     size = len(scope["query_string"])
@@ -116,19 +120,19 @@ def read_head(scope: Scope) -> Request:
 
 
 def parse_question(query: bytes) -> Question:
-    """What a query asks for.
+    """Parse the namespace, organization and right that a query asks for.
 
     Raises:
-        BadRequestError: a parameter is unknown, stands there twice, or has no such value.
+        BadRequestError: a parameter is unknown, appears twice, or has an invalid value.
     """
     return _known_question(query) if len(query) <= _KNOWN_BYTES else _read_question(query)
 
 
 async def read_body(receive: Receive) -> bytes:
-    """The request's body.
+    """Read the request's body.
 
     Raises:
-        BadRequestError: it is too large, too slow, or ends early.
+        BadRequestError: the body is too large, takes too long, or is incomplete.
     """
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -138,10 +142,10 @@ async def read_body(receive: Receive) -> bytes:
 
 
 def parse_verify(body: bytes) -> VerifyBody:
-    """The body of `/v1/verify`.
+    """Parse the body of a request to `/v1/verify`.
 
     Raises:
-        BadRequestError: it doesn't fit.
+        BadRequestError: the body is not JSON, or doesn't fit the schema.
     """
     try:
         return VerifyBody.model_validate_json(body)
@@ -162,7 +166,7 @@ def _read_question(text: bytes) -> Question:
     return _question(given.get("namespace"), given.get("organization"), given.get("capability"), given.get("level"))
 
 
-# A proxy asks the same again and again. What is refused is not remembered, and so no token that stands in a URL.
+# A proxy sends the same queries again and again. A rejected one raises, so it isn't cached: it may contain a token.
 _known_question = functools.lru_cache(_KNOWN)(_read_question)
 
 
