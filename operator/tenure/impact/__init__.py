@@ -1,1 +1,1 @@
-"""`tenure impact`: the price of a pull request, without a cluster."""
+"""`tenure impact`: report which API keys a change to manifests revokes, without a cluster."""

@@ -1,4 +1,4 @@
-"""The command: read both trees, compare, and print what the change does to keys."""
+"""The command: read both trees of manifests, compare them, and print what the change does to keys."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -11,15 +11,15 @@ from tenure.impact.report import REPORTS
 from tenure.impact.trees import read_trees
 
 PASSES, DOES_NOT_PASS = 0, 2
-"""Exit codes: every change may pass as it is; keys end unacknowledged, or a change will be refused."""
+"""Exit codes. It is `DOES_NOT_PASS` if the webhooks would reject a change or if revoked keys aren't acknowledged."""
 
 
 def impact(options: ImpactOptions) -> int:
-    """Print what the change does, and return the exit code.
+    """Print what the change does to keys, and return the exit code.
 
     Raises:
-        BadInputError: there is no such tree, or a manifest can't be understood.
-        StartRefusedError: there is no cluster to begin with.
+        BadInputError: a tree doesn't exist, or a manifest is invalid.
+        StartRefusedError: `--live` is set and no API server can be reached.
     """
     before, after = read_trees(options.base, options.head, options.namespace)
     if options.live:

@@ -1,7 +1,7 @@
-"""What can be wrong with what is compared."""
+"""The errors of `tenure impact`."""
 
 from tenure.errors import TenureError
 
 
 class BadInputError(TenureError):
-    """A tree can't be read; the text names the file and the field."""
+    """A tree of manifests can't be read. The text names the file and the field."""

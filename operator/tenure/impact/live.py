@@ -1,4 +1,4 @@
-"""What a cluster holds in some namespaces, by `list` alone."""
+"""Read the objects of some namespaces from a cluster, with the verb `list` only."""
 
 from collections.abc import Collection
 from typing import Any
@@ -14,8 +14,8 @@ async def read_cluster(namespaces: Collection[str]) -> Tree:
     """Read the three kinds in these namespaces from the cluster that `KUBECONFIG` names.
 
     Raises:
-        StartRefusedError: there is no cluster to talk to.
-        ApiError: it couldn't be asked, or its rights don't allow it.
+        StartRefusedError: no API server can be reached.
+        ApiError: the API server doesn't answer, or your rights don't allow it.
     """
     objects: dict[type[Resource], dict[Address, Any]] = {resource: {} for resource in KINDS}
     acknowledgements: dict[Address, str] = {}

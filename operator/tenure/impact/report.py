@@ -14,14 +14,14 @@ _NOTHING = "No Membership changes"
 
 
 def as_text(comparison: Comparison) -> str:
-    """Lines for a terminal."""
+    """Render the comparison as lines for a terminal."""
     blocks = ["\n".join(_block(impact)) for impact in comparison.members]
     blocks += ["\n".join(_removal(gone)) for gone in comparison.organizations]
     return "\n".join([*blocks, _summary(comparison), ""]) if blocks else f"{_NOTHING}\n"
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """A comment on a pull request."""
+    """Render the comparison as a comment on a pull request."""
     if not comparison.members and not comparison.organizations:
         return f"**Tenure:** {_NOTHING}.\n"
     lines = ["### Tenure: what this change does to keys", "", "| Member | Change | Revoked | Reissued | Unchanged |"]
@@ -42,7 +42,7 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def as_json(comparison: Comparison) -> str:
-    """One object for programs."""
+    """Render the comparison as one JSON object for programs."""
     document = {
         "passes": comparison.passes,
         "changes": [_change_fields(impact) for impact in comparison.members],
@@ -133,7 +133,7 @@ def _change(impact: Impact) -> str:
 
 
 def _remarks(impact: Impact, code: str = "") -> Iterator[str]:
-    """What there is to say in sentences; `code` is put around what is to be copied."""
+    """Yield the remarks on a member as sentences. `code` is put around a text that you copy, such as a backtick."""
     if impact.stays and impact.new_role is not None and not impact.is_person:
         keys = "1 key" if len(impact.stays) == 1 else f"{len(impact.stays)} keys"
         yield f"service account: keeps {keys}, with the rights of {impact.new_role}"

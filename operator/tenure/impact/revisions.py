@@ -1,4 +1,7 @@
-"""Read the files of a git revision, as they were committed: no attribute of the repository hides or changes any."""
+"""Read the files of a Git revision as they were committed, regardless of the repository's Git attributes.
+
+An attribute can't hide or change a file, as `export-ignore` does with `git archive`.
+"""
 
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -9,14 +12,14 @@ _REGULAR = (b"100644", b"100755")
 
 
 def revision_files(revision: str, suffixes: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Name and content of every file with one of the suffixes, below the present folder.
+    """Yield the name and content of every file with one of the suffixes, below the present folder.
 
     `revision` is anything that names a tree, such as `main`, or `main:clusters/acme` for a folder of it.
 
     Raises:
-        BadInputError: there is no such revision, or no git.
+        BadInputError: the revision doesn't exist, or Git isn't installed.
     """
-    # A path behind a colon says itself where it begins.
+    # A revision with a colon already names the folder.
     scope = ["--full-tree"] if ":" in revision else []
     listing = _git(revision, ["ls-tree", "-r", "-z", *scope, revision])
     entries = [entry.partition(b"\t") for entry in listing.split(b"\0") if entry]

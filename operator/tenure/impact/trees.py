@@ -24,18 +24,18 @@ _BY_KIND: Mapping[str, type[Resource]] = {resource.kind: resource for resource i
 
 
 def read_trees(base: str, head: str, namespace: str) -> tuple[Tree, Tree]:
-    """Read the manifests before and after a change; each is a folder or file, `-`, or a git revision.
+    """Read the manifests before and after a change, each from a folder, a file, standard input (`-`) or a Git revision.
 
-    `namespace` is where objects belong that name none.
+    `namespace` is the namespace of objects that name none.
 
     Raises:
-        BadInputError: there is no such source, or a manifest can't be understood.
+        BadInputError: a source doesn't exist, or a manifest is invalid.
     """
     if base == head == STANDARD_INPUT:
         raise BadInputError("--base and --head can't both be standard input")
     before, after = _read_tree(base, namespace), _read_tree(head, namespace)
     for member, text in after.acknowledgements.items():
-        # One that was there before is spent, whatever it says.
+        # An acknowledgement that was there before is spent, so its text doesn't matter.
         if text != before.acknowledgements.get(member):
             _check_acknowledgement(f"{head}: {after.file_of(Membership, member)}: Membership {member}", text)
     return before, after
@@ -49,7 +49,7 @@ def _read_tree(source: str, namespace: str) -> Tree:
 
 
 def _files(source: str) -> Iterator[tuple[str, str]]:
-    """Name and text of every file."""
+    """Yield the name and text of every file."""
     path = Path(source)
     if source == STANDARD_INPUT:
         yield "standard input", sys.stdin.read()
@@ -66,7 +66,7 @@ def _files(source: str) -> Iterator[tuple[str, str]]:
 
 def _text(name: str, content: bytes) -> str:
     if GROUP.encode() not in content:
-        return ""  # No object of Tenure's can be in it; it may be a template, which is no YAML.
+        return ""  # It has no object of Tenure's. It may be a template, which isn't YAML.
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -74,7 +74,7 @@ def _text(name: str, content: bytes) -> str:
 
 
 def _documents(files: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every object that stands in the files; Lists are taken apart."""
+    """Yield every object in the files, and every item of a List."""
     for name, text in files:
         try:
             documents = list(yaml.load_all(text, Loader=_Loader))
@@ -144,7 +144,10 @@ def _check_acknowledgement(place: str, text: str) -> None:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML would silently take the last; times stay text, as in the API."""
+    """A YAML loader that rejects duplicate keys, of which YAML would silently take the last.
+
+    Times stay text, as in the Kubernetes API.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]

@@ -1,1 +1,1 @@
-"""`tenure revoke`: end the keys that were issued before a moment, with the rights of whoever asks."""
+"""`tenure revoke`: revoke the keys that were issued before a moment, with the rights of the person who runs it."""

@@ -1,4 +1,4 @@
-"""The command: list keys, ask, revoke, and report the result of each key."""
+"""The command: list the keys, ask for confirmation, revoke them, and report the result of each."""
 
 import asyncio
 import signal
@@ -19,14 +19,15 @@ from tenure.revocation.report import NOT_DONE, Report, count, preview
 from tenure.revocation.survey import Scope, Survey, survey
 
 SHOWN_BEFORE_ASKING = 20
+"""Maximum number of keys that are listed with the question."""
 
 
 def revoke(options: RevokeOptions) -> int:
-    """Revoke the keys that are meant, and return the exit code.
+    """Revoke the keys that the options select, and return the exit code.
 
     Raises:
         RevocationError: no key was revoked. The text says why.
-        StartRefusedError: there is no cluster to talk to.
+        StartRefusedError: no API server can be reached.
     """
     scope = Scope(parse_moment(options.issued_before), options.namespaces, options.membership)
     may_ask = sys.stdin.isatty() and sys.stderr.isatty()
@@ -62,7 +63,7 @@ async def _end(report: Report) -> None:
 
 @contextmanager
 def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Let the first signal end it after the writes in flight; the second ends it at once."""
+    """Stop after the writes in flight at the first SIGINT or SIGTERM, and immediately at the second."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
 
@@ -82,7 +83,7 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
 
 @contextmanager
 def _progress(length: int, outcomes: list[Outcome]) -> Iterator[Callable[[Outcome], None]]:
-    """Collect outcomes, and show on a terminal how far it is."""
+    """Collect the outcomes, and show a progress bar if standard error is a terminal."""
     if not sys.stderr.isatty():
         yield outcomes.append
         return
@@ -99,13 +100,13 @@ def _is_confirmed(found: Survey) -> bool:
     typer.echo(preview(found.keys, SHOWN_BEFORE_ASKING), err=True, nl=False)
     namespaces = len({key.namespace for key in found.keys})
     where = f"in {namespaces} namespace{'s' * (namespaces != 1)}"
-    # Not typer's own question, of which a part goes to standard output.
+    # Typer's own question would write a part of itself to standard output.
     typer.echo(f"Revoke {count(len(found.keys))} {where}? [y/N]: ", err=True, nl=False)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _warn_of_empty_places(found: Survey, scope: Scope) -> None:
-    """A mistyped name finds nothing, and nothing must not look like success."""
+    """Warn if a namespace or a member has no ApiKey, so that a mistyped name doesn't look like success."""
     whose = f" of member {scope.membership}" if scope.membership else ""
     for place, number in found.looked_at.items():
         if number == 0 and (place or whose):

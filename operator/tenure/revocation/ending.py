@@ -1,4 +1,4 @@
-"""End keys: delete their ApiKeys, several at a time, and say of each what became of it."""
+"""Revoke keys: delete their ApiKeys, several at a time, and report the outcome of each."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,39 +13,44 @@ from tenure.errors import ApiError, ConflictError, MalformedObjectError, ObjectN
 from tenure.kube.cluster import CONNECTIONS, Cluster
 
 RETRY_AFTER_SECONDS = (0.5, 1.0, 2.0)
+"""Waits before the retries, unless the API server names another time."""
 LONGEST_WAIT_SECONDS = 10.0
+"""Maximum wait before a retry, even if the API server names a longer one."""
 CONFLICTS = 3
-"""How often a key may change under our hands; after that only its uid has to fit, so that nobody can keep a key alive
-by writing to it again and again."""
+"""Number of conflicts after which the deletion of a key no longer compares its resourceVersion, but only its uid.
+
+Otherwise somebody could keep a key alive by writing to it again and again.
+"""
 
 
 class Fate(StrEnum):
-    """What became of a key."""
+    """The outcome for a key."""
 
     ENDED = "Ended"
-    """Its ApiKey is deleted, so its token is dead."""
+    """Its ApiKey was deleted, so its token is no longer valid."""
     REISSUED = "Reissued"
-    """It was issued anew since it was looked at, so the token that was meant is dead."""
+    """It was reissued after the survey, so the token from the survey is no longer valid."""
     FAILED = "Failed"
+    """Its ApiKey couldn't be deleted, and `Outcome.error` says why."""
     LEFT = "Left"
-    """It wasn't tried any more."""
+    """Its deletion wasn't attempted, because the command was stopped."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A key and what became of it."""
+    """A key and its outcome."""
 
     key: ApiKey
     fate: Fate
     error: str = ""
     hopeless: bool = False
-    """Whether every other key will fail likewise."""
+    """Whether every other key would fail for the same reason."""
 
 
 async def end_keys(
     cluster: Cluster, keys: Sequence[ApiKey], cutoff: Cutoff, stop: asyncio.Event, on_outcome: Callable[[Outcome], None]
 ) -> None:
-    """End keys, and report each as soon as it is done; after `stop` none is begun any more."""
+    """Revoke keys, and report each as soon as it is done. Once `stop` is set, no further deletion is started."""
     waiting = iter(keys)
 
     async def work() -> None:
@@ -61,7 +66,7 @@ async def end_keys(
 
 
 async def _end(cluster: Cluster, key: ApiKey, cutoff: Cutoff, stop: asyncio.Event) -> Outcome:
-    """End a key, and try again where that can help."""
+    """Revoke a key, and retry while the API server is unavailable."""
     for seconds in (*RETRY_AFTER_SECONDS, None):
         try:
             return Outcome(key, await _delete(cluster, key, cutoff))
@@ -77,7 +82,7 @@ async def _end(cluster: Cluster, key: ApiKey, cutoff: Cutoff, stop: asyncio.Even
 
 
 async def _delete(cluster: Cluster, key: ApiKey, cutoff: Cutoff) -> Fate:
-    """Delete an ApiKey; one that changed since it was read is judged anew."""
+    """Delete an ApiKey. If it changed since it was read, read it again and compare it with the cutoff again."""
     meant = key
     for _ in range(CONFLICTS):
         try:

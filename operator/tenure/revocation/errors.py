@@ -1,7 +1,7 @@
-"""Why no key was ended, or not every key."""
+"""The errors of `tenure revoke`."""
 
 from tenure.errors import TenureError
 
 
 class RevocationError(TenureError):
-    """Not every key is ended; the text says why, and what to do."""
+    """Not every key was revoked. The text says why, and what to do."""

@@ -1,10 +1,10 @@
-"""The formats of the report, apart from what writes it: the command line knows them too."""
+"""The formats of the report, in a module of their own because the command line needs them without the report."""
 
 from enum import StrEnum
 
 
 class OutputFormat(StrEnum):
-    """How the outcome is printed."""
+    """Format of the report."""
 
     TEXT = "text"
     JSON = "json"

@@ -1,4 +1,4 @@
-"""What was revoked, what wasn't and why, as a table for people or JSON for programs."""
+"""Report which keys were revoked, which weren't and why, as a table for people or JSON for programs."""
 
 import json
 from collections import Counter
@@ -12,12 +12,12 @@ from tenure.revocation.ending import Fate, Outcome
 from tenure.revocation.survey import Survey
 
 DONE, NOT_DONE, UNCLEAR = 0, 1, 2
-"""Exit codes: every such key is ended; not every one; every one, and of some others nobody can tell."""
+"""Exit codes: all keys were revoked, some weren't, or all were but the age of some others is unclear."""
 
 
 @dataclass
 class Report:
-    """What was found, and what became of it so far."""
+    """The keys that the survey found, and their outcomes so far."""
 
     survey: Survey
     dry_run: bool
@@ -25,31 +25,31 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """See `DONE` and its neighbours."""
+        """The command's exit code: `DONE`, `NOT_DONE` or `UNCLEAR`."""
         if self.unfinished:
             return NOT_DONE
         return UNCLEAR if self.survey.unclear else DONE
 
     @property
     def unfinished(self) -> list[Outcome]:
-        """The keys that may go on."""
+        """The outcomes of the keys that may still be valid."""
         return [one for _, one in self._results if one is not None and one.fate in {Fate.FAILED, Fate.LEFT}]
 
     @property
     def complaint(self) -> str:
-        """Why not every key is ended, in one line; empty: every one is."""
+        """One line that says why not every key was revoked, or "" if all were."""
         errors = [outcome.error for outcome in self.unfinished if outcome.error]
         why = errors[0] if errors else "interrupted. Run the command again"
         return f"{count(len(self.unfinished))} not revoked: {why}" if self.unfinished else ""
 
     @property
     def _results(self) -> list[tuple[ApiKey, Outcome | None]]:
-        """Each key, by namespace and name, and what became of it so far."""
+        """Each key in the order of namespace and name, with its outcome or None if it has none yet."""
         outcomes = {(outcome.key.namespace, outcome.key.name): outcome for outcome in self.outcomes}
         return [(key, outcomes.get((key.namespace, key.name))) for key in self.survey.keys]
 
     def as_text(self) -> str:
-        """A table and a sentence."""
+        """Render the report as a table and a summary."""
         rows = [_row(key, _result(key, outcome)) for key, outcome in self._results]
         rows += [
             (one.namespace, one.name, "-", one.member or "-", "-", f"unclear: {one.doubt}")
@@ -60,7 +60,7 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """How many keys, and what to do about the rest."""
+        """The number of keys for each outcome, and what to do about those that weren't revoked."""
         before = f"issued before {format_time(self.survey.cutoff.moment)}"
         if self.dry_run:
             said = [f"{count(len(self.survey.keys))} {before} would be revoked"]
@@ -78,7 +78,7 @@ class Report:
         return ". ".join(said)
 
     def as_json(self) -> str:
-        """One object for programs."""
+        """Render the report as one JSON object for programs."""
         document = {
             "issuedBefore": format_time(self.survey.cutoff.moment),
             "dryRun": self.dry_run,
@@ -92,12 +92,12 @@ class Report:
 
 
 def count(number: int) -> str:
-    """A number of keys."""
+    """Return a number of keys as a text, for example "1 key" or "2 keys"."""
     return "1 key" if number == 1 else f"{number} keys"
 
 
 def preview(keys: Sequence[ApiKey], most: int) -> str:
-    """A table of the first keys, and how many more there are."""
+    """Return a table of the first keys, and the number of further ones."""
     rows = [_row(key, _return(key).removeprefix("; ")) for key in keys[:most]]
     more = f"… and {len(keys) - most} more. --dry-run lists all of them\n" if len(keys) > most else ""
     return _table([("NAMESPACE", "KEY", "KEY ID", "MEMBER", "ISSUED", ""), *rows]) + more

@@ -1,4 +1,4 @@
-"""Which keys are to be ended: looked at with the rights of whoever asks, before anything is changed."""
+"""Find the keys to revoke, with the rights of the person who runs the command, before anything is changed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,20 +16,25 @@ from tenure.kube.rights import Right, is_allowed
 from tenure.revocation.errors import RevocationError
 
 NEEDED = Right(GROUP, ApiKey.plural, ("list", "delete", REVOKE))
-"""With the virtual verb, a deletion is nobody's to judge, and so it passes with Tenure stopped."""
+"""The rights that the command needs.
+
+The webhooks don't check a deletion by somebody with the virtual verb `revoke`, so it works with Tenure stopped.
+"""
 
 PATIENCE = 10
+"""Maximum number of attempts while the API server asks to retry later."""
 LONGEST_WAIT_SECONDS = 10.0
+"""Maximum wait between two attempts."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Which keys are meant.
+    """The keys that the command considers.
 
     Attributes:
-        issued_before: An instant, or how long ago.
-        namespaces: Where; empty: everywhere.
-        membership: Whose; empty: everybody's.
+        issued_before: A moment, or how long ago it was.
+        namespaces: Namespaces of the keys. Empty means all namespaces.
+        membership: Name of the keys' Membership. Empty means all Memberships.
     """
 
     issued_before: datetime | timedelta
@@ -38,13 +43,13 @@ class Scope:
 
     @property
     def places(self) -> Sequence[str | None]:
-        """Where to look; None: in all namespaces at once."""
+        """The namespaces to list. None stands for all namespaces in one list."""
         return self.namespaces or [None]
 
 
 @dataclass(frozen=True)
 class Unclear:
-    """A key of which nobody can tell when it was issued."""
+    """A key whose time of issue is unknown, with the reason in `doubt`."""
 
     namespace: str
     name: str
@@ -54,22 +59,22 @@ class Unclear:
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found."""
+    """The keys that were found."""
 
     cutoff: Cutoff
     keys: list[ApiKey] = field(default_factory=list)
-    """Those to be ended, by namespace and name."""
+    """The keys to revoke, in the order of namespace and name."""
 
     unclear: list[Unclear] = field(default_factory=list)
     looked_at: dict[str, int] = field(default_factory=dict)
-    """How many ApiKeys there are, of whatever age, in each place that was looked at; empty name: everywhere."""
+    """Number of ApiKeys of any age in each listed namespace. The empty name stands for all namespaces."""
 
 
 async def survey(cluster: Cluster, scope: Scope) -> Survey:
-    """Look at all keys that are meant.
+    """List all keys in the scope, and find those that were issued before its moment.
 
     Raises:
-        RevocationError: a right is missing, the moment is still to come, or the cluster can't be asked.
+        RevocationError: a right is missing, the moment is in the future, or the API server doesn't answer.
     """
     server = cluster.connection.server
     try:
@@ -94,7 +99,7 @@ async def survey(cluster: Cluster, scope: Scope) -> Survey:
 
 
 async def _survey(cluster: Cluster, scope: Scope) -> Survey:
-    """Look, and look again for a while where the API server asks for time, as it does just after a start."""
+    """List the keys, and retry if the API server asks for that with `Retry-After`, as it does just after its start."""
     for tries_left in reversed(range(PATIENCE)):
         try:
             for place in scope.places:
@@ -136,7 +141,7 @@ async def _bodies(cluster: Cluster, place: str | None, membership: str) -> Async
 
 
 def _malformed(body: Mapping[str, Any], doubt: str) -> Unclear:
-    """One bad object hides no other."""
+    """Return a malformed ApiKey as an unclear one, so that it doesn't stop the survey of the others."""
     metadata, spec = body["metadata"], body.get("spec") or {}
     return Unclear(metadata["namespace"], metadata["name"], str(spec.get("membership", "")), doubt)
 
