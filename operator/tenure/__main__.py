@@ -1,4 +1,4 @@
-"""`python -m tenure` is the command `tenure`."""
+"""Run the command `tenure` as `python -m tenure`."""
 
 from tenure.cli import main
 

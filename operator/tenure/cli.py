@@ -1,4 +1,4 @@
-"""The command `tenure`. Each command imports its own program, so none waits for another's imports."""
+"""The command line of Tenure. Each command imports its own program, so it doesn't wait for the imports of others."""
 
 import os
 import sys
@@ -141,10 +141,10 @@ def _options(
 
 
 def main() -> None:
-    """Run the command; an error of ours is one line on standard error and exit code 1."""
+    """Run the command. A `TenureError` becomes one line on standard error and exit code 1."""
     drop_service_links()
     load_when_used()
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # Looking for some reads all installed packages.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # Searching for plugins reads all installed packages.
     try:
         app()
     except TenureError as error:

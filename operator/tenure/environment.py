@@ -1,4 +1,4 @@
-"""The `TENURE_*` variables of the environment: those that set options, and those that Kubernetes adds for Services."""
+"""Check the `TENURE_*` environment variables: those that set options, and those that Kubernetes adds for Services."""
 
 import os
 import re
@@ -13,10 +13,10 @@ _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://.*")
 
 
 def drop_service_links(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Remove the variables by which Kubernetes tells a pod of a Service, where they look like settings.
+    """Remove the variables that Kubernetes adds to a pod for Services, if they look like settings of Tenure.
 
-    A Service `tenure-webhook` makes `TENURE_WEBHOOK_PORT=tcp://10.0.0.1:443` in each pod of its namespace, unless the
-    pod has `enableServiceLinks: false`. No setting has a value of that form.
+    For a Service `tenure-webhook`, Kubernetes sets `TENURE_WEBHOOK_PORT=tcp://10.0.0.1:443` in each pod of its
+    namespace, unless the pod has `enableServiceLinks: false`. No setting has a value of that form.
     """
     for name, value in list(environ.items()):
         if name.startswith(PREFIX) and _SERVICE_LINK.fullmatch(name) and _SERVICE_ADDRESS.fullmatch(value):
@@ -24,12 +24,12 @@ def drop_service_links(environ: MutableMapping[str, str] = os.environ) -> None:
 
 
 def refuse_unknown_variables(known: Iterable[str], environ: Mapping[str, str] = os.environ) -> None:
-    """Refuse `TENURE_*` variables that set no option, because a mistyped setting would be lost silently.
+    """Reject `TENURE_*` variables that set no option, because a mistyped setting would be ignored silently.
 
-    Variables that Kubernetes itself sets for Services whose names begin with `tenure` are passed over.
+    Variables that Kubernetes sets for Services whose names begin with `tenure` are allowed.
 
     Raises:
-        StartRefusedError: a variable is unknown; the text names it and the known ones.
+        StartRefusedError: a variable is unknown. The text names it and the known ones.
     """
     known = sorted(known)
     unknown = sorted(

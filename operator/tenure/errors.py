@@ -1,4 +1,4 @@
-"""Every error that Tenure raises on purpose; its class says whether trying again can help."""
+"""The errors that Tenure raises on purpose. The class of an error says whether a retry can help."""
 
 
 class TenureError(Exception):
@@ -6,36 +6,36 @@ class TenureError(Exception):
 
 
 class StartRefusedError(TenureError):
-    """The process can't start as it is configured; the text names the setting, field or right, and what to do."""
+    """The process can't start as it is configured. The text names the setting, field or right, and what to do."""
 
 
 class ServerAwayError(StartRefusedError):
-    """The API server doesn't answer, or fails: what the cluster lacks can't be told now."""
+    """The API server doesn't answer, or fails, so the process can't check now what the cluster lacks."""
 
 
 class WatchEndedError(TenureError):
-    """The process can't see what happens in the cluster any more, and must be started again."""
+    """The process can no longer watch the cluster, and must be restarted."""
 
 
 class LeadershipLostError(TenureError):
-    """Another replica reconciles, or may do so soon, so the process must end."""
+    """Another replica reconciles, or may do so soon, so this process must exit."""
 
 
 class MalformedTokenError(TenureError):
-    """A text isn't a token: wrong shape or wrong checksum. The text itself is never repeated."""
+    """A text isn't a token, because its form or its checksum is wrong. The error never repeats the text."""
 
 
 class MalformedObjectError(TenureError):
-    """An object doesn't fit the schema; the text names the object and the field."""
+    """An object doesn't fit the schema. The text names the object and the field."""
 
 
 class ApiError(TenureError):
-    """The API server refused a request, or couldn't be reached.
+    """The API server rejected a request, or couldn't be reached.
 
     Attributes:
-        status: HTTP status code; 0 where there was no answer.
-        reason: `Status.reason` of the answer, e.g. `Conflict`; empty where there was none.
-        retry_after: Seconds that the server asked to wait, or None.
+        status: HTTP status code, or 0 if there was no answer.
+        reason: `Status.reason` of the answer, for example `Conflict`, or "" if there was none.
+        retry_after: Seconds that the API server asked to wait (`Retry-After`), or None.
     """
 
     def __init__(self, message: str, *, status: int = 0, reason: str = "", retry_after: float | None = None) -> None:
@@ -50,32 +50,32 @@ class ObjectNotFoundError(ApiError):
 
 
 class KindNotServedError(ApiError):
-    """The API server doesn't serve the kind: its CustomResourceDefinition is missing or going."""
+    """The API server doesn't serve the kind, because its CustomResourceDefinition is missing or being deleted."""
 
 
 class AlreadyExistsError(ApiError):
-    """An object of that name exists."""
+    """An object of that name already exists."""
 
 
 class ConflictError(ApiError):
-    """A precondition (uid or resourceVersion) doesn't hold any more: read again and decide anew."""
+    """A precondition (uid or resourceVersion) isn't met any more. Read the object and decide again."""
 
 
 class NamespaceTerminatingError(ApiError):
-    """The namespace is going away, so nothing can be created in it."""
+    """The namespace is terminating, so the API server rejects new objects in it."""
 
 
 class ForbiddenError(ApiError):
-    """The operator lacks a right; the text names verb and resource."""
+    """The operator lacks a right. The text names the verb and the resource."""
 
 
 class RejectedError(ApiError):
-    """The API server found the request invalid; trying the same again is useless."""
+    """The API server rejected the request as invalid. A retry can't help."""
 
 
 class UnavailableError(ApiError):
-    """The API server is unreachable, overloaded or failing: try again later."""
+    """The API server is unreachable, overloaded or failing. Retry later."""
 
 
 class UnauthorizedError(UnavailableError):
-    """The API server doesn't know who we are; a credential that is renewed in place may help."""
+    """The API server doesn't accept the credentials. Retry, because they may be renewed in place."""

@@ -1,4 +1,4 @@
-"""Options of the command line, declared as fields of a model from which the command is made.
+"""Declare the options of a command as fields of a model, from which the command line is built.
 
 A model is a frozen dataclass. Each field is an option: its annotation carries an `Option` or a `Setting`.
 """
@@ -21,11 +21,11 @@ class Option:
     """An option of a command.
 
     Attributes:
-        help: Its line in `--help`.
-        names: Its names on the command line. Empty: the field's name, with dashes.
-        min: The smallest number.
-        max: The largest number.
-        check: Returns the value as the model stores it, or raises `ValueError`.
+        help: Text in `--help`.
+        names: Names on the command line. Default: the field's name with dashes.
+        min: Smallest allowed number.
+        max: Largest allowed number.
+        check: Function that returns the value as the model stores it, or raises `ValueError`.
     """
 
     help: str
@@ -38,11 +38,11 @@ class Option:
 
 @dataclass(frozen=True)
 class Setting(Option):
-    """An option that a `TENURE_*` variable sets too, named like the field.
+    """An option that you can also set with the `TENURE_*` variable that is named like its field.
 
     Attributes:
-        chart: Path of the value by which the chart sets it, for example `logs.level`. Empty: it has none.
-        chart_default: The chart's default; None: the option's.
+        chart: Path of the chart's value that sets it, for example `logs.level`. Empty if there is none.
+        chart_default: Default in the chart. None means the option's default.
     """
 
     _: KW_ONLY
@@ -61,22 +61,22 @@ class Field:
 
     @property
     def variable(self) -> str | None:
-        """The environment variable that sets it; None: it has none."""
+        """The environment variable that sets the option, or None if there is none."""
         return f"{PREFIX}{self.name.upper()}" if isinstance(self.option, Setting) else None
 
     @property
     def flag(self) -> str:
-        """Its long name on the command line."""
+        """The long name on the command line, for example `--log-level`."""
         return next(iter(self.option.names), f"--{self.name.replace('_', '-')}")
 
     @property
     def is_list(self) -> bool:
-        """Whether it can be given several times."""
+        """Whether the option can be repeated."""
         return get_origin(self.type) is tuple
 
 
 def options_of(model: type[Any]) -> Iterator[Field]:
-    """The options of a model, its own before those of its bases."""
+    """Yield the options of a model, its own before those of its bases."""
     hints = get_type_hints(model, include_extras=True)
     defaults = {field.name: field.default for field in fields(model)}
     for name in dict.fromkeys(name for base in model.__mro__ for name in inspect.get_annotations(base)):
@@ -85,12 +85,12 @@ def options_of(model: type[Any]) -> Iterator[Field]:
 
 
 def variables_of(model: type[Any]) -> set[str]:
-    """The environment variables that set options of a model."""
+    """Return the environment variables that set options of a model."""
     return {field.variable for field in options_of(model) if field.variable is not None}
 
 
 def with_options(model: type[Model]) -> Callable[[Callable[[Model], None]], Callable[..., None]]:
-    """Turn a function of a model into a function of its options, whose signature Typer can read."""
+    """Turn a function that takes a model into one that takes each option, with a signature that Typer can read."""
     found = list(options_of(model))
 
     def decorate(command: Callable[[Model], None]) -> Callable[..., None]:
@@ -126,7 +126,7 @@ def _parameter(field: Field) -> inspect.Parameter:
 
 
 def _reported(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The check, with its complaint as an error of the option."""
+    """Wrap a check so that Typer reports its `ValueError` as an error of the option."""
 
     def callback(value: Any) -> Any:
         try:

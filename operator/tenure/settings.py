@@ -1,4 +1,4 @@
-"""The settings of each process: one model each, whose fields are the command's options and `TENURE_*` variables."""
+"""The settings of each process. The fields of a model are the command's options and `TENURE_*` variables."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class LogFormat(StrEnum):
-    """How log lines are written."""
+    """Format of the log lines."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class LogLevel(StrEnum):
-    """Which log lines are written."""
+    """Lowest level of the log lines that are written."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -35,10 +35,10 @@ class LogLevel(StrEnum):
 
 
 def check_namespaces(names: Sequence[str] | None) -> Sequence[str]:
-    """The namespaces, each once.
+    """Return the namespaces without duplicates.
 
     Raises:
-        ValueError: one of them can't be a namespace's name.
+        ValueError: one of them isn't a valid name of a namespace.
     """
     return [_check_namespace(name) for name in dict.fromkeys(names or ())]
 
@@ -52,7 +52,7 @@ def _check_namespace(name: str) -> str:
 
 
 def _system_namespace(name: str) -> str:
-    """The namespace that was named, or else the pod's, or else `tenure-system`."""
+    """Return the given namespace, or else the pod's, or else `tenure-system`."""
     if name:
         return _check_namespace(name)
     return _POD_NAMESPACE.read_text().strip() if _POD_NAMESPACE.exists() else "tenure-system"
@@ -93,7 +93,7 @@ class RuleSettings:
 
     @property
     def installation(self) -> Installation:
-        """What holds for all organizations."""
+        """The rules and settings for all organizations."""
         return Installation(when_keys_exist=self.when_keys_exist, limits=Limits.parse(self.limits))
 
 
@@ -120,7 +120,7 @@ class ProcessSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CertificateSettings:
-    """A serving certificate that somebody else renews."""
+    """Settings of a serving certificate that another program renews, such as cert-manager."""
 
     tls_cert_file: Annotated[
         Path | None,
@@ -132,13 +132,13 @@ class CertificateSettings:
     tls_key_file: Annotated[Path | None, Setting("File with the private key of --tls-cert-file.")] = None
 
     def __post_init__(self) -> None:
-        """Refuse one file without the other."""
+        """Reject one file without the other."""
         if (self.tls_cert_file is None) is not (self.tls_key_file is None):
             raise StartRefusedError("--tls-cert-file and --tls-key-file belong together. Set both, or neither.")
 
     @property
     def certificate(self) -> tuple[Path, Path] | None:
-        """The files of the certificate and its key; None: neither is given."""
+        """The files of the certificate and its key, or None if neither is given."""
         if self.tls_cert_file is None or self.tls_key_file is None:
             return None
         return self.tls_cert_file, self.tls_key_file
@@ -146,7 +146,7 @@ class CertificateSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewSettings(CertificateSettings):
-    """Settings of serving reviews."""
+    """Settings of the listener of the webhooks."""
 
     webhook_host: Annotated[str, Setting("Address on which the webhooks listen. Default: all addresses.")] = ""
     webhook_port: Annotated[int, Setting("Port on which the webhooks listen. 0: any free port.", min=0, max=65535)] = (
@@ -203,7 +203,7 @@ class WebhookSettings(RuleSettings, ProcessSettings, ReviewSettings):
 
     @property
     def installation(self) -> Installation:
-        """What holds for all organizations."""
+        """The rules and settings for all organizations."""
         return replace(super().installation, username_prefix=self.username_prefix)
 
 
@@ -248,7 +248,7 @@ class RunSettings(WebhookSettings):
 
     @property
     def installation(self) -> Installation:
-        """What holds for all organizations."""
+        """The rules and settings for all organizations."""
         return replace(super().installation, kubernetes_access=self.kubernetes_access)
 
 
@@ -256,7 +256,7 @@ class RunSettings(WebhookSettings):
 class VerifierSettings(ProcessSettings, CertificateSettings):
     """The settings of `tenure verifier`."""
 
-    verifier_host: Annotated[str, Setting("Address on which the verifier listens.")] = "0.0.0.0"  # noqa: S104 - in a container, others are to reach it
+    verifier_host: Annotated[str, Setting("Address on which the verifier listens.")] = "0.0.0.0"  # noqa: S104 - clients outside the container connect to it
     verifier_port: Annotated[int, Setting("Port on which the verifier listens.", min=1, max=65535)] = 8080
     max_staleness: Annotated[
         float,

@@ -1,7 +1,7 @@
-"""Parts of the Kubernetes client that are imported with it and never used here: loaded at their first use, so never.
+"""Delay the import of those packages of the Kubernetes client that Tenure doesn't use, so they are never loaded.
 
 `import kubernetes` imports the client's synchronous half, and with it `requests`, `urllib3`, `oauthlib` and others.
-Kopf imports the client wherever it is installed. Together this was half of the time that a process took to start.
+Kopf imports the client if it is installed. Without the delay, this is half of the time that a process takes to start.
 """
 
 import sys
@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # It imports a lot by itself.
+if TYPE_CHECKING:  # importlib.abc itself imports a lot.
     from importlib.abc import Loader
 
 PACKAGES = frozenset(
@@ -28,13 +28,13 @@ PACKAGES = frozenset(
         "kubernetes.aio.watch",
     }
 )
-"""If a later version of the client has no such package, nothing happens."""
+"""Packages that are loaded at their first use. A name that a later version of the client lacks has no effect."""
 
 
 class _WaitingLoader:
-    """Loads a module when a name in it is first asked for.
+    """Loads a module at the first access to a name in it.
 
-    `importlib.util.LazyLoader` also loads it for `__file__`, which `inspect` asks of all modules there are.
+    `importlib.util.LazyLoader` also loads it for `__file__`, which `inspect` reads of every module.
     """
 
     def __init__(self, loader: "Loader") -> None:
@@ -53,7 +53,7 @@ class _WaitingLoader:
 
 
 class _Finder:
-    """Finds these packages in their usual places."""
+    """Finds these packages where they are installed, and delays their loading."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -61,7 +61,7 @@ class _Finder:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _WaitingLoader(spec.loader)  # type: ignore[assignment]  # as a loader in all that is asked of it
+            spec.loader = _WaitingLoader(spec.loader)  # type: ignore[assignment]  # it has the methods that are called
         return spec
 
 
