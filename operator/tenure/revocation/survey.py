@@ -18,7 +18,8 @@ from tenure.revocation.errors import RevocationError
 NEEDED = Right(GROUP, ApiKey.plural, ("list", "delete", REVOKE))
 """The rights that the command needs.
 
-The webhooks don't check a deletion by somebody with the virtual verb `revoke`, so it works with Tenure stopped.
+The API server doesn't send a deletion to the webhooks if the person has the virtual verb `revoke`, so the command
+works with Tenure stopped.
 """
 
 PATIENCE = 10

@@ -84,7 +84,7 @@ class Index:
             self._put(resource, place, new, now)
 
     def key(self, token_hash: str) -> ApiKey | None:
-        """Return the key whose token has a hash, or None.
+        """Return the key whose token has this hash, or None if there is none.
 
         The lookup isn't by public id, because a status with another key's id would hide that key.
         """
