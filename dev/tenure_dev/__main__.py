@@ -71,7 +71,7 @@ def generate(
 
 
 def _update(texts: Mapping[Path, str], *, check: bool) -> list[Path]:
-    """Write those of the files that would change, unless they are only to be checked, and return their paths."""
+    """Write the files that would change, unless `check` is set, and return their paths."""
     changed = files.changed_files(CHECKOUT, texts)
     for path in changed:
         typer.echo(f"{'out of date' if check else 'written'}: {path}")
@@ -142,7 +142,7 @@ def supervise(*, folder: Folder = UP, operator: WithOperator = True) -> None:
 
 
 def main() -> None:
-    """Run the command line; what a person can act on is printed without a traceback."""
+    """Run the command line, and print a `ToolError` without a traceback."""
     try:
         app()
     except ToolError as error:

@@ -1,4 +1,4 @@
-"""The control plane's programs: which ones, and where they are found."""
+"""The control plane's programs, and where to find them."""
 
 import os
 from dataclasses import dataclass
@@ -26,33 +26,33 @@ CONTROL_PLANE = GoModule(
 
 @dataclass(frozen=True)
 class Binaries:
-    """A folder that holds all four programs."""
+    """A folder with all four programs."""
 
     folder: Path
 
     @property
     def etcd(self) -> Path:
-        """The store."""
+        """The path of etcd."""
         return self.folder / "etcd"
 
     @property
     def apiserver(self) -> Path:
-        """kube-apiserver."""
+        """The path of kube-apiserver."""
         return self.folder / "kube-apiserver"
 
     @property
     def controller_manager(self) -> Path:
-        """kube-controller-manager."""
+        """The path of kube-controller-manager."""
         return self.folder / "kube-controller-manager"
 
     @property
     def kubectl(self) -> Path:
-        """kubectl, of the API server's version where it was built here."""
+        """The path of kubectl. It has the API server's version, unless it is from `$KUBEBUILDER_ASSETS`."""
         return self.folder / "kubectl"
 
 
 def find() -> Binaries | None:
-    """Find the programs in `$KUBEBUILDER_ASSETS`, else in the cache; None if they must be built first.
+    """Find the programs in `$KUBEBUILDER_ASSETS`, or else in the cache. Return None if they must be built first.
 
     Raises `ToolError` if `KUBEBUILDER_ASSETS` is set and its folder lacks one of them.
     """

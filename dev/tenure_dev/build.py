@@ -1,4 +1,4 @@
-"""Builds programs from pinned Go modules: minutes the first time, never again."""
+"""Build programs from pinned Go modules. This takes minutes the first time, and later runs use the cache."""
 
 import fcntl
 import os
@@ -20,11 +20,11 @@ from tenure_dev.progress import Report, report
 from tenure_dev.toolchain import Toolchain, find_toolchain
 
 LOG_LINES = 12
-"""How much of the log an error shows."""
+"""Number of log lines that an error shows."""
 
 
 def find_or_build() -> Binaries:
-    """Return the control plane's programs, and build them first if they are nowhere; progress goes to stderr.
+    """Return the control plane's programs, and build them first if they aren't there. Progress goes to stderr.
 
     Raises `ToolError` if `KUBEBUILDER_ASSETS` is incomplete, or if downloading or building fails.
     """
@@ -32,16 +32,16 @@ def find_or_build() -> Binaries:
 
 
 def built(module: GoModule) -> Path:
-    """Return the folder that holds a module's programs, and build them first if they aren't there.
+    """Return the folder of a module's programs, and build them first if they aren't there.
 
     Raises `ToolError` if downloading or building fails.
     """
     if not module.missing(module.folder):
         return module.folder
     module.folder.parent.mkdir(parents=True, exist_ok=True)
-    # One lock for all modules: they share Go's caches, which whoever is done removes.
+    # All modules have one lock, because they share Go's caches, and each build removes these at its end.
     with report() as progress, _locked(cache_folder() / "go.lock", module, progress):
-        if module.missing(module.folder):  # Else another run built it while this one waited.
+        if module.missing(module.folder):  # Otherwise another run built it while this one waited.
             _build(module, progress)
     return module.folder
 
@@ -69,7 +69,8 @@ def _build(module: GoModule, progress: Report) -> None:
         for program, package in module.programs.items():
             build.compile(program, package, partial / program)
     partial.rename(module.folder)
-    # Some gigabytes, of use only for continuing what was interrupted: new pins compile nearly everything anew.
+    # The cache has some gigabytes. It helps only to resume an interrupted build, because new pins compile almost
+    # everything again.
     shutil.rmtree(toolchain.cache, ignore_errors=True)
 
 
@@ -86,7 +87,7 @@ class _Build:
         self._about = ""
 
     def plan(self) -> None:
-        """Download what is needed and count the packages that are still to be compiled."""
+        """Download the Go modules and count the packages that are still to be compiled."""
         self._progress.step(f"{self._module.name}: downloading its Go modules")
         form = "{{.ImportPath}}\t{{.Stale}}\t{{.StaleReason}}"
         command = ["list", "-deps", *self._flags, "-f", form, *self._module.programs.values()]
@@ -97,7 +98,7 @@ class _Build:
         self._about = f" (about {minutes} min)" if minutes else ""
 
     def compile(self, program: str, package: str, target: Path) -> None:
-        """Build one program."""
+        """Compile one program."""
         self._progress.step(f"{self._module.name}: compiling {program}, once{self._about}")
         command = ["build", "-v", *self._flags, "-o", str(target), package]
         self._go(command, f"compiling {program}", self._compiling)
@@ -108,7 +109,7 @@ class _Build:
             self._progress.advance(self._downloads, None)
 
     def _compiling(self, line: str) -> None:
-        # `go build -v` prints the path of each package as it comes to it.
+        # `go build -v` prints the path of each package when it compiles it.
         if re.fullmatch(r"[\w.~/-]+", line):
             self._done += 1
             self._progress.advance(min(self._done, self._total), self._total)
@@ -144,6 +145,6 @@ class _Build:
 
 
 def _is_stale(listed: str) -> bool:
-    # A program is never "installed" here; that alone is no work.
+    # Go calls a program stale if it isn't installed. It never is here, so that alone means no work.
     _, stale, reason = listed.split("\t")
     return stale == "true" and not reason.startswith("not installed but")

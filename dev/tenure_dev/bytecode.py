@@ -1,17 +1,18 @@
-"""Compiled modules for the processes that these tools start."""
+"""Keep the compiled Python modules of the processes that these tools start."""
 
 from collections.abc import Mapping
 
 from tenure_dev.paths import CHECKOUT
 
 FOLDER = CHECKOUT / ".cache" / "bytecode"
+"""Folder of the compiled modules."""
 
 
 def keep_bytecode(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment with a place for compiled modules, if it asks Python to write none.
+    """Return the environment with a folder for compiled modules, if `PYTHONDONTWRITEBYTECODE` is set.
 
-    With `PYTHONDONTWRITEBYTECODE`, which containers often set, each process would compile all that it imports: more
-    than half of the time that it takes to start. Sources stay without compiled modules beside them, as was asked for.
+    With this variable, which containers often set, each process would compile all modules that it imports. That takes
+    more than half of its start. There are still no compiled modules beside the sources, as the variable asks.
     """
     if not environment.get("PYTHONDONTWRITEBYTECODE"):
         return dict(environment)

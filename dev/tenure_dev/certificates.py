@@ -1,4 +1,4 @@
-"""The certificates of an embedded control plane: a CA of its own, made anew at each start."""
+"""Issue the certificates of a local control plane, with a new CA at each start."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +16,22 @@ class KeyPair:
 
 @dataclass(frozen=True)
 class Certificates:
-    """Everything that the control plane's programs and their clients need to trust each other."""
+    """The certificates and keys with which the control plane's programs and their clients trust each other."""
 
     authority: Path
     """The CA's certificate."""
     serving: KeyPair
-    """For 127.0.0.1 and localhost."""
+    """Serving certificate for 127.0.0.1 and localhost."""
     admin: KeyPair
-    """A client of group system:masters, which no authorizer ever refuses."""
+    """Client certificate of a member of system:masters, to whom the API server allows everything."""
     controller_manager: KeyPair
+    """Client certificate of kube-controller-manager."""
     service_account_key: Path
-    """Signs ServiceAccounts' tokens."""
+    """Key that signs the tokens of ServiceAccounts."""
 
 
 def issue(folder: Path) -> Certificates:
-    """Make a CA and all certificates and write them into `folder`, readable by this user only."""
+    """Create a CA and all certificates and write them into `folder`, readable by this user only."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     authority = trustme.CA(organization_name="tenure-dev")

@@ -1,4 +1,4 @@
-"""The chart as Helm renders it, and the manifests for people without Helm."""
+"""Render the chart with Helm, for tests and for the manifests for people without Helm."""
 
 import subprocess
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _INSTALL_HEADER = (
 
 
 def render(*args: str, chart: Path = CHART, namespace: str = NAMESPACE) -> str:
-    """Return the chart's manifests as Helm renders them; raises `ToolError` with Helm's words if it can't."""
+    """Return the chart's manifests as Helm renders them. Raises `ToolError` with Helm's message if it can't."""
     helm = Tools.find_or_build().helm
     command: list[str | Path] = [helm, "template", "tenure", chart, "--namespace", namespace, *args]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -31,5 +31,5 @@ def render(*args: str, chart: Path = CHART, namespace: str = NAMESPACE) -> str:
 
 
 def rendered_files() -> Mapping[Path, str]:
-    """Path below the checkout and text of the files that Helm renders from the chart as it is in the checkout."""
+    """Return the path below the checkout and the text of each file that Helm renders from the checkout's chart."""
     return {Path("manifests", "install.yaml"): _INSTALL_HEADER + render("--skip-tests")}

@@ -1,4 +1,4 @@
-"""A cluster that somebody else started, such as kind's: what the tests need of one, read from its kubeconfig."""
+"""Use a cluster that runs already, such as one of kind, for the tests. Its kubeconfig has all that they need."""
 
 import base64
 from pathlib import Path
@@ -14,13 +14,16 @@ from tenure_dev.paths import CRDS
 
 
 class RunningCluster:
-    """Stands where a `ControlPlane` stands, as far as tests share one; its administrator has a certificate."""
+    """A running cluster with the part of `ControlPlane`'s interface that tests of a shared control plane use.
+
+    The administrator in its kubeconfig must have a client certificate.
+    """
 
     def __init__(self, kubeconfig: Path, folder: Path, audit_log: Path | None = None) -> None:
         self.kubeconfig = kubeconfig
         self.folder = folder
         self.audit_log = audit_log
-        """One JSON line a request, complete at any time; None where the cluster writes none."""
+        """The audit log with one JSON line for each request, complete at any time, or None if there is none."""
         document: dict[str, Any] = yaml.safe_load(kubeconfig.read_text())
         cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
         self.server = str(cluster["server"]).rstrip("/")
@@ -33,11 +36,11 @@ class RunningCluster:
 
     @property
     def etcd_endpoint(self) -> str:
-        """There is none that can be reached."""
+        """Always raises `ToolError`, because the cluster's etcd can't be reached from outside."""
         raise ToolError("the etcd of a cluster that somebody else started can't be reached")
 
     def check(self) -> None:
-        """Raise `KubectlError` if it doesn't answer any more."""
+        """Raise `KubectlError` if the cluster doesn't answer any more."""
         self.kubectl("get", "--raw=/readyz")
 
     def _write(self, name: str, section: dict[str, Any], field: str) -> Path:

@@ -1,4 +1,4 @@
-"""A real control plane on loopback: etcd, kube-apiserver and kube-controller-manager as plain processes."""
+"""Run a real control plane on loopback: etcd, kube-apiserver and kube-controller-manager as plain processes."""
 
 import contextlib
 import itertools
@@ -23,23 +23,26 @@ from tenure_dev.kubectl import Kubectl
 from tenure_dev.processes import Process, wait_until
 
 READY_WITHIN = 60.0
-"""Seconds that a program may take to become ready; it takes two, and a busy machine is no failure."""
+"""Seconds that a program may take to become ready. It usually takes two, but a busy machine shouldn't fail a test."""
 APISERVER_GRACE = 1.0
-"""Seconds for requests in flight. It would wait much longer for its watches, and keeps nothing to lose."""
+"""Seconds that a stopping API server gets for requests in flight.
+
+It would wait much longer for its watches. It loses no data, because etcd stores the objects.
+"""
 ATTEMPTS = 3
-"""Starts that are tried when another program takes a port between its choice and its use."""
+"""Maximum number of starts, if other programs take a port after it was chosen and before it is used."""
 
 
 FIRST_PORT, PORTS = 10000, 20000
-"""The range that free ports are taken from."""
+"""The range from which free ports are chosen."""
 
 
 class PortTakenError(ToolError):
-    """Another program was quicker to take a port that was free a moment ago."""
+    """Another program took a port that was free a moment ago."""
 
 
 class ControlPlane:
-    """A running control plane; everything that it writes lies in its folder, and it dies with this process.
+    """A running control plane. It writes only into its folder, and the kernel kills it if this process exits (Linux).
 
     Use `ControlPlane.start`. Start and restarts must come from the main thread. Several can run side by side.
     """
@@ -57,7 +60,7 @@ class ControlPlane:
         self.binaries = binaries
         self.folder = folder
         self.audit_log = folder / "audit.log" if audit else None
-        """One JSON line a request, complete at any time; None without `audit`."""
+        """The audit log with one JSON line for each request, complete at any time, or None without `audit`."""
         self._certificates = issuer(folder / "pki")
         self.certificate_authority = self._certificates.authority
         self.admin: KeyPair = self._certificates.admin
@@ -67,10 +70,10 @@ class ControlPlane:
         self.server = self._ports.server
         """The API server's URL."""
         self.etcd_endpoint = self._ports.etcd_endpoint
-        """Where etcd serves HTTP and gRPC, to anyone on this machine."""
+        """The URL at which etcd serves HTTP and gRPC, without authentication for everyone on this machine."""
         self.kubeconfig = self._kubeconfig(folder / "kubeconfig", self.admin)
         self.kubectl = Kubectl(program=binaries.kubectl, kubeconfig=self.kubeconfig, home=folder)
-        """Runs kubectl as the administrator; see `Kubectl.__call__`."""
+        """Runs kubectl as the administrator. See `Kubectl.__call__`."""
         self._etcd, self._apiserver, self._controller_manager = self._processes(apiserver_args)
         self._all = (self._etcd, self._apiserver, self._controller_manager)
         self._tls = ssl.create_default_context(cafile=str(self.certificate_authority))
@@ -88,11 +91,11 @@ class ControlPlane:
         apiserver_args: Sequence[str] = (),
         issuer: Callable[[Path], Certificates] = issue,
     ) -> Self:
-        """Start one in `folder` and return when it is ready, after about three seconds.
+        """Start a control plane in `folder` and return when it is ready, after about three seconds.
 
         `crds`, a file or folder of CustomResourceDefinitions, is applied before the controller manager starts,
-        because the garbage collector looks for new kinds only every 30 seconds. `issuer` makes the certificates in
-        a folder. Raises `ToolError` with the failing program's name and last words.
+        because the garbage collector looks for new kinds only every 30 seconds. `issuer` creates the certificates in
+        a folder. Raises `ToolError` with the name and the last log lines of the program that failed.
         """
         for attempt in range(1, ATTEMPTS + 1):
             plane = cls(binaries, folder, audit=audit, apiserver_args=apiserver_args, issuer=issuer)
@@ -117,7 +120,7 @@ class ControlPlane:
         self.stop()
 
     def _start(self, crds: Path | None) -> None:
-        shutil.rmtree(self.folder / "etcd", ignore_errors=True)  # Of a former start.
+        shutil.rmtree(self.folder / "etcd", ignore_errors=True)  # It may be there from an earlier start.
         for process in self._all:
             process.log.unlink(missing_ok=True)
         self._start_etcd()
@@ -128,7 +131,7 @@ class ControlPlane:
 
     def _start_etcd(self) -> None:
         self._etcd.start()
-        # By name: where its port was lost to another control plane's etcd, that one would answer.
+        # The answer must have this etcd's name, because another control plane's etcd may have taken the port.
         members = f"{self.etcd_endpoint}/v3/cluster/member/list"
         self._await(self._etcd, lambda: self._ports.etcd_name in self._ask(members, "POST"))
 
@@ -138,7 +141,7 @@ class ControlPlane:
         self._await(self._apiserver, lambda: self._ask(f"{self.server}/readyz") == "ok")
 
     def stop_apiserver(self) -> None:
-        """Stop the API server; etcd keeps its objects."""
+        """Stop the API server. etcd keeps the objects."""
         self._apiserver.stop(grace=APISERVER_GRACE)
 
     def restart_apiserver(self) -> None:
@@ -148,30 +151,30 @@ class ControlPlane:
 
     def start_controller_manager(self) -> None:
         """Start the controller manager and wait until its controllers work."""
-        # It makes this account, so there is one as soon as its controllers work.
+        # A controller creates this account, so once it exists the controllers work.
         account = f"{self.server}/api/v1/namespaces/default/serviceaccounts/default"
         self._ask(account, "DELETE")
         self._controller_manager.start()
         self._await(self._controller_manager, lambda: bool(self._ask(account)))
 
     def stop_controller_manager(self) -> None:
-        """Stop the controller manager: nothing is garbage-collected, and no namespace ends."""
+        """Stop the controller manager, so that no object is garbage-collected and no namespace's deletion completes."""
         self._controller_manager.stop()
 
     def freeze_etcd(self) -> None:
-        """Freeze the store: it keeps its connections and answers nothing."""
+        """Freeze etcd, so that it keeps its connections and answers no request."""
         self._etcd.send(signal.SIGSTOP)
 
     def thaw_etcd(self) -> None:
-        """Let the store go on after `freeze_etcd`."""
+        """Resume etcd after `freeze_etcd`."""
         self._etcd.send(signal.SIGCONT)
 
     def save_etcd(self, copy: Path) -> None:
-        """Copy all that the store holds to a new folder; store and API server are started anew for it."""
+        """Copy etcd's data to a new folder. This restarts etcd and the API server."""
         self._exchange_etcd(lambda stored: shutil.copytree(stored, copy))
 
     def restore_etcd(self, copy: Path) -> None:
-        """Let the store hold what it held when it was copied, as a restored backup does: resourceVersions go back."""
+        """Replace etcd's data by a copy, as a restore from a backup does. resourceVersions go back."""
 
         def replace(stored: Path) -> None:
             shutil.rmtree(stored)
@@ -205,13 +208,13 @@ class ControlPlane:
         return all(process.running for process in self._all)
 
     def check(self) -> None:
-        """Raise `ToolError` if one of the programs has ended; it tells which, and that one's last words."""
+        """Raise `ToolError` with the name and the last log lines of a program that has ended, if there is one."""
         for process in self._all:
             if not process.running:
                 raise process.failure(f"ended with exit code {process.exit_code}")
 
     def stop(self) -> None:
-        """Stop everything; harmless when it is stopped already."""
+        """Stop everything that still runs."""
         for process in reversed(self._all):
             if process.running:
                 process.stop(grace=APISERVER_GRACE if process is self._apiserver else 5.0)
@@ -230,7 +233,7 @@ class ControlPlane:
         )
 
     def _process(self, program: Path, arguments: Sequence[str]) -> Process:
-        # A clean environment: no proxy settings, no ambient kubeconfig.
+        # The environment has no proxy settings and no kubeconfig of the user.
         environment = {"HOME": str(self.folder), "PATH": os.defpath}
         log = self.folder / f"{program.name}.log"
         return Process(program.name, [str(program), *arguments], log=log, env=environment)
@@ -244,7 +247,7 @@ class ControlPlane:
             raise process.failure(f"ended with exit code {process.exit_code}")
 
     def _ask(self, url: str, method: str = "GET") -> str:
-        """Return the body of a successful answer; empty for any other, and for none."""
+        """Return the body of a successful answer, or "" for another answer or none."""
         request = urllib.request.Request(url, b"{}" if method == "POST" else None, method=method)  # noqa: S310
         try:
             with urllib.request.urlopen(request, context=self._tls, timeout=5) as answer:  # noqa: S310
@@ -254,10 +257,10 @@ class ControlPlane:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of the loopback that nobody listens on at this moment, and that aren't returned again for long.
+    """Return free ports of the loopback, which later calls won't return again for a long time.
 
-    They are below those that the kernel gives to connections, and each process begins somewhere else. So neither a
-    connection nor another process of the tests takes one between its choice and its use.
+    They are below the ports that the kernel gives to connections, and each process starts at a random one. So neither
+    a connection nor another process of the tests takes a port after it was chosen and before it is used.
     """
     found: list[int] = []
     while len(found) < count:

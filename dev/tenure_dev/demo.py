@@ -1,4 +1,4 @@
-"""`make demo`: a role change, and what it costs, on a real control plane of its own."""
+"""`make demo`: show on a real control plane which keys a role change revokes."""
 
 import shutil
 import tempfile
@@ -24,7 +24,7 @@ LOGS = CHECKOUT / ".cache" / "demo"
 
 
 def run_demo() -> None:
-    """Run the demo; raises `ToolError` with the reason and the log's path if a step doesn't hold."""
+    """Run the demo. Raises `ToolError` with the reason and the path of the logs if a step fails."""
     console = Console(soft_wrap=False)
     binaries = find_or_build()
     began = time.monotonic()
@@ -167,7 +167,7 @@ def _compare_rest(demo: Demo, number: int) -> None:
 
 
 def _report(demo: Demo, now: Snapshot, secrets: Mapping[str, str]) -> None:
-    """Show what became of every token, and fail the step if one of them isn't worth what it should be."""
+    """Show the verdict on every token, and fail the step if one of them isn't as expected."""
     demo.wait_verdict("RoleChanged", *(demo.tokens[name] for name in secrets))
     table = _table("KEY", "WHOSE", "BEFORE", "NOW", "SECRET")
     for name, token in sorted(demo.tokens.items()):

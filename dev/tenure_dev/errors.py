@@ -1,5 +1,5 @@
-"""The one error of the development tools that a person is meant to read."""
+"""The error of the development tools."""
 
 
 class ToolError(Exception):
-    """Something a developer can act on; its text is the whole message, and no traceback is shown."""
+    """An error that a developer can act on. Its text is the whole message, without a traceback."""

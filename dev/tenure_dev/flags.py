@@ -1,4 +1,4 @@
-"""The command lines of the control plane's programs, each flag that isn't obvious with its reason."""
+"""The command lines of the control plane's programs, with a reason for each flag that isn't obvious."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ CONTROLLERS = (
     "serviceaccount-token-controller",
     "validatingadmissionpolicy-status-controller",
 )
-"""What Tenure and its tests rely on. kube-controller-manager exits at once on a name that it doesn't know."""
+"""The controllers that Tenure and its tests need. kube-controller-manager exits if it doesn't know one of the names."""
 
 AUDIT_POLICY = """\
 apiVersion: audit.k8s.io/v1
@@ -27,27 +27,27 @@ rules: [{level: Metadata}]
 
 @dataclass(frozen=True)
 class Ports:
-    """The loopback ports of one control plane, and who answers there."""
+    """The loopback ports of one control plane, and the name of its etcd."""
 
     etcd: int
     apiserver: int
     etcd_name: str = field(default_factory=lambda: f"tenure-{uuid4().hex}")
-    """Tells this etcd from another one that took its port."""
+    """Distinguishes this etcd from another one that took its port."""
 
     @property
     def etcd_endpoint(self) -> str:
-        """Where etcd serves its clients."""
+        """The URL at which etcd serves its clients."""
         return f"http://127.0.0.1:{self.etcd}"
 
     @property
     def server(self) -> str:
-        """Where the API server serves."""
+        """The URL of the API server."""
         return f"https://127.0.0.1:{self.apiserver}"
 
 
 def etcd(data: Path, ports: Ports) -> list[str]:
-    """Return etcd's flags: one member that doesn't wait for the disk."""
-    peer = "http://127.0.0.1:0"  # There are no peers; the kernel picks the port.
+    """Return etcd's flags for a single member that doesn't wait for the disk."""
+    peer = "http://127.0.0.1:0"  # There are no peers, so the kernel picks any port.
     return [
         f"--data-dir={data}",
         f"--name={ports.etcd_name}",
@@ -70,7 +70,7 @@ def apiserver(certificates: Certificates, ports: Ports, *, folder: Path, audit_l
         f"--etcd-servers={ports.etcd_endpoint}",
         "--bind-address=127.0.0.1",
         f"--secure-port={ports.apiserver}",
-        # Without these two it looks for a default route, and a laptop without a network has none.
+        # Without these two flags it looks for a default route, which a laptop without a network doesn't have.
         "--advertise-address=127.0.0.1",
         "--endpoint-reconciler-type=none",
         f"--cert-dir={folder}",
@@ -83,14 +83,14 @@ def apiserver(certificates: Certificates, ports: Ports, *, folder: Path, audit_l
         f"--service-account-signing-key-file={certificates.service_account_key}",
         "--service-cluster-ip-range=10.0.0.0/24",
         "--profiling=false",
-        # Tests and benchmarks ask for more at once than a cluster's defaults allow.
+        # Tests and benchmarks send more concurrent requests than the defaults allow.
         "--max-requests-inflight=3000",
         "--max-mutating-requests-inflight=1000",
     ]
     if audit_log is not None:
         policy = folder / "audit-policy.yaml"
         policy.write_text(AUDIT_POLICY)
-        # Blocking: a request is in the log before it is answered, so counts are complete at any time.
+        # Blocking mode writes a request to the log before it is answered, so counts are complete at any time.
         flags += [
             f"--audit-policy-file={policy}",
             f"--audit-log-path={audit_log}",
@@ -101,13 +101,13 @@ def apiserver(certificates: Certificates, ports: Ports, *, folder: Path, audit_l
 
 
 def controller_manager(certificates: Certificates, kubeconfig: Path) -> list[str]:
-    """Return kube-controller-manager's flags: only `CONTROLLERS`, each under its own service account."""
+    """Return kube-controller-manager's flags, with only `CONTROLLERS`, each under its own ServiceAccount."""
     return [
         f"--kubeconfig={kubeconfig}",
         "--secure-port=0",  # It serves nothing, so it needs no port.
         "--leader-elect=false",
         f"--controllers={','.join(CONTROLLERS)}",
-        # As in a cluster: webhooks see garbage collector and namespace controller under their real names.
+        # As in a cluster, webhooks see the garbage collector and the namespace controller under their real names.
         "--use-service-account-credentials=true",
         f"--service-account-private-key-file={certificates.service_account_key}",
         f"--root-ca-file={certificates.authority}",

@@ -16,40 +16,40 @@ BUILD_FLAGS = ("-trimpath",)
 
 @dataclass(frozen=True)
 class GoModule:
-    """What is built: where its go.mod lies, and which programs come of it."""
+    """A Go module, and the programs that are built from it."""
 
     name: str
-    """For people, such as `control plane`."""
+    """Name in messages, such as `control plane`."""
 
     source: Path
     """The folder of its go.mod."""
 
     store: str
-    """The folder below the cache folder in which it is kept."""
+    """The folder of its programs below the cache folder."""
 
     programs: Mapping[str, str]
     """Each program and the Go package that it is built from, in building order."""
 
     named_after: str
-    """The required Go module whose version names the folder."""
+    """The required Go module whose version is part of the folder's name."""
 
     core_minutes: int
-    """What compiling everything takes one core of a current server; only the announcement depends on it."""
+    """Minutes that one core of a current server needs to compile everything. Only the estimate in a message uses it."""
 
     tags: str = ""
-    """Build tags, such as those that leave out what isn't needed."""
+    """Build tags, such as those that leave out features."""
 
     stamps_version: bool = False
-    """Whether the programs are told the version of `named_after`, as Kubernetes' own build does."""
+    """Whether the version of `named_after` is linked into the programs, as in Kubernetes' own build."""
 
     @property
     def version(self) -> str:
-        """The version of the module that it is named after, such as v1.37.2; raises `ToolError` without one."""
+        """The version of `named_after` in go.mod, such as v1.37.2. Raises `ToolError` if there is none."""
         return self._find(rf"^(?:require)?\s*{re.escape(self.named_after)} (v\d+\.\d+\.\d+)\b", self.named_after)
 
     @property
     def go(self) -> tuple[int, ...]:
-        """The oldest Go release that can build it, such as (1, 26, 0); raises `ToolError` without a `go` line."""
+        """The oldest Go release that can build it, such as (1, 26, 0). Raises `ToolError` without a `go` line."""
         return tuple(map(int, self._find(r"^go (\d+(?:\.\d+)*)$", "a `go` line").split(".")))
 
     @property
@@ -68,7 +68,7 @@ class GoModule:
 
     @property
     def folder(self) -> Path:
-        """Where in the cache the programs of exactly these pins lie once they are built."""
+        """The folder of the programs in the cache. Its name has a hash of the pins, the flags and the platform."""
         files = sorted(path for path in self.source.rglob("*") if path.name in {"go.mod", "go.sum", "main.go"})
         parts = [*(path.read_text() for path in files), *BUILD_FLAGS, self.link_flags, *filter(None, [self.tags])]
         parts += [*self.programs.values(), platform.system(), platform.machine()]

@@ -1,4 +1,4 @@
-"""Kubeconfig files, written self-contained so that they can be copied anywhere."""
+"""Write self-contained kubeconfig files, which can be copied anywhere."""
 
 import base64
 from pathlib import Path
@@ -14,7 +14,7 @@ def write(
 ) -> Path:
     """Write a kubeconfig for `server` with one context, readable by this user only, and return its path.
 
-    The client proves who it is by a certificate or by a token.
+    The client authenticates with a certificate or a token.
     """
     cluster: dict[str, Any] = {"server": server}
     if authority is not None:

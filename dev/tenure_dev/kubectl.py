@@ -1,4 +1,4 @@
-"""kubectl, run so that nothing of the user's own configuration can reach it."""
+"""Run kubectl without the user's own configuration."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from tenure_dev.errors import ToolError
 
 
 class KubectlError(ToolError):
-    """kubectl failed; `result` holds its exit code and output."""
+    """kubectl failed. `result` has its exit code and output."""
 
     def __init__(self, result: subprocess.CompletedProcess[str]) -> None:
         arguments = " ".join(result.args[1:])
@@ -19,7 +19,7 @@ class KubectlError(ToolError):
 
 @dataclass(frozen=True)
 class Kubectl:
-    """kubectl with one kubeconfig and a home folder of its own: no ambient kubeconfig or kuberc is read."""
+    """kubectl with one kubeconfig and its own home folder, so that it reads no kubeconfig or kuberc of the user."""
 
     program: Path
     kubeconfig: Path
@@ -33,7 +33,7 @@ class Kubectl:
         as_user: str | None = None,
         timeout: float = 300,
     ) -> subprocess.CompletedProcess[str]:
-        """Run kubectl with `input` as its standard input, `as_user` impersonated.
+        """Run kubectl with `input` as its standard input, and impersonate `as_user`.
 
         Raises `KubectlError` if it fails (unless `check` is false) and `subprocess.TimeoutExpired` after
         `timeout` seconds.
@@ -55,7 +55,7 @@ class Kubectl:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The whole environment that kubectl gets."""
+        """All environment variables that kubectl gets."""
         return {
             "HOME": str(self.home),
             "KUBECONFIG": str(self.kubeconfig),

@@ -1,4 +1,4 @@
-"""The Prometheus Operator's own CustomResourceDefinitions, of the kinds that the chart has objects of."""
+"""Get the Prometheus Operator's CustomResourceDefinitions of those kinds that the chart uses."""
 
 import json
 import re
@@ -17,9 +17,9 @@ _OLDEST_GO = (1, 26, 0)
 
 
 def find_or_fetch() -> Path:
-    """Return the folder that holds them, and fetch them from the Go module proxy first if they aren't there.
+    """Return their folder, and download them from the Go module proxy first if they aren't there.
 
-    Raises `ToolError` if they can't be had, or aren't those that are pinned.
+    Raises `ToolError` if the download fails or its checksum isn't the pinned one.
     """
     version, checksum = _pinned()
     folder = cache_folder() / "prometheus-operator" / version
@@ -28,13 +28,13 @@ def find_or_fetch() -> Path:
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             source = _download(version, checksum, Path(scratch)) / "example" / "prometheus-operator-crd"
             for name in FILES:
-                # It appears whole: another run may look for it.
+                # A rename, so that another run never finds an incomplete file.
                 (source / name).replace(folder / name)
     return folder
 
 
 def _pinned() -> tuple[str, str]:
-    """The version, and the checksum that go.sum has of it."""
+    """Return the pinned version and its checksum from go.sum."""
     path = MONITORING_MODULE / "go.sum"
     found = re.search(rf"^{re.escape(MODULE)} (v\S+) (h1:\S+)$", path.read_text(), re.MULTILINE)
     if found is None:
@@ -43,7 +43,7 @@ def _pinned() -> tuple[str, str]:
 
 
 def _download(version: str, checksum: str, scratch: Path) -> Path:
-    """The module's folder; 31 MB, of use for two files only."""
+    """Download the module and return its folder. It has 31 MB, of which two files are needed."""
     toolchain = find_toolchain(_OLDEST_GO)
     places = {"GOMODCACHE": "mod", "GOCACHE": "build", "XDG_CONFIG_HOME": "config"}
     result = subprocess.run(

@@ -1,4 +1,4 @@
-"""How the operator is started from the checkout."""
+"""The command line and environment with which the tools start the operator from the checkout."""
 
 import os
 import sys
@@ -9,13 +9,13 @@ from tenure_dev.bytecode import keep_bytecode
 COMMAND = (sys.executable, "-m", "tenure", "run")
 
 READY_LINE = "Tenure is ready"
-"""What it logs once it serves."""
+"""Log line of the operator once it is ready."""
 
 
 def environment(kubeconfig: Path) -> dict[str, str]:
-    """Return the environment for an operator that serves the cluster of `kubeconfig`.
+    """Return the environment for an operator in the cluster of `kubeconfig`.
 
-    `TENURE_CACHE` is these tools' own, and the operator refuses settings that it doesn't know.
+    It lacks `TENURE_CACHE`, which is a variable of these tools, because the operator rejects unknown settings.
     """
     inherited = {name: value for name, value in os.environ.items() if name != "TENURE_CACHE"}
     return {**keep_bytecode(inherited), "KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"}

@@ -1,4 +1,4 @@
-"""Where the development tools keep things: the checkout and one cache folder, nothing else."""
+"""The paths that the development tools use. All are in the checkout or in one cache folder."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ CRDS = CHECKOUT / "crds"
 """Tenure's CustomResourceDefinitions."""
 
 UP = CHECKOUT / ".cache" / "up"
-"""Everything that belongs to the control plane of `make up`."""
+"""The folder of the control plane of `make up`."""
 
 
 def cache_folder() -> Path:

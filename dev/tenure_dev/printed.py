@@ -1,4 +1,4 @@
-"""The texts that Tenure's programs print, for the lint for prose: literals of the code, field descriptions, alerts."""
+"""Find the texts that Tenure's programs print, for the prose lint: string literals, field descriptions and alerts."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 MANIFESTS = ("crds/*.yaml", "helm/tenure/files/alerts.yaml")
-"""Files whose descriptions and messages are read."""
+"""Patterns of the files whose descriptions and messages are linted."""
 
 _TEXT_KEYS = {"description", "message", "summary"}
 _FEWEST_WORDS = 4
@@ -16,7 +16,7 @@ _VALUE = "code"  # Stands for a value, which is one word of its sentence.
 
 
 def printed(checkout: Path) -> Iterator[tuple[Path, list[tuple[int, str]]]]:
-    """Yield each file with the texts in it, each with its line."""
+    """Yield each file with its texts and their line numbers."""
     for path in sorted((checkout / "operator" / "tenure").rglob("*.py")):
         yield path, list(literals(path.read_text(encoding="utf-8")))
     for pattern in MANIFESTS:
@@ -25,7 +25,7 @@ def printed(checkout: Path) -> Iterator[tuple[Path, list[tuple[int, str]]]]:
 
 
 def literals(source: str) -> Iterator[tuple[int, str]]:
-    """Yield the string literals of a module that may be printed: sentences, and no docstrings."""
+    """Yield the string literals of a module that may be printed, which are sentences but no docstrings."""
     yield from _sentences(ast.parse(source))
 
 
@@ -44,7 +44,7 @@ def _sentences(node: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _sentence(line: int, text: str) -> Iterator[tuple[int, str]]:
-    # Expressions of CEL and PromQL, patterns and scripts have no spaces around words only.
+    # Expressions of CEL and PromQL, patterns and scripts have one of these marks.
     if len(text.split()) >= _FEWEST_WORDS and not any(mark in text for mark in ("==", "&&", "::", "$")):
         yield line, text
 

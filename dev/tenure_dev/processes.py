@@ -1,4 +1,4 @@
-"""Child processes that never outlive their parent."""
+"""Start child processes that never outlive their parent."""
 
 import contextlib
 import ctypes
@@ -16,15 +16,15 @@ from typing import Self
 from tenure_dev.errors import ToolError
 
 _PR_SET_PDEATHSIG = 1
-# PyDLL keeps the GIL during the call: between fork and exec there is no other thread to get it back from.
+# PyDLL keeps the GIL during the call, because between fork and exec no other thread exists that could give it back.
 _LIBC = ctypes.PyDLL(None) if sys.platform == "linux" else None
 
 
 def dies_with_parent() -> Callable[[], None]:
-    """Return a `preexec_fn` with which the kernel kills the child as soon as its parent is gone (Linux).
+    """Return a `preexec_fn` with which the kernel kills the child as soon as its parent has exited (Linux only).
 
-    The kernel means the *thread* that forked: a child of a short-lived thread would be killed when that thread
-    ends. That's why `Process.start` insists on the main thread.
+    For the kernel, the parent is the *thread* that forked. It would kill the child of a short-lived thread when that
+    thread ends. So `Process.start` must be called in the main thread.
     """
     return functools.partial(_die_with, os.getpid())
 
@@ -38,7 +38,7 @@ def _die_with(parent: int) -> None:
 
 
 class Process:
-    """A child process with its output in a file."""
+    """A child process that writes its output to a log file."""
 
     def __init__(self, name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> None:
         self.name = name
@@ -48,7 +48,7 @@ class Process:
         self._popen: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        """Start it; output is appended to the log. Raises `ToolError` if the program can't be started."""
+        """Start the process and append its output to the log. Raises `ToolError` if the program can't be started."""
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError(f"{self.name} must be started from the main thread: see dies_with_parent")
         with self.log.open("ab") as output:
@@ -68,21 +68,24 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The process id; raises `RuntimeError` before the start."""
+        """The process id. Raises `RuntimeError` before the start."""
         return self._child.pid
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs."""
+        """The exit code, which is negative after a signal, or None while the process runs."""
         return self._child.poll()
 
     @property
     def running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Whether the process was started and hasn't exited."""
         return self._popen is not None and self._popen.poll() is None
 
     def stop(self, *, grace: float = 5.0) -> int:
-        """Send SIGTERM, after `grace` seconds SIGKILL, and return the exit code; an ended process is left alone."""
+        """Send SIGTERM, send SIGKILL after `grace` seconds, and return the exit code.
+
+        A process that has already exited gets no signal.
+        """
         if self.running:
             self._child.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -99,7 +102,7 @@ class Process:
         self._child.send_signal(number)
 
     def wait(self, within: float) -> int:
-        """Wait for its end and return the exit code; `subprocess.TimeoutExpired` after `within` seconds."""
+        """Wait until it exits and return the exit code. Raises `subprocess.TimeoutExpired` after `within` seconds."""
         return self._child.wait(within)
 
     def tail(self, lines: int = 15) -> str:
@@ -109,7 +112,7 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def failure(self, what: str) -> ToolError:
-        """Return an error that names the process, what went wrong, and its last words."""
+        """Return an error with the process's name, what went wrong, and the last lines of the log."""
         return ToolError(f"{self.name} {what}. The last lines of {self.log}:\n{self.tail()}")
 
     @property
@@ -120,7 +123,7 @@ class Process:
 
 
 def wait_until(check: Callable[[], bool], *, within: float, every: float = 0.02) -> bool:
-    """Poll `check` every `every` seconds until it holds; return False if it doesn't `within` seconds."""
+    """Poll `check` every `every` seconds until it is true. Return False if that takes longer than `within` seconds."""
     deadline = time.monotonic() + within
     while not check():
         if time.monotonic() > deadline:

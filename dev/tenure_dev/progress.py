@@ -1,4 +1,4 @@
-"""What a person sees while something takes minutes: a bar on a terminal, else a line now and then (stderr)."""
+"""Show the progress of a long task on standard error, as a bar on a terminal or otherwise as occasional lines."""
 
 import time
 from types import TracebackType
@@ -8,31 +8,31 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 TEXT_WIDTH = 74
-"""Columns that the longest step and the percentage take; the bar gets the rest."""
+"""Columns for the longest step and the percentage. The bar gets the rest."""
 LINE_EVERY = 30.0
 """Seconds between two lines about the same step."""
 
 
 class Report(Protocol):
-    """Where progress is reported to; a context manager."""
+    """A context manager that shows progress while its block runs."""
 
     def __enter__(self) -> Self:
-        """Begin to show it."""
+        """Start to show the progress."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop showing it."""
+        """Stop showing the progress."""
 
     def step(self, text: str) -> None:
-        """Say what is being done from now on."""
+        """Show the name of the next step."""
 
     def advance(self, done: int, total: int | None) -> None:
-        """Say how much of all steps together is done; `total` is None while nobody can know."""
+        """Show how much of all steps together is done. `total` is None while it is unknown."""
 
 
 class Bar:
-    """One bar over all steps."""
+    """Shows one bar for all steps."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -54,7 +54,7 @@ class Bar:
         self._progress.stop()
 
     def step(self, text: str) -> None:
-        """Put the text in front of the bar."""
+        """Show the text in front of the bar."""
         self._progress.update(self._task, description=text)
 
     def advance(self, done: int, total: int | None) -> None:
@@ -63,7 +63,7 @@ class Bar:
 
 
 class Lines:
-    """One line for each step, and one every 30 seconds during it, for logs."""
+    """Prints one line for each step, and one every 30 seconds during a step, for logs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -84,7 +84,7 @@ class Lines:
         self._print(text)
 
     def advance(self, done: int, total: int | None) -> None:
-        """Print how far it is, if nothing was printed for long enough."""
+        """Print the progress if the last line is 30 seconds old."""
         if time.monotonic() - self._printed >= LINE_EVERY:
             share = f"{done}" if total is None else f"{done} of {total} packages"
             self._print(f"{self._text}: {share}")
@@ -95,6 +95,6 @@ class Lines:
 
 
 def report() -> Report:
-    """Return the report that suits stderr."""
+    """Return a bar if standard error is a terminal, or else lines."""
     console = Console(stderr=True)
     return Bar(console) if console.is_terminal else Lines(console)

@@ -1,4 +1,4 @@
-"""Lint for hand-written pages and printed texts: counts the words that make prose dense, and compares them with bounds.
+"""Lint hand-written pages and printed texts: count the words that make prose dense, and compare them with bounds.
 
 The bounds are the range of six projects whose pages are easy to read: svcs, uvicorn, gafaelfawr, kopf, h11 and
 cert-manager.
@@ -97,7 +97,7 @@ def _lines(pattern: re.Pattern[str], prose: Iterable[tuple[int, str]]) -> Iterat
 
 
 def paragraphs(markdown: str, before: int = 0) -> Iterator[tuple[int, str]]:
-    """Yield each heading, paragraph and item of a page with its line number; no code, tables or front matter."""
+    """Yield each heading, paragraph and item of a page with its line number, without code, tables and front matter."""
     parser = MarkdownIt("commonmark").enable("table").use(front_matter_plugin)
     in_table = False
     for token in parser.parse(markdown):
@@ -136,7 +136,7 @@ def read(checkout: Path) -> dict[str, Page]:
 
 
 def complaints(pages: Mapping[str, Page], unconverted: Iterable[str] = UNCONVERTED) -> list[str]:
-    """Return what is wrong with the pages, each alone and all converted ones together."""
+    """Return a message for each bound that a page or all converted pages together exceed."""
     unconverted = set(unconverted)
     found = [f"{name}: no such hand-written page; remove it from UNCONVERTED" for name in unconverted - set(pages)]
     for name, page in pages.items():
@@ -162,7 +162,7 @@ def _exceeded(pages: Mapping[str, Page], limit: Callable[[Measure, int], float])
 
 
 def _addresses_you(name: str) -> bool:
-    """Whether a page gives instructions; a printed text is too short for a rate of "you"."""
+    """Tell whether a page gives instructions. A printed text is too short for a rate of "you"."""
     return name.endswith(".md") and name not in IMPERSONAL
 
 

@@ -1,4 +1,4 @@
-"""What stands in a namespace at one moment."""
+"""Read all objects of a namespace at one moment."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ _RESOURCES = "organizations,memberships,apikeys,secrets"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The three kinds and the tokens of one namespace."""
+    """The objects of the three kinds and the tokens in one namespace."""
 
     organizations: tuple[Organization, ...]
     memberships: Mapping[str, Membership]
@@ -26,7 +26,7 @@ class Snapshot:
 
     @classmethod
     def take(cls, kubectl: Kubectl, namespace: str) -> Self:
-        """Read everything in one call."""
+        """Read all objects with one call of kubectl."""
         output = kubectl("get", _RESOURCES, "--namespace", namespace, "--output=json").stdout
         items: list[dict[str, Any]] = json.loads(output)["items"]
 
@@ -48,7 +48,7 @@ class Snapshot:
 
     @property
     def settled(self) -> bool:
-        """Whether the operator has spoken of every object as it stands."""
+        """Whether the operator has reported on the present generation of every object."""
         everything = (*self.organizations, *self.memberships.values(), *self.keys.values())
         return bool(everything) and all(
             one.metadata.generation == one.status.observed_generation  # type: ignore[attr-defined]
@@ -56,7 +56,7 @@ class Snapshot:
         )
 
     def all_issued(self) -> bool:
-        """Whether every key is issued and has its Secret."""
+        """Tell whether every key is issued and has its Secret."""
         return self.settled and all(
             ready_reason(key.status.conditions) == "Issued" and name in self.tokens for name, key in self.keys.items()
         )

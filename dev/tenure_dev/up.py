@@ -1,4 +1,4 @@
-"""A control plane with Tenure in the background, for trying things out: `make up` and `make down`."""
+"""Run a control plane with Tenure in the background, for `make up` and `make down`."""
 
 import fcntl
 import os
@@ -22,13 +22,13 @@ from tenure_dev.tenure import Tenure
 
 URL_FILE = "verifier-url"
 READY_WITHIN = 120.0
-"""Seconds for everything together."""
+"""Seconds that everything together may take to become ready."""
 STOPPED_WITHIN = 30.0
 """Seconds after which a supervisor that doesn't stop is killed."""
 
 
 class Background:
-    """What runs, or doesn't, in one folder."""
+    """The control plane and Tenure of one folder, whether they run or not."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -37,20 +37,21 @@ class Background:
         self._ready = folder / "ready"
         self._url = folder / URL_FILE
         self._pid = folder / "supervisor.pid"
-        # Held by the supervisor as long as it lives, whatever ends it.
+        # The supervisor has this lock as long as it lives. The kernel releases the lock even if it is killed.
         self._lock_file = folder.with_name(folder.name + ".lock")
 
     def up(self, *, with_operator: bool = True) -> bool:
-        """Start everything and return once it is ready; False if it was running already.
+        """Start everything and return True once it is ready, or return False if it was running already.
 
-        Without the operator only the control plane and the CRDs. Raises `ToolError` with the log's last lines.
+        Without the operator, only the control plane is started and the CRDs are applied. Raises `ToolError` with the
+        last lines of the log.
         """
         with self._lock() as lock:
             if lock is None:
                 if not wait_until(self._ready.exists, within=READY_WITHIN):
                     raise ToolError(f"Another run is starting it, and it isn't ready yet; see {self.log}")
                 return False
-            shutil.rmtree(self.folder, ignore_errors=True)  # With the process id that a killed supervisor left.
+            shutil.rmtree(self.folder, ignore_errors=True)  # It may have the process id of a killed supervisor.
             find_or_build()
             self.folder.mkdir(parents=True)
             supervisor = self._start_supervisor(lock, with_operator=with_operator)
@@ -63,11 +64,11 @@ class Background:
 
     @property
     def verifier_url(self) -> str | None:
-        """Where tokens are verified; None where Tenure doesn't run."""
+        """URL of the verifier, or None if Tenure doesn't run."""
         return self._url.read_text() if self._url.exists() else None
 
     def down(self) -> bool:
-        """Stop everything and remove the folder; False if nothing was running."""
+        """Stop everything and remove the folder. Return False if nothing was running."""
         with self._lock() as lock:
             if lock is not None:
                 shutil.rmtree(self.folder, ignore_errors=True)
@@ -83,7 +84,7 @@ class Background:
         return True
 
     def supervise(self, *, with_operator: bool) -> None:
-        """Run everything until SIGTERM; if this process is killed, the kernel ends its children."""
+        """Run everything until SIGTERM. If this process is killed, the kernel kills its children."""
         signal.signal(signal.SIGTERM, _exit)
         with (
             ControlPlane.start(find_or_build(), self.folder, crds=CRDS) as plane,
@@ -112,7 +113,10 @@ class Background:
 
     @contextmanager
     def _lock(self) -> Iterator[int | None]:
-        """Give the descriptor of the lock, held by this process now; None if somebody else holds it."""
+        """Take the lock while the block runs.
+
+        The block gets the descriptor of the lock file, or None if another process has the lock.
+        """
         self._lock_file.parent.mkdir(parents=True, exist_ok=True)
         with self._lock_file.open("w") as file:
             try:
@@ -142,7 +146,7 @@ def _running_tenure(plane: ControlPlane, *, wanted: bool) -> Iterator[Tenure | N
 
 
 def kubectl_hint(binaries: Binaries) -> str | None:
-    """Return the command that puts kubectl on PATH; None if there is one already."""
+    """Return the command that adds kubectl to PATH, or None if PATH has one already."""
     return None if shutil.which("kubectl") else f'export PATH="$PATH:{binaries.folder}"'
 
 

@@ -1,9 +1,9 @@
-"""The verifier on loopback."""
+"""The command line with which the tools start a verifier on loopback."""
 
 import sys
 
 READY_LINE = "Tenure is ready: serving the verifier"
-"""What it logs once what it knows is complete and proved."""
+"""Log line of the verifier once its index is complete and proved fresh."""
 
 
 def command(port: int) -> tuple[str, ...]:

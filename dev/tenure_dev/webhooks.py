@@ -1,4 +1,4 @@
-"""The webhooks on loopback: the shipped configuration, with an address in place of the Service."""
+"""Register webhooks on loopback, with the shipped configuration and a URL in place of the Service."""
 
 import json
 import sys
@@ -14,11 +14,11 @@ MANIFEST = CHECKOUT / "manifests" / "webhooks.yaml"
 NAMESPACE = "tenure-system"
 
 READY_LINE = "Tenure is ready: serving webhooks"
-"""What a webhook process logs once its self-test has passed."""
+"""Log line of a webhook process once its self-test has passed."""
 
 
 def command(port: int) -> tuple[str, ...]:
-    """Return the command line of a process that judges requests on a port of the loopback."""
+    """Return the command line of a webhook process on a port of the loopback."""
     return (
         *(sys.executable, "-m", "tenure", "webhook"),
         *("--webhook-host", "127.0.0.1", "--webhook-port", str(port), "--system-namespace", NAMESPACE),
@@ -35,7 +35,7 @@ def configuration(port: int, manifest: Path = MANIFEST) -> dict[str, Any]:
 
 
 def install(plane: ControlPlane) -> int:
-    """Create Tenure's namespace and register the webhooks, and return the port that reviews will come to."""
+    """Create Tenure's namespace and register the webhooks, and return the port to which reviews will be sent."""
     (port,) = free_ports(1)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     for body in (namespace, configuration(port)):

@@ -1,1 +1,1 @@
-"""What writes the files that follow from the code: CRDs, reference pages, and files of the chart."""
+"""Generate the files that follow from the code: CRDs, manifests, reference pages, and files of the chart."""

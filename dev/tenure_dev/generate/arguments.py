@@ -1,4 +1,4 @@
-"""The chart's part in the settings: which value sets which option of a component, with its type and bounds."""
+"""The chart's values that set options of a component, each with its type and bounds."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _SECTION = {"type": "object", "additionalProperties": False}
 
 
 def chart_options(component: str) -> Iterator[tuple[str, Field]]:
-    """The options of a component that a value of the chart sets, each with the value's path."""
+    """Yield the options of a component that a value of the chart sets, each with the value's path."""
     for field in options_of(PROCESSES[COMPONENTS[component]]):
         serves_no_reviews = component == "controller" and field.name in ReviewSettings.__dataclass_fields__
         if isinstance(field.option, Setting) and field.option.chart and not serves_no_reviews:
@@ -27,7 +27,7 @@ def chart_options(component: str) -> Iterator[tuple[str, Field]]:
 
 
 def arguments() -> Mapping[str, Any]:
-    """For each component the options and values from which the chart's templates make its arguments."""
+    """Return the options and values of each component, from which the chart's templates make its arguments."""
     return {
         component: [{"option": field.flag, "value": value} for value, field in chart_options(component)]
         for component in COMPONENTS
@@ -35,7 +35,7 @@ def arguments() -> Mapping[str, Any]:
 
 
 def values_schema() -> str:
-    """The schema of the values: as it is in the checkout, with types, bounds and choices of the options."""
+    """Return the schema of the values: that of the checkout, with the types, bounds and choices of the options."""
     schema = json.loads((CHECKOUT / SCHEMA).read_text(encoding="utf-8"))
     for value, field in (found for component in COMPONENTS for found in chart_options(component)):
         *sections, name = value.split(".")

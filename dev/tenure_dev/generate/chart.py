@@ -1,4 +1,4 @@
-"""The chart's generated files: definitions, roles, rules and the webhook configuration, as data for its templates."""
+"""The chart's generated files: CRDs, ClusterRoles, rules and the webhook configuration, as data for its templates."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ FILES = Path("helm", "tenure", "files")
 
 
 def chart_data() -> Mapping[Path, Mapping[str, Any]]:
-    """Path below the checkout and content of every generated file of the chart."""
+    """Return the path below the checkout and the content of each generated file of the chart."""
     definitions = {
         FILES / "crds" / f"{resource.plural}.yaml": custom_resource_definition(resource) for resource in KINDS
     }
@@ -28,7 +28,7 @@ def chart_data() -> Mapping[Path, Mapping[str, Any]]:
 
 
 def _rules() -> Mapping[str, Any]:
-    """What each program needs: where, and with which of the chart's values."""
+    """Return the rights of each program, with the place and the chart's value for which it needs them."""
     return {program.value: [_group(group) for group in groups_of(program)] for program in Component}
 
 

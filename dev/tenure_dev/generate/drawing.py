@@ -1,7 +1,7 @@
-"""Drawings of states and steps as SVG, from the tables of `tenure.domain.planning.states`.
+"""Draw states and steps as SVG, from the tables of `tenure.domain.planning.states`.
 
-What is drawn comes from the tables, where it is drawn from the places and routes below. A row of a table without a
-route, or a route without a row, is an error.
+States, arrows and texts come from the tables, and their positions from the places and routes below. A row of a table
+without a route, or a route without a row, is an error.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -157,12 +157,12 @@ _CHANGES = _Drawing(
 
 
 def key_states() -> str:
-    """The states of a key, as SVG."""
+    """Draw the states of a key as SVG."""
     return _svg(_KEYS, KEY_STATES, KEY_STEPS)
 
 
 def change_states() -> str:
-    """The states of a role change, as SVG."""
+    """Draw the states of a role change as SVG."""
     return _svg(_CHANGES, CHANGE_STATES, CHANGE_STEPS)
 
 
@@ -234,7 +234,7 @@ def _caption(route: _Route, rows: Sequence[Step[S]]) -> Iterator[str]:
 
 
 def _label(rows: Sequence[Step[S]]) -> list[str]:
-    """What happens, and what Tenure does; of several rows only what they share."""
+    """Return the lines of an arrow's label: the event and Tenure's actions. Several rows show only shared actions."""
     first = rows[0]
     shared: list[str] = [
         WORDS[kind] for kind in dict.fromkeys(first.actions) if all(kind in row.actions for row in rows)
@@ -243,12 +243,12 @@ def _label(rows: Sequence[Step[S]]) -> list[str]:
 
 
 def in_words(actions: Iterable[type[Action]]) -> str:
-    """Actions as a list in words."""
+    """Return actions as a list in words."""
     return ", ".join(WORDS[kind] for kind in dict.fromkeys(actions))
 
 
 def _note(state: S, description: Description, steps: Sequence[Step[S]]) -> str:
-    """The line below a state's name: what Tenure does in it, or what kubectl shows."""
+    """Return the line below a state's name: Tenure's actions in this state, or else the reason that kubectl shows."""
     own = [kind for step in steps if step.before is step.after is state for kind in step.actions]
     done = [kind for kind in own if kind is not UpdateStatus]
     if done:

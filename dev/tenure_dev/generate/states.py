@@ -1,4 +1,4 @@
-"""The reference page of states, written from the tables of the planners."""
+"""Generate the reference page of states from the tables of the planners."""
 
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
@@ -20,7 +20,7 @@ S = TypeVar("S", KeyState, ChangeState)
 
 
 def states_page() -> str:
-    """The states of a key and of a role change, and the steps between them."""
+    """Return the page of the states of a key and of a role change, with the steps between them."""
     return (
         f"{GENERATED}# States of a key\n\n"
         "Each time Tenure looks at a key, it finds the key's state from the ApiKey, its Membership, its Organization\n"

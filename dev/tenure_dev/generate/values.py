@@ -1,4 +1,4 @@
-"""The tables of the chart's values, written from the comments in its values.yaml."""
+"""Generate the tables of the chart's values from the comments in its values.yaml."""
 
 import json
 import re
@@ -43,7 +43,7 @@ _PAGE_HEAD = """\
 
 
 def values_pages() -> dict[Path, str]:
-    """Path below the checkout and text of both pages that list the values."""
+    """Return the path below the checkout and the text of both pages that list the values."""
     values = _VALUES_HEAD + "".join(_rows(_VALUES))
     return {
         Path("helm", "tenure", "README.md"): _README_HEAD + values,
@@ -52,7 +52,7 @@ def values_pages() -> dict[Path, str]:
 
 
 def _rows(values: Path) -> Iterator[str]:
-    """A row for each value that has a comment with `--` before it, and for each one without children."""
+    """Yield a row for each value that has a comment with `--` before it, and for each value without children."""
     text = values.read_text()
     defaults = yaml.safe_load(text)
     path: list[str] = []

@@ -1,1 +1,1 @@
-"""Planted faults: each guard is taken away by turns in a copy of the checkout, and a test must notice."""
+"""Plant faults: remove one guard after the other in a copy of the checkout, and check that a test fails."""

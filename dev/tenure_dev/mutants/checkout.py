@@ -1,4 +1,4 @@
-"""A copy of the checkout: faults are planted there, and never in the files that somebody works on."""
+"""Copy the checkout, so that faults are planted in the copy and never in the files that you work on."""
 
 import contextlib
 import importlib.util
@@ -20,8 +20,8 @@ class Copy:
     """A copy of a checkout's files.
 
     Attributes:
-        root: Where the files are.
-        python: A Python that imports the copy's packages, and does so in every process that a test starts with it.
+        root: Folder of the files.
+        python: A Python that imports the copy's packages, also in every process that a test starts with it.
     """
 
     def __init__(self, root: Path, python: Path) -> None:
@@ -36,14 +36,14 @@ class Copy:
 
     @property
     def package(self) -> Path:
-        """The product's package."""
+        """The folder of the package `tenure`."""
         return self.root / "operator" / "tenure"
 
     def check(self) -> None:
-        """Make sure that the copy is what runs.
+        """Check that Python imports the packages of the copy.
 
         Raises:
-            ToolError: another one is imported.
+            ToolError: it imports packages from somewhere else.
         """
         program = "import tenure, tenure_dev; print(tenure.__file__, tenure_dev.__file__, sep='\\n')"
         ran = subprocess.run([self.python, "-P", "-c", program], check=True, capture_output=True, text=True, env={})
@@ -53,7 +53,7 @@ class Copy:
 
     @contextlib.contextmanager
     def with_fault(self, fault: Fault) -> Iterator[None]:
-        """Have a fault in the copy while the block runs."""
+        """Plant a fault in the copy while the block runs."""
         planted = plant(fault, self.package)
         original = planted.path.read_text(encoding="utf-8")
         _write(planted.path, planted.text)
@@ -64,20 +64,21 @@ class Copy:
 
 
 def copy_files(checkout: Path, root: Path) -> None:
-    """Copy what Git knows or would add, as it is now, committed or not."""
+    """Copy the files that Git tracks or would add, in their present state, committed or not."""
     command = ["git", "-C", str(checkout), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     for name in filter(None, listed.split("\0")):
         source, target = checkout / name, root / name
-        if source.exists():  # One that is deleted and not committed is still listed.
+        if source.exists():  # Git still lists a deleted file until the deletion is committed.
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
 
 
 def make_python(folder: Path, root: Path) -> Path:
-    """Make a virtual environment with the packages of this one, but for those of a checkout, which go first.
+    """Create a virtual environment with the packages of this one, and return its Python.
 
-    An environment variable would not do: some tests start processes without those that they inherit.
+    The packages of the checkout in `root` come first. `PYTHONPATH` can't do this, because some tests start processes
+    without the inherited environment variables.
     """
     venv.create(folder, symlinks=True, with_pip=False)
     (site_packages,) = folder.glob("lib/python*/site-packages")
@@ -87,6 +88,9 @@ def make_python(folder: Path, root: Path) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a source file, and drop what was compiled from it: the two could be of the same second and size."""
+    """Write a source file, and delete its compiled module.
+
+    Python would keep using the compiled module if the source had the same second of change and the same size.
+    """
     path.write_text(text, encoding="utf-8")
     Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)

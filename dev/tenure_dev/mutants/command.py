@@ -1,4 +1,4 @@
-"""`make mutants`: plant each fault by turns, and say which test catches it."""
+"""`make mutants`: plant one fault after the other, and report which test catches it."""
 
 import tempfile
 from collections.abc import Sequence
@@ -16,10 +16,12 @@ _NAME = 24
 
 
 def choose(words: Sequence[str], *, quick: bool = False) -> list[Fault]:
-    """The faults whose name holds one of some words, all of them without any; `quick`: those that unit tests catch.
+    """Return the faults whose name contains one of the words, or all faults if there are no words.
+
+    With `quick`, only faults that unit tests catch are returned.
 
     Raises:
-        ToolError: a word chooses none.
+        ToolError: no fault's name contains one of the words.
     """
     faults = [fault for fault in FAULTS if fault.is_quick or not quick]
     for word in words:
@@ -30,19 +32,19 @@ def choose(words: Sequence[str], *, quick: bool = False) -> list[Fault]:
 
 
 def list_faults(chosen: Sequence[Fault]) -> None:
-    """Print the faults, what each takes away, and where."""
+    """Print the faults, each with the guard that it removes and the guard's place."""
     for fault in chosen:
         print(f"{fault.name:{_NAME}} {fault.guard}  ({fault.where})")
 
 
 def run_mutants(chosen: Sequence[Fault]) -> bool:
-    """Plant the faults one at a time in a copy of the checkout; whether all were caught.
+    """Plant the faults one at a time in a copy of the checkout, and return whether tests caught all of them.
 
     Raises:
-        ToolError: a fault has no place any more, or a test fails without a fault.
+        ToolError: the text of a fault is no longer in the code, or a test fails without a fault.
     """
     if not all(fault.is_quick for fault in chosen):
-        find_or_build()  # Once, and not within the time that tests may take.
+        find_or_build()  # Before the tests, because building takes longer than they may.
     with tempfile.TemporaryDirectory(prefix="tenure-mutants-") as folder:
         scratch = Path(folder).resolve()
         copy = Copy.of(CHECKOUT, scratch)

@@ -1,4 +1,4 @@
-"""A planted fault, and where its text is found: by the function that holds it, in whatever file that is."""
+"""A planted fault. Its place in the code is found by the name of the function, so the function may move to any file."""
 
 import ast
 from collections.abc import Iterator
@@ -12,15 +12,16 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 @dataclass(frozen=True)
 class Fault:
-    """A guard, and the change that takes it away.
+    """A guard, and the change of the code that removes it.
 
     Attributes:
-        name: What `make mutants ARGS=…` chooses it by.
-        guard: What is lost with it, in one sentence.
-        where: The function, method or class that holds the text, such as `Cluster.delete`; no file, since files move.
-        before: The text, which must be there exactly once.
-        after: The text that takes its place.
-        caught_by: The tests of which one must fail, the fastest first.
+        name: Name by which `make mutants ARGS=…` selects it.
+        guard: What the guard protects, in one sentence.
+        where: The function, method or class with the text, such as `Cluster.delete`. It isn't a file, because files
+            move.
+        before: The text to replace. It must be there exactly once.
+        after: The text that replaces it.
+        caught_by: Tests of which at least one must fail, the fastest first.
     """
 
     name: str
@@ -32,17 +33,17 @@ class Fault:
 
     @property
     def is_quick(self) -> bool:
-        """Whether unit tests catch it, which need no control plane."""
+        """Whether unit tests catch the fault, so that no control plane is needed."""
         return all(test.startswith("tests/unit/") for test in self.caught_by)
 
 
 @dataclass(frozen=True)
 class Planted:
-    """A file with a fault in it.
+    """A file with a planted fault.
 
     Attributes:
-        path: The file.
-        text: Its text with the fault.
+        path: Path of the file.
+        text: Text of the file with the fault.
     """
 
     path: Path
@@ -50,10 +51,10 @@ class Planted:
 
 
 def plant(fault: Fault, package: Path) -> Planted:
-    """Find a fault's place in a package and return the file with the fault in it; nothing is written.
+    """Find a fault's place in a package, and return the file with the fault. No file is written.
 
     Raises:
-        ToolError: the text isn't there exactly once, or what takes its place is no Python.
+        ToolError: the text isn't there exactly once, or the result isn't valid Python.
     """
     found = [
         (path, start, source)
@@ -78,7 +79,7 @@ def plant(fault: Fault, package: Path) -> Planted:
 
 
 def _spans(source: str, where: str) -> Iterator[tuple[int, int]]:
-    """Where the definitions of a name begin and end, as offsets."""
+    """Yield the first and last offset of each definition of a name."""
     offsets = [0]
     for line in source.splitlines(keepends=True):
         offsets.append(offsets[-1] + len(line))

@@ -1,6 +1,6 @@
-"""`make mutation`: mutmut's own small faults in `domain`, by the hundred, and which of them no unit test notices.
+"""`make mutation`: let mutmut plant hundreds of small faults in `domain`, and count those that no unit test notices.
 
-mutmut wants the package in `src`, so the copy that it works on is laid out like that.
+mutmut needs the package in `src`, so the copy of the checkout has this layout.
 """
 
 import re
@@ -16,7 +16,7 @@ from tenure_dev.mutants.checkout import copy_files
 from tenure_dev.paths import CHECKOUT
 
 FOLDER = CHECKOUT / ".cache" / "mutation"
-"""The copy, kept until the next run: `mutmut show` and `mutmut browse` work in there."""
+"""Folder of the copy. It stays until the next run, so that you can use `mutmut show` and `mutmut browse` in it."""
 
 DOMAIN = "tenure/domain"
 TESTS = ("tests/unit/domain", "tests/unit/impact")
@@ -40,10 +40,12 @@ _COLUMNS = ("killed", "survived", "no tests", "timeout")
 
 
 def choose_modules(words: Sequence[str]) -> list[str]:
-    """The modules of the domain whose path holds one of some words, as mutmut is to be told; all without any.
+    """Return the modules of the domain whose path contains one of the words, or all if there are no words.
+
+    The paths are those in the copy, as mutmut needs them.
 
     Raises:
-        ToolError: a word chooses none.
+        ToolError: no module's path contains one of the words.
     """
     package = CHECKOUT / "operator"
     paths = [str(path.relative_to(package)) for path in sorted((package / DOMAIN).rglob("*.py"))]
@@ -54,10 +56,10 @@ def choose_modules(words: Sequence[str]) -> list[str]:
 
 
 def run_mutation(words: Sequence[str]) -> None:
-    """Mutate the chosen modules in a copy, and print how many mutants each test run notices.
+    """Mutate the selected modules in a copy, and print how many mutants of each module the tests notice.
 
     Raises:
-        ToolError: mutmut isn't there, or it couldn't run the tests.
+        ToolError: mutmut isn't installed, or it couldn't run the tests.
     """
     modules = choose_modules(words)
     mutmut = Path(sys.executable).with_name("mutmut")
@@ -81,7 +83,7 @@ def run_mutation(words: Sequence[str]) -> None:
 
 
 def count_results(text: str) -> Mapping[str, Counter[str]]:
-    """How many mutants of each module came to which result, from what `mutmut results` prints."""
+    """Count the mutants of each module by result, from the output of `mutmut results`."""
     counts: dict[str, Counter[str]] = {}
     for line in text.splitlines():
         if match := _RESULT.fullmatch(line):
@@ -90,7 +92,10 @@ def count_results(text: str) -> Mapping[str, Counter[str]]:
 
 
 def format_score(counts: Mapping[str, Counter[str]]) -> str:
-    """A Markdown table; the score is the share of mutants that a test noticed, be it by running into a timeout."""
+    """Return the counts as a Markdown table.
+
+    The score is the share of mutants that a test noticed. A timeout counts as noticed too.
+    """
     rows = [(module, counts[module]) for module in sorted(counts)]
     rows.append(("all", sum(counts.values(), Counter())))
     lines = [

@@ -1,4 +1,4 @@
-"""Running tests on the copy, and what that shows."""
+"""Run tests on the copy of the checkout, and evaluate their results."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tenure_dev.mutants.fault import Fault
 from tenure_dev.mutants.witness import OPTION
 
 LONGEST_SECONDS = 900.0
-"""How long tests may take: those that wait for a state give up long before."""
+"""Time limit of a test run. Tests that wait for a state give up long before it."""
 
 _TAIL = 3000
 _PASSED = 0
@@ -23,16 +23,16 @@ _PASSED = 0
 
 @dataclass(frozen=True)
 class Run:
-    """What became of some tests.
+    """The results of a test run.
 
     Attributes:
-        passed: The tests that passed.
-        failed: The tests whose own assertions failed, in their order.
-        broken: The tests that failed before or after their own code, in a fixture.
-        skipped: The tests that didn't run.
-        code: pytest's exit code; None: it was ended, since it took too long.
-        seconds: How long it took.
-        output: The end of what it printed.
+        passed: Tests that passed.
+        failed: Tests whose own assertions failed, in the order of the run.
+        broken: Tests that failed before or after their own code, in a fixture.
+        skipped: Tests that didn't run.
+        code: Exit code of pytest, or None if it was killed because it took too long.
+        seconds: Duration of the run.
+        output: End of the output of pytest.
     """
 
     passed: tuple[str, ...]
@@ -46,12 +46,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a fault's tests said.
+    """The result of the tests of a fault.
 
     Attributes:
-        caught_by: The test that failed; None: none did, and the fault survived.
-        seconds: How long it took to know.
-        remark: Why it isn't caught, for people.
+        caught_by: The test that failed, or None if none did and the fault survived.
+        seconds: Duration of the test run.
+        remark: Sentence that says why no test caught the fault.
     """
 
     caught_by: str | None
@@ -60,7 +60,7 @@ class Verdict:
 
 
 def run_tests(copy: Copy, tests: Sequence[str], scratch: Path, *, stop_at_first: bool = False) -> Run:
-    """Run tests on the copy as it is."""
+    """Run tests on the present state of the copy."""
     report, log = scratch / "report.jsonl", scratch / "output.log"
     report.unlink(missing_ok=True)
     report.touch()
@@ -96,7 +96,10 @@ def run_tests(copy: Copy, tests: Sequence[str], scratch: Path, *, stop_at_first:
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> int | None:
-    """Wait for pytest to end; whatever else ends the wait ends pytest with all that it started."""
+    """Wait for pytest and return its exit code, or None after the time limit.
+
+    If the wait ends in any other way, pytest is killed with all processes that it started.
+    """
     ended = False
     try:
         code = process.wait(timeout=LONGEST_SECONDS)
@@ -114,7 +117,7 @@ def check_baseline(copy: Copy, faults: Sequence[Fault], scratch: Path) -> Run:
     """Run every test that the faults name, without a fault.
 
     Raises:
-        ToolError: one of them doesn't pass, or isn't there: then it would prove nothing that it fails.
+        ToolError: a test doesn't pass or doesn't exist, so its failure with a fault would prove nothing.
     """
     named = list(dict.fromkeys(test for fault in faults for test in fault.caught_by))
     run = run_tests(copy, named, scratch)
@@ -126,7 +129,7 @@ def check_baseline(copy: Copy, faults: Sequence[Fault], scratch: Path) -> Run:
 
 
 def try_fault(copy: Copy, fault: Fault, scratch: Path) -> Verdict:
-    """Plant a fault, and see which of its tests fails first."""
+    """Plant a fault, run its tests until the first fails, and return the verdict."""
     with copy.with_fault(fault):
         run = run_tests(copy, fault.caught_by, scratch, stop_at_first=True)
     if run.failed:
@@ -141,5 +144,5 @@ def try_fault(copy: Copy, fault: Fault, scratch: Path) -> Verdict:
 
 
 def _is_of(node: str, named: str) -> bool:
-    """Whether a test that ran is one of those that a name stands for: all of a file, or all rows of a function."""
+    """Tell whether a test belongs to a name, which stands for a test, all tests of a file or all rows of a function."""
     return node == named or node.startswith((f"{named}[", f"{named}::"))

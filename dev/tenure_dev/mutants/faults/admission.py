@@ -1,4 +1,4 @@
-"""Faults in admission: who may do what, the last Owner, and that nothing is let in by an error."""
+"""Faults in admission: grants, the last Owner, and that no error lets a change pass."""
 
 from tenure_dev.mutants.fault import Fault
 

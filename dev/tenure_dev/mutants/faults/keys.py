@@ -1,4 +1,4 @@
-"""Faults in what decides about keys: the stamp, plans, tokens, Secrets. Rows of unit tests catch them."""
+"""Faults in the decisions about keys: the stamp, plans, tokens and Secrets. Rows of unit tests catch them."""
 
 from tenure_dev.mutants.fault import Fault
 

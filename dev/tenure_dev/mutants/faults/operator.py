@@ -1,4 +1,4 @@
-"""Faults in how the operator reads and writes. Where only a run shows them, the one test is named that does."""
+"""Faults in the reads and writes of the operator. If only a live test catches a fault, the fault names that one."""
 
 from tenure_dev.mutants.fault import Fault
 

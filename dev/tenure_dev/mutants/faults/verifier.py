@@ -1,4 +1,4 @@
-"""Faults in the verifier: what it knows, whether that is fresh, and whom it tells."""
+"""Faults in the verifier: its index, the proof of freshness, and the callers that may see details."""
 
 from tenure_dev.mutants.fault import Fault
 
