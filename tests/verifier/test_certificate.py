@@ -109,4 +109,4 @@ def test_without_a_certificate_no_expiry_is_told(verifier: VerifierProcess) -> N
 def test_an_expired_certificate_is_refused_at_the_start(control_plane: ControlPlane, secret: MountedSecret) -> None:
     secret.issue(until=NOW - timedelta(days=1))
     message = refused_start(control_plane.kubeconfig, *secret.arguments, command=command(free_ports(1)[0]))
-    assert f"--tls-cert-file {secret.folder / CERTIFICATE}: expired on" in message
+    assert f"--tls-cert-file {secret.folder / CERTIFICATE}: the certificate expired on" in message
