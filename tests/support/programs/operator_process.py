@@ -45,7 +45,11 @@ class OperatorProcess:
         self._seen = self.log_path.stat().st_size if self.log_path.exists() else 0
         self._process.start()
         if ready:
-            self.wait_ready(within=within)
+            try:
+                self.wait_ready(within=within)
+            except AssertionError:
+                self.kill()  # Nobody has it yet who could stop it.
+                raise
         return self
 
     def wait_ready(self, *, within: float = 30.0) -> None:

@@ -30,6 +30,8 @@ PREVIOUS = "45aea96047d5e167ef284c2daa4e97bebafefb7e"
 
 
 _PATIENCE = 120.0
+_READY = "Tenure is ready"
+"""What the programs of every version say; what follows differs."""
 """Seconds: while definitions are replaced, the API server of a busy machine may answer nobody for a while."""
 
 
@@ -111,6 +113,7 @@ class Site:
             command = self._command(version, "controller")
             log = self.folder / f"operator-{version.name}-{number}.log"
             operator = OperatorProcess(self._config("controller"), log, command=command, health_port=0)
+            operator.ready_line = _READY
             self.operators.append(self.stack.enter_context(operator.start(within=_PATIENCE)))
         self._stop_operators(others)
 
@@ -134,6 +137,7 @@ class Site:
         command = self._command(version, "webhook", "--webhook-host=127.0.0.1", f"--webhook-port={port}")
         log = self.folder / f"webhook-{number}-{version.name}.log"
         new = WebhookProcess(self._config("webhook"), log, port, command=command, health_port=0)
+        new.ready_line = _READY
         self.webhooks[number] = new
         self.stack.enter_context(new)
         self.services.backends.append(port)
@@ -146,6 +150,7 @@ class Site:
         command = self._command(version, "verifier", "--verifier-host=127.0.0.1", f"--verifier-port={port}")
         log = self.folder / f"verifier-{version.name}.log"
         self.verifier = VerifierProcess(self._config("verifier"), log, port=port, command=command, health_port=0)
+        self.verifier.ready_line = _READY
         self.stack.enter_context(self.verifier)
 
     def replace_all(self, version: Version) -> None:
