@@ -105,7 +105,7 @@ def test_an_organization_is_deleted_with_everything_in_it(site: Site, world: Wor
     run(site, delete)
     assert world.verdict(token) == "OrganizationGone"
     world.wait_gone("secrets", "laptop", within=PATIENCE)
-    assert world.reason("apikeys", "laptop") in {None, "OrganizationGone"}
+    eventually(lambda: world.reason("apikeys", "laptop") in {None, "OrganizationGone"}, describe="its status says so")
     run(site, rest)
     assert world.api.list("memberships") == world.api.list("apikeys") == []
     run(site, namespace)
