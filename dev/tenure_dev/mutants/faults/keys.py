@@ -131,14 +131,6 @@ FAULTS = (
         caught_by=(f"{_TOKENS}::test_every_typo_of_one_character_is_rejected",),
     ),
     Fault(
-        name="hash-of-every-version",
-        guard="A token's hash is the same in every version, so that an upgrade reissues no key.",
-        where="Token.hash",
-        before="hashlib.sha256(self._text.encode())",
-        after='hashlib.sha256(f"v2 {self._text}".encode())',
-        caught_by=("tests/chart/test_upgrade_release.py",),
-    ),
-    Fault(
         name="adoption",
         guard="A Secret left by a crash is adopted only under the tenure that it was issued under.",
         where="is_adoptable",
