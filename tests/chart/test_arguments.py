@@ -33,6 +33,27 @@ def changed(field: Field) -> Any:
     return field.option.max or "30h"
 
 
+def rendered(file: Path, values: Mapping[str, Any]) -> Mapping[str, list[str]]:
+    """The arguments of each component with these values."""
+    file.write_text(json.dumps(values))
+    bodies = [body for body in yaml.safe_load_all(render(f"--values={file}")) if body]
+    return {
+        body["metadata"]["labels"]["app.kubernetes.io/component"]: body["spec"]["template"]["spec"]["containers"][0][
+            "args"
+        ]
+        for body in bodies
+        if body["kind"] == "Deployment"
+    }
+
+
+def put(values: dict[str, Any], path: str, value: Any) -> None:
+    """Set a value of the chart by its path."""
+    *sections, name = path.split(".")
+    for key in sections:
+        values = values.setdefault(key, {})
+    values[name] = value
+
+
 @pytest.fixture(scope="module")
 def arguments(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str]]:
     """Give the arguments of each component where every value that sets an option is changed."""
@@ -42,21 +63,20 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str
         "certificates": {"mode": "certManager"},
     }
     for value, field in (row for component in COMPONENTS for row in chart_options(component)):
-        *sections, name = value.split(".")
-        section = values
-        for key in sections:
-            section = section.setdefault(key, {})
-        section[name] = changed(field)
-    file = tmp_path_factory.mktemp("values") / "values.json"
-    file.write_text(json.dumps(values))
-    bodies = [body for body in yaml.safe_load_all(render(f"--values={Path(file)}")) if body]
-    return {
-        body["metadata"]["labels"]["app.kubernetes.io/component"]: body["spec"]["template"]["spec"]["containers"][0][
-            "args"
-        ]
-        for body in bodies
-        if body["kind"] == "Deployment"
-    }
+        put(values, value, changed(field))
+    return rendered(tmp_path_factory.mktemp("values") / "values.json", values)
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_value_that_is_null_is_left_out(component: str, tmp_path: Path) -> None:
+    values: dict[str, Any] = {"verifier": {"enabled": True}}
+    for value, _ in chart_options(component):
+        put(values, value, None)
+    shown = rendered(tmp_path / "values.json", values)[component]
+    assert not [argument for argument in shown if "nil" in argument]
+    given = {argument.partition("=")[0] for argument in shown}
+    # These have a default of Helm's own kind, which null doesn't take away.
+    assert not given & {field.flag for _, field in chart_options(component)}, shown
 
 
 @pytest.mark.parametrize("component", COMPONENTS)

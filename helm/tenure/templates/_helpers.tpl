@@ -45,7 +45,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- $value := $.root.Values }}
 {{- range splitList "." .value }}{{ $value = index $value . }}{{ end }}
 {{- range kindIs "slice" $value | ternary $value (list $value) }}
-{{- if ne (toString .) "" }}
+{{- if not (or (kindIs "invalid" .) (eq (toString .) "")) }}
 - {{ printf "%s=%v" $option . | quote }}
 {{- end }}
 {{- end }}

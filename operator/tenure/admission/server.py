@@ -77,9 +77,13 @@ class Listener:
             app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=IDLE_SECONDS
         )
         await runner.setup()
-        closing = asyncio.create_task(_close(runner, stop), name="listener")
         try:
             await self._listen(runner)
+        except BaseException:
+            await runner.cleanup()
+            raise
+        closing = asyncio.create_task(_close(runner, stop), name="listener")
+        try:
             yield
         finally:
             stop.set()
@@ -90,7 +94,8 @@ class Listener:
         try:
             await web.TCPSite(runner, host, port, ssl_context=self._context, reuse_port=True).start()
         except OSError as error:
-            raise StartRefusedError(f"--webhook-port {port}: {error.strerror}") from error
+            why = error.strerror or str(error)
+            raise StartRefusedError(f"--webhook-host {host or 'all'}, --webhook-port {port}: {why}") from error
         self.address = runner.addresses[0][:2]
         log.info("Listening for reviews on %s:%d", *self.address)
 

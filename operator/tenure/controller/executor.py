@@ -54,14 +54,13 @@ class Executor:
         match action:
             case EmitEvent():
                 if action.regarding is Regarding.SELF:
-                    log.info("%s: %s", ref_of(resource), action.note)
+                    if not isinstance(resource, ApiKey):  # A key's status says the same, and is logged.
+                        log.info("%s: %s", ref_of(resource), action.note)
                     await record(self.cluster, action, resource, self.now())
                 elif organization is not None:
                     await record(self.cluster, action, organization, self.now())
             case UpdateStatus(status):
                 self.informer.take_in(await self.cluster.update_status(resource, status), ours=True)
-                if isinstance(resource, ApiKey):
-                    log.info("%s: %s", ref_of(resource), ready_reason(status.conditions))
             case _:
                 assert_never(action)
 
@@ -78,8 +77,9 @@ class Executor:
                 log.info("%s: deleted, because its member's role changed", ref_of(seen.api_key))
             case EmitEvent():
                 await self.act(action, seen.api_key)
-            case UpdateStatus():
+            case UpdateStatus(status):
                 await self.act(action, seen.api_key)
+                log.info("%s: %s", ref_of(seen.api_key), ready_reason(status.conditions))
             case _:
                 assert_never(action)
 

@@ -18,6 +18,7 @@ from tenure.certificates.authority import Authority
 from tenure.certificates.keeper import load_pair, server_context
 from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.admission.verdict import Judgement
+from tenure.errors import StartRefusedError
 from tenure.observability.metrics import Meter
 
 HOST = "127.0.0.1"
@@ -139,3 +140,23 @@ async def test_a_body_that_never_ends_is_answered(monkeypatch: pytest.MonkeyPatc
 def test_idle_connections_outlive_those_of_the_api_server() -> None:
     """Its client closes idle connections after 90 seconds; it must never meet one that was just closed here."""
     assert module.IDLE_SECONDS > 90
+
+
+async def never(path: str, request: AdmissionRequest) -> Judgement:
+    raise AssertionError(f"{path} was asked for {request.operation}")
+
+
+@pytest.mark.parametrize("host", [HOST, ""])
+async def test_a_stop_before_it_listens_is_no_error(host: str) -> None:
+    stop = asyncio.Event()
+    stop.set()
+    listener = Listener((host, 0), server_context(), {"memberships": "Membership"}, never, meter=Meter())
+    async with listener.serving(stop):
+        pass
+
+
+async def test_an_address_that_it_can_not_have_is_named() -> None:
+    taken = Listener(("203.0.113.9", 9443), server_context(), {}, never, meter=Meter())
+    with pytest.raises(StartRefusedError, match=r"--webhook-host 203\.0\.113\.9, --webhook-port 9443: \w+"):
+        async with taken.serving(asyncio.Event()):
+            pass
