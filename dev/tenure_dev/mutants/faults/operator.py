@@ -141,14 +141,6 @@ FAULTS = (
         ),
     ),
     Fault(
-        name="start-reconciles",
-        guard="What the first list shows is reconciled, whatever happened while nobody ran.",
-        where="Sweep._fill",
-        before="self._informer.take_in(parse(resource, body))",
-        after="self._cache.put(parse(resource, body), 0.0)",
-        caught_by=("tests/e2e/test_crash.py::test_killed_at_any_write_it_ends_where_it_would_have_ended[role change]",),
-    ),
-    Fault(
         name="election-takeover",
         guard="A replica takes the Lease of a leader that was killed.",
         where="Election._try_acquire",
