@@ -214,7 +214,7 @@ class RunSettings(WebhookSettings):
     resync: Annotated[
         float,
         Setting(
-            "Seconds in which two sweeps begin. A sweep lists all objects and reconciles those that differ.",
+            "Resync period in seconds. In each one, Tenure lists all objects twice and reconciles those that differ.",
             min=1,
             max=86400,
             chart="controller.resyncSeconds",

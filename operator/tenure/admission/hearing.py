@@ -57,7 +57,7 @@ async def hear(
     except ValueError as error:
         log.warning("Rejected request %s, because it is malformed: %s", request.uid, error)
         return Hearing.fail("Rejected: Tenure can't parse the object in the request.")
-    except Exception:
+    except Exception:  # Whatever the error is, the change must be rejected, and the requester sees no internals.
         incident = uuid4().hex[:8]
         log.exception("Incident %s: rejected request %s after an unexpected error", incident, request.uid)
         return Hearing.fail(f"Rejected: unexpected error in Tenure. See the webhook's log for incident {incident}")

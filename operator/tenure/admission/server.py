@@ -79,7 +79,7 @@ class Listener:
         await runner.setup()
         try:
             await self._listen(runner)
-        except BaseException:
+        except BaseException:  # A cancelled start must close its sockets too.
             await runner.cleanup()
             raise
         closing = asyncio.create_task(_close(runner, stop), name="listener")

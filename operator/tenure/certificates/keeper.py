@@ -119,5 +119,5 @@ async def keep(keeper: Keeper, replaced: Callable[[], None]) -> None:
                 replaced()
         except TenureError as error:
             log.warning("The certificate can't be renewed now. Trying again in %.0f s: %s", keeper.pause, error)
-        except Exception:
+        except Exception:  # An error in one look must not prevent the next one. It is logged with its traceback.
             log.exception("The certificate can't be renewed now. Trying again in %.0f s", keeper.pause)

@@ -11,7 +11,7 @@ from tenure.controller.informer import Informer
 from tenure.controller.queue import WorkQueue
 from tenure.controller.refs import Ref, ref_of
 from tenure.domain.resources import KINDS, Resource
-from tenure.domain.store_version import Step, StoreVersion
+from tenure.domain.store_version import StoreVersion
 from tenure.errors import MalformedObjectError, ObjectNotFoundError, TenureError
 from tenure.kube.cluster import Cluster, parse
 
@@ -87,7 +87,7 @@ class Sweep:
     def _notice_restore(self, resource: type[Resource], place: str | None, version: int) -> None:
         """Drop a kind's cached objects if the resourceVersion decreased, because etcd was restored from a backup."""
         before = self._versions[resource, place].number
-        if self._versions[resource, place].advance(version) is Step.WENT_BACK:
+        if self._versions[resource, place].advance(version):
             log.warning(
                 "%s: the resourceVersion went back from %d to %d, so all are listed again",
                 resource.plural,

@@ -69,13 +69,7 @@ def wire(
     informer = Informer(cache, watches, (bindings, enqueuer, endings), standing_by=standing_by)
     reads = FreshReads(cluster, cache, informer)
     executor = Executor(
-        cluster=cluster,
-        informer=informer,
-        enqueuer=enqueuer,
-        endings=endings,
-        bindings=bindings,
-        meter=meter,
-        now=now,
+        cluster=cluster, informer=informer, enqueuer=enqueuer, endings=endings, bindings=bindings, meter=meter, now=now
     )
     reconcilers: Mapping[type[Resource], ApiKeys | Memberships | Organizations] = {
         ApiKey: ApiKeys(

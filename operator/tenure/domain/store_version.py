@@ -1,33 +1,27 @@
-"""Detects that the API server's store went back, for example because etcd was restored from a backup."""
+"""How far the API server's store has come, and whether it went back, as it does when etcd is restored from a backup."""
 
 from dataclasses import dataclass
-from enum import Enum, auto
 
 
-class Step(Enum):
-    """How a version compares with the previous one."""
+def went_back(before: int, after: int) -> bool:
+    """Return whether the store went back between two consistent lists with these resourceVersions.
 
-    SAME = auto()
-    NEWER = auto()
-    WENT_BACK = auto()
+    An answer from a cache or from a watch proves no restore, because it may be older than the store.
+    """
+    return after < before
 
 
 @dataclass
 class StoreVersion:
-    """The resourceVersion of the store when it was last listed.
+    """The resourceVersion of the latest consistent list.
 
     Attributes:
-        number: The version, or -1 before the first list.
+        number: The resourceVersion, or -1 before the first list.
     """
 
     number: int = -1
 
-    def advance(self, number: int) -> Step:
-        """Record the version of a later list, and return how it compares with the previous one.
-
-        Pass only versions of consistent lists, because an answer from a cache may be older than the previous one.
-        """
+    def advance(self, number: int) -> bool:
+        """Record the resourceVersion of another consistent list, and return whether the store went back."""
         before, self.number = self.number, number
-        if number == before:
-            return Step.SAME
-        return Step.NEWER if number > before else Step.WENT_BACK
+        return went_back(before, number)

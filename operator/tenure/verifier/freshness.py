@@ -7,7 +7,7 @@ to that version, everything that was stored before the list is in the index. A f
 from collections import deque
 from collections.abc import Iterable
 
-from tenure.domain.store_version import Step, StoreVersion
+from tenure.domain.store_version import went_back
 
 
 class Freshness:
@@ -44,7 +44,7 @@ class Freshness:
 
     def went_back(self, feed: str, version: int) -> bool:
         """Tell whether the version of a list is lower than the one that the feed has reached."""
-        return StoreVersion(self._reached[feed]).advance(version) is Step.WENT_BACK
+        return went_back(self._reached[feed], version)
 
     def ask(self, feed: str, version: int, at: float, *, reached: int) -> bool:
         """Record the version that a consistent list showed, which was requested at a moment.
@@ -52,7 +52,7 @@ class Freshness:
         `reached` is the version that the feed had reached before the request. If it is higher than the list's version,
         the store was restored from a backup and the index is invalid. Then False is returned, and nothing is recorded.
         """
-        if StoreVersion(reached).advance(version) is Step.WENT_BACK:
+        if went_back(reached, version):
             return False
         self._waiting[feed].append((version, at))
         self.reach(feed, self._reached[feed])

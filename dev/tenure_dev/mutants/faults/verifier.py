@@ -36,7 +36,7 @@ FAULTS = (
         name="verifier-restored-etcd",
         guard="A version that goes back is a restored etcd, and everything is read anew.",
         where="Freshness.ask",
-        before="if StoreVersion(reached).advance(version) is Step.WENT_BACK:",
+        before="if went_back(reached, version):",
         after="if False:",
         caught_by=(f"{_FRESHNESS}::test_a_store_that_went_back_is_noticed_and_a_feed_that_is_ahead_is_not",),
     ),

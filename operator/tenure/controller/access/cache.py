@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from tenure.domain.access.bindings import Address, BoundKind, Held
-from tenure.domain.store_version import Step, StoreVersion
+from tenure.domain.store_version import StoreVersion
 
 
 class Granted:
@@ -52,7 +52,7 @@ class Granted:
         A cached object that is newer than the list stays. If the resourceVersion decreased, etcd was restored from a
         backup, so the list replaces everything that was cached of this kind and place.
         """
-        restored = self._versions[kind, place].advance(version) is Step.WENT_BACK
+        restored = self._versions[kind, place].advance(version)
         for address, known in list(self.objects.items()):
             in_list = address.kind is kind and place in (None, address.namespace)
             if in_list and (restored or (address not in listed and int(known.resource_version) <= version)):
