@@ -42,7 +42,7 @@ def issue(*, name: str, namespace: Any, spec: kopf.Spec, meta: kopf.Meta, patch:
 
 
 @kopf.on.update(GROUP, VERSION, "memberships", field="spec.role")
-def end_keys(*, name: str, namespace: Any, **_: Any) -> None:
+def revoke_keys(*, name: str, namespace: Any, **_: Any) -> None:
     """Delete the member's keys; the garbage collector deletes their Secrets."""
     api = client.CustomObjectsApi()
     keys: Any = api.list_namespaced_custom_object(

@@ -48,7 +48,7 @@ class Site:
     tokens: Mapping[str, Token]
     """As they were when the snapshot was taken."""
 
-    def end_keys(self) -> None:
+    def revoke_keys(self) -> None:
         """End keys in every way in which one can end."""
         self.world.change_role("alice", "Viewer", annotations=ACKNOWLEDGED)
         self.world.api.delete("apikeys", "deleted")
@@ -112,7 +112,7 @@ def test_a_restored_snapshot_revives_keys_and_revoke_ends_them(site: Site, tmp_p
     site.plane.save_etcd(tmp_path / "snapshot")
     # Watches begin anew after the start, and nobody is told of it.
     eventually(lambda: world.api.list("apikeys"), within=PATIENCE, describe="the API server serves")
-    site.end_keys()
+    site.revoke_keys()
     world.create(manifests.api_key("new", "bob"))
     new = world.issue("new", within=PATIENCE)["new"]
     assert site.verdicts() == {**ENDED, "kept": "Valid"}
@@ -145,7 +145,7 @@ def test_operator_and_webhooks_that_ran_throughout_go_on_with_what_was_restored(
     world = site.world
     site.plane.save_etcd(tmp_path / "snapshot")
     eventually(lambda: world.api.list("apikeys"), within=PATIENCE, describe="the API server serves")
-    site.end_keys()
+    site.revoke_keys()
     site.plane.restore_etcd(tmp_path / "snapshot")
     eventually(lambda: world.api.list("apikeys"), within=PATIENCE, describe="the API server serves")
 

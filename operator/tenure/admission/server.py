@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from tenure.admission.hearing import Hearing, hear
+from tenure.admission.fail_closed import Answer, judge_or_reject
 from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.admission.verdict import Judgement
 from tenure.errors import StartRefusedError
@@ -107,13 +107,13 @@ class Listener:
             raise web.HTTPUnsupportedMediaType(text="The Content-Type must be application/json\n")
         asked, began = _parse(await _receive(request)), time.perf_counter()
         with log_fields(**_fields(self._kinds[path], asked)):
-            hearing = await hear(self._judge(path, asked), asked, self._on_no_answer)
-            self._record(path, asked, hearing, time.perf_counter() - began)
-        return web.json_response(_review_of(asked, hearing.judgement))
+            answer = await judge_or_reject(self._judge(path, asked), asked, self._on_no_answer)
+            self._record(path, asked, answer, time.perf_counter() - began)
+        return web.json_response(_review_of(asked, answer.judgement))
 
-    def _record(self, path: str, request: AdmissionRequest, hearing: Hearing, seconds: float) -> None:
+    def _record(self, path: str, request: AdmissionRequest, answer: Answer, seconds: float) -> None:
         """Count and log a judgement. The object is never logged, because it may contain anything."""
-        judgement, verdict = hearing.judgement, _verdict(hearing)
+        judgement, verdict = answer.judgement, _verdict(answer)
         kind, operation, dry_run = self._kinds[path], request.operation.value, str(request.dry_run).lower()
         self._meter.count(ADMISSION, kind, operation, verdict.value, dry_run)
         self._meter.observe(ADMISSION_DURATION, seconds, kind, operation)
@@ -177,12 +177,12 @@ def _metadata(request: AdmissionRequest) -> Mapping[str, Any]:
     return metadata if isinstance(metadata, dict) else {}
 
 
-def _verdict(hearing: Hearing) -> Verdict:
-    if hearing.failed:
+def _verdict(answer: Answer) -> Verdict:
+    if answer.failed:
         return Verdict.FAILED
-    if hearing.judgement.allowed:
+    if answer.judgement.allowed:
         return Verdict.ALLOWED
-    return Verdict.REFUSED if hearing.judgement.refusals else Verdict.BUSY
+    return Verdict.REFUSED if answer.judgement.refusals else Verdict.BUSY
 
 
 def _line(path: str, request: AdmissionRequest, judgement: Judgement) -> str:

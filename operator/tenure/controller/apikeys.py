@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tenure.controller.cache import Cache
-from tenure.controller.endings import Endings
 from tenure.controller.enqueuer import Enqueuer
 from tenure.controller.executor import Executor
 from tenure.controller.fresh_reads import FreshReads
 from tenure.controller.queue import Item
 from tenure.controller.refs import Ref
+from tenure.controller.secret_cleanup import SecretCleanup
 from tenure.domain.installation import Installation
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
@@ -29,28 +29,28 @@ class ApiKeys:
     cache: Cache
     reads: FreshReads
     enqueuer: Enqueuer
-    endings: Endings
+    cleanup: SecretCleanup
     executor: Executor
     installation: Installation
     now: Callable[[], datetime]
 
     async def reconcile(self, item: Item) -> None:
         """Issue, revoke or delete an ApiKey and write its status, as its plan says."""
-        await self.endings.delete_orphans(item.ref)
+        await self.cleanup.delete_orphans(item.ref)
         key = self.cache.get(ApiKey, item.ref.namespace, item.ref.name)
         if key is None:
             self.enqueuer.queue.forget(item.ref)
             return
-        seen = self._observe(key, await self._read_secret(item.ref) if item.checked else None)
-        plan = plan_api_key(seen)
+        observation = self._observe(key, await self._read_secret(item.ref) if item.checked else None)
+        plan = plan_api_key(observation)
         if plan.needs_proof:
-            seen = await self._prove(seen, max(item.since, self.cache.seen_at(item.ref)))
-            plan = plan_api_key(seen)
+            observation = await self._prove(observation, max(item.since, self.cache.seen_at(item.ref)))
+            plan = plan_api_key(observation)
         if plan.needs_fresh_read:
             raise ConflictError(f"{item.ref}: its Membership is read as older than the key's stamp")
         self.enqueuer.wake(item.ref, plan.wake_at)
         for action in plan.actions:
-            await self.executor.act_on_key(action, seen)
+            await self.executor.act_on_key(action, observation)
         if plan.awaits_record:
             self.enqueuer.queue.add_unless_backing_off(Ref(Membership, key.namespace, key.spec.membership))
 
@@ -75,12 +75,12 @@ class ApiKeys:
     async def _read_secret(self, ref: Ref) -> SecretReading:
         return SecretReading(await get_secret(self.cluster, ref.namespace, ref.name))
 
-    async def _prove(self, seen: ApiKeyObservation, since: float) -> ApiKeyObservation:
+    async def _prove(self, observation: ApiKeyObservation, since: float) -> ApiKeyObservation:
         """Observe again by consistent reads that started at `since` or later. Only these may issue or revoke a key."""
-        key = seen.api_key
+        key = observation.api_key
         membership = await self.reads.membership(key.namespace, key.spec.membership, since)
         organization = self._organization_of(membership)
-        proved = replace(seen, membership=membership, organization=organization, now=self.now())
+        proved = replace(observation, membership=membership, organization=organization, now=self.now())
         if membership is None:
             return proved
         if organization is None or validity(key, membership, organization, proved.now) is Verdict.ORGANIZATION_GONE:

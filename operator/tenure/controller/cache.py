@@ -96,7 +96,7 @@ class Cache:
         """A snapshot of all objects."""
         return list(self._objects.values())
 
-    def forget_endings(self) -> None:
+    def forget_deletions(self) -> None:
         """Accept objects again whose deletion a watch reported, because a restored etcd brings them back."""
         self._gone = Recent()
 

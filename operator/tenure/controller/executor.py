@@ -8,11 +8,11 @@ from typing import assert_never
 
 from tenure.controller.access.reconciler import Bindings
 from tenure.controller.blocked import ObstructedError
-from tenure.controller.endings import Endings, why_ended
 from tenure.controller.enqueuer import Enqueuer
 from tenure.controller.informer import Informer
 from tenure.controller.recorder import record
 from tenure.controller.refs import ref_of
+from tenure.controller.secret_cleanup import SecretCleanup, end_of
 from tenure.controller.secrets_delivery import Delivery, confirm, deliver
 from tenure.domain.conditions import ready_reason
 from tenure.domain.planning.actions import (
@@ -44,7 +44,7 @@ class Executor:
     cluster: Cluster
     informer: Informer
     enqueuer: Enqueuer
-    endings: Endings
+    cleanup: SecretCleanup
     bindings: Bindings
     meter: Meter
     now: Callable[[], datetime]
@@ -64,48 +64,48 @@ class Executor:
             case _:
                 assert_never(action)
 
-    async def act_on_key(self, action: KeyAction | StatusAction, seen: ApiKeyObservation) -> None:
+    async def act_on_key(self, action: KeyAction | StatusAction, observation: ApiKeyObservation) -> None:
         """Carry out an action of an ApiKey's plan. `seen` is the observation that the plan was made from."""
         match action:
             case DeleteSecret(uid):
-                await self._delete_secret(uid, seen)
+                await self._delete_secret(uid, observation)
             case IssueToken():
-                self.endings.count(seen.api_key.status.secret_uid, End.REPLACED)  # Somebody deleted its Secret.
-                await self._issue(seen)
+                self.cleanup.count(observation.api_key.status.secret_uid, End.REPLACED)  # Somebody deleted its Secret.
+                await self._issue(observation)
             case DeleteApiKey():
-                await self.cluster.delete(seen.api_key)
-                log.info("%s: deleted, because its member's role changed", ref_of(seen.api_key))
+                await self.cluster.delete(observation.api_key)
+                log.info("%s: deleted, because its member's role changed", ref_of(observation.api_key))
             case EmitEvent():
-                await self.act(action, seen.api_key)
+                await self.act(action, observation.api_key)
             case UpdateStatus(status):
-                await self.act(action, seen.api_key)
-                log.info("%s: %s", ref_of(seen.api_key), ready_reason(status.conditions))
+                await self.act(action, observation.api_key)
+                log.info("%s: %s", ref_of(observation.api_key), ready_reason(status.conditions))
             case _:
                 assert_never(action)
 
-    async def _delete_secret(self, uid: str, seen: ApiKeyObservation) -> None:
-        key = seen.api_key
+    async def _delete_secret(self, uid: str, observation: ApiKeyObservation) -> None:
+        key = observation.api_key
         if uid != key.status.secret_uid:
             await confirm(self.cluster, key)
-        await self.endings.delete_secret(ref_of(key), uid)
+        await self.cleanup.delete_secret(ref_of(key), uid)
         if uid == key.status.secret_uid:
-            self.endings.count(uid, why_ended(seen))
+            self.cleanup.count(uid, end_of(observation))
 
-    async def _issue(self, seen: ApiKeyObservation) -> None:
+    async def _issue(self, observation: ApiKeyObservation) -> None:
         """Write a token into the key's Secret, then its stamp into the status."""
-        key = seen.api_key
+        key = observation.api_key
         try:
             await self.bindings.close(key)
-            delivered = await deliver(self.cluster, seen)
+            delivered = await deliver(self.cluster, observation)
         except ObstructedError as error:
-            status = obstructed_status(seen, error.reason, str(error))
+            status = obstructed_status(observation, error.reason, str(error))
             if status != key.status:
                 for event in state_events(key, status.conditions):
                     await self.act(event, key)
                 await self.act(UpdateStatus(status), key)
             raise
         status = issued_status(
-            seen,
+            observation,
             delivered.stamp,
             key_id=delivered.token.key_id,
             token_hash=delivered.token.hash,
@@ -127,4 +127,4 @@ class Executor:
         except ObjectNotFoundError:
             latest = None
         if latest is None or latest.metadata.uid != key.metadata.uid or latest.metadata.deleting:
-            await self.endings.delete_secret(ref_of(key), delivered.secret_uid)
+            await self.cleanup.delete_secret(ref_of(key), delivered.secret_uid)

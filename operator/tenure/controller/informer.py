@@ -82,7 +82,7 @@ class Informer:
 
     def restore(self, resources: Iterable[Resource]) -> None:
         """Drop these objects and the record of deleted ones, because etcd was restored from a backup."""
-        self._cache.forget_endings()
+        self._cache.forget_deletions()
         for observer in self._observers:
             observer.restored()
         self.forget(resources)

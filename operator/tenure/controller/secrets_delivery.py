@@ -29,24 +29,24 @@ class Delivery:
     secret_uid: str
 
 
-async def deliver(cluster: Cluster, seen: ApiKeyObservation) -> Delivery:
+async def deliver(cluster: Cluster, observation: ApiKeyObservation) -> Delivery:
     """Create the key's Secret with a new token, or adopt the Secret of an interrupted attempt.
 
     Raises:
         ObstructedError: a Secret of the name isn't the key's, or the API server rejects the Secret.
         ConflictError: other writers keep changing the Secret. Try again.
     """
-    key, stamp = seen.api_key, new_stamp(seen, seen.now)
+    key, stamp = observation.api_key, new_stamp(observation, observation.now)
     if ready_reason(key.status.conditions) == Reason.SECRET_CONFLICT:
         # Read the Secret before the write, so that nothing is written while the conflict lasts.
-        _refuse_foreign(await get_secret(cluster, key.namespace, key.name), seen)
+        _refuse_foreign(await get_secret(cluster, key.namespace, key.name), observation)
     for _ in range(_ATTEMPTS):
         token = Token.mint(secrets.token_bytes(ENTROPY_BYTES))
         try:
-            facts = await create_secret(cluster, _body(seen, token, stamp))
+            facts = await create_secret(cluster, _body(observation, token, stamp))
         except AlreadyExistsError:
             existing = await get_secret(cluster, key.namespace, key.name)
-            _refuse_foreign(existing, seen)
+            _refuse_foreign(existing, observation)
             if existing is None:
                 continue
             if is_adoptable(existing, key, stamp) and existing.token is not None:
@@ -73,14 +73,16 @@ async def confirm(cluster: Cluster, key: ApiKey) -> None:
         raise ConflictError(f"ApiKey {key.namespace}/{key.name} is newer than it was judged by")
 
 
-def _body(seen: ApiKeyObservation, token: Token, stamp: Stamp) -> dict[str, object]:
-    if seen.membership is None or seen.organization is None:
+def _body(observation: ApiKeyObservation, token: Token, stamp: Stamp) -> dict[str, object]:
+    if observation.membership is None or observation.organization is None:
         raise ValueError("a token is issued under a Membership and an Organization")
-    return secret_body(seen.api_key, token, stamp, seen.membership.spec.subject.kind, seen.organization)
+    return secret_body(
+        observation.api_key, token, stamp, observation.membership.spec.subject.kind, observation.organization
+    )
 
 
-def _refuse_foreign(facts: SecretFacts | None, seen: ApiKeyObservation) -> None:
-    key = seen.api_key
+def _refuse_foreign(facts: SecretFacts | None, observation: ApiKeyObservation) -> None:
+    key = observation.api_key
     if facts is not None and not facts.is_owned_by(key):
         raise ObstructedError(
             Reason.SECRET_CONFLICT,

@@ -7,7 +7,6 @@ from datetime import datetime
 from tenure.controller.access.reconciler import Bindings
 from tenure.controller.apikeys import ApiKeys
 from tenure.controller.cache import Cache
-from tenure.controller.endings import Endings
 from tenure.controller.enqueuer import Enqueuer
 from tenure.controller.executor import Executor
 from tenure.controller.fresh_reads import FreshReads
@@ -16,6 +15,7 @@ from tenure.controller.memberships import Memberships
 from tenure.controller.organizations import Organizations
 from tenure.controller.queue import WorkQueue
 from tenure.controller.relist import Sweep
+from tenure.controller.secret_cleanup import SecretCleanup
 from tenure.controller.watch_lag import Watches
 from tenure.domain.installation import Installation
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
@@ -65,11 +65,11 @@ def wire(
     # The observers are notified in this order, so access is revoked first, and keys are reconciled afterwards.
     bindings = Bindings(cluster, cache, queue, installation=installation, namespaces=namespaces, now=now)
     enqueuer = Enqueuer(queue, cache, installation, now)
-    endings = Endings(cluster, queue, meter)
-    informer = Informer(cache, watches, (bindings, enqueuer, endings), standing_by=standing_by)
+    cleanup = SecretCleanup(cluster, queue, meter)
+    informer = Informer(cache, watches, (bindings, enqueuer, cleanup), standing_by=standing_by)
     reads = FreshReads(cluster, cache, informer)
     executor = Executor(
-        cluster=cluster, informer=informer, enqueuer=enqueuer, endings=endings, bindings=bindings, meter=meter, now=now
+        cluster=cluster, informer=informer, enqueuer=enqueuer, cleanup=cleanup, bindings=bindings, meter=meter, now=now
     )
     reconcilers: Mapping[type[Resource], ApiKeys | Memberships | Organizations] = {
         ApiKey: ApiKeys(
@@ -77,7 +77,7 @@ def wire(
             cache=cache,
             reads=reads,
             enqueuer=enqueuer,
-            endings=endings,
+            cleanup=cleanup,
             executor=executor,
             installation=installation,
             now=now,

@@ -44,9 +44,9 @@ def validity(
         return Verdict.NOT_FOUND
     if stamp is None:
         return Verdict.PENDING
-    if organization is None or not _stands(organization, stamp.organization_uid):
+    if organization is None or not _exists(organization, stamp.organization_uid):
         return Verdict.ORGANIZATION_GONE
-    if membership is None or not _stands(membership, stamp.membership_uid):
+    if membership is None or not _exists(membership, stamp.membership_uid):
         return Verdict.MEMBERSHIP_GONE
     return _tenure(api_key, stamp, membership) or _life(api_key, stamp, organization, now)
 
@@ -73,7 +73,7 @@ def follows_generation(api_key: ApiKey, membership: Membership) -> bool:
     return membership.is_person or approved is not None
 
 
-def fell_with_role(api_key: ApiKey, membership: Membership) -> bool:
+def was_revoked_by_role(api_key: ApiKey, membership: Membership) -> bool:
     """Return whether the token worked under an earlier role of the same Membership, and its Secret may still exist."""
     stamp = api_key.status.issued
     return (
@@ -85,7 +85,7 @@ def fell_with_role(api_key: ApiKey, membership: Membership) -> bool:
     )
 
 
-def _stands(resource: Resource, uid: str) -> bool:
+def _exists(resource: Resource, uid: str) -> bool:
     """Return whether an object has this uid and isn't being deleted."""
     return not resource.metadata.deleting and resource.metadata.uid == uid
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure.domain.admission.verdict import join_names
-from tenure.domain.impact.compare import Comparison, Dissolution, Impact
+from tenure.domain.impact.compare import Comparison, Impact, OrganizationRemoval
 from tenure.domain.policy import WhenKeysExist
 from tenure.impact.formats import OutputFormat
 
@@ -27,10 +27,10 @@ def as_markdown(comparison: Comparison) -> str:
     lines = ["### Tenure: what this change does to keys", "", "| Member | Change | Revoked | Reissued | Unchanged |"]
     lines.append("| --- | --- | --- | --- | --- |")
     for impact in comparison.members:
-        names = [_quoted(group, impact.key_ids) for group in (impact.ends, impact.goes_on, impact.stays)]
+        names = [_quoted(group, impact.key_ids) for group in (impact.revoked, impact.reissued, impact.kept)]
         lines.append(f"| `{impact.member}` | {_change(impact)} | {' | '.join(names)} |")
     lines += [
-        f"| all of `{gone.organization}` | Organization removed | {_quoted(gone.ends)} |  |  |"
+        f"| all of `{gone.organization}` | Organization removed | {_quoted(gone.revoked)} |  |  |"
         for gone in comparison.organizations
     ]
     remarks = [
@@ -51,7 +51,7 @@ def as_json(comparison: Comparison) -> str:
                 "namespace": gone.organization.namespace,
                 "organization": gone.organization.name,
                 "file": gone.file,
-                "ends": gone.ends,
+                "ends": gone.revoked,
                 "stranded": gone.stranded,
                 "refusals": gone.refusals,
                 "passes": gone.passes,
@@ -71,9 +71,9 @@ def _change_fields(impact: Impact) -> dict[str, Any]:
         "to": impact.new_role,
         "file": impact.file,
         "whenKeysExist": impact.when_keys_exist,
-        "ends": impact.ends,
-        "goesOn": impact.goes_on,
-        "stays": impact.stays,
+        "ends": impact.revoked,
+        "goesOn": impact.reissued,
+        "stays": impact.kept,
         "keyIds": impact.key_ids,
         "leftBehind": impact.left_behind,
         "remark": impact.remark or None,
@@ -87,26 +87,26 @@ def _change_fields(impact: Impact) -> dict[str, Any]:
 
 def _block(impact: Impact) -> Iterator[str]:
     yield _headed(f"{impact.member}  {_change(impact)}", impact.file)
-    width = max((len(name) for name in (*impact.ends, *impact.goes_on)), default=0)
+    width = max((len(name) for name in (*impact.revoked, *impact.reissued)), default=0)
     secret = f"Secret {impact.member.namespace}/"
-    for name in impact.ends:
+    for name in impact.revoked:
         yield f"  revoked   {name:<{width}}   {secret}{name}   {impact.key_ids.get(name, '')}".rstrip()
-    for name in impact.goes_on:
+    for name in impact.reissued:
         yield f"  reissued  {name:<{width}}   {secret}{name}   new token, with the rights of {impact.new_role}"
     for remark in _remarks(impact):
         yield f"  {remark}"
 
 
-def _removal(gone: Dissolution) -> Iterator[str]:
+def _removal(gone: OrganizationRemoval) -> Iterator[str]:
     yield _headed(f"{gone.organization}  Organization removed", gone.file)
-    width = max((len(name) for name in gone.ends), default=0)
-    for name in gone.ends:
+    width = max((len(name) for name in gone.revoked), default=0)
+    for name in gone.revoked:
         yield f"  revoked   {name:<{width}}   Secret {gone.organization.namespace}/{name}"
     for complaint in _complaints(gone):
         yield f"  {complaint}"
 
 
-def _complaints(gone: Dissolution) -> Iterator[str]:
+def _complaints(gone: OrganizationRemoval) -> Iterator[str]:
     if gone.stranded:
         yield f"Memberships without an Organization afterwards: {join_names(gone.stranded)}. Remove them too."
     for refusal in gone.refusals:
@@ -134,8 +134,8 @@ def _change(impact: Impact) -> str:
 
 def _remarks(impact: Impact, code: str = "") -> Iterator[str]:
     """Yield the remarks on a member as sentences. `code` is put around a text that you copy, such as a backtick."""
-    if impact.stays and impact.new_role is not None and not impact.is_person:
-        keys = "1 key" if len(impact.stays) == 1 else f"{len(impact.stays)} keys"
+    if impact.kept and impact.new_role is not None and not impact.is_person:
+        keys = "1 key" if len(impact.kept) == 1 else f"{len(impact.kept)} keys"
         yield f"service account: keeps {keys}, with the rights of {impact.new_role}"
     for name, file in impact.left_behind.items():
         place = f"in {file}" if file else "in the cluster"
@@ -156,7 +156,7 @@ def _summary(comparison: Comparison) -> str:
     members, organizations = comparison.members, comparison.organizations
     missing = sum(one.acknowledgement is not None for one in members)
     refused = sum(map(bool, [*(one.refusals for one in members), *(one.refusals for one in organizations)]))
-    ended = sum(map(len, [*(one.ends for one in members), *(one.ends for one in organizations)]))
+    ended = sum(map(len, [*(one.revoked for one in members), *(one.revoked for one in organizations)]))
     parts = ["1 key revoked" if ended == 1 else f"{ended or 'no'} keys revoked"]
     if missing:
         parts.append(f"{missing} change{'s' if missing > 1 else ''} not acknowledged")

@@ -11,11 +11,11 @@ import typer
 from tenure.domain.moments import parse_moment
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
-from tenure.revocation.ending import Outcome, end_keys
 from tenure.revocation.errors import RevocationError
 from tenure.revocation.formats import OutputFormat
 from tenure.revocation.options import RevokeOptions
 from tenure.revocation.report import NOT_DONE, Report, count, preview
+from tenure.revocation.revoking import Outcome, revoke_keys
 from tenure.revocation.survey import Scope, Survey, survey
 
 SHOWN_BEFORE_ASKING = 20
@@ -58,7 +58,7 @@ async def _end(report: Report) -> None:
     keys = report.survey.keys
     async with Cluster(await connect()) as cluster:
         with _stopped_by_signals(stop), _progress(len(keys), report.outcomes) as note:
-            await end_keys(cluster, keys, report.survey.cutoff, stop, note)
+            await revoke_keys(cluster, keys, report.survey.cutoff, stop, note)
 
 
 @contextmanager

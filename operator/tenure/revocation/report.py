@@ -8,7 +8,7 @@ from typing import Any
 
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import format_time
-from tenure.revocation.ending import Fate, Outcome
+from tenure.revocation.revoking import Outcome, Result
 from tenure.revocation.survey import Survey
 
 DONE, NOT_DONE, UNCLEAR = 0, 1, 2
@@ -33,7 +33,7 @@ class Report:
     @property
     def unfinished(self) -> list[Outcome]:
         """The outcomes of the keys that may still be valid."""
-        return [one for _, one in self._results if one is not None and one.fate in {Fate.FAILED, Fate.LEFT}]
+        return [one for _, one in self._results if one is not None and one.result in {Result.FAILED, Result.LEFT}]
 
     @property
     def complaint(self) -> str:
@@ -65,10 +65,10 @@ class Report:
         if self.dry_run:
             said = [f"{count(len(self.survey.keys))} {before} would be revoked"]
         else:
-            fates = Counter(outcome.fate for outcome in self.outcomes)
-            said = [f"{count(fates[Fate.ENDED])} {before} revoked"]
-            said += [f"{fates[Fate.REISSUED]} already had a new token"] * bool(fates[Fate.REISSUED])
-            left = fates[Fate.FAILED] + fates[Fate.LEFT]
+            results = Counter(outcome.result for outcome in self.outcomes)
+            said = [f"{count(results[Result.ENDED])} {before} revoked"]
+            said += [f"{results[Result.REISSUED]} already had a new token"] * bool(results[Result.REISSUED])
+            left = results[Result.FAILED] + results[Result.LEFT]
             said += [f"{left} not revoked: run the command again"] * bool(left)
         if self.survey.unclear:
             said.append(
@@ -112,14 +112,14 @@ def _row(key: ApiKey, result: str) -> tuple[str, ...]:
 def _result(key: ApiKey, outcome: Outcome | None) -> str:
     if outcome is None:
         return f"would be revoked{_return(key)}"
-    match outcome.fate:
-        case Fate.ENDED:
+    match outcome.result:
+        case Result.ENDED:
             return f"revoked{_return(key)}"
-        case Fate.REISSUED:
+        case Result.REISSUED:
             return "already has a new token"
-        case Fate.FAILED:
+        case Result.FAILED:
             return f"not revoked: {outcome.error}"
-        case Fate.LEFT:
+        case Result.LEFT:
             return "not revoked: not attempted"
 
 
@@ -142,6 +142,6 @@ def _fields(key: ApiKey, outcome: Outcome | None) -> Mapping[str, Any]:
         "membership": key.spec.membership,
         "issuedAt": key.status.issued and format_time(key.status.issued.at),
         "comesBackFromGit": key.metadata.gitops_mark is not None,
-        "result": None if outcome is None else outcome.fate.value,
+        "result": None if outcome is None else outcome.result.value,
         "error": (outcome and outcome.error) or None,
     }

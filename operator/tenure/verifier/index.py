@@ -30,7 +30,7 @@ _NEVER = (datetime.min.replace(tzinfo=UTC), None)
 
 
 @dataclass(frozen=True)
-class Death:
+class Revocation:
     """Why and when a token was revoked that is no longer in any ApiKey."""
 
     code: Code
@@ -51,8 +51,8 @@ class Index:
         self._organizations: dict[str, dict[str, Organization]] = {}
         self._in_force: dict[str, Organization] = {}
         self._by_hash: dict[str, ApiKey] = {}
-        self._recorded: dict[str, Death] = {}
-        self._deaths: OrderedDict[str, tuple[datetime, Death]] = OrderedDict()
+        self._recorded: dict[str, Revocation] = {}
+        self._revocations: OrderedDict[str, tuple[datetime, Revocation]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_hash)
@@ -90,16 +90,16 @@ class Index:
         """
         return self._by_hash.get(token_hash)
 
-    def death(self, key_id: str, now: datetime) -> Death | None:
+    def revocation(self, key_id: str, now: datetime) -> Revocation | None:
         """Return why a token was revoked, or None if that isn't known.
 
         The index remembers it for a day after it saw the revocation, and as long as the Membership records it.
         """
-        seen, death = self._deaths.get(key_id, _NEVER)
+        seen, revocation = self._revocations.get(key_id, _NEVER)
         recorded = self._recorded.get(key_id)
         if recorded is not None:
-            return replace(recorded, hash=death.hash if death is not None else None)
-        return death if now - seen < REMEMBERED else None
+            return replace(recorded, hash=revocation.hash if revocation is not None else None)
+        return revocation if now - seen < REMEMBERED else None
 
     def holding(self, key: ApiKey) -> Holding:
         """Return a key with its Membership, and the Organization in force unless the Membership names another one."""
@@ -158,7 +158,7 @@ class Index:
         holding = self.holding(key)
         verdict = validity(key, holding.membership, holding.organization, now)
         code = Code.NOT_FOUND if verdict in _NOT_DEAD else Code(verdict.value)
-        self._remember(key_id, Death(code, now, key.namespace, key.spec.membership, key.status.hash), now)
+        self._remember(key_id, Revocation(code, now, key.namespace, key.spec.membership, key.status.hash), now)
 
     def _record(self, old: Membership | None, new: Membership | None, now: datetime) -> None:
         """Take the revoked tokens from a Membership's record of its role change.
@@ -166,24 +166,24 @@ class Index:
         The record outlives the keys and this process.
         """
         recorded = _recorded(new)
-        for key_id, death in _recorded(old).items():
+        for key_id, revocation in _recorded(old).items():
             if key_id not in recorded:
                 self._recorded.pop(key_id, None)
-                _, known = self._deaths.get(key_id, (now, None))
-                self._remember(key_id, replace(death, hash=known.hash if known is not None else None), now)
+                _, known = self._revocations.get(key_id, (now, None))
+                self._remember(key_id, replace(revocation, hash=known.hash if known is not None else None), now)
         self._recorded |= recorded
 
-    def _remember(self, key_id: str, death: Death, now: datetime) -> None:
-        self._deaths[key_id] = (now, death)
-        self._deaths.move_to_end(key_id)
-        while len(self._deaths) > MOST_REMEMBERED or now - next(iter(self._deaths.values()))[0] >= REMEMBERED:
-            self._deaths.popitem(last=False)
+    def _remember(self, key_id: str, revocation: Revocation, now: datetime) -> None:
+        self._revocations[key_id] = (now, revocation)
+        self._revocations.move_to_end(key_id)
+        while len(self._revocations) > MOST_REMEMBERED or now - next(iter(self._revocations.values()))[0] >= REMEMBERED:
+            self._revocations.popitem(last=False)
 
 
-def _recorded(member: Membership | None) -> dict[str, Death]:
+def _recorded(member: Membership | None) -> dict[str, Revocation]:
     """Return the tokens that a Membership's latest role change revoked, by their public id."""
     change = member.status.last_role_change if member is not None else None
     if member is None or change is None:
         return {}
-    death = Death(Code.ROLE_CHANGED, change.at, member.namespace, member.name, None)
-    return {ended.key_id: death for ended in change.keys}
+    revocation = Revocation(Code.ROLE_CHANGED, change.at, member.namespace, member.name, None)
+    return {ended.key_id: revocation for ended in change.keys}

@@ -18,7 +18,7 @@ from tenure.observability.catalogue import VERIFIER_KEYS, VERIFIER_PROOF
 from tenure.observability.metrics import Reading
 from tenure.process.clock import utc_now
 from tenure.verifier.freshness import Freshness
-from tenure.verifier.index import Death, Index
+from tenure.verifier.index import Index, Revocation
 from tenure.verifier.list_watch import Changed, Listed, follow
 
 log = logging.getLogger("tenure.verify")
@@ -40,7 +40,7 @@ class Answer:
     """The decision about a token, and why it was revoked if it is no longer in any ApiKey."""
 
     decision: Decision
-    death: Death | None = None
+    revocation: Revocation | None = None
     proven: bool = True
     """Whether the token's secret was right. Only then does its bearer get the code."""
 
@@ -52,7 +52,7 @@ class Answer:
         """The namespace of the key, or None if the verifier doesn't know the key."""
         if self.decision.holding is not None:
             return self.decision.holding.api_key.namespace
-        return self.death.namespace if self.death is not None else None
+        return self.revocation.namespace if self.revocation is not None else None
 
     @property
     def is_dead(self) -> bool:
@@ -60,7 +60,7 @@ class Answer:
 
         A known id with a wrong secret isn't such a use, unless the token's hash is no longer known.
         """
-        credible = self.proven or (self.death is not None and self.death.hash is None)
+        credible = self.proven or (self.revocation is not None and self.revocation.hash is None)
         return credible and self.namespace is not None and self.decision.code not in _ALIVE
 
 
@@ -76,12 +76,12 @@ def look_up(index: Index, text: str, question: Question, now: datetime) -> Answe
         return Answer(Decision(Code.MALFORMED), proven=False)
     # The steps are the same for an unknown id, a revoked key and a wrong secret, so the time doesn't tell them apart.
     presented = token.hash
-    key, death = index.key(presented), index.death(token.key_id, now)
-    stored = key.status.hash if key is not None else death.hash if death is not None else None
+    key, revocation = index.key(presented), index.revocation(token.key_id, now)
+    stored = key.status.hash if key is not None else revocation.hash if revocation is not None else None
     proven = hmac.compare_digest((stored or _DUMMY).encode(), presented.encode())
     if key is None or not proven:
-        code = death.code if death is not None else Code.NOT_FOUND
-        return Answer(Decision(code), death, proven, token.key_id)
+        code = revocation.code if revocation is not None else Code.NOT_FOUND
+        return Answer(Decision(code), revocation, proven, token.key_id)
     holding = index.holding(key)
     decision = decide(holding, question, now)
     if decision is None or _is_ahead(decision, key, now):

@@ -84,27 +84,27 @@ class Cluster:
 
     def reconcile_member(self) -> tuple[Action, ...]:
         """Carry out the plan for the Membership; returns its actions."""
-        seen = self.observe_member()
-        actions = plan_membership(seen).actions if seen is not None else ()
+        observation = self.observe_member()
+        actions = plan_membership(observation).actions if observation is not None else ()
         for action in actions:
             if isinstance(action, UpdateStatus) and self.member is not None:
                 self._write()
                 self.member = with_status(self.member, action.status)
         return actions
 
-    def reconcile_key(self, seen: ApiKeyObservation | None = None) -> tuple[Action, ...]:
+    def reconcile_key(self, observation: ApiKeyObservation | None = None) -> tuple[Action, ...]:
         """Carry out the plan for the key; returns its actions."""
         if self.is_gone:
             return ()
-        seen = seen or self.observe()
-        actions = plan_api_key(seen).actions
+        observation = observation or self.observe()
+        actions = plan_api_key(observation).actions
         for action in actions:
             match action:
                 case DeleteSecret(uid) if self.secret is not None and self.secret.uid == uid:
                     self._write()
                     self.secret = None
                 case IssueToken():
-                    self._issue(seen)
+                    self._issue(observation)
                 case UpdateStatus(ApiKeyStatus() as status):
                     self._update(status)
                 case DeleteApiKey():
@@ -141,10 +141,10 @@ class Cluster:
             assert change.generation == member.metadata.generation, "revoked by the record of another role change"
             assert self.key.status.key_id in {ended.key_id for ended in change.keys}, "revoked and not listed"
 
-    def _issue(self, seen: ApiKeyObservation) -> None:
-        stamp = new_stamp(seen, self.now)
+    def _issue(self, observation: ApiKeyObservation) -> None:
+        stamp = new_stamp(observation, self.now)
         if self.secret is not None and not self.secret.is_owned_by(self.key):
-            self._update(obstructed_status(seen, Reason.SECRET_CONFLICT, "in the way"))
+            self._update(obstructed_status(observation, Reason.SECRET_CONFLICT, "in the way"))
             return
         if self.secret is None or not is_adoptable(self.secret, self.key, stamp):
             self._write()
@@ -154,7 +154,9 @@ class Cluster:
             self.secret = SecretFacts(uid, created, self.key.metadata.uid, token, stamp_text(stamp))
         token = self.secret.token or token_of(self.key)
         stamp = stamp.model_copy(update={"at": datetime.fromisoformat(self.secret.created)})
-        self._update(issued_status(seen, stamp, key_id=token.key_id, token_hash=token.hash, secret_uid=self.secret.uid))
+        self._update(
+            issued_status(observation, stamp, key_id=token.key_id, token_hash=token.hash, secret_uid=self.secret.uid)
+        )
 
 
 Event = Callable[[Cluster], object]

@@ -125,10 +125,10 @@ def test_a_late_end_is_believed_of_that_object_alone() -> None:
     assert cache.put(api_key(uid="new", version=3), 1.0) is not None
 
 
-def test_after_a_restore_of_etcd_endings_are_not_believed_any_more() -> None:
+def test_after_a_restore_of_etcd_deletions_are_forgotten() -> None:
     cache = _cache(api_key(uid="u", version=5))
     cache.remove(KEY, "u", for_good=True)
-    cache.forget_endings()
+    cache.forget_deletions()
     restored = api_key(uid="u", version=3)
     assert cache.put(restored, 1.0) == Change(KEY, None, restored)
 

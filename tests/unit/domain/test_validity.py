@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.objects.builders import ISSUED, NOW, api_key, issued, membership, organization, uid_of
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
-from tenure.domain.validity import Verdict, expiry, fell_with_role, validity
+from tenure.domain.validity import Verdict, expiry, validity, was_revoked_by_role
 
 PRESENT = {"key": uid_of("ApiKey", "k"), "member": uid_of("Membership", "alice"), "org": uid_of("Organization", "acme")}
 
@@ -238,12 +238,12 @@ def test_a_ttl_alone_says_nothing_before_the_issue() -> None:
     ],
 )
 def test_a_live_key_falls_with_the_role_of_its_very_membership(situation: Situation, *, fell: bool) -> None:
-    assert fell_with_role(situation.key, situation.membership) is fell
+    assert was_revoked_by_role(situation.key, situation.membership) is fell
 
 
 def test_a_status_with_a_secret_and_without_a_stamp_is_no_fallen_key() -> None:
     key = api_key(status={"observedGeneration": 1, "secretUID": "forged"})
-    assert not fell_with_role(key, membership(generation=2))
+    assert not was_revoked_by_role(key, membership(generation=2))
     assert validity(key, membership(), organization(), NOW) is Verdict.PENDING
 
 
@@ -285,7 +285,7 @@ def _alive(at: Situation) -> bool:
     )
 
 
-def _stands(at: Situation) -> bool:
+def _exists(at: Situation) -> bool:
     return (
         at.member_exists
         and at.org_exists
@@ -298,7 +298,7 @@ def _stands(at: Situation) -> bool:
 @settings(max_examples=300)
 def test_a_key_works_if_and_only_if_its_tenure_holds(at: Situation) -> None:
     suspended = at.org_suspended or at.key_suspended or "alice" in at.suspended_members
-    current = _same_tenure(at) and _alive(at) and _stands(at)
+    current = _same_tenure(at) and _alive(at) and _exists(at)
     verdict = at.verdict()
     assert (verdict is Verdict.VALID) == (current and not suspended)
     assert (verdict is Verdict.SUSPENDED) == bool(current and suspended)

@@ -136,7 +136,7 @@ async def test_verdict_and_keys_are_the_same_in_the_pull_request_and_in_the_clus
             continue  # The schema refuses that.
         answer = await apply_member(cluster, old, new, impact)
         if old is not None and not given.keys_first:
-            dying = set() if said.organizations else {*impact.ends, *impact.goes_on} & cluster.working
+            dying = set() if said.organizations else {*impact.revoked, *impact.reissued} & cluster.working
             assert set(filter(None, answer.audit.get("keys-ended", "").split(", "))) == dying
         if answer.allowed:
             cluster.members.pop(address, None)

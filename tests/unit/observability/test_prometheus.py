@@ -22,7 +22,7 @@ from tenure.observability.metrics import Component, MetricType, Reading
 from tenure.observability.prometheus import Measurements
 from tenure.verifier.callers import Callers
 from tenure.verifier.http.app import VerifyApi
-from tenure.verifier.index import Death
+from tenure.verifier.index import Revocation
 from tenure.verifier.verifier import Answer, Verifier
 
 UNITS = ("_seconds", "_total", "_info")
@@ -89,8 +89,8 @@ class Dying:
 
     async def verify(self, text: str, question: Question) -> Answer:
         del text, question
-        death = Death(Code.EXPIRED, datetime.now(UTC), "acme", "alice", None)
-        return Answer(Decision(Code.EXPIRED), death, proven=True, key_id=self.key_id)
+        revocation = Revocation(Code.EXPIRED, datetime.now(UTC), "acme", "alice", None)
+        return Answer(Decision(Code.EXPIRED), revocation, proven=True, key_id=self.key_id)
 
 
 async def test_of_dead_keys_the_first_hundred_are_told_apart() -> None:

@@ -108,9 +108,9 @@ def test_a_new_token_takes_the_place_of_the_old_one() -> None:
     index.change(ApiKey, body(renewed), deleted=False, now=NOW)
     assert find(index, TOKEN.hash) is None
     assert find(index, "sha256:other") is not None
-    death = index.death(TOKEN.key_id, NOW)
-    assert death is not None
-    assert (death.code, death.hash) == (Code.NOT_FOUND, TOKEN.hash)
+    revocation = index.revocation(TOKEN.key_id, NOW)
+    assert revocation is not None
+    assert (revocation.code, revocation.hash) == (Code.NOT_FOUND, TOKEN.hash)
 
 
 def test_whoever_writes_a_strangers_public_id_into_a_status_takes_nothing_from_the_stranger() -> None:
@@ -138,24 +138,29 @@ def test_a_key_that_goes_is_remembered_with_why_it_was_dead(code: Code, before: 
     for resource in before:
         index.change(type(resource), body(resource), deleted=False, now=NOW)
     deleted(index, KEY)
-    death = index.death(TOKEN.key_id, NOW)
-    assert death is not None
-    assert (death.code, death.namespace, death.membership, death.hash) == (code, "acme", "alice", TOKEN.hash)
+    revocation = index.revocation(TOKEN.key_id, NOW)
+    assert revocation is not None
+    assert (revocation.code, revocation.namespace, revocation.membership, revocation.hash) == (
+        code,
+        "acme",
+        "alice",
+        TOKEN.hash,
+    )
 
 
 def test_a_death_is_remembered_for_a_day() -> None:
     index = filled()
     deleted(index, KEY)
-    assert index.death(TOKEN.key_id, NOW + timedelta(hours=23, minutes=59)) is not None
-    assert index.death(TOKEN.key_id, NOW + timedelta(hours=24)) is None
+    assert index.revocation(TOKEN.key_id, NOW + timedelta(hours=23, minutes=59)) is not None
+    assert index.revocation(TOKEN.key_id, NOW + timedelta(hours=24)) is None
 
 
 def test_a_record_of_a_role_change_counts_as_long_as_it_stands() -> None:
     member = after_role_change(TOKEN.key_id)
     index = filled(organization(), member)
-    death = index.death(TOKEN.key_id, NOW + timedelta(days=30))
-    assert death is not None
-    assert (death.code, death.at, death.membership, death.hash) == (
+    revocation = index.revocation(TOKEN.key_id, NOW + timedelta(days=30))
+    assert revocation is not None
+    assert (revocation.code, revocation.at, revocation.membership, revocation.hash) == (
         Code.ROLE_CHANGED,
         NOW - timedelta(hours=1),
         "alice",
@@ -171,9 +176,13 @@ def test_the_time_of_a_role_change_is_the_recorded_one_and_the_hash_the_keys(*, 
     index.change(Membership, body(member), deleted=False, now=NOW)
     if not key_first:
         deleted(index, KEY)
-    death = index.death(TOKEN.key_id, NOW)
-    assert death is not None
-    assert (death.code, death.at, death.hash) == (Code.ROLE_CHANGED, NOW - timedelta(hours=1), TOKEN.hash)
+    revocation = index.revocation(TOKEN.key_id, NOW)
+    assert revocation is not None
+    assert (revocation.code, revocation.at, revocation.hash) == (
+        Code.ROLE_CHANGED,
+        NOW - timedelta(hours=1),
+        TOKEN.hash,
+    )
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["the member goes", "the next role change is recorded"])
@@ -183,10 +192,10 @@ def test_a_record_that_goes_is_remembered_for_a_day(*, gone: bool) -> None:
         deleted(index, after_role_change(TOKEN.key_id))
     else:
         index.change(Membership, body(after_role_change(generation=3)), deleted=False, now=NOW)
-    death = index.death(TOKEN.key_id, NOW)
-    assert death is not None
-    assert death.code is Code.ROLE_CHANGED
-    assert index.death(TOKEN.key_id, NOW + timedelta(hours=24)) is None
+    revocation = index.revocation(TOKEN.key_id, NOW)
+    assert revocation is not None
+    assert revocation.code is Code.ROLE_CHANGED
+    assert index.revocation(TOKEN.key_id, NOW + timedelta(hours=24)) is None
 
 
 def test_what_is_remembered_is_bounded_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +205,7 @@ def test_what_is_remembered_is_bounded_and_the_oldest_goes_first(monkeypatch: py
     for key in keys:
         index.change(ApiKey, body(key), deleted=False, now=NOW)
         deleted(index, key)
-    known = [index.death(token_of(key).key_id, NOW) is not None for key in keys]
+    known = [index.revocation(token_of(key).key_id, NOW) is not None for key in keys]
     assert known == [False, True, True]
 
 

@@ -11,7 +11,7 @@ from tenure.domain.tokens import Token
 from tenure.domain.verification import Code, Decision, Question
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import Connection
-from tenure.verifier.index import Death, Index
+from tenure.verifier.index import Index, Revocation
 from tenure.verifier.verifier import Answer, StaleError, Verifier, look_up
 
 KEY = issued(api_key(), membership(), organization())
@@ -42,8 +42,8 @@ def answer(index: Index, token: Token) -> Answer:
 def test_a_use_of_a_dead_key_is_one_that_may_have_had_its_secret(
     hash_: str | None, *, proven: bool, counts: bool
 ) -> None:
-    death = Death(Code.ROLE_CHANGED, NOW, "acme", "alice", hash_)
-    assert Answer(Decision(Code.ROLE_CHANGED), death, proven, "A" * 12).is_dead is counts
+    revocation = Revocation(Code.ROLE_CHANGED, NOW, "acme", "alice", hash_)
+    assert Answer(Decision(Code.ROLE_CHANGED), revocation, proven, "A" * 12).is_dead is counts
 
 
 def test_a_secret_is_proven_by_its_hash_alone() -> None:

@@ -14,7 +14,7 @@ FAULTS = (
     Fault(
         name="fail-closed",
         guard="A change that can't be judged is refused.",
-        where="Hearing.fail",
+        where="Answer.fail",
         before="Judgement().refuse(sentence)",
         after="Judgement()",
         caught_by=(f"{_LISTENER}::test_b_61_an_error_denies_and_is_told_to_the_log_alone",),

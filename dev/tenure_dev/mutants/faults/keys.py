@@ -21,7 +21,7 @@ FAULTS = (
     Fault(
         name="stamp-uid",
         guard="A token is compared with the uid of its Membership and Organization: a namesake isn't the same.",
-        where="_stands",
+        where="_exists",
         before=" and resource.metadata.uid == uid",
         after="",
         caught_by=(f"{_VALIDITY}::test_a_fault_decides",),

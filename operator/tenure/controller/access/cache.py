@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from tenure.domain.access.bindings import Address, BoundKind, Held
+from tenure.domain.access.bindings import Address, BoundKind, Observed
 from tenure.domain.store_version import StoreVersion
 
 
@@ -11,17 +11,17 @@ class Granted:
     """Caches Roles and RoleBindings, with an index by namespace and by the Secrets that a Role names."""
 
     def __init__(self) -> None:
-        self.objects: dict[Address, Held] = {}
+        self.objects: dict[Address, Observed] = {}
         self._openers: dict[tuple[str, str], set[Address]] = {}
         self._in: dict[str, set[Address]] = {}
         self._versions = defaultdict[tuple[BoundKind, str | None], StoreVersion](StoreVersion)
 
-    def put(self, address: Address, held: Held) -> None:
+    def put(self, address: Address, observed: Observed) -> None:
         """Store an object in place of its earlier version."""
         self.drop(address)
-        self.objects[address] = held
+        self.objects[address] = observed
         self._in.setdefault(address.namespace, set()).add(address)
-        for name in held.names:
+        for name in observed.names:
             self._openers.setdefault((address.namespace, name), set()).add(address)
 
     def drop(self, address: Address) -> None:
@@ -46,7 +46,7 @@ class Granted:
         """The addresses of all cached objects in a namespace."""
         return [*self._in.get(namespace, ())]
 
-    def take_in(self, kind: BoundKind, place: str | None, listed: Mapping[Address, Held], version: int) -> None:
+    def take_in(self, kind: BoundKind, place: str | None, listed: Mapping[Address, Observed], version: int) -> None:
         """Update the cache from a list of one kind, in one namespace or in all, made at a resourceVersion.
 
         A cached object that is newer than the list stays. If the resourceVersion decreased, etcd was restored from a
@@ -57,7 +57,7 @@ class Granted:
             in_list = address.kind is kind and place in (None, address.namespace)
             if in_list and (restored or (address not in listed and int(known.resource_version) <= version)):
                 self.drop(address)
-        for address, held in listed.items():
+        for address, observed in listed.items():
             newest = self.objects.get(address)
-            if newest is None or int(newest.resource_version) < int(held.resource_version):
-                self.put(address, held)
+            if newest is None or int(newest.resource_version) < int(observed.resource_version):
+                self.put(address, observed)

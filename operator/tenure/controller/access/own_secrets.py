@@ -11,7 +11,7 @@ from tenure.controller.cache import Cache
 from tenure.controller.refs import Ref
 from tenure.domain.access.bindings import (
     Address,
-    Wanted,
+    Desired,
     content_text,
     is_of_own_keys,
     own_key_addresses,
@@ -81,25 +81,25 @@ class OwnKeys:
             )
 
     async def _give(self, ref: Ref, member: Membership, keys: list[ApiKey]) -> None:
-        wanted = own_keys(member, keys, self._installation)
+        desired = own_keys(member, keys, self._installation)
         role, binding = own_key_addresses(ref.namespace, ref.name)
-        if any(map(self._has_changed_hands, wanted)):
+        if any(map(self._has_changed_hands, desired)):
             # The binding is deleted first, so that its subjects can't read the Secrets that the Role names next.
             await self._granting.remove([binding, role])
             await self._granting.refuse_foreign([binding, role])
         self._opening[ref] = frozenset(key.name for key in keys)
         try:
-            await self._granting.bring_all(wanted)
+            await self._granting.bring_all(desired)
         finally:
             del self._opening[ref]
 
-    def _has_changed_hands(self, wanted: Wanted) -> bool:
+    def _has_changed_hands(self, desired: Desired) -> bool:
         """Whether the object at this address has another owner or role, or binds other people."""
-        held = self._granting.known.objects.get(wanted.address)
-        if held is None:
+        observed = self._granting.known.objects.get(desired.address)
+        if observed is None:
             return False
-        is_for_others = wanted.role is not None and held.text != content_text(wanted.content)
-        return is_for_others or not held.serves(wanted)
+        is_for_others = desired.role is not None and observed.text != content_text(desired.content)
+        return is_for_others or not observed.serves(desired)
 
     def _readable(self, member: Membership | None) -> list[ApiKey]:
         """The keys whose Secrets the member may read now. Only a person may read any."""
@@ -134,8 +134,8 @@ class OwnKeys:
     def _binds_only(self, member: Membership) -> bool:
         """Whether a Membership's RoleBinding names only this person, or doesn't exist."""
         _, binding = own_keys(member, [], self._installation)
-        held = self._granting.known.objects.get(binding.address)
-        return member.is_person and (held is None or held.text == content_text(binding.content))
+        observed = self._granting.known.objects.get(binding.address)
+        return member.is_person and (observed is None or observed.text == content_text(binding.content))
 
 
 def _holder(address: Address) -> Ref:

@@ -18,7 +18,7 @@ from tenure.controller.refs import Change, Ref, ref_of
 from tenure.domain.access.bindings import (
     BindingState,
     BoundKind,
-    Wanted,
+    Desired,
     content_text,
     own_keys_holder,
     role_addresses,
@@ -126,10 +126,10 @@ class Bindings(Observer):
                 self.queue.add(_roles_of(known.namespace))
             elif isinstance(known, Membership):
                 self.queue.add(ref_of(known))
-        for address, held in self._known.objects.items():
-            if held.owner is not None and held.owner[0] == Organization.kind:
+        for address, observed in self._known.objects.items():
+            if observed.owner is not None and observed.owner[0] == Organization.kind:
                 self.queue.add(_roles_of(address.namespace))
-            elif held.owner is not None:
+            elif observed.owner is not None:
                 self.queue.add(Ref(Membership, address.namespace, own_keys_holder(address)))
 
     async def _reconcile_roles(self, namespace: str) -> None:
@@ -144,13 +144,13 @@ class Bindings(Observer):
             and not member.metadata.deleting
             and self._cache.displacing(member) is None
         ]
-        wanted = role_bindings(organization, members, self._installation)
+        desired = role_bindings(organization, members, self._installation)
         # Bindings that lose people come first, so a person whose role changes has neither role for a moment, not both.
-        await self._granting.bring_all(sorted(wanted, key=self._gains))
+        await self._granting.bring_all(sorted(desired, key=self._gains))
 
-    def _gains(self, wanted: Wanted) -> bool:
-        held = self._known.objects.get(wanted.address)
-        return held is None or len(held.text) < len(content_text(wanted.content))
+    def _gains(self, desired: Desired) -> bool:
+        observed = self._known.objects.get(desired.address)
+        return observed is None or len(observed.text) < len(content_text(desired.content))
 
     async def close(self, key: ApiKey) -> None:
         """Revoke other members' access to a Secret's name before a new token is stored under it.

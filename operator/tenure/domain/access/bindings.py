@@ -68,7 +68,7 @@ class RoleRef(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Desired:
     """A Role or RoleBinding as it should be.
 
     Attributes:
@@ -105,7 +105,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Held:
+class Observed:
     """A Role or RoleBinding as it was last read.
 
     Attributes:
@@ -141,12 +141,12 @@ class Held:
             names=frozenset(name for rule in rules for name in rule.get("resourceNames") or ()),
         )
 
-    def serves(self, wanted: Wanted) -> bool:
-        """Return whether it has the wanted owner, proved by uid, and binds the wanted role.
+    def serves(self, desired: Desired) -> bool:
+        """Return whether it has the desired owner, proved by uid, and binds the desired role.
 
         Tenure never updates these two in place.
         """
-        return self.owner == (wanted.owner.kind, wanted.owner.metadata.uid) and self.role == wanted.role
+        return self.owner == (desired.owner.kind, desired.owner.metadata.uid) and self.role == desired.role
 
 
 def content_text(content: Mapping[str, Any]) -> str:
@@ -174,7 +174,7 @@ def _role_address(namespace: str, role: Role, access: Access) -> Address:
 
 def role_bindings(
     organization: Organization, members: Iterable[Membership], installation: Installation
-) -> list[Wanted]:
+) -> list[Desired]:
     """Return the RoleBindings of the four roles and of their View keys.
 
     `members` are those that have effect: neither deleted nor displaced by an older Membership of the same subject. A
@@ -190,7 +190,7 @@ def role_bindings(
         for access in Access
     }
     return [
-        Wanted(
+        Desired(
             _role_address(organization.namespace, role, access),
             organization,
             {"subjects": bound},
@@ -215,15 +215,15 @@ def is_of_own_keys(address: Address) -> bool:
     return address.name.startswith(_OWN_KEYS)
 
 
-def own_keys(membership: Membership, keys: Sequence[ApiKey], installation: Installation) -> list[Wanted]:
+def own_keys(membership: Membership, keys: Sequence[ApiKey], installation: Installation) -> list[Desired]:
     """Return the Role and the RoleBinding that let a person read the Secrets of these keys."""
     role, binding = own_key_addresses(membership.namespace, membership.name)
     names = sorted(key.name for key in keys)
     rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": names, "verbs": ["get"]}
     return [
         # A rule without resourceNames would give access to every Secret.
-        Wanted(role, membership, {"rules": [rule] if names else []}),
-        Wanted(
+        Desired(role, membership, {"rules": [rule] if names else []}),
+        Desired(
             binding,
             membership,
             {"subjects": [_user(installation.username(membership.spec.subject.name))]},

@@ -20,16 +20,16 @@ _WORKING = {Verdict.VALID, Verdict.SUSPENDED}
 class Price:
     """What becomes of a member's keys, in groups that are sorted by name."""
 
-    ends: tuple[ListedKey, ...] = ()
+    revoked: tuple[ListedKey, ...] = ()
     """Working keys that are revoked, for good or until they are approved."""
 
-    goes_on: tuple[ListedKey, ...] = ()
+    reissued: tuple[ListedKey, ...] = ()
     """Working keys that `forRole` approves for the new role. They get a new token under the same Secret name."""
 
-    stays: tuple[ListedKey, ...] = ()
+    kept: tuple[ListedKey, ...] = ()
     """Working keys that keep their token. Those of a service account get the rights of the new role."""
 
-    starts: tuple[str, ...] = ()
+    issued: tuple[str, ...] = ()
     """Names of keys that wait for the new role and are issued under it."""
 
     unlisted: int = 0
@@ -38,7 +38,7 @@ class Price:
     @property
     def dying(self) -> tuple[str, ...]:
         """The names of the keys whose tokens stop working."""
-        return tuple(sorted(key.name for key in (*self.ends, *self.goes_on)))
+        return tuple(sorted(key.name for key in (*self.revoked, *self.reissued)))
 
 
 def price(
@@ -59,8 +59,8 @@ def price(
     after: dict[str, ApiKey | None] = {**{key.name: key for key in keys}, **(changed or {})}
     working = {key.name: listed_key(key) for key in keys if validity(key, old, organization, now) in _WORKING}
     if new_role is None:
-        return Price(ends=tuple(working[name] for name in sorted(working)))
-    seen = [
+        return Price(revoked=tuple(working[name] for name in sorted(working)))
+    observations = [
         ApiKeyObservation(
             api_key=key,
             membership=old if new_role is old.spec.role else with_role(old, new_role),
@@ -72,17 +72,17 @@ def price(
         for key in after.values()
         if key is not None
     ]
-    fates = {one.api_key.name: _fate(one) for one in seen}
+    results = {one.api_key.name: _result(one) for one in observations}
     waiting = {key.name for key in keys if key.name not in working and key.spec.for_role not in (None, old.spec.role)}
 
-    def sharing(*wanted: str) -> tuple[ListedKey, ...]:
-        return tuple(working[name] for name in sorted(working) if fates.get(name, "ends") in wanted)
+    def having(result: str) -> tuple[ListedKey, ...]:
+        return tuple(working[name] for name in sorted(working) if results.get(name, "revoked") == result)
 
     return Price(
-        ends=sharing("ends"),
-        goes_on=sharing("goes_on"),
-        stays=sharing("stays"),
-        starts=tuple(sorted(name for name in waiting if fates.get(name) == "goes_on")),
+        revoked=having("revoked"),
+        reissued=having("reissued"),
+        kept=having("kept"),
+        issued=tuple(sorted(name for name in waiting if results.get(name) == "reissued")),
     )
 
 
@@ -99,13 +99,13 @@ def recorded_price(old: Membership, new_role: Role | None) -> Price:
     listed = tuple(old.status.keys or ())
     unlisted = max((old.status.key_count or 0) - len(listed), 0)
     waiting = old.status.waiting_keys or ()
-    starts = tuple(key.name for key in waiting if key.for_role is new_role)
+    issued = tuple(key.name for key in waiting if key.for_role is new_role)
     if new_role is None or old.is_person:
-        return Price(ends=listed, starts=starts, unlisted=unlisted)
+        return Price(revoked=listed, issued=issued, unlisted=unlisted)
     return Price(
-        ends=tuple(key for key in listed if key.for_role is not None),
-        stays=tuple(key for key in listed if key.for_role is None),
-        starts=starts,
+        revoked=tuple(key for key in listed if key.for_role is not None),
+        kept=tuple(key for key in listed if key.for_role is None),
+        issued=issued,
         unlisted=unlisted,
     )
 
@@ -117,8 +117,9 @@ def with_role(membership: Membership, role: Role) -> Membership:
     return membership.model_copy(update={"metadata": metadata, "spec": spec})
 
 
-def _fate(seen: ApiKeyObservation) -> str:
-    verdict = validity(seen.api_key, seen.membership, seen.organization, seen.now)
+def _result(observation: ApiKeyObservation) -> str:
+    """Return what the change does to a key: the name of its attribute in `Price`."""
+    verdict = validity(observation.api_key, observation.membership, observation.organization, observation.now)
     if verdict in _WORKING:
-        return "stays"
-    return "goes_on" if find_obstacle(seen, verdict) is None else "ends"
+        return "kept"
+    return "reissued" if find_obstacle(observation, verdict) is None else "revoked"

@@ -67,7 +67,7 @@ def _check_keys_denied(evidence: MembershipEvidence) -> Iterator[Text]:
     old, new_role, issuer = evidence.change.old, evidence.new_role, evidence.issuer
     if old is None or new_role is None or issuer is None or not evidence.takes_role:
         return
-    if evidence.policy is WhenKeysExist.DENY and evidence.price.ends:
+    if evidence.policy is WhenKeysExist.DENY and evidence.price.revoked:
         yield denied_with_keys(old, new_role, evidence.price, issuer.name)
 
 

@@ -21,20 +21,20 @@ _MAX_SUBJECT = 120
 
 def price_warnings(member: Membership, new_role: Role | None, cost: Price, now: datetime) -> Iterator[str]:
     """Yield the warnings about keys that a role change or a removal affects, each on one line."""
-    ending = len(cost.ends) + cost.unlisted if cost.ends else 0
+    ending = len(cost.revoked) + cost.unlisted if cost.revoked else 0
     if ending:
         yield f"{_step(member, new_role)} revokes {_count(ending, 'API key')} of {_whose(member)}:"
-        yield from (f"- {describe_key(key, now)}" for key in cost.ends[:MOST_NAMES])
+        yield from (f"- {describe_key(key, now)}" for key in cost.revoked[:MOST_NAMES])
         if ending > MOST_NAMES:
             yield f"- and {ending - MOST_NAMES} more"
         yield "Programs that use them stop working immediately."
-    reissued = sorted((*(key.name for key in cost.goes_on), *cost.starts))
+    reissued = sorted((*(key.name for key in cost.reissued), *cost.issued))
     if reissued:
         yield from _listed(f"Reissued with a new token (spec.forRole: {new_role})", reissued)
-    if cost.stays and new_role is not None:
-        number = len(cost.stays) + (0 if cost.ends else cost.unlisted)
+    if cost.kept and new_role is not None:
+        number = len(cost.kept) + (0 if cost.revoked else cost.unlisted)
         heading = f"Service account {member.name} keeps {_count(number, 'key')}, with the rights of {new_role}"
-        yield from _listed(heading, [key.name for key in cost.stays], number)
+        yield from _listed(heading, [key.name for key in cost.kept], number)
 
 
 def service_account_warning(member: Membership, number: int) -> str | None:
@@ -48,7 +48,7 @@ def service_account_warning(member: Membership, number: int) -> str | None:
 
 def ended_note(cost: Price) -> str:
     """Return the keys whose tokens stop working, for the audit log: the names that fit, and how many more there are."""
-    names, unlisted = cost.dying, cost.unlisted if cost.ends else 0
+    names, unlisted = cost.dying, cost.unlisted if cost.revoked else 0
     notes = (_some(names[:most], len(names) + unlisted) for most in range(len(names), -1, -1))
     return next(note for note in notes if len(note) <= _MAX_NOTE)
 
@@ -57,7 +57,7 @@ def denied_with_keys(member: Membership, new_role: Role, cost: Price, organizati
     """Return the refusal of a role change while there are keys that it would revoke."""
     return (
         f"spec.role: Organization {organization} allows no role change that revokes keys (whenKeysExist: Deny), and "
-        f"{member.spec.role} -> {new_role} would revoke {join_names(key.name for key in cost.ends)}. First delete "
+        f"{member.spec.role} -> {new_role} would revoke {join_names(key.name for key in cost.revoked)}. First delete "
         f"these ApiKeys, or set their spec.forRole to {new_role} to have them reissued. They then stop working until "
         "the role has changed."
     )
@@ -77,7 +77,7 @@ def unacknowledged(
 
     It has at most `room` characters if possible. With less room it repeats fewer names, because the command has them.
     """
-    dying = sorted((*cost.ends, *cost.goes_on), key=lambda key: key.name)
+    dying = sorted((*cost.revoked, *cost.reissued), key=lambda key: key.name)
     number, names = _count(len(dying), "API key"), [key.name for key in dying]
     line = f'{ANNOTATION}: "{acknowledgement}"'
     described = join_names(describe_key(key, now) for key in dying)

@@ -46,9 +46,9 @@ class Impact:
     when_keys_exist: WhenKeysExist
     """What the organization does about a role change that revokes keys, as far as it is known."""
 
-    ends: tuple[str, ...] = ()
-    goes_on: tuple[str, ...] = ()
-    stays: tuple[str, ...] = ()
+    revoked: tuple[str, ...] = ()
+    reissued: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     key_ids: Mapping[str, str] = field(default_factory=dict)
     """Public ids of the tokens that stop working, if a cluster was asked."""
 
@@ -80,12 +80,12 @@ class Impact:
 
 
 @dataclass(frozen=True)
-class Dissolution:
+class OrganizationRemoval:
     """An Organization that a change removes."""
 
     organization: Address
     file: str
-    ends: tuple[str, ...]
+    revoked: tuple[str, ...]
     """Revoked keys of members that stay. The impact of each removed member lists that member's keys."""
 
     stranded: tuple[str, ...]
@@ -96,7 +96,7 @@ class Dissolution:
     @property
     def passes(self) -> bool:
         """Whether nothing has to be added or undone. A removed file can't acknowledge revoked keys."""
-        return not self.ends and not self.refusals
+        return not self.revoked and not self.refusals
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Comparison:
     """The differences between two trees, sorted by address."""
 
     members: tuple[Impact, ...]
-    organizations: tuple[Dissolution, ...] = ()
+    organizations: tuple[OrganizationRemoval, ...] = ()
 
     @property
     def passes(self) -> bool:
@@ -151,17 +151,17 @@ class _Step:
             new_role=evidence.new_role,
             file=(self.head if new else self.base).file_of(Membership, member),
             when_keys_exist=evidence.policy,
-            ends=tuple(key.name for key in price.ends),
-            goes_on=tuple(sorted((*(key.name for key in price.goes_on), *price.starts))),
-            stays=tuple(key.name for key in price.stays),
-            key_ids={key.name: key.key_id for key in (*price.ends, *price.goes_on) if key.key_id},
+            revoked=tuple(key.name for key in price.revoked),
+            reissued=tuple(sorted((*(key.name for key in price.reissued), *price.issued))),
+            kept=tuple(key.name for key in price.kept),
+            key_ids={key.name: key.key_id for key in (*price.revoked, *price.reissued) if key.key_id},
             left_behind={} if new else self._left_behind(member),
             remark=service_account_warning(old or known, evidence.service_account_keys or 0) or "",
             refusals=(*_fixed_fields(old, new), *_in_words_of_a_tree(decide(evidence).refusals, old or known)),
             **_acknowledgement(evidence),
         )
 
-    def dissolution(self, address: Address) -> Dissolution:
+    def dissolution(self, address: Address) -> OrganizationRemoval:
         """Return the impact of the removal of an Organization."""
         removal = _change(self.base.organizations[address], None)
         stay = [
@@ -170,10 +170,10 @@ class _Step:
             if member.spec.organization == address.name and _address(member) in self.head.memberships
         ]
         refusals = decide(OrganizationEvidence(change=removal, now=self.now, missing_deletion=())).refusals
-        return Dissolution(
+        return OrganizationRemoval(
             organization=address,
             file=self.base.file_of(Organization, address),
-            ends=tuple(sorted(key.name for member in stay for key in self._evidence(member, None).price.ends)),
+            revoked=tuple(sorted(key.name for member in stay for key in self._evidence(member, None).price.revoked)),
             stranded=tuple(sorted(member.name for member in stay)),
             refusals=tuple(one.text for one in refusals),
         )
@@ -242,7 +242,7 @@ class _Step:
     def _service_account_keys(self, namespace: str) -> int:
         """Return the number of working keys of service accounts."""
         robots = (member for member in self.base.members_in(namespace) if not member.is_person)
-        return sum(len(self._evidence(member, member).price.stays) for member in robots)
+        return sum(len(self._evidence(member, member).price.kept) for member in robots)
 
 
 def _change(old: R | None, new: R | None, before: str | None = None, after: str | None = None) -> Change[R]:

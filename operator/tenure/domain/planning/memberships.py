@@ -25,7 +25,7 @@ from tenure.domain.resources.membership import (
     WaitingKey,
 )
 from tenure.domain.roles import capabilities
-from tenure.domain.validity import Verdict, fell_with_role, validity
+from tenure.domain.validity import Verdict, validity, was_revoked_by_role
 
 _NAMES_IN_NOTE = 8
 
@@ -48,46 +48,46 @@ class MembershipObservation:
     installation: Installation = DEFAULTS
 
 
-def plan_membership(seen: MembershipObservation) -> Plan[StatusAction]:
+def plan_membership(observation: MembershipObservation) -> Plan[StatusAction]:
     """Plan what to do about a Membership.
 
     A role change is recorded with one pair of Events. A later correction of the record has no Event.
     """
-    membership = seen.membership
+    membership = observation.membership
     if membership.metadata.deleting:
         return Plan()
-    change = _role_change(seen)
-    status = _status(seen, change or membership.status.last_role_change)
+    change = _role_change(observation)
+    status = _status(observation, change or membership.status.last_role_change)
     if status == membership.status:
         return Plan()
     events: tuple[StatusAction, ...] = ()
-    if change is not None and _find(seen, change) is ChangeState.SEEN:
+    if change is not None and _find(observation, change) is ChangeState.SEEN:
         events = _announce(membership, change)
     return Plan((*events, *state_events(membership, status.conditions), UpdateStatus(status)))
 
 
-def find_change_state(seen: MembershipObservation) -> ChangeState:
+def find_change_state(observation: MembershipObservation) -> ChangeState:
     """Return the state of the latest role change according to the evidence."""
-    return _find(seen, _role_change(seen))
+    return _find(observation, _role_change(observation))
 
 
-def _find(seen: MembershipObservation, change: RoleChange | None) -> ChangeState:
-    known = seen.membership.status.last_role_change
+def _find(observation: MembershipObservation, change: RoleChange | None) -> ChangeState:
+    known = observation.membership.status.last_role_change
     if change is not None:
         return ChangeState.LATE if known and known.generation == change.generation else ChangeState.SEEN
     if known is None:
         return ChangeState.NONE
-    fallen = any(fell_with_role(key, seen.membership) for key in seen.keys)
+    fallen = any(was_revoked_by_role(key, observation.membership) for key in observation.keys)
     return ChangeState.RECORDED if fallen else ChangeState.DONE
 
 
-def _role_change(seen: MembershipObservation) -> RoleChange | None:
+def _role_change(observation: MembershipObservation) -> RoleChange | None:
     """Return the record of a role change that the status doesn't have yet, or None if there is nothing to add."""
-    membership, status = seen.membership, seen.membership.status
+    membership, status = observation.membership, observation.membership.status
     generation, known = membership.metadata.generation, status.last_role_change
-    fallen = [key for key in seen.keys if fell_with_role(key, membership)]
+    fallen = [key for key in observation.keys if was_revoked_by_role(key, membership)]
     if known is not None and known.generation == generation:
-        return _extend(known, fallen, seen)
+        return _extend(known, fallen, observation)
     if 0 <= status.observed_generation < generation:
         before = status.role or membership.spec.role
     elif fallen:
@@ -99,22 +99,24 @@ def _role_change(seen: MembershipObservation) -> RoleChange | None:
         from_role=before,
         to_role=membership.spec.role,
         generation=generation,
-        at=seen.now.replace(microsecond=0),
+        at=observation.now.replace(microsecond=0),
         field_manager=membership.role_manager,
         key_count=len(fallen),
-        keys=_ended(fallen, seen)[:MAX_KEYS_PER_MEMBER],
+        keys=_ended(fallen, observation)[:MAX_KEYS_PER_MEMBER],
     )
 
 
-def _extend(known: RoleChange, fallen: Sequence[ApiKey], seen: MembershipObservation) -> RoleChange | None:
+def _extend(known: RoleChange, fallen: Sequence[ApiKey], observation: MembershipObservation) -> RoleChange | None:
     """Return the record with keys that the same change revoked and that were found late, or None if it is complete."""
     listed = {key.key_id for key in known.keys}
     late = [key for key in fallen if key.status.key_id not in listed]
     if known.key_count > len(known.keys):
         return None
-    approved = {key.name for key in seen.keys if key.spec.for_role is known.to_role and not key.metadata.deleting}
+    approved = {
+        key.name for key in observation.keys if key.spec.for_role is known.to_role and not key.metadata.deleting
+    }
     told = [_saved(key) if key.name in approved else key for key in known.keys]
-    keys = sorted([*told, *_ended(late, seen)], key=lambda key: key.name)[:MAX_KEYS_PER_MEMBER]
+    keys = sorted([*told, *_ended(late, observation)], key=lambda key: key.name)[:MAX_KEYS_PER_MEMBER]
     if keys == known.keys:
         return None
     return known.model_copy(update={"key_count": known.key_count + len(late), "keys": keys})
@@ -125,21 +127,21 @@ def _saved(key: EndedKey) -> EndedKey:
     return key.model_copy(update={"fate": Fate.REISSUED}) if key.fate is Fate.DELETED else key
 
 
-def _ended(keys: Sequence[ApiKey], seen: MembershipObservation) -> list[EndedKey]:
-    ended = [EndedKey(name=key.name, key_id=key.status.key_id or "", fate=_fate(key, seen)) for key in keys]
+def _ended(keys: Sequence[ApiKey], observation: MembershipObservation) -> list[EndedKey]:
+    ended = [EndedKey(name=key.name, key_id=key.status.key_id or "", fate=_fate(key, observation)) for key in keys]
     return sorted(ended, key=lambda key: key.name)
 
 
-def _fate(key: ApiKey, seen: MembershipObservation) -> Fate:
+def _fate(key: ApiKey, observation: MembershipObservation) -> Fate:
     return fate(
         ApiKeyObservation(
             api_key=key,
-            membership=seen.membership,
-            organization=seen.organization,
-            siblings=seen.keys,
-            now=seen.now,
-            displaced_by=seen.displaced_by,
-            installation=seen.installation,
+            membership=observation.membership,
+            organization=observation.organization,
+            siblings=observation.keys,
+            now=observation.now,
+            displaced_by=observation.displaced_by,
+            installation=observation.installation,
         )
     )
 
@@ -169,13 +171,13 @@ def _announce(membership: Membership, change: RoleChange) -> tuple[StatusAction,
     )
 
 
-def _status(seen: MembershipObservation, change: RoleChange | None) -> MembershipStatus:
-    membership, organization = seen.membership, seen.organization
+def _status(observation: MembershipObservation, change: RoleChange | None) -> MembershipStatus:
+    membership, organization = observation.membership, observation.organization
     working = sorted(
-        (key for key in seen.keys if validity(key, membership, organization, seen.now) is Verdict.VALID),
+        (key for key in observation.keys if validity(key, membership, organization, observation.now) is Verdict.VALID),
         key=lambda key: key.name,
     )
-    reason, message = _readiness(seen)
+    reason, message = _readiness(observation)
     return membership.status.model_copy(
         update={
             "observed_generation": membership.metadata.generation,
@@ -185,40 +187,44 @@ def _status(seen: MembershipObservation, change: RoleChange | None) -> Membershi
                 reason=reason,
                 message=message,
                 generation=membership.metadata.generation,
-                now=seen.now,
+                now=observation.now,
             ),
             "role": membership.spec.role,
-            "username": seen.installation.username(membership.spec.subject.name) if membership.is_person else None,
+            "username": observation.installation.username(membership.spec.subject.name)
+            if membership.is_person
+            else None,
             "capabilities": CapabilityLevels(
                 **{name.value: level.label for name, level in capabilities(membership.spec.role).items()}
             ),
             "key_count": len(working),
             "keys": [listed_key(key) for key in working[:MAX_LISTED_KEYS]],
-            "waiting_keys": _waiting_keys(seen),
+            "waiting_keys": _waiting_keys(observation),
             "last_role_change": change,
         }
     )
 
 
-def _waiting_keys(seen: MembershipObservation) -> list[WaitingKey] | None:
+def _waiting_keys(observation: MembershipObservation) -> list[WaitingKey] | None:
     waiting = [
         WaitingKey(name=key.name, for_role=key.spec.for_role)
-        for key in sorted(seen.keys, key=lambda key: key.name)
-        if key.spec.for_role not in (None, seen.membership.spec.role) and not key.metadata.deleting
+        for key in sorted(observation.keys, key=lambda key: key.name)
+        if key.spec.for_role not in (None, observation.membership.spec.role) and not key.metadata.deleting
     ]
     return waiting[:MAX_LISTED_KEYS] or None
 
 
-def _readiness(seen: MembershipObservation) -> tuple[Reason, str]:
-    membership, organization = seen.membership, seen.organization
+def _readiness(observation: MembershipObservation) -> tuple[Reason, str]:
+    membership, organization = observation.membership, observation.organization
     if organization is None or organization.metadata.deleting:
         name = membership.spec.organization
         return (
             Reason.ORGANIZATION_NOT_FOUND,
             f"Waiting for Organization {name} in this namespace.",
         )
-    if seen.displaced_by is not None:
-        first = f"{membership.spec.subject.name} is already a member, with the older Membership {seen.displaced_by}"
+    if observation.displaced_by is not None:
+        first = (
+            f"{membership.spec.subject.name} is already a member, with the older Membership {observation.displaced_by}"
+        )
         return Reason.DUPLICATE_SUBJECT, f"{first}. Delete one of the two."
     if organization.spec.suspended:
         return Reason.SUSPENDED, f"Suspended by spec.suspended of Organization {organization.name}."

@@ -15,27 +15,27 @@ from tenure.domain.validity import Verdict, expiry, validity
 _UNDELIVERED = {Reason.SECRET_CONFLICT, Reason.SECRET_EXPOSED, Reason.SECRET_REJECTED}
 
 
-def find_obstacle(seen: ApiKeyObservation, verdict: Verdict) -> Obstacle | None:
+def find_obstacle(observation: ApiKeyObservation, verdict: Verdict) -> Obstacle | None:
     """Return why the key can't be issued now, or None if it can."""
     if verdict is Verdict.NOT_FOUND:
         return Obstacle(
             Reason.DELETING, "Revoked. The ApiKey is being deleted, and another program's finalizer still keeps it."
         )
-    if isinstance(standing := _standing(seen), Obstacle):
+    if isinstance(standing := _standing(observation), Obstacle):
         return standing
     membership, organization = standing
-    policy = seen.installation.policy(organization)
+    policy = observation.installation.policy(organization)
     return (
-        _role_obstacle(seen.api_key, membership, verdict)
-        or life_obstacle(seen.api_key, policy, seen.now)
-        or quota_obstacle(seen, policy)
-        or _suspension_obstacle(seen, organization)
+        _role_obstacle(observation.api_key, membership, verdict)
+        or life_obstacle(observation.api_key, policy, observation.now)
+        or quota_obstacle(observation, policy)
+        or _suspension_obstacle(observation, organization)
     )
 
 
-def _standing(seen: ApiKeyObservation) -> Obstacle | tuple[Membership, Organization]:
+def _standing(observation: ApiKeyObservation) -> Obstacle | tuple[Membership, Organization]:
     """Return the Membership and the Organization that the key needs, or the obstacle if one is missing."""
-    key, membership, organization = seen.api_key, seen.membership, seen.organization
+    key, membership, organization = observation.api_key, observation.membership, observation.organization
     was_issued = key.status.issued is not None
     if membership is None or membership.metadata.deleting:
         if was_issued:
@@ -54,11 +54,11 @@ def _standing(seen: ApiKeyObservation) -> Obstacle | tuple[Membership, Organizat
         return Obstacle(
             Reason.ORGANIZATION_NOT_FOUND, f"Not issued yet: waiting for Organization {name} in this namespace."
         )
-    if seen.displaced_by is not None:
+    if observation.displaced_by is not None:
         return Obstacle(
             Reason.DUPLICATE_SUBJECT,
             f"Not valid: {membership.spec.subject.name} is already a member, with the older Membership "
-            f"{seen.displaced_by}. Create an ApiKey with spec.membership: {seen.displaced_by} instead.",
+            f"{observation.displaced_by}. Create an ApiKey with spec.membership: {observation.displaced_by} instead.",
         )
     return membership, organization
 
@@ -120,19 +120,21 @@ def life_obstacle(key: ApiKey, policy: PolicyInForce, now: datetime) -> Obstacle
     return None
 
 
-def quota_obstacle(seen: ApiKeyObservation, policy: PolicyInForce) -> Obstacle | None:
+def quota_obstacle(observation: ApiKeyObservation, policy: PolicyInForce) -> Obstacle | None:
     """Return why the limit of keys per member doesn't allow the key, or None if it does.
 
     The newest keys over the limit wait, and keys that have a token keep it.
     """
-    limit, this = policy.max_per_member, seen.api_key
+    limit, this = policy.max_per_member, observation.api_key
     if limit is None or this.status.secret_uid is not None:
         return None
-    others = [key for key in seen.siblings if key.name != this.name and not key.metadata.deleting]
+    others = [key for key in observation.siblings if key.name != this.name and not key.metadata.deleting]
     before = sum(key.status.secret_uid is not None for key in others)
     if before < limit:
         older = (key for key in others if key.status.secret_uid is None and _age(key) < _age(this))
-        before += sum(1 for _ in islice((key for key in older if _wants_slot(key, seen, policy)), limit - before))
+        before += sum(
+            1 for _ in islice((key for key in older if _wants_slot(key, observation, policy)), limit - before)
+        )
     if before < limit:
         return None
     return Obstacle(
@@ -142,14 +144,14 @@ def quota_obstacle(seen: ApiKeyObservation, policy: PolicyInForce) -> Obstacle |
     )
 
 
-def _wants_slot(key: ApiKey, seen: ApiKeyObservation, policy: PolicyInForce) -> bool:
+def _wants_slot(key: ApiKey, observation: ApiKeyObservation, policy: PolicyInForce) -> bool:
     """Return whether a sibling without a token gets one as soon as there is room."""
-    if seen.membership is None or seen.organization is None:
+    if observation.membership is None or observation.organization is None:
         return False
     if ready_reason(key.status.conditions) in _UNDELIVERED:
         return False
-    verdict = validity(key, seen.membership, seen.organization, seen.now)
-    obstacle = _role_obstacle(key, seen.membership, verdict) or life_obstacle(key, policy, seen.now)
+    verdict = validity(key, observation.membership, observation.organization, observation.now)
+    obstacle = _role_obstacle(key, observation.membership, verdict) or life_obstacle(key, policy, observation.now)
     return obstacle is None
 
 
@@ -163,15 +165,15 @@ def _age(key: ApiKey) -> tuple[datetime, str]:
     return key.metadata.creation_timestamp, key.name
 
 
-def _suspension_obstacle(seen: ApiKeyObservation, organization: Organization) -> Obstacle | None:
-    if seen.api_key.spec.suspended or organization.suspends(seen.api_key.spec.membership):
-        return Obstacle(Reason.SUSPENDED, describe_suspension(seen))
+def _suspension_obstacle(observation: ApiKeyObservation, organization: Organization) -> Obstacle | None:
+    if observation.api_key.spec.suspended or organization.suspends(observation.api_key.spec.membership):
+        return Obstacle(Reason.SUSPENDED, describe_suspension(observation))
     return None
 
 
-def describe_suspension(seen: ApiKeyObservation) -> str:
+def describe_suspension(observation: ApiKeyObservation) -> str:
     """Return the message that says what suspends the key."""
-    key, organization = seen.api_key, seen.organization
+    key, organization = observation.api_key, observation.organization
     if key.spec.suspended:
         return "Suspended by spec.suspended. Remove it to let the key work."
     if organization is not None and organization.spec.suspended:

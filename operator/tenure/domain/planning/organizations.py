@@ -45,52 +45,52 @@ class OrganizationObservation:
     """The state of the members' access to Kubernetes, or None if it isn't known yet."""
 
 
-def plan_organization(seen: OrganizationObservation) -> Plan[StatusAction]:
+def plan_organization(observation: OrganizationObservation) -> Plan[StatusAction]:
     """Plan what to do about an Organization."""
-    organization = seen.organization
+    organization = observation.organization
     if organization.metadata.deleting:
         return Plan()
-    status = _status_in_force(seen) if _is_in_force(seen) else _status_displaced(seen)
+    status = _status_in_force(observation) if _is_in_force(observation) else _status_displaced(observation)
     if status == organization.status:
         return Plan()
     return Plan((*state_events(organization, status.conditions), UpdateStatus(status)))
 
 
-def _is_in_force(seen: OrganizationObservation) -> bool:
-    return seen.in_force.metadata.uid == seen.organization.metadata.uid
+def _is_in_force(observation: OrganizationObservation) -> bool:
+    return observation.in_force.metadata.uid == observation.organization.metadata.uid
 
 
-def _status_displaced(seen: OrganizationObservation) -> OrganizationStatus:
-    organization = seen.organization
+def _status_displaced(observation: OrganizationObservation) -> OrganizationStatus:
+    organization = observation.organization
     conditions = readiness(
         organization.status.conditions,
         ready=False,
         reason=Reason.NAMESPACE_TAKEN,
-        message=f"The older Organization {seen.in_force.name} is in force in this namespace. Create this one in "
+        message=f"The older Organization {observation.in_force.name} is in force in this namespace. Create this one in "
         "another namespace.",
         generation=organization.metadata.generation,
-        now=seen.now,
+        now=observation.now,
     )
     return OrganizationStatus(observed_generation=organization.metadata.generation, conditions=conditions)
 
 
-def _status_in_force(seen: OrganizationObservation) -> OrganizationStatus:
-    organization = seen.organization
-    owners = sorted(member.name for member in seen.members if member.spec.role is Role.OWNER)
+def _status_in_force(observation: OrganizationObservation) -> OrganizationStatus:
+    organization = observation.organization
+    owners = sorted(member.name for member in observation.members if member.spec.role is Role.OWNER)
     return organization.status.model_copy(
         update={
             "observed_generation": organization.metadata.generation,
-            "conditions": _conditions(seen, owners),
-            "members": count_roles([member.spec.role for member in seen.members]),
+            "conditions": _conditions(observation, owners),
+            "members": count_roles([member.spec.role for member in observation.members]),
             "owners": owners[:_MAX_LISTED_OWNERS],
-            "keys": _count_keys(seen),
-            "policy": seen.installation.policy(organization),
+            "keys": _count_keys(observation),
+            "policy": observation.installation.policy(organization),
         }
     )
 
 
-def _conditions(seen: OrganizationObservation, owners: Sequence[str]) -> list[Condition]:
-    organization = seen.organization
+def _conditions(observation: OrganizationObservation, owners: Sequence[str]) -> list[Condition]:
+    organization = observation.organization
     old, generation = organization.status.conditions, organization.metadata.generation
     owned_reason, owned_message = _ownership(old, owners)
     if organization.spec.suspended:
@@ -109,7 +109,7 @@ def _conditions(seen: OrganizationObservation, owners: Sequence[str]) -> list[Co
         reason=owned_reason,
         message=owned_message,
         generation=generation,
-        now=seen.now,
+        now=observation.now,
     )
     return [
         *readiness(
@@ -118,29 +118,29 @@ def _conditions(seen: OrganizationObservation, owners: Sequence[str]) -> list[Co
             reason=reason,
             message=message,
             generation=generation,
-            now=seen.now,
+            now=observation.now,
         ),
         has_owner,
-        *_binding(seen),
+        *_binding(observation),
     ]
 
 
-def _binding(seen: OrganizationObservation) -> list[Condition]:
+def _binding(observation: OrganizationObservation) -> list[Condition]:
     """Return the condition on the members' access to Kubernetes, if the installation gives them any."""
-    if seen.installation.kubernetes_access is KubernetesAccess.NONE:
+    if observation.installation.kubernetes_access is KubernetesAccess.NONE:
         return []
-    old = seen.organization.status.conditions
-    if seen.bindings is None:
+    old = observation.organization.status.conditions
+    if observation.bindings is None:
         known = find_condition(old, ConditionType.ROLES_BOUND)
         return [] if known is None else [known]
     condition = renew_condition(
         old,
         ConditionType.ROLES_BOUND,
-        holds=seen.bindings.reason is Reason.BOUND,
-        reason=seen.bindings.reason,
-        message=seen.bindings.message,
-        generation=seen.organization.metadata.generation,
-        now=seen.now,
+        holds=observation.bindings.reason is Reason.BOUND,
+        reason=observation.bindings.reason,
+        message=observation.bindings.message,
+        generation=observation.organization.metadata.generation,
+        now=observation.now,
     )
     return [condition]
 
@@ -155,8 +155,10 @@ def _ownership(old: Sequence[Condition], owners: Sequence[str]) -> tuple[Reason,
     return Reason.AWAITING_FIRST_OWNER, "No Owner yet. Create a Membership with the role Owner."
 
 
-def _count_keys(seen: OrganizationObservation) -> KeyCounts:
-    verdicts = Counter(validity(key, membership, seen.organization, seen.now) for key, membership in seen.keys)
+def _count_keys(observation: OrganizationObservation) -> KeyCounts:
+    verdicts = Counter(
+        validity(key, membership, observation.organization, observation.now) for key, membership in observation.keys
+    )
     waiting = sum(verdicts[verdict] for verdict in _WAITING)
     return KeyCounts(
         valid=verdicts[Verdict.VALID],

@@ -15,7 +15,7 @@ USER_PREFIX = "tenure:"
 
 def details(answer: Answer) -> dict[str, Any]:
     """Return all details of an answer, for a caller who may see them."""
-    decision, holding, death = answer.decision, answer.decision.holding, answer.death
+    decision, holding, revocation = answer.decision, answer.decision.holding, answer.revocation
     document: dict[str, Any] = {"valid": decision.valid, "code": decision.code.value, "keyId": answer.key_id}
     if holding is not None:
         key, member = holding.api_key, holding.membership
@@ -31,8 +31,12 @@ def details(answer: Answer) -> dict[str, Any]:
         }
         if (at := _role_changed_at(answer)) is not None:
             document["at"] = format_time(at)
-    elif death is not None:
-        document |= {"namespace": death.namespace, "member": death.membership, "at": format_time(death.at)}
+    elif revocation is not None:
+        document |= {
+            "namespace": revocation.namespace,
+            "member": revocation.membership,
+            "at": format_time(revocation.at),
+        }
     return document
 
 

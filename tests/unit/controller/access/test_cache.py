@@ -3,7 +3,7 @@
 import pytest
 
 from tenure.controller.access.cache import Granted
-from tenure.domain.access.bindings import Address, BoundKind, Held
+from tenure.domain.access.bindings import Address, BoundKind, Observed
 
 ALICE = Address(BoundKind.ROLE, "acme", "tenure-keys-alice")
 OTHERS = [
@@ -12,20 +12,20 @@ OTHERS = [
 ]
 
 
-def held(version: int, *names: str) -> Held:
-    return Held(str(version), str(version), ("Membership", "u-1"), None, ",".join(names), frozenset(names))
+def observed(version: int, *names: str) -> Observed:
+    return Observed(str(version), str(version), ("Membership", "u-1"), None, ",".join(names), frozenset(names))
 
 
 def known(version: int = 10, *names: str) -> Granted:
     granted = Granted()
-    granted.put(ALICE, held(version, *names))
+    granted.put(ALICE, observed(version, *names))
     return granted
 
 
 def test_who_opens_a_secret_is_known_until_the_role_changes_or_goes() -> None:
     granted = known(10, "laptop", "deploy")
     assert granted.opening("acme", "deploy") == [ALICE]
-    granted.put(ALICE, held(11, "laptop"))
+    granted.put(ALICE, observed(11, "laptop"))
     assert (granted.opening("acme", "deploy"), granted.opening("acme", "laptop")) == ([], [ALICE])
     granted.drop(ALICE)
     granted.drop(ALICE)
@@ -35,31 +35,31 @@ def test_who_opens_a_secret_is_known_until_the_role_changes_or_goes() -> None:
 @pytest.mark.parametrize("place", [None, "acme"])
 def test_a_list_brings_what_is_newer_and_takes_what_is_gone(place: str | None) -> None:
     granted = known(10, "laptop")
-    granted.take_in(BoundKind.ROLE, place, {ALICE: held(20, "deploy")}, 25)
-    assert granted.objects == {ALICE: held(20, "deploy")}
+    granted.take_in(BoundKind.ROLE, place, {ALICE: observed(20, "deploy")}, 25)
+    assert granted.objects == {ALICE: observed(20, "deploy")}
     granted.take_in(BoundKind.ROLE, place, {}, 30)
     assert granted.objects == {}
 
 
 def test_a_list_made_before_our_write_changes_nothing() -> None:
     granted = known(20, "laptop", "deploy")
-    granted.take_in(BoundKind.ROLE, None, {ALICE: held(10, "laptop")}, 15)
+    granted.take_in(BoundKind.ROLE, None, {ALICE: observed(10, "laptop")}, 15)
     assert granted.opening("acme", "deploy") == [ALICE]
     granted.take_in(BoundKind.ROLE, None, {}, 16)
-    assert granted.objects == {ALICE: held(20, "laptop", "deploy")}
+    assert granted.objects == {ALICE: observed(20, "laptop", "deploy")}
 
 
 def test_a_list_of_an_earlier_time_takes_the_place_of_everything_it_speaks_of() -> None:
     granted = known(20, "laptop", "deploy")
-    granted.take_in(BoundKind.ROLE, None, {ALICE: held(20, "laptop", "deploy")}, 25)
-    granted.take_in(BoundKind.ROLE, None, {ALICE: held(10, "deploy")}, 15)
-    assert granted.objects == {ALICE: held(10, "deploy")}
+    granted.take_in(BoundKind.ROLE, None, {ALICE: observed(20, "laptop", "deploy")}, 25)
+    granted.take_in(BoundKind.ROLE, None, {ALICE: observed(10, "deploy")}, 15)
+    assert granted.objects == {ALICE: observed(10, "deploy")}
 
 
 def test_a_list_says_nothing_of_another_kind_or_place() -> None:
     granted = known()
     for address in OTHERS:
-        granted.put(address, held(10))
+        granted.put(address, observed(10))
     granted.take_in(BoundKind.ROLE, "acme", {}, 30)
     assert set(granted.objects) == set(OTHERS)
 
@@ -67,7 +67,7 @@ def test_a_list_says_nothing_of_another_kind_or_place() -> None:
 def test_what_is_in_a_namespace_is_known_until_it_goes() -> None:
     granted = known()
     for address in OTHERS:
-        granted.put(address, held(10))
+        granted.put(address, observed(10))
     assert set(granted.in_namespace("acme")) == {ALICE, OTHERS[0]}
     granted.drop(ALICE)
     granted.drop(OTHERS[0])

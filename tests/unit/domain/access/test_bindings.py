@@ -5,8 +5,8 @@ import pytest
 from support.objects.builders import api_key, membership, organization
 from tenure.domain.access.bindings import (
     BoundKind,
-    Held,
-    Wanted,
+    Desired,
+    Observed,
     content_text,
     group,
     own_key_addresses,
@@ -23,29 +23,29 @@ ACME = organization()
 INSTALLATION = Installation(username_prefix="oidc:")
 
 
-def names(wanted: Wanted) -> list[str]:
-    return [subject["name"] for subject in wanted.content["subjects"]]
+def names(desired: Desired) -> list[str]:
+    return [subject["name"] for subject in desired.content["subjects"]]
 
 
 def bound(org: Organization, *members: Membership) -> dict[Role, list[str]]:
-    found = {wanted.address.name: names(wanted) for wanted in role_bindings(org, members, INSTALLATION)}
+    found = {desired.address.name: names(desired) for desired in role_bindings(org, members, INSTALLATION)}
     return {role: found[cluster_role_name(role)] for role in Role}
 
 
 def test_every_role_has_its_group_and_its_people_in_order() -> None:
     members = [membership("zoe"), membership("alice"), membership("olga", role="Owner")]
-    held = bound(ACME, *members)
-    assert held[Role.OWNER] == ["tenure:acme:Owner", "oidc:olga@acme.io"]
-    assert held[Role.MEMBER] == ["tenure:acme:Member", "oidc:alice@acme.io", "oidc:zoe@acme.io"]
-    assert held[Role.VIEWER] == ["tenure:acme:Viewer"]
+    observed = bound(ACME, *members)
+    assert observed[Role.OWNER] == ["tenure:acme:Owner", "oidc:olga@acme.io"]
+    assert observed[Role.MEMBER] == ["tenure:acme:Member", "oidc:alice@acme.io", "oidc:zoe@acme.io"]
+    assert observed[Role.VIEWER] == ["tenure:acme:Viewer"]
     assert list(reversed(members)) != members
-    assert bound(ACME, *reversed(members)) == held
+    assert bound(ACME, *reversed(members)) == observed
 
 
 def test_a_role_binding_binds_the_cluster_role_of_its_name() -> None:
-    for wanted, address in zip(role_bindings(ACME, [], INSTALLATION), role_addresses("acme"), strict=True):
-        body = wanted.to_body()
-        assert wanted.address == address
+    for desired, address in zip(role_bindings(ACME, [], INSTALLATION), role_addresses("acme"), strict=True):
+        body = desired.to_body()
+        assert desired.address == address
         assert body["roleRef"] == {
             "apiGroup": "rbac.authorization.k8s.io",
             "kind": "ClusterRole",
@@ -55,13 +55,13 @@ def test_a_role_binding_binds_the_cluster_role_of_its_name() -> None:
 
 def test_view_keys_have_groups_and_bindings_of_their_own_and_no_people() -> None:
     members = [membership("olga", role="Owner"), membership("alice")]
-    found = {wanted.address.name: wanted for wanted in role_bindings(ACME, members, INSTALLATION)}
+    found = {desired.address.name: desired for desired in role_bindings(ACME, members, INSTALLATION)}
     assert len(found) == len(Role) * len(Access)
     for role in Role:
-        wanted = found[cluster_role_name(role, Access.VIEW)]
-        assert names(wanted) == [f"tenure:acme:{role}:View"]
-        assert wanted.role is not None
-        assert wanted.role.name == f"tenure-{role.lower()}-view"
+        desired = found[cluster_role_name(role, Access.VIEW)]
+        assert names(desired) == [f"tenure:acme:{role}:View"]
+        assert desired.role is not None
+        assert desired.role.name == f"tenure-{role.lower()}-view"
 
 
 def test_a_view_keys_cluster_role_reads_and_nothing_is_aggregated_into_it() -> None:
@@ -98,28 +98,28 @@ def test_own_keys_are_named_one_by_one_and_none_is_no_rule() -> None:
 
 @pytest.mark.parametrize("index", [0, 1], ids=["Role", "RoleBinding"])
 def test_what_was_written_is_read_as_what_is_wanted(index: int) -> None:
-    wanted = own_keys(membership("alice"), [api_key("laptop")], INSTALLATION)[index]
-    body = wanted.to_body()
+    desired = own_keys(membership("alice"), [api_key("laptop")], INSTALLATION)[index]
+    body = desired.to_body()
     body["metadata"] |= {"uid": "u-1", "resourceVersion": "7"}
-    held = Held.from_body(body)
-    assert held.text == content_text(wanted.content)
-    assert held.serves(wanted)
-    assert held.names == (frozenset({"laptop"}) if wanted.address.kind is BoundKind.ROLE else frozenset())
+    observed = Observed.from_body(body)
+    assert observed.text == content_text(desired.content)
+    assert observed.serves(desired)
+    assert observed.names == (frozenset({"laptop"}) if desired.address.kind is BoundKind.ROLE else frozenset())
 
 
 def test_a_label_proves_nothing_and_neither_does_a_reference_that_controls_nothing() -> None:
-    wanted = role_bindings(ACME, [], INSTALLATION)[0]
-    body = wanted.to_body()
+    desired = role_bindings(ACME, [], INSTALLATION)[0]
+    body = desired.to_body()
     body["metadata"] |= {"uid": "u-1", "resourceVersion": "7"}
     body["metadata"]["ownerReferences"][0]["controller"] = False
-    assert Held.from_body(body).owner is None
+    assert Observed.from_body(body).owner is None
 
 
 def test_what_a_predecessor_of_the_same_name_has_is_not_taken_for_ones_own() -> None:
     body = role_bindings(ACME, [], INSTALLATION)[0].to_body()
     body["metadata"] |= {"uid": "u-1", "resourceVersion": "7"}
-    assert Held.from_body(body).serves(role_bindings(ACME, [], INSTALLATION)[0])
-    assert not Held.from_body(body).serves(role_bindings(organization(uid="another"), [], INSTALLATION)[0])
+    assert Observed.from_body(body).serves(role_bindings(ACME, [], INSTALLATION)[0])
+    assert not Observed.from_body(body).serves(role_bindings(organization(uid="another"), [], INSTALLATION)[0])
 
 
 def test_a_binding_of_another_role_is_not_taken_for_ones_own() -> None:
@@ -127,7 +127,7 @@ def test_a_binding_of_another_role_is_not_taken_for_ones_own() -> None:
     body = owners.to_body()
     body["metadata"] |= {"uid": "u-1", "resourceVersion": "7"}
     body["roleRef"]["name"] = "cluster-admin"
-    assert not Held.from_body(body).serves(owners)
+    assert not Observed.from_body(body).serves(owners)
 
 
 def test_groups_of_two_organizations_never_match() -> None:

@@ -31,10 +31,10 @@ def waiting(name: str, for_role: str, member: Membership = ALICE) -> ApiKey:
 def shown(cost: Price) -> dict[str, list[str]]:
     """The names in each group that isn't empty."""
     groups = {
-        "ends": [key.name for key in cost.ends],
-        "goes on": [key.name for key in cost.goes_on],
-        "stays": [key.name for key in cost.stays],
-        "starts": list(cost.starts),
+        "ends": [key.name for key in cost.revoked],
+        "goes on": [key.name for key in cost.reissued],
+        "stays": [key.name for key in cost.kept],
+        "starts": list(cost.issued),
     }
     return {title: names for title, names in groups.items() if names}
 
@@ -45,7 +45,7 @@ def test_a_persons_working_keys_end_with_any_role_change(role: Role) -> None:
     cost = price(ALICE, role, keys, ACME, NOW)
     assert shown(cost)["ends"] == ["a", "b"]
     assert cost.dying == ("a", "b")
-    assert cost.starts == (("later",) if role is Role.VIEWER else ())
+    assert cost.issued == (("later",) if role is Role.VIEWER else ())
 
 
 def test_nothing_ends_where_the_role_stays() -> None:
@@ -134,7 +134,7 @@ def test_a_person_with_more_keys_than_are_listed_loses_them_all() -> None:
     given = recorded(ALICE, keys)
     cost = recorded_price(given, Role.VIEWER)
     assert tells_price(given, Role.VIEWER)
-    assert (len(cost.ends), cost.unlisted) == (50, 10)
+    assert (len(cost.revoked), cost.unlisted) == (50, 10)
 
 
 def test_a_service_account_with_more_keys_than_are_listed_is_looked_at() -> None:

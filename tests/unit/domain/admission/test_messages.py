@@ -50,7 +50,9 @@ def test_no_warning_is_cut(
 ) -> None:
     member = membership(name, subject="a" * 180 + "@acme.io") if is_person else membership(name, kind="ServiceAccount")
     cost = (
-        Price(ends=keys, starts=tuple(starts), unlisted=unlisted) if is_person else Price(stays=keys, unlisted=unlisted)
+        Price(revoked=keys, issued=tuple(starts), unlisted=unlisted)
+        if is_person
+        else Price(kept=keys, unlisted=unlisted)
     )
     warnings = [*price_warnings(member, Role.VIEWER, cost, NOW), service_account_warning(member, 7)]
     assert Judgement().warn(*warnings).warnings == tuple(warnings)
@@ -68,7 +70,7 @@ def test_a_refusal_fits_into_its_room_and_its_command_approves(
     if flaw is None:
         return
     line = spell(Role.VIEWER, names, text)
-    refusal = unacknowledged(member, Role.VIEWER, Price(ends=keys), flaw, acknowledgement=line, now=NOW, room=room)
+    refusal = unacknowledged(member, Role.VIEWER, Price(revoked=keys), flaw, acknowledgement=line, now=NOW, room=room)
     assert len(refusal) <= room
     (command,) = [line for line in refusal.splitlines() if line.startswith("  kubectl ")]
     *words, flag, patch = shlex.split(command)
@@ -106,7 +108,7 @@ def test_a_key_is_described_by_id_age_and_expiry() -> None:
 
 @given(listed_keys(most=60), st.integers(0, 900))
 def test_the_audit_log_gets_whole_names_and_the_number_of_all(keys: tuple[ListedKey, ...], unlisted: int) -> None:
-    note = ended_note(Price(ends=keys, unlisted=unlisted))
+    note = ended_note(Price(revoked=keys, unlisted=unlisted))
     listed, _, rest = note.partition(" and ")
     names = [name for name in listed.split(", ") if name]
     assert len(note) <= 1000

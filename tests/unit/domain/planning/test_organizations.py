@@ -48,8 +48,8 @@ def _seen(
     return OrganizationObservation(organization=org, in_force=in_force or org, members=members, keys=keys, now=NOW)
 
 
-def _status(seen: OrganizationObservation) -> OrganizationStatus:
-    *_, action = plan_organization(seen).actions
+def _status(observation: OrganizationObservation) -> OrganizationStatus:
+    *_, action = plan_organization(observation).actions
     assert isinstance(action, UpdateStatus)
     assert isinstance(action.status, OrganizationStatus)
     return action.status
@@ -85,13 +85,13 @@ BINDING_REASONS = (
 GIVING = Installation(kubernetes_access=KubernetesAccess.ROLES)
 
 every_row = pytest.mark.parametrize(
-    ("seen", "ready", "owner"), [pytest.param(*row, id=name) for name, row in TABLE.items()]
+    ("observation", "ready", "owner"), [pytest.param(*row, id=name) for name, row in TABLE.items()]
 )
 
 
 @every_row
-def test_readiness_and_ownership(seen: OrganizationObservation, ready: str, owner: str | None) -> None:
-    conditions = _status(seen).conditions
+def test_readiness_and_ownership(observation: OrganizationObservation, ready: str, owner: str | None) -> None:
+    conditions = _status(observation).conditions
     found = {each.type: (each.reason, each.status.value) for each in conditions}
     assert found["Ready"] == (ready, str(ready == "Active"))
     assert found.get("HasOwner") == (None if owner is None else (owner, str(owner == "Owned")))
@@ -100,16 +100,18 @@ def test_readiness_and_ownership(seen: OrganizationObservation, ready: str, owne
 
 
 @every_row
-def test_a_settled_organization_is_left_alone(seen: OrganizationObservation, ready: str, owner: str | None) -> None:
-    settled = with_status(seen.organization, _status(seen))
-    again = replace(seen, organization=settled, now=NOW + timedelta(hours=1))
+def test_a_settled_organization_is_left_alone(
+    observation: OrganizationObservation, ready: str, owner: str | None
+) -> None:
+    settled = with_status(observation.organization, _status(observation))
+    again = replace(observation, organization=settled, now=NOW + timedelta(hours=1))
     assert plan_organization(again).actions == (), (ready, owner)
 
 
 @pytest.mark.parametrize("in_force", [None, OLDER], ids=["in force", "a younger one"])
 def test_what_was_looked_at_is_said(in_force: Organization | None) -> None:
-    seen = _seen(organization(generation=7), in_force=in_force)
-    given = replace(seen, installation=GIVING, bindings=BindingState())
+    observation = _seen(organization(generation=7), in_force=in_force)
+    given = replace(observation, installation=GIVING, bindings=BindingState())
     status = _status(given)
     assert status.observed_generation == 7
     assert {each.observed_generation for each in status.conditions} == {7}

@@ -1,6 +1,6 @@
 """The metric of ended tokens has a value for each verdict."""
 
-from tenure.controller.endings import ENDS
+from tenure.controller.secret_cleanup import ENDS
 from tenure.domain.validity import Verdict
 
 

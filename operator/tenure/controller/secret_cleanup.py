@@ -29,7 +29,7 @@ ENDS: Mapping[Verdict, End] = {
 }
 
 
-class Endings(Observer):
+class SecretCleanup(Observer):
     """Deletes Secrets, including those of deleted ApiKeys, and counts the tokens that no longer work."""
 
     def __init__(self, cluster: Cluster, queue: WorkQueue, meter: Meter) -> None:
@@ -81,6 +81,6 @@ class Endings(Observer):
             self._meter.count(KEYS_ENDED, end.value)
 
 
-def why_ended(seen: ApiKeyObservation) -> End:
+def end_of(observation: ApiKeyObservation) -> End:
     """The reason why a key's token no longer works."""
-    return ENDS[validity(seen.api_key, seen.membership, seen.organization, seen.now)]
+    return ENDS[validity(observation.api_key, observation.membership, observation.organization, observation.now)]

@@ -23,7 +23,7 @@ Otherwise somebody could keep a key alive by writing to it again and again.
 """
 
 
-class Fate(StrEnum):
+class Result(StrEnum):
     """The outcome for a key."""
 
     ENDED = "Ended"
@@ -41,13 +41,13 @@ class Outcome:
     """A key and its outcome."""
 
     key: ApiKey
-    fate: Fate
+    result: Result
     error: str = ""
     hopeless: bool = False
     """Whether every other key would fail for the same reason."""
 
 
-async def end_keys(
+async def revoke_keys(
     cluster: Cluster, keys: Sequence[ApiKey], cutoff: Cutoff, stop: asyncio.Event, on_outcome: Callable[[Outcome], None]
 ) -> None:
     """Revoke keys, and report each as soon as it is done. Once `stop` is set, no further deletion is started."""
@@ -55,7 +55,7 @@ async def end_keys(
 
     async def work() -> None:
         for key in waiting:
-            outcome = Outcome(key, Fate.LEFT) if stop.is_set() else await _end(cluster, key, cutoff, stop)
+            outcome = Outcome(key, Result.LEFT) if stop.is_set() else await _end(cluster, key, cutoff, stop)
             if outcome.hopeless:
                 stop.set()
             on_outcome(outcome)
@@ -73,15 +73,15 @@ async def _end(cluster: Cluster, key: ApiKey, cutoff: Cutoff, stop: asyncio.Even
         except UnavailableError as error:
             if seconds is None or stop.is_set():
                 hopeless = error.status in {0, HTTPStatus.UNAUTHORIZED}
-                return Outcome(key, Fate.FAILED, str(error), hopeless)
+                return Outcome(key, Result.FAILED, str(error), hopeless)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), min(error.retry_after or seconds, LONGEST_WAIT_SECONDS))
         except (ApiError, MalformedObjectError) as error:
-            return Outcome(key, Fate.FAILED, str(error))
+            return Outcome(key, Result.FAILED, str(error))
     raise AssertionError("unreachable")
 
 
-async def _delete(cluster: Cluster, key: ApiKey, cutoff: Cutoff) -> Fate:
+async def _delete(cluster: Cluster, key: ApiKey, cutoff: Cutoff) -> Result:
     """Delete an ApiKey. If it changed since it was read, read it again and compare it with the cutoff again."""
     meant = key
     for _ in range(CONFLICTS):
@@ -91,13 +91,13 @@ async def _delete(cluster: Cluster, key: ApiKey, cutoff: Cutoff) -> Fate:
             try:
                 found = await cluster.get(ApiKey, key.namespace, key.name)
             except ObjectNotFoundError:
-                return Fate.ENDED
+                return Result.ENDED
             if found.metadata.uid != key.metadata.uid:
-                return Fate.ENDED
+                return Result.ENDED
             if cutoff.judge(found)[0] is Age.NONE or cutoff.has_other_token(found, meant):
-                return Fate.ENDED if found.metadata.deleting else Fate.REISSUED
+                return Result.ENDED if found.metadata.deleting else Result.REISSUED
             key = found
         else:
-            return Fate.ENDED
+            return Result.ENDED
     await cluster.delete(key, any_version=True)
-    return Fate.ENDED
+    return Result.ENDED

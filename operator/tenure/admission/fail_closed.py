@@ -18,7 +18,7 @@ JUDGED_WITHIN_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
-class Hearing:
+class Answer:
     """The judgement on a request, and whether Tenure failed to check the request."""
 
     judgement: Judgement
@@ -31,9 +31,9 @@ class Hearing:
         return cls(Judgement().refuse(sentence), failed=True)
 
 
-async def hear(
+async def judge_or_reject(
     judging: Awaitable[Judgement], request: AdmissionRequest, on_no_answer: Callable[[], None] = lambda: None
-) -> Hearing:
+) -> Answer:
     """Judge a request, and reject it on every error. The text of an unexpected error doesn't reach the requester.
 
     `on_no_answer` is called if the judgement fails because the API server doesn't answer, or because it doesn't accept
@@ -41,23 +41,21 @@ async def hear(
     """
     try:
         async with asyncio.timeout(JUDGED_WITHIN_SECONDS):
-            return Hearing(await judging)
+            return Answer(await judging)
     except TimeoutError:
         on_no_answer()
-        return Hearing.fail("Rejected: the API server didn't answer Tenure in time to check this change. Try again.")
+        return Answer.fail("Rejected: the API server didn't answer Tenure in time to check this change. Try again.")
     except MalformedObjectError as error:
-        return Hearing.fail(f"Rejected: Tenure can't parse an object that it needs to check this change: {error}")
+        return Answer.fail(f"Rejected: Tenure can't parse an object that it needs to check this change: {error}")
     except TenureError as error:
         if isinstance(error, UnauthorizedError) or (isinstance(error, UnavailableError) and not error.status):
             on_no_answer()
         log.warning("Rejected request %s, because Tenure can't check it now: %s", request.uid, error)
-        return Hearing.fail(
-            f"Rejected: Tenure couldn't reach the API server to check this change. Try again. ({error})"
-        )
+        return Answer.fail(f"Rejected: Tenure couldn't reach the API server to check this change. Try again. ({error})")
     except ValueError as error:
         log.warning("Rejected request %s, because it is malformed: %s", request.uid, error)
-        return Hearing.fail("Rejected: Tenure can't parse the object in the request.")
+        return Answer.fail("Rejected: Tenure can't parse the object in the request.")
     except Exception:  # Whatever the error is, the change must be rejected, and the requester sees no internals.
         incident = uuid4().hex[:8]
         log.exception("Incident %s: rejected request %s after an unexpected error", incident, request.uid)
-        return Hearing.fail(f"Rejected: unexpected error in Tenure. See the webhook's log for incident {incident}")
+        return Answer.fail(f"Rejected: unexpected error in Tenure. See the webhook's log for incident {incident}")
