@@ -27,8 +27,13 @@ class Answer:
 
     @classmethod
     def fail(cls, sentence: str) -> Self:
-        """Reject a request that Tenure couldn't check, with a sentence that says why."""
+        """Reject a request that Tenure couldn't check, with a sentence that says why. A retry can't help."""
         return cls(Judgement().refuse(sentence), failed=True)
+
+    @classmethod
+    def try_again(cls, sentence: str) -> Self:
+        """Reject a request that Tenure can't check at the moment. Clients send it again after a second."""
+        return cls(Judgement(busy=sentence), failed=True)
 
 
 async def judge_or_reject(
@@ -44,14 +49,23 @@ async def judge_or_reject(
             return Answer(await judging)
     except TimeoutError:
         on_no_answer()
-        return Answer.fail("Rejected: the API server didn't answer Tenure in time to check this change. Try again.")
+        return Answer.try_again(
+            "Rejected: the API server didn't answer Tenure in time to check this change. Try again."
+        )
     except MalformedObjectError as error:
         return Answer.fail(f"Rejected: Tenure can't parse an object that it needs to check this change: {error}")
-    except TenureError as error:
-        if isinstance(error, UnauthorizedError) or (isinstance(error, UnavailableError) and not error.status):
+    except UnavailableError as error:
+        if isinstance(error, UnauthorizedError) or not error.status:
             on_no_answer()
         log.warning("Rejected request %s, because Tenure can't check it now: %s", request.uid, error)
-        return Answer.fail(f"Rejected: Tenure couldn't reach the API server to check this change. Try again. ({error})")
+        return Answer.try_again(
+            f"Rejected: Tenure couldn't reach the API server to check this change. Try again. ({error})"
+        )
+    except TenureError as error:
+        log.warning("Rejected request %s, because Tenure can't check it: %s", request.uid, error)
+        return Answer.fail(
+            f"Rejected: Tenure can't check this change. Ask a cluster administrator to mend this, then try again: {error}"
+        )
     except ValueError as error:
         log.warning("Rejected request %s, because it is malformed: %s", request.uid, error)
         return Answer.fail("Rejected: Tenure can't parse the object in the request.")

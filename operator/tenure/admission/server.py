@@ -200,7 +200,7 @@ def _review_of(request: AdmissionRequest, judgement: Judgement) -> Mapping[str, 
     if judgement.warnings:
         response["warnings"] = list(judgement.warnings)
     if judgement.refusals:
-        # Always 403, because tools react to other codes by deleting the object and creating it again.
+        # A "no" is always 403, because tools react to other codes by deleting the object and creating it again.
         response["status"] = {"code": 403, "reason": "Forbidden", "message": judgement.message}
     elif judgement.busy:
         response["status"] = {

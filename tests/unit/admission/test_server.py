@@ -18,7 +18,13 @@ from tenure.certificates.authority import Authority
 from tenure.certificates.keeper import load_pair, server_context
 from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.admission.verdict import Judgement
-from tenure.errors import StartRefusedError
+from tenure.errors import (
+    ForbiddenError,
+    MalformedObjectError,
+    StartRefusedError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from tenure.observability.metrics import Meter
 
 HOST = "127.0.0.1"
@@ -83,6 +89,33 @@ async def test_b_61_an_error_denies_and_is_told_to_the_log_alone(caplog: pytest.
     assert CANARY not in str(body)
     assert CANARY in caplog.text
     assert message.rpartition(" ")[2] in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UnavailableError("GET namespaces acme: HTTP 503", status=503), 429),
+        (UnavailableError("GET namespaces acme: HTTP 429", status=429), 429),
+        (UnavailableError("GET namespaces acme: no answer"), 429),
+        (UnauthorizedError("GET namespaces acme: HTTP 401", status=401), 429),
+        (TimeoutError(), 429),
+        (ForbiddenError("GET namespaces acme: HTTP 403", status=403), 403),
+        (MalformedObjectError("Membership acme/alice: spec.role: missing"), 403),
+        (ValueError("the object isn't one"), 403),
+        (RuntimeError("a bug"), 403),
+    ],
+    ids=lambda value: f"{type(value).__name__} {getattr(value, 'status', '')}" if isinstance(value, Exception) else "",
+)
+async def test_not_now_is_429_and_no_is_403(error: Exception, code: int) -> None:
+    async def fails_so(_: str, __: AdmissionRequest) -> Judgement:
+        raise error
+
+    async with listening(fails_so) as listener:
+        _, body = await answer(listener, review("acme"))
+    response = body["response"]
+    assert response["allowed"] is False
+    assert response["status"]["code"] == code
+    assert response["status"].get("details") == ({"retryAfterSeconds": 1} if code == 429 else None)
 
 
 async def test_an_answer_bears_the_requests_uid_and_nothing_that_isnt_there() -> None:
