@@ -47,29 +47,29 @@ async def judge_or_reject(
     try:
         async with asyncio.timeout(JUDGED_WITHIN_SECONDS):
             return Answer(await judging)
-    except TimeoutError:
-        on_no_answer()
-        return Answer.try_again(
-            "Rejected: the API server didn't answer Tenure in time to check this change. Try again."
-        )
-    except MalformedObjectError as error:
-        return Answer.fail(f"Rejected: Tenure can't parse an object that it needs to check this change: {error}")
-    except UnavailableError as error:
-        if isinstance(error, UnauthorizedError) or not error.status:
+    except (TimeoutError, UnavailableError) as error:
+        if isinstance(error, TimeoutError | UnauthorizedError) or not error.status:
             on_no_answer()
-        log.warning("Rejected request %s, because Tenure can't check it now: %s", request.uid, error)
-        return Answer.try_again(
-            f"Rejected: Tenure couldn't reach the API server to check this change. Try again. ({error})"
-        )
-    except TenureError as error:
+        log.warning("Rejected request %s, because Tenure can't check it now: %s", request.uid, error or "no answer")
+        return Answer.try_again(_not_now(error))
+    except (TenureError, ValueError) as error:
         log.warning("Rejected request %s, because Tenure can't check it: %s", request.uid, error)
-        return Answer.fail(
-            f"Rejected: Tenure can't check this change. Ask a cluster administrator to mend this, then try again: {error}"
-        )
-    except ValueError as error:
-        log.warning("Rejected request %s, because it is malformed: %s", request.uid, error)
-        return Answer.fail("Rejected: Tenure can't parse the object in the request.")
+        return Answer.fail(_hopeless(error))
     except Exception:  # Whatever the error is, the change must be rejected, and the requester sees no internals.
         incident = uuid4().hex[:8]
         log.exception("Incident %s: rejected request %s after an unexpected error", incident, request.uid)
         return Answer.fail(f"Rejected: unexpected error in Tenure. See the webhook's log for incident {incident}")
+
+
+def _not_now(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "Rejected: the API server didn't answer Tenure in time to check this change. Try again."
+    return f"Rejected: Tenure couldn't reach the API server to check this change. Try again. ({error})"
+
+
+def _hopeless(error: Exception) -> str:
+    if isinstance(error, MalformedObjectError):
+        return f"Rejected: Tenure can't parse an object that it needs to check this change: {error}"
+    if isinstance(error, TenureError):
+        return f"Rejected: Tenure can't check this change. A cluster administrator has to mend this first: {error}"
+    return "Rejected: Tenure can't parse the object in the request."

@@ -55,6 +55,7 @@ async def gather_organization(context: Context, change: Change[Organization]) ->
         missing_deletion=missing_deletion,
         present=present,
         owners=owners,
+        system_namespace=context.system_namespace,
     )
 
 

@@ -227,7 +227,13 @@ _WEBHOOK: tuple[Group, ...] = (
         Place.SYSTEM,
         (
             Right("", "secrets", ("create",), "Creates the Secret of its certificate authority."),
-            Right("", "secrets", ("get", "update"), "Renews the authority in it.", name=AUTHORITIES_SECRET),
+            Right(
+                "",
+                "secrets",
+                ("get", "update", "delete"),
+                "Renews the authority in it, and replaces a Secret of another type.",
+                name=AUTHORITIES_SECRET,
+            ),
         ),
         when=OWN_AUTHORITY,
     ),

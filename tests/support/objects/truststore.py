@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography import x509
 
-from tenure.errors import AlreadyExistsError, ConflictError, ObjectNotFoundError
+from tenure.errors import AlreadyExistsError, ConflictError, ObjectNotFoundError, RejectedError
 from tenure.kube import webhooks
 from tenure.kube.names import WEBHOOK_CONFIGURATION
 
@@ -41,6 +41,12 @@ class TrustStore:
             return copy.deepcopy(self.secret)
         return self._keep(method, body or {})
 
+    async def delete_path(self, path: str, preconditions: Mapping[str, str]) -> None:
+        """Delete the Secret."""
+        if self.secret is None or self.secret["metadata"]["uid"] != preconditions["uid"]:
+            raise ConflictError(path)
+        self.secret = None
+
     def trusted(self, at: datetime) -> list[x509.Certificate]:
         """The authorities that the API server had been told to trust by a moment."""
         bundles = [bundle for since, bundle in self._told if since <= at]
@@ -51,6 +57,8 @@ class TrustStore:
             raise AlreadyExistsError("the Secret")
         if method == "PUT" and _version(self.secret) != _version(body):
             raise ConflictError("the Secret")
+        if method == "PUT" and self.secret is not None and self.secret["type"] != body["type"]:
+            raise RejectedError("the Secret: type: field is immutable")
         self.secret = self._with_new_version(body)
         return self.secret
 
@@ -65,7 +73,8 @@ class TrustStore:
 
     def _with_new_version(self, body: Body) -> Body:
         self._version += 1
-        return {**body, "metadata": {**body["metadata"], "resourceVersion": str(self._version)}}
+        number = str(self._version)
+        return {**body, "metadata": {"uid": number, **body["metadata"], "resourceVersion": number}}
 
 
 def _version(body: Mapping[str, Any] | None) -> str:

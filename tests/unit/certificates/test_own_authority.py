@@ -139,14 +139,16 @@ async def test_after_a_long_time_without_anybody_an_authority_is_made_anew() -> 
     assert simulation.authorities != old
 
 
-@pytest.mark.parametrize("name", ["ca.crt", "ca.key", ""], ids=["certificate", "key", "all of it"])
+@pytest.mark.parametrize("name", ["ca.crt", "ca.key", "type", ""], ids=["certificate", "key", "type", "all of it"])
 async def test_an_authority_that_is_lost_is_replaced_and_what_it_signed_stays_trusted(name: str) -> None:
     simulation = Simulation()
     for _ in range(2):
         await simulation.join(QUARTER)
     old = simulation.authorities
     assert simulation.store.secret is not None
-    if name:
+    if name == "type":
+        simulation.store.secret["type"] = "tenure.dev/api-key"
+    elif name:
         simulation.store.secret["data"][name] = base64.b64encode(b"nonsense").decode()
     else:
         simulation.store.secret = None

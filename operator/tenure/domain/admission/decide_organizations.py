@@ -18,7 +18,7 @@ def _check_placement(evidence: OrganizationEvidence) -> Iterator[Text]:
     if change.old is None:
         present = read(evidence.present, "the namespace's Organizations")
         others = [one for one in present if one.name != change.subject.name and not one.metadata.deleting]
-        yield from placement_refusals(change, others)
+        yield from placement_refusals(change, others, evidence.system_namespace)
 
 
 _ORGANIZATION_CHECKS: Mapping[Rule, Check[OrganizationEvidence]] = {

@@ -65,9 +65,11 @@ class OrganizationEvidence(Evidence[Organization]):
     Attributes:
         present: All Organizations of the namespace.
         owners: All Memberships of the namespace with the role Owner.
+        system_namespace: Tenure's own namespace, or empty if there is no cluster.
     """
 
     present: Sequence[Organization] | None = None
+    system_namespace: str = ""
     owners: Sequence[Membership] | None = None
 
 

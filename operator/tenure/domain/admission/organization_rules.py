@@ -7,14 +7,22 @@ from tenure.domain.admission.verdict import join_names
 from tenure.domain.resources import Membership, Organization
 
 
-def placement_refusals(change: Change[Organization], others: Sequence[Organization]) -> Iterator[str]:
-    """Yield the reasons why an Organization can't be created in its namespace."""
+def placement_refusals(
+    change: Change[Organization], others: Sequence[Organization], system_namespace: str
+) -> Iterator[str]:
+    """Yield the reasons why an Organization can't be created in its namespace. `system_namespace` is Tenure's own."""
     if change.old is not None:
         return
     if change.namespace == "default" or change.namespace.startswith("kube-"):
         yield (
             f"metadata.namespace: an Organization can't be in {change.namespace}, because everyone who may create a "
             f"pod there can read its keys. Use a namespace of its own (kubectl create namespace {change.subject.name})."
+        )
+    if change.namespace == system_namespace:
+        yield (
+            f"metadata.namespace: an Organization can't be in {change.namespace}, because Tenure itself runs there and "
+            "its members could read Tenure's Secrets. Use a namespace of its own "
+            f"(kubectl create namespace {change.subject.name})."
         )
     if others:
         yield (

@@ -39,23 +39,26 @@ def counting(valid: int, **metadata: Any) -> Body:
         ("kube-", True),
         ("kube", False),
         ("kubernetes", False),
+        ("tenure-system", True),
+        ("tenure", False),
         ("acme", False),
     ],
 )
 def test_an_organization_is_created_in_a_namespace_of_its_own(namespace: str, refused: bool) -> None:  # noqa: FBT001
-    said = list(placement_refusals(change(Organization, new=ACME, namespace=namespace), []))
+    said = list(placement_refusals(change(Organization, new=ACME, namespace=namespace), [], "tenure-system"))
     assert bool(said) is refused
     assert not said or f"can't be in {namespace}," in said[0]
 
 
 def test_a_namespace_holds_one_organization() -> None:
-    (said,) = placement_refusals(change(Organization, new=ACME), [organization("first"), organization("second")])
+    others = [organization("first"), organization("second")]
+    (said,) = placement_refusals(change(Organization, new=ACME), others, "tenure-system")
     assert said.startswith("metadata.namespace: namespace acme already has Organization first")
 
 
 def test_an_organization_that_exists_may_stay_where_it_is() -> None:
     asked = change(Organization, old=ACME, new=ACME, namespace="default")
-    assert list(placement_refusals(asked, [organization("first")])) == []
+    assert list(placement_refusals(asked, [organization("first")], "default")) == []
 
 
 @pytest.mark.parametrize(
