@@ -39,7 +39,7 @@ TRY = """\
 #   kubectl apply --filename manifests/samples/
 #   kubectl get tenure --all-namespaces
 #   kubectl patch membership alice -n acme --type merge -p '{"spec":{"role":"Viewer"}}' --dry-run=server
-#   curl -i "$TENURE_URL/v1/authorize?capability=costs" -H "X-Api-Key: …"     (a token from a Secret of acme)
+#   curl -i "$VERIFIER_URL/v1/authorize?capability=costs" -H "X-Api-Key: …"     (a token from a Secret of acme)
 # Stop it: make down"""
 
 
@@ -89,7 +89,7 @@ def up(*, folder: Folder = UP, operator: WithOperator = True) -> None:
     typer.echo(f"# Tenure is {'up' if started else 'already running'}. Everything is in {folder}.")
     typer.echo(f"export KUBECONFIG={background.kubeconfig}")
     if url := background.verifier_url:
-        typer.echo(f"export TENURE_URL={url}")
+        typer.echo(f"export VERIFIER_URL={url}")
     if hint := kubectl_hint(find_or_build()):
         typer.echo(hint)
     typer.echo(TRY)

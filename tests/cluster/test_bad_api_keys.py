@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.api.door import ABSENT, DURATION, NAME, NAMES, ROLES, Bad, Body, Change, Door, door, rows, with_spec
+from support.api.door import ABSENT, DURATION, NAME, NAMES, Bad, Body, Change, Door, door, rows, with_spec
 from support.objects.manifests import api_key
 from tenure.domain.resources import ApiKey
 from tenure_dev.controlplane import ControlPlane
@@ -24,7 +24,7 @@ def access(value: object, says: str = ACCESS) -> Bad:
     return Bad({"access": value}, "spec.access", says)
 
 
-def for_role(role: object, says: str = ROLES) -> Bad:
+def for_role(role: object, says: str = "must be one of Owner, Member, Analyst, Viewer") -> Bad:
     return Bad({"forRole": role}, "spec.forRole", says)
 
 
@@ -89,7 +89,7 @@ BAD = {
     "empty forRole": for_role(""),
     "any role": for_role("*"),
     "no role": for_role("None"),
-    "forRole as a number": for_role(1),
+    "forRole as a number": for_role(1, "must be of type string"),
     "no time": ttl("0s"),
     "no time in three parts": ttl("0h0m0s"),
     "days": ttl("90d"),

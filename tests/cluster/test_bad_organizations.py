@@ -16,6 +16,7 @@ DOMAIN = "must be a domain in lower-case ASCII, for example acme.io"
 PREFIX = "must be a domain in lower case and a slash, for example acme.io/"
 FROM = 'supported values: "*", "None", "Owner", "Member", "Analyst", "Viewer"'
 TO = 'supported values: "*", "Owner", "Member", "Analyst", "Viewer"'
+STRICTNESS = "must be one of Warn, RequireAcknowledgement, Deny"
 DEMOTION = {"from": "Viewer", "to": "Owner"}
 
 
@@ -57,9 +58,9 @@ BAD = {
     "duration of 100 characters": keys("maxTTL", "1h" * 50, "may not be more than 18"),
     "duration as a number": keys("maxTTL", 8760, "must be of type string"),
     "requireExpiry as text": keys("requireExpiry", "yes", "must be of type boolean"),
-    "onRoleChange in lower case": keys("onRoleChange", "auto", 'supported values: "Auto", "Delete", "Revoke"'),
-    "empty onRoleChange": keys("onRoleChange", "", 'supported values: "Auto", "Delete", "Revoke"'),
-    "unknown onRoleChange": keys("onRoleChange", "Keep", 'supported values: "Auto", "Delete", "Revoke"'),
+    "onRoleChange in lower case": keys("onRoleChange", "auto", "must be one of Auto, Delete, Revoke"),
+    "empty onRoleChange": keys("onRoleChange", "", "must be one of Auto, Delete, Revoke"),
+    "unknown onRoleChange": keys("onRoleChange", "Keep", "must be one of Auto, Delete, Revoke"),
     "prefix without a slash": keys("secretMetadataPrefixes", ["acme.io"], PREFIX, "[0]"),
     "prefix for anything": keys("secretMetadataPrefixes", ["*"], PREFIX, "[0]"),
     "empty prefix": keys("secretMetadataPrefixes", [""], PREFIX, "[0]"),
@@ -72,9 +73,9 @@ BAD = {
     "prefix as text": keys("secretMetadataPrefixes", "acme.io/", "must be of type array"),
     "keys as a list": Bad({"keys": []}, "spec.keys", "must be of type object"),
     "unknown rule for keys": keys("minTTL", "1h", "unknown field"),
-    "whenKeysExist in lower case": changes("whenKeysExist", "warn", '"Warn", "RequireAcknowledgement", "Deny"'),
-    "empty whenKeysExist": changes("whenKeysExist", "", '"Warn", "RequireAcknowledgement", "Deny"'),
-    "unknown whenKeysExist": changes("whenKeysExist", "Block", '"Warn", "RequireAcknowledgement", "Deny"'),
+    "whenKeysExist in lower case": changes("whenKeysExist", "warn", STRICTNESS),
+    "empty whenKeysExist": changes("whenKeysExist", "", STRICTNESS),
+    "unknown whenKeysExist": changes("whenKeysExist", "Block", STRICTNESS),
     "deny as an object": changes("deny", DEMOTION, "unknown field"),
     "deny as text": changes("deny", "Viewer->Owner", "must be of type array"),
     "21 transitions": changes("deny", [DEMOTION] * 21, "at most 20 items"),

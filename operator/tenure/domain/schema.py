@@ -57,7 +57,7 @@ def requirements(schema: Mapping[str, Any]) -> set[str]:
     for path, node in _walk(schema, ""):
         found |= {f"the value {value} of {path}" for value in node.get("enum", ())}
         rules = (rule["rule"] for rule in node.get(RULES, ()))
-        found |= {f"the rule '{rule}' of {path}" for rule in rules if "oldSelf" in rule}
+        found |= {f"the rule '{rule}' of {path}" for rule in rules if "oldSelf" in rule or rule.startswith("self in ")}
     return found
 
 
@@ -110,6 +110,7 @@ def _root_schema(resource: type[Resource]) -> dict[str, Any]:
         f"metadata.name: must be at most {NAME_LENGTH} characters, because it becomes a label value",
     )
     spec, status = (_field_schema(resource, field) for field in ("spec", "status"))
+    spec = _with_nulls(spec)
     return {
         "description": resource.description,
         "type": "object",
@@ -150,6 +151,35 @@ def _field_schema(resource: type[Resource], field: str) -> dict[str, Any]:
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise TypeError(f"{resource.kind}.{field} must be a model")
     return {**object_schema(model), "description": _one_line(info.description or "")}
+
+
+def _with_nulls(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema with every optional field nullable, for which null means the same as leaving it out.
+
+    Without `nullable`, the API server drops null in a create and rejects it in a server-side apply. It never accepts
+    null for an `enum`, so the allowed values of an optional field become a CEL rule.
+    """
+    result = dict(schema)
+    if isinstance(items := schema.get("items"), Mapping):
+        result["items"] = _with_nulls(items)
+    if "properties" in schema:
+        required = schema.get("required", ())
+        children = {name: _with_nulls(child) for name, child in schema["properties"].items()}
+        result["properties"] = {
+            name: child if name in required else _nullable(child) for name, child in children.items()
+        }
+    return result
+
+
+def _nullable(schema: Mapping[str, Any]) -> dict[str, Any]:
+    result = {**schema, "nullable": True}
+    if values := result.pop("enum", None):
+        names = ", ".join(values)
+        rule = Rule(f"self in {values}", f"must be one of {names}")
+        result[RULES] = [*result.get(RULES, ()), rule.to_schema()]
+        result["maxLength"] = NAME_LENGTH
+        result["description"] = f"{result['description']} One of {names}."
+    return result
 
 
 def _structural(node: Any, definitions: Mapping[str, Any]) -> Any:

@@ -116,10 +116,10 @@ def decide_membership(evidence: MembershipEvidence) -> Decision:
     """Decide about the creation, change or removal of a Membership."""
     change, old = evidence.change, evidence.change.old
     refusals = find_refusals(_MEMBERSHIP_CHECKS, evidence)
-    judgement = refused(refusals).note(**_notes(evidence))
+    judgement = refused(refusals).note(**_notes(evidence)).warn(ownership_warning(change))
     if old is None:
         return Decision(judgement, refusals)
-    judgement = replace(judgement.warn(ownership_warning(change)), busy=_busy(evidence))
+    judgement = replace(judgement, busy=_busy(evidence))
     if not evidence.takes_role:
         return Decision(judgement, refusals)
     warned = judgement

@@ -68,7 +68,7 @@ class ApiKeySpec(Model):
             reason="FieldValueForbidden",
         ),
         Rule(
-            "!has(self.ttl) || duration(self.ttl) > duration('0s')",
+            f"!has(self.ttl) || !self.ttl.matches(r'{durations.PATTERN}') || duration(self.ttl) > duration('0s')",
             f"ttl: must be longer than zero, in {durations.MEANING}",
             field=".ttl",
         ),

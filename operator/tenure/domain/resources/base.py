@@ -1,13 +1,13 @@
 """The parts that the three kinds share: metadata, conditions, and how a model becomes part of a CRD."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -16,6 +16,9 @@ from pydantic import (
     GetJsonSchemaHandler,
     JsonValue,
     PlainSerializer,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
@@ -45,20 +48,33 @@ _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
-def _in_utc(moment: datetime) -> datetime:
+_ZONE = re.compile(r"(?P<local>.+)(?P<sign>[+-])(?P<hours>\d\d):(?P<minutes>\d\d)")
+
+
+def _in_utc(value: Any, parse: ValidatorFunctionWrapHandler) -> datetime:
     """Return the instant in UTC.
 
-    The API server accepts instants outside of Python's calendar. They become the calendar's first or last second.
+    The API server accepts more than Python: instants outside of its calendar, which become the calendar's first or last
+    second, and zones that are a day away from UTC, for example +24:00.
     """
+    moment: datetime
     try:
-        return moment.astimezone(UTC)
+        moment, offset = parse(value), timedelta()
+    except ValidationError:
+        zone = _ZONE.fullmatch(value) if isinstance(value, str) else None
+        if zone is None:
+            raise
+        moment, offset = parse(f"{zone['local']}Z"), timedelta(hours=int(zone["hours"]), minutes=int(zone["minutes"]))
+        offset = -offset if zone["sign"] == "-" else offset
+    try:
+        return (moment - offset).astimezone(UTC)
     except OverflowError:
         return _LAST if moment.year == _LAST.year else _FIRST
 
 
 DateTime = Annotated[
     AwareDatetime,
-    AfterValidator(_in_utc),
+    WrapValidator(_in_utc),
     PlainSerializer(format_time, return_type=str, when_used="json-unless-none"),
 ]
 """An instant in UTC. It is written with whole seconds, as Kubernetes writes times."""

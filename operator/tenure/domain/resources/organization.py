@@ -128,7 +128,8 @@ class OrganizationSpec(Model):
 
     rules: ClassVar[Sequence[Rule]] = (
         Rule(
-            "!has(self.keys) || !has(self.keys.maxTTL) || duration(self.keys.maxTTL) > duration('0s')",
+            f"!has(self.keys) || !has(self.keys.maxTTL) || !self.keys.maxTTL.matches(r'{durations.PATTERN}') || "
+            "duration(self.keys.maxTTL) > duration('0s')",
             f"keys.maxTTL: must be longer than zero, in {durations.MEANING}",
             field=".keys.maxTTL",
         ),

@@ -185,6 +185,11 @@ def test_an_owner_who_is_left_to_the_garbage_collector_is_warned_about() -> None
     assert warning.startswith("metadata.ownerReferences: the garbage collector deletes olga")
 
 
+def test_a_first_owner_who_is_created_with_an_owner_reference_is_warned_about() -> None:
+    (warning,) = judged(Membership, new=olga(**OWNED), namesakes=[]).warnings
+    assert warning.startswith("metadata.ownerReferences: the garbage collector deletes olga")
+
+
 def test_whoever_may_not_delete_hands_nobody_to_the_garbage_collector() -> None:
     renamed: Body = {"ownerReferences": [{**OWNED["ownerReferences"][0], "name": "another"}]}
     for old, new in ((olga(), olga(**OWNED)), (olga(**OWNED), olga(**renamed))):
