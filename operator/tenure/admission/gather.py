@@ -42,11 +42,12 @@ async def gather_organization(context: Context, change: Change[Organization]) ->
     """Read the evidence for the decision about an Organization."""
     now = context.now()
     is_new = change.old is None
-    suspends = change.new is not None and bool(newly_suspended(change))
-    missing_deletion, present, owners = await asyncio.gather(
+    suspended = newly_suspended(change)
+    missing_deletion, present, owners, not_members = await asyncio.gather(
         context.missing_deletion(change),
         _if(is_new, lambda: context.cluster.list_in(Organization, change.namespace)),
-        _if(suspends, lambda: _owners(context, change.namespace)),
+        _if(bool(suspended), lambda: _owners(context, change.namespace)),
+        _if(bool(suspended), lambda: _not_members(context, change.namespace, suspended)),
     )
     return OrganizationEvidence(
         change=change,
@@ -55,6 +56,7 @@ async def gather_organization(context: Context, change: Change[Organization]) ->
         missing_deletion=missing_deletion,
         present=present,
         owners=owners,
+        not_members=not_members,
         system_namespace=context.system_namespace,
     )
 
@@ -175,6 +177,12 @@ async def _holder(context: Context, change: Change[ApiKey]) -> tuple[Membership 
 async def _namesakes(context: Context, member: Membership) -> Sequence[Membership]:
     selector = f"spec.subject.name={member.spec.subject.name}"
     return await context.cluster.list_in(Membership, member.namespace, selector=selector)
+
+
+async def _not_members(context: Context, namespace: str, names: Sequence[str]) -> Sequence[str]:
+    """Return those of the names that aren't Memberships."""
+    found = await asyncio.gather(*(context.find(Membership, namespace, name) for name in names))
+    return [name for name, member in zip(names, found, strict=True) if member is None]
 
 
 async def _keys_of(context: Context, member: Membership) -> Sequence[ApiKey]:

@@ -65,11 +65,17 @@ def of_organization(
     *,
     present: Sequence[Organization] = (),
     owners: Sequence[Membership] = (),
+    not_members: Sequence[str] = (),
     may_delete: bool = True,
 ) -> OrganizationEvidence:
     """The evidence about an Organization's change."""
     return OrganizationEvidence(
-        change=change, now=NOW, missing_deletion=_missing_deletion(change, may_delete), present=present, owners=owners
+        change=change,
+        now=NOW,
+        missing_deletion=_missing_deletion(change, may_delete),
+        present=present,
+        owners=owners,
+        not_members=not_members,
     )
 
 

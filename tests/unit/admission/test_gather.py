@@ -92,7 +92,7 @@ ROWS = {
     "Organization: labels": Row(Organization, acme(), acme(**LABELLED), (), 0),
     "Organization: name": Row(Organization, acme(), acme({"displayName": "X"}), (), 0),
     "Organization: a suspension": Row(
-        Organization, acme(), acme({"suspendedMembers": [{"name": "olga"}]}), (LIST_OWNERS,), 1
+        Organization, acme(), acme({"suspendedMembers": [{"name": "olga"}]}), ("get Membership/olga", LIST_OWNERS), 1
     ),
     "Organization: deletion": Row(Organization, acme(), None, (), 0),
     "Organization: an ownerReference": Row(

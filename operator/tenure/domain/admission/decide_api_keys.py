@@ -5,7 +5,13 @@ from collections.abc import Iterator, Mapping
 from tenure.domain.admission.authority import explain_missing
 from tenure.domain.admission.decision import Check, Decision, Rule, Text, check_deletion, find_refusals, refused
 from tenure.domain.admission.evidence import ApiKeyEvidence, read
-from tenure.domain.admission.key_rules import expiry_refusal, quota_refusal, template_refusals, token_warning
+from tenure.domain.admission.key_rules import (
+    expiry_refusal,
+    lifted_suspension_warning,
+    quota_refusal,
+    template_refusals,
+    token_warning,
+)
 
 
 def _check_holder(evidence: ApiKeyEvidence) -> Iterator[Text]:
@@ -57,4 +63,5 @@ def decide_api_key(evidence: ApiKeyEvidence) -> Decision:
     if refusals or evidence.change.new is None:
         return Decision(refused(refusals), refusals)
     refusals = find_refusals(_KEY_CHECKS, evidence)
-    return Decision(refused(refusals).warn(token_warning(evidence.change, evidence.membership)), refusals)
+    warnings = (token_warning(evidence.change, evidence.membership), lifted_suspension_warning(evidence.change))
+    return Decision(refused(refusals).warn(*warnings), refusals)

@@ -6,10 +6,12 @@ from tenure.domain.admission.decision import Check, Decision, Rule, Text, check_
 from tenure.domain.admission.evidence import OrganizationEvidence, read
 from tenure.domain.admission.organization_rules import (
     deletion_warning,
+    lifted_suspension_warning,
     newly_suspended,
     placement_refusals,
     protection_refusal,
     suspension_warning,
+    unknown_members_warning,
 )
 
 
@@ -35,8 +37,11 @@ def decide_organization(evidence: OrganizationEvidence) -> Decision:
     """Decide about the creation, change or deletion of an Organization."""
     change = evidence.change
     refusals = find_refusals(_ORGANIZATION_CHECKS, evidence)
-    judgement = refused(refusals).warn(deletion_warning(change))
+    judgement = refused(refusals).warn(deletion_warning(change), lifted_suspension_warning(change))
     if change.new is not None and newly_suspended(change):
         owners = [owner for owner in read(evidence.owners, "the Owners") if not owner.metadata.deleting]
-        judgement = judgement.warn(suspension_warning(change.new, owners))
+        judgement = judgement.warn(
+            suspension_warning(change.new, owners),
+            unknown_members_warning(read(evidence.not_members, "whether the suspended members exist")),
+        )
     return Decision(judgement, refusals)

@@ -65,11 +65,13 @@ class OrganizationEvidence(Evidence[Organization]):
     Attributes:
         present: All Organizations of the namespace.
         owners: All Memberships of the namespace with the role Owner.
+        not_members: Names that the change suspends and that aren't Memberships of the namespace.
         system_namespace: Tenure's own namespace, or empty if there is no cluster.
     """
 
     present: Sequence[Organization] | None = None
     system_namespace: str = ""
+    not_members: Sequence[str] | None = None
     owners: Sequence[Membership] | None = None
 
 

@@ -66,6 +66,17 @@ def quota_refusal(
     return None if obstacle is None else f"spec.membership: {obstacle.message}"
 
 
+def lifted_suspension_warning(change: Change[ApiKey]) -> str | None:
+    """Return the warning that a change lifts a key's suspension, or None.
+
+    A tool that replaces the whole object lifts a suspension that isn't in Git, for example `kubectl replace`.
+    """
+    old, new = change.old, change.new
+    if old is None or new is None or not old.spec.suspended or new.spec.suspended:
+        return None
+    return f"spec.suspended: the suspension of {new.name} is lifted. Its token works again."
+
+
 def token_warning(change: Change[ApiKey], membership: Membership | None) -> str | None:
     """Return the warning that a change revokes the token of a working key, or None."""
     old, new = change.old, change.new

@@ -60,6 +60,33 @@ def newly_suspended(change: Change[Organization]) -> list[str]:
     return [member.name for member in change.new.spec.suspended_members or () if member.name not in before]
 
 
+def lifted_suspension_warning(change: Change[Organization]) -> str | None:
+    """Return the warning that a change lifts suspensions, so that keys work again, or None.
+
+    A tool that replaces the whole object lifts suspensions that aren't in Git, for example `kubectl replace`.
+    """
+    old, new = change.old, change.new
+    if old is None or new is None:
+        return None
+    if old.spec.suspended and not new.spec.suspended:
+        return f"spec.suspended: the suspension of Organization {new.name} is lifted. Its keys work again."
+    after = {member.name for member in new.spec.suspended_members or ()}
+    lifted = [member.name for member in old.spec.suspended_members or () if member.name not in after]
+    if not lifted:
+        return None
+    return f"spec.suspendedMembers: the suspension of {join_names(lifted)} is lifted. Their keys work again."
+
+
+def unknown_members_warning(names: Sequence[str]) -> str | None:
+    """Return the warning that suspended names aren't Memberships, so that no key is suspended, or None."""
+    if not names:
+        return None
+    return (
+        f"spec.suspendedMembers: there is no Membership {join_names(names)} in this namespace, so no key is affected. "
+        "Check the name: it must be the Membership's, not the person's."
+    )
+
+
 def suspension_warning(organization: Organization, owners: Sequence[Membership]) -> str | None:
     """Return the warning that every Owner of the organization is suspended, or None."""
     listed = {member.name for member in organization.spec.suspended_members or ()}

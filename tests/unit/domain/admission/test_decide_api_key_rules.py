@@ -200,6 +200,18 @@ CHANGES: Mapping[str, tuple[Body, str | None]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "warns"),
+    [({"suspended": True}, {}, True), ({"suspended": True}, {"suspended": False}, True), ({}, {}, False)],
+    ids=["taken out", "false", "never suspended"],
+)
+def test_lifting_a_suspension_passes_with_a_warning(old: Body, new: Body, warns: bool) -> None:  # noqa: FBT001
+    bodies = [manifests.api_key("laptop", "alice", revision=number, **spec) for number, spec in ((1, old), (2, new))]
+    answer = judged(ApiKey, old=bodies[0], new=bodies[1], membership=ALICE, installation=DEFAULTS)
+    words = "spec.suspended: the suspension of laptop is lifted. Its token works again."
+    assert (answer.allowed, answer.warnings) == (True, (words,) if warns else ())
+
+
 @pytest.mark.parametrize(("spec", "said"), CHANGES.values(), ids=CHANGES)
 def test_a_change_that_ends_a_token_passes_with_a_warning(spec: Body, said: str | None) -> None:
     bodies = []

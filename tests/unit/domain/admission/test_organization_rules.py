@@ -9,10 +9,12 @@ from support.objects.builders import membership, organization
 from support.objects.reviewed import change
 from tenure.domain.admission.organization_rules import (
     deletion_warning,
+    lifted_suspension_warning,
     newly_suspended,
     placement_refusals,
     protection_refusal,
     suspension_warning,
+    unknown_members_warning,
 )
 from tenure.domain.resources import Organization
 
@@ -105,6 +107,35 @@ def test_those_who_are_suspended_by_a_change_are_found() -> None:
     assert newly_suspended(asked) == ["bob", "carol"]
     assert newly_suspended(change(Organization, new=suspending("bob"))) == []
     assert newly_suspended(change(Organization, old=suspending("bob"))) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lifted"),
+    [
+        (suspending("alice", "bob"), suspending("bob"), "alice"),
+        (suspending("alice", "bob"), ACME, "alice, bob"),
+        (suspending("alice"), suspending("bob"), "alice"),
+        (manifests.organization(suspended=True), manifests.organization(suspended=False), "Organization acme"),
+        (manifests.organization(suspended=True), ACME, "Organization acme"),
+        (ACME, suspending("alice"), ""),
+        (ACME, manifests.organization(suspended=True), ""),
+        (suspending("alice"), suspending("alice"), ""),
+        (None, ACME, ""),
+        (suspending("alice"), None, ""),
+    ],
+    ids=str,
+)
+def test_a_suspension_that_is_lifted_warns(old: Body | None, new: Body | None, lifted: str) -> None:
+    warning = lifted_suspension_warning(change(Organization, old=old, new=new))
+    assert (warning is not None) is bool(lifted)
+    assert warning is None or f"the suspension of {lifted} is lifted" in warning
+
+
+def test_suspending_a_name_that_is_no_member_warns() -> None:
+    warning = unknown_members_warning(["alicia"])
+    assert warning is not None
+    assert warning.startswith("spec.suspendedMembers: there is no Membership alicia")
+    assert unknown_members_warning([]) is None
 
 
 @pytest.mark.parametrize(
