@@ -10,7 +10,7 @@ from tenure.controller.access.reconciler import Bindings
 from tenure.controller.blocked import ObstructedError
 from tenure.controller.enqueuer import Enqueuer
 from tenure.controller.informer import Informer
-from tenure.controller.recorder import record
+from tenure.controller.recorder import Recorder
 from tenure.controller.refs import ref_of
 from tenure.controller.secret_cleanup import SecretCleanup, end_of
 from tenure.controller.secrets_delivery import Delivery, confirm, deliver
@@ -46,6 +46,7 @@ class Executor:
     enqueuer: Enqueuer
     cleanup: SecretCleanup
     bindings: Bindings
+    recorder: Recorder
     meter: Meter
     now: Callable[[], datetime]
 
@@ -56,9 +57,9 @@ class Executor:
                 if action.regarding is Regarding.SELF:
                     if not isinstance(resource, ApiKey):  # A key's status says the same, and is logged.
                         log.info("%s: %s", ref_of(resource), action.note)
-                    await record(self.cluster, action, resource, self.now())
+                    await self.recorder.record(action, resource, self.now())
                 elif organization is not None:
-                    await record(self.cluster, action, organization, self.now())
+                    await self.recorder.record(action, organization, self.now())
             case UpdateStatus(status):
                 self.informer.take_in(await self.cluster.update_status(resource, status), ours=True)
             case _:

@@ -5,6 +5,8 @@ import hashlib
 import logging
 import os
 import socket
+import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -19,26 +21,63 @@ log = logging.getLogger("tenure.reconcile")
 
 CONTROLLER = "tenure.dev/controller"
 _MAX_NOTE_BYTES = 1024
-_PAUSES_SECONDS = (0.1, 0.3, 0.0)
+_PAUSES_SECONDS = (0.1, 0.3, 0.5)
+
+BUDGET_SECONDS = 2.0
+"""How long reconciliations wait for Events that can't be recorded, within `_WINDOW_SECONDS`, all Events together."""
+
+_WINDOW_SECONDS = 30.0
 
 
-async def record(cluster: Cluster, event: EmitEvent, regarding: Resource, now: datetime) -> None:
-    """Post an Event on an object. A failure is logged and not raised."""
-    body = _body(event, regarding, now)
-    for pause in _PAUSES_SECONDS:
-        try:
-            await create_event(cluster, body)
-        except NamespaceTerminatingError:
-            return  # Its Events are deleted with it.
-        except UnavailableError as error:
-            failure: ApiError = error
-            await asyncio.sleep(pause)
-        except ApiError as error:
-            failure = error
-            break
-        else:
+class Recorder:
+    """Posts Events. They often have a store of their own, and Secrets mustn't wait for it.
+
+    An Event is posted again until its budget is used up. After that, Events are only logged until the window ends.
+    """
+
+    def __init__(
+        self, cluster: Cluster, budget: float = BUDGET_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._window_ends = 0.0
+        self._budget, self._left = budget, budget
+
+    async def record(self, event: EmitEvent, regarding: Resource, now: datetime) -> None:
+        """Post an Event on an object. A failure is logged and not raised."""
+        began = self._clock()
+        if began >= self._window_ends:
+            self._left = self._budget
+        failure = await self._post(_body(event, regarding, now), self._left)
+        if failure is None:
             return
-    log.warning("Event %s on %s %s wasn't recorded: %s", event.reason, regarding.kind, regarding.name, failure)
+        if began >= self._window_ends:
+            self._window_ends = began + _WINDOW_SECONDS
+        self._left = max(self._left - (self._clock() - began), 0.0)
+        log.warning("Event %s on %s %s wasn't recorded: %s", event.reason, regarding.kind, regarding.name, failure)
+
+    async def _post(self, body: dict[str, Any], seconds: float) -> str | None:
+        """Post an Event within some seconds, and return why that failed, or None."""
+        failure = "the store of Events doesn't answer"
+        if not seconds:
+            return f"{failure}, so Tenure doesn't wait for it again yet"
+        try:
+            async with asyncio.timeout(seconds):
+                for pause in _PAUSES_SECONDS:
+                    try:
+                        await create_event(self._cluster, body)
+                    except UnavailableError as error:
+                        failure = str(error)
+                        await asyncio.sleep(pause)
+                    else:
+                        return None
+        except NamespaceTerminatingError:
+            return None  # Its Events are deleted with it.
+        except ApiError as error:
+            return str(error)
+        except TimeoutError:
+            pass
+        return failure
 
 
 def _body(event: EmitEvent, regarding: Resource, now: datetime) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tenure.controller.informer import Informer
 from tenure.controller.memberships import Memberships
 from tenure.controller.organizations import Organizations
 from tenure.controller.queue import WorkQueue
+from tenure.controller.recorder import Recorder
 from tenure.controller.relist import Sweep
 from tenure.controller.secret_cleanup import SecretCleanup
 from tenure.controller.watch_lag import Watches
@@ -69,7 +70,14 @@ def wire(
     informer = Informer(cache, watches, (bindings, enqueuer, cleanup), standing_by=standing_by)
     reads = FreshReads(cluster, cache, informer)
     executor = Executor(
-        cluster=cluster, informer=informer, enqueuer=enqueuer, cleanup=cleanup, bindings=bindings, meter=meter, now=now
+        cluster=cluster,
+        informer=informer,
+        enqueuer=enqueuer,
+        cleanup=cleanup,
+        bindings=bindings,
+        recorder=Recorder(cluster),
+        meter=meter,
+        now=now,
     )
     reconcilers: Mapping[type[Resource], ApiKeys | Memberships | Organizations] = {
         ApiKey: ApiKeys(

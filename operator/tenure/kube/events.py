@@ -6,14 +6,11 @@ from typing import Any
 from tenure.errors import AlreadyExistsError
 from tenure.kube.cluster import Cluster
 
-_TIMEOUT_SECONDS = 2.0
-"""Events often have a store of their own, and reconciliations mustn't wait for it longer."""
-
 
 async def create_event(cluster: Cluster, body: Mapping[str, Any]) -> None:
     """Create an Event. If one of the same name exists, it is the same Event, so that is no error."""
     path = f"/apis/events.k8s.io/v1/namespaces/{body['metadata']['namespace']}/events"
     try:
-        await cluster.request("POST", path, body=body, seconds=_TIMEOUT_SECONDS)
+        await cluster.request("POST", path, body=body)
     except AlreadyExistsError:
         return

@@ -1,0 +1,101 @@
+"""Events never hold up a reconciliation for longer than their one budget."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from support.objects.builders import membership
+from tenure.controller import recorder as module
+from tenure.controller.recorder import BUDGET_SECONDS, Recorder
+from tenure.domain.planning.actions import EmitEvent, EventType, Regarding
+from tenure.errors import ForbiddenError, NamespaceTerminatingError, RejectedError, UnavailableError
+from tenure.kube.cluster import Cluster
+
+NOW = datetime(2027, 3, 1, tzinfo=UTC)
+ALICE = membership("alice")
+
+
+class Store:
+    """Stands in for the API server: each request takes some seconds of a clock of its own, then fails or not."""
+
+    def __init__(self, *failures: Exception | None, seconds: float = 0.0) -> None:
+        self.now = 0.0
+        self.requests: list[str] = []
+        self._failures = list(failures)
+        self._seconds = seconds
+
+    async def request(self, _: str, __: str, *, body: dict[str, Any], **___: object) -> dict[str, Any]:
+        self.requests.append(body["reason"])
+        self.now += self._seconds
+        if failure := self._failures.pop(0) if self._failures else None:
+            raise failure
+        return body
+
+
+class HangingStore(Store):
+    """Answers nothing until it is given up."""
+
+    async def request(self, _: str, __: str, *, body: dict[str, Any], **___: object) -> dict[str, Any]:
+        self.requests.append(body["reason"])
+        try:
+            return (await asyncio.Event().wait() and body) or body
+        finally:
+            self.now += BUDGET_SECONDS
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+
+
+def recorder(store: Store) -> Recorder:
+    return Recorder(cast("Cluster", store), clock=lambda: store.now)
+
+
+def event(occurrence: str) -> EmitEvent:
+    return EmitEvent(Regarding.SELF, "RoleChanged", "a note", EventType.WARNING, occurrence)
+
+
+@pytest.mark.parametrize(
+    ("failures", "requests"),
+    [
+        ((), 1),
+        ((UnavailableError("HTTP 503"),), 2),
+        ((UnavailableError("HTTP 503"),) * 5, 3),
+        ((ForbiddenError("HTTP 403"),) * 5, 1),
+        ((RejectedError("HTTP 422"),) * 5, 1),
+        ((NamespaceTerminatingError("HTTP 403"),) * 5, 1),
+    ],
+    ids=["recorded", "the second time", "never", "forbidden", "rejected", "namespace terminating"],
+)
+async def test_an_event_is_posted_again_where_that_can_help(failures: tuple[Exception, ...], requests: int) -> None:
+    store = Store(*failures)
+    await recorder(store).record(event("1"), ALICE, NOW)
+    assert len(store.requests) == requests
+
+
+async def test_a_store_that_hangs_costs_one_budget_however_many_events_there_are(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "BUDGET_SECONDS", 0.05)
+    store = HangingStore()
+    recording = recorder(store)
+    recording._budget = 0.05  # noqa: SLF001
+    for number in range(20):
+        await recording.record(event(str(number)), ALICE, NOW)
+    assert len(store.requests) == 1
+    assert caplog.text.count("wasn't recorded") == 20
+
+
+async def test_after_a_while_events_are_posted_again() -> None:
+    store = Store(*[UnavailableError("HTTP 503")] * 3, seconds=1.0)
+    recording = recorder(store)
+    await recording.record(event("1"), ALICE, NOW)
+    spent = len(store.requests)
+    await recording.record(event("2"), ALICE, NOW)
+    assert len(store.requests) == spent
+    store.now += 31
+    await recording.record(event("3"), ALICE, NOW)
+    assert len(store.requests) == spent + 1
