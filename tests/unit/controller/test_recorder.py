@@ -9,7 +9,7 @@ import pytest
 from support.objects.builders import membership
 from tenure.controller import recorder as module
 from tenure.controller.recorder import BUDGET_SECONDS, Recorder
-from tenure.domain.planning.actions import EmitEvent, EventType, Regarding
+from tenure.domain.planning.actions import EmitEvent
 from tenure.errors import ForbiddenError, NamespaceTerminatingError, RejectedError, UnavailableError
 from tenure.kube.cluster import Cluster
 
@@ -55,7 +55,7 @@ def recorder(store: Store) -> Recorder:
 
 
 def event(occurrence: str) -> EmitEvent:
-    return EmitEvent(Regarding.SELF, "RoleChanged", "a note", EventType.WARNING, occurrence)
+    return EmitEvent("RoleChanged", "a note", occurrence)
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,10 @@ async def test_an_event_is_posted_again_where_that_can_help(failures: tuple[Exce
 
 
 async def test_a_store_that_hangs_costs_one_budget_however_many_events_there_are(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(module, "BUDGET_SECONDS", 0.05)
     store = HangingStore()
-    recording = recorder(store)
-    recording._budget = 0.05  # noqa: SLF001
+    recording = Recorder(cast("Cluster", store), budget=0.05, clock=lambda: store.now)
     for number in range(20):
         await recording.record(event(str(number)), ALICE, NOW)
     assert len(store.requests) == 1
