@@ -13,7 +13,7 @@ from support.api.client import refusal
 from support.cases import attacks
 from support.cases.attacks import Attack
 from support.cluster.acme import Acme, attacked
-from support.cluster.people import ADMINISTRATOR, GITOPS, LIMITED_GITOPS, MEMBER, OUTSIDER
+from support.cluster.people import ADMINISTRATOR, GITOPS, LIMITED_GITOPS, OUTSIDER
 from support.objects import manifests
 from support.objects.large_metadata import LARGE_METADATA, MANY_LABELS, MEBIBYTE_OF_LABELS
 
@@ -43,10 +43,6 @@ ROWS: Mapping[str, Attack] = {
         manifests.member("otto", "Viewer", organization="other"),
         "lacks grant-viewer on organizations.tenure.dev/other",
     ).by(GITOPS),
-    "B-30 a key that ended in the past": attacks.create(
-        manifests.api_key("past", "mia", expiresAt="2026-01-01T00:00:00Z"),
-        "spec.expiresAt: 2026-01-01T00:00:00Z is in the past. Set a later time.",
-    ).by(MEMBER),
     **{
         f"B-39 {what} on {plural}/{name} {way} by {person}": attacks.ways(plural, name, {"metadata": metadata}, says)[
             way

@@ -33,7 +33,7 @@ def line(beginning: str) -> list[str]:
 
 
 def export(judged: Judged, namespace: str) -> str:
-    words = line("kubectl get organizations,memberships,apikeys")
+    words = line("kubectl get memberships,apikeys,organizations")
     return judged.plane.kubectl(*[namespace if word == "acme" else word for word in words[1:]]).stdout
 
 
@@ -76,6 +76,33 @@ def test_an_export_makes_the_same_organization_with_new_tokens(world: World, jud
     assert restored.key("ci")["metadata"]["annotations"]["a.io/n"] == '"1": {'
     check_acknowledgement(restored)
     api.close()
+
+
+def test_a_restore_is_complete_although_the_rules_have_become_stricter(
+    world: World, judged: Judged, elsewhere: Judged
+) -> None:
+    world.create(organization(), member("olga", "Owner"), member("pat", "Analyst"), member("jo"))
+    world.create(api_key("long", "jo", ttl="9000h"), api_key("over", "jo"), api_key("fine", "jo", ttl="24h"))
+    world.issue("long", "over", "fine", within=30)
+    world.change_key("over", expiresAt="2026-01-01T00:00:00Z")
+    world.wait_reason("over", "Expired", within=30)
+    rules = {
+        "allowedEmailDomains": ["elsewhere.example"],
+        "roleChanges": {"deny": [{"from": "None", "to": "Owner"}, {"from": "*", "to": "Owner"}]},
+        "keys": {"maxTTL": "2160h", "requireExpiry": True},
+    }
+    world.api.patch("organizations", "acme", {"spec": rules})
+
+    apply(elsewhere, export(judged, world.api.namespace))
+
+    restored = World(Api(elsewhere.plane, "acme"))
+    for name in ("olga", "pat", "jo"):
+        restored.wait_reason(name, "Active", plural="memberships", within=30)
+    restored.wait_reason("acme", "Active", plural="organizations", within=30)
+    restored.issue("fine", within=30)
+    restored.wait_reason("over", "Expired", within=30)
+    restored.wait_reason("long", "PolicyViolation", within=30)
+    restored.api.close()
 
 
 def check_acknowledgement(restored: World) -> None:

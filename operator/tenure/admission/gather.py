@@ -140,9 +140,11 @@ async def _with_owners(context: Context, evidence: MembershipEvidence) -> Member
     The Lease is read before the list. If it can later be taken with the resourceVersion that was read, no other change
     was allowed in between.
     """
+    namespace = evidence.change.namespace
+    if evidence.asks_for_first_owner:
+        return replace(evidence, owners=await _owners(context, namespace))
     if not evidence.asks_for_owners:
         return evidence
-    namespace = evidence.change.namespace
     lease: Lease | None = await read_lease(context.cluster, context.system_namespace, lease_name(namespace))
     evidence = replace(evidence, lease=lease, owners=await _owners(context, namespace))
     if evidence.remaining_owners:

@@ -6,6 +6,7 @@ from tenure.domain.admission.authority import explain_missing
 from tenure.domain.admission.decision import Check, Decision, Rule, Text, check_deletion, find_refusals, refused
 from tenure.domain.admission.evidence import ApiKeyEvidence, read
 from tenure.domain.admission.key_rules import (
+    expired_warning,
     expiry_refusal,
     lifted_suspension_warning,
     quota_refusal,
@@ -50,7 +51,7 @@ _AUTHORITY_CHECKS: Mapping[Rule, Check[ApiKeyEvidence]] = {
 _KEY_CHECKS: Mapping[Rule, Check[ApiKeyEvidence]] = {
     # A key may set on its Secret only the labels and annotations that the organization allows.
     Rule.SECRET_TEMPLATE: lambda evidence: template_refusals(evidence.change, evidence.organization),
-    # A new key mustn't be expired already, and must meet the organization's rules on expiry.
+    # A new key must meet the organization's rules on expiry.
     Rule.EXPIRY: _check_expiry,
     # A member may not have more keys than the organization allows.
     Rule.QUOTA: _check_quota,
@@ -63,5 +64,9 @@ def decide_api_key(evidence: ApiKeyEvidence) -> Decision:
     if refusals or evidence.change.new is None:
         return Decision(refused(refusals), refusals)
     refusals = find_refusals(_KEY_CHECKS, evidence)
-    warnings = (token_warning(evidence.change, evidence.membership), lifted_suspension_warning(evidence.change))
+    warnings = (
+        token_warning(evidence.change, evidence.membership),
+        lifted_suspension_warning(evidence.change),
+        expired_warning(evidence.change, evidence.now),
+    )
     return Decision(refused(refusals).warn(*warnings), refusals)

@@ -38,7 +38,7 @@ def _check_own_role(evidence: MembershipEvidence) -> Iterator[Text]:
 
 def _check_transition(evidence: MembershipEvidence) -> Iterator[Text]:
     change, organization = evidence.change, evidence.organization
-    if organization is not None and change.new is not None:
+    if organization is not None and change.new is not None and not evidence.is_first_owner:
         yield transition_refusal(organization, change.old, change.new)
 
 
@@ -95,7 +95,7 @@ _MEMBERSHIP_CHECKS: Mapping[Rule, Check[MembershipEvidence]] = {
     Rule.OWN_ROLE: _check_own_role,
     # Only a requester who may delete an object may hand it to the garbage collector.
     Rule.DELETION: check_deletion,
-    # The organization can deny certain role changes.
+    # The organization can deny certain role changes, but not its first Owner. Without one, nobody could use it.
     Rule.TRANSITION: _check_transition,
     # A new member must have an address in one of the organization's domains.
     Rule.EMAIL_DOMAIN: _check_email_domain,

@@ -15,6 +15,7 @@ from tenure.domain.admission.affected_keys import Price, price, recorded_price, 
 from tenure.domain.admission.authority import is_own, raises_itself
 from tenure.domain.admission.last_owner import remaining_owners, takes_owner
 from tenure.domain.admission.request import Change
+from tenure.domain.admission.role_rules import transition_refusal
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.lease import Lease
 from tenure.domain.permissions import Permission
@@ -159,6 +160,27 @@ class MembershipEvidence(Evidence[Membership]):
     def asks_for_owners(self) -> bool:
         """Whether the organization's Owners must be read, and the lease under which only one of them can leave."""
         return self.takes_owner and self.organization is not None and not self.organization.metadata.deleting
+
+    @property
+    def asks_for_first_owner(self) -> bool:
+        """Whether the Owners must be read because the organization denies this one, who may be its first."""
+        organization, old, new = self.organization, self.change.old, self.change.new
+        if organization is None or new is None or new.spec.role is not Role.OWNER or not self.is_entitled:
+            return False
+        return transition_refusal(organization, old, new) is not None
+
+    @property
+    def is_first_owner(self) -> bool:
+        """Whether the change gives an organization without an Owner its first one."""
+        if not self.asks_for_first_owner:
+            return False
+        subject = self.change.subject
+        return not any(
+            one.spec.role is Role.OWNER
+            and one.spec.organization == subject.spec.organization
+            and one.name != subject.name
+            for one in read(self.owners, "the Owners")
+        )
 
     @cached_property
     def remaining_owners(self) -> Sequence[Membership]:

@@ -35,13 +35,23 @@ def template_refusals(change: Change[ApiKey], organization: Organization | None)
 
 
 def expiry_refusal(key: ApiKey, organization: Organization, now: datetime, installation: Installation) -> str | None:
-    """Return why a new key would be valid for too long or be expired already, or None."""
+    """Return why a new key would be valid for too long, or None.
+
+    An expired key is no reason. A backup may contain one, and a tool that applies all files would stop at it.
+    """
     obstacle = life_obstacle(key, installation.policy(organization), now)
-    if obstacle is None:
+    return None if obstacle is None or obstacle.reason is Reason.EXPIRED else f"spec: {obstacle.message}"
+
+
+def expired_warning(change: Change[ApiKey], now: datetime) -> str | None:
+    """Return the warning that a new key is expired already, or None."""
+    new = change.new
+    if change.old is not None or new is None or new.spec.expires_at is None or new.spec.expires_at > now:
         return None
-    if obstacle.reason is Reason.EXPIRED and key.spec.expires_at is not None:
-        return f"spec.expiresAt: {format_time(key.spec.expires_at)} is in the past. Set a later time."
-    return f"spec: {obstacle.message}"
+    return (
+        f"spec.expiresAt: {format_time(new.spec.expires_at)} is in the past, so {new.name} gets no token. To get one, "
+        "delete the ApiKey and create it with a later time."
+    )
 
 
 def quota_refusal(

@@ -55,6 +55,37 @@ def test_a_rule_denies_the_steps_that_it_names_and_no_other(rule: tuple[str, str
         assert step(acme, old, new).message == (words if is_denied(rule, old, new) else "")
 
 
+@pytest.mark.parametrize("old", [None, *(role for role in Role if role is not Role.OWNER)], ids=str)
+@pytest.mark.parametrize(
+    ("owners", "passes"),
+    [
+        ([], True),
+        ([membership("olga", role="Owner")], False),
+        ([membership("dana", role="Owner")], True),
+        ([membership("olga", role="Owner", organization="other")], True),
+        ([membership("olga", role="Owner", deleting=True)], False),
+    ],
+    ids=["nobody", "another one", "the same member", "of another organization", "one who is going"],
+)
+def test_no_rule_denies_an_organization_its_first_owner(
+    old: Role | None,
+    owners: list[Membership],
+    passes: bool,  # noqa: FBT001
+) -> None:
+    before = None if old is None else manifests.member("dana", old)
+    acme = denying((ANY, ANY), (NONE, ANY))
+    after = manifests.member("dana", "Owner")
+    assert judged(Membership, old=before, new=after, organization=acme, owners=owners).allowed is passes
+    for other in ({"grants": ()}, {"username": "dana@acme.io"}):
+        assert not judged(Membership, old=before, new=after, organization=acme, owners=owners, **other).allowed
+    assert (
+        not judged(
+            Membership, old=before, new=manifests.member("dana", "Analyst"), organization=acme, owners=owners
+        ).allowed
+        or old is Role.ANALYST
+    )
+
+
 def test_several_rules_hold_together() -> None:
     acme = denying((ANY, "Owner"), (NONE, "Owner"), (NONE, "Member"), ("Viewer", "Member"))
     assert step(acme, None, Role.OWNER).message == (
