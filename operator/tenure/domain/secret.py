@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -19,6 +20,11 @@ DATA_KEY = "token"
 STAMP_ANNOTATION = f"{GROUP}/issued-under"
 """Annotation with the tenure of the token inside. After a crash Tenure adopts a Secret only while that tenure lasts.
 Otherwise a role change during the outage would revive a token of the old role."""
+
+_MAX_PREFIX = 253
+_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LAST_PART = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_ALLOWED = "Use at most 63 letters, digits, '-', '_' and '.', and begin and end with a letter or digit"
 
 RESERVED_PREFIXES = (
     "app.kubernetes.io/",
@@ -133,6 +139,21 @@ def may_carry(name: str, organization: Organization | None) -> bool:
     keys = organization.spec.keys if organization is not None else None
     prefixes = tuple((keys and keys.secret_metadata_prefixes) or ())
     return name.startswith(prefixes) and not name.startswith(RESERVED_PREFIXES)
+
+
+def find_template_flaw(field: str, name: str, value: str) -> str | None:
+    """Return why Kubernetes would reject a label or annotation of a Secret, or None if it wouldn't.
+
+    `field` is `labels` or `annotations`.
+    """
+    prefix, slash, last = name.rpartition("/")
+    if slash and not (len(prefix) <= _MAX_PREFIX and _PREFIX.fullmatch(prefix)):
+        return f"{prefix!r} isn't a DNS name in lower case"
+    if not _LAST_PART.fullmatch(last):
+        return f"{last!r} isn't a name. {_ALLOWED}"
+    if field == "labels" and value and not _LAST_PART.fullmatch(value):
+        return f"the value {value!r} isn't a label's. {_ALLOWED}, or use an annotation"
+    return None
 
 
 def _token(body: Mapping[str, Any]) -> Token | None:

@@ -10,14 +10,20 @@ from tenure.domain.planning.obstacles import life_obstacle, quota_obstacle
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
-from tenure.domain.secret import RESERVED_PREFIXES, may_carry
+from tenure.domain.secret import RESERVED_PREFIXES, find_template_flaw, may_carry
 
 
 def template_refusals(change: Change[ApiKey], organization: Organization | None) -> Iterator[str]:
-    """Refuse labels and annotations that the change adds and that the key may not set on its Secret."""
+    """Refuse labels and annotations that the change adds, and that Kubernetes or the organization doesn't allow."""
     if change.new is None:
         return
     before = {} if change.old is None else _template(change.old)
+    for place, entries in _template(change.new).items():
+        for name, value in sorted(entries.items()):
+            flaw = find_template_flaw(place, name, value) if before.get(place, {}).get(name) != value else None
+            if flaw:
+                # Tenure would delete the key's Secret at the next rotation, and couldn't create its successor.
+                yield f"spec.secretTemplate.{place}.{name}: {flaw}."
     refused = sorted(
         f"{place}.{name}"
         for place, names in _template(change.new).items()

@@ -51,6 +51,33 @@ def test_what_was_there_may_stay_change_its_value_and_go() -> None:
     assert "annotations.a:" in said
 
 
+@pytest.mark.parametrize(
+    ("labels", "annotations", "field"),
+    [
+        ({"acme.io/tier": "gold plus"}, {}, "labels.acme.io/tier: the value 'gold plus' isn't a label's"),
+        ({"acme.io/tier": "-x"}, {}, "labels.acme.io/tier: the value '-x' isn't"),
+        ({"acme.io/a b": "x"}, {}, "labels.acme.io/a b: 'a b' isn't a name"),
+        ({"acme.io/" + "x" * 64: "x"}, {}, "isn't a name"),
+        ({"acme.io/": "x"}, {}, "labels.acme.io/: '' isn't a name"),
+        ({"Acme.io/a": "x"}, {}, "labels.Acme.io/a: 'Acme.io' isn't a DNS name"),
+        ({"acme.io/a/b": "x"}, {}, "labels.acme.io/a/b: 'acme.io/a' isn't a DNS name"),
+        ({}, {"acme.io/a b": "x"}, "annotations.acme.io/a b: 'a b' isn't a name"),
+        ({}, {"acme.io/note": "gold plus, since 2027"}, ""),
+        ({"acme.io/tier": "", "acme.io/x": "A.b-c_9"}, {}, ""),
+        ({"acme.io/tier": "x" * 63}, {}, ""),
+    ],
+    ids=str,
+)
+def test_a_template_is_judged_by_kubernetes_own_rules(
+    labels: dict[str, str], annotations: dict[str, str], field: str
+) -> None:
+    new = templated(labels, annotations)
+    said = list(template_refusals(changed(api_key(), new), ACME))
+    assert bool(said) is bool(field)
+    assert field in "".join(said)
+    assert list(template_refusals(changed(new, new), ACME)) == [], "what is there already stays"
+
+
 def test_a_new_key_ends_as_soon_as_the_rules_say() -> None:
     strict = organization(keys={"requireExpiry": True, "maxTTL": "24h"})
     key = api_key(ttl="24h", created=NOW)
