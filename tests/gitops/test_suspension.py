@@ -91,6 +91,24 @@ def test_a_leaked_token_that_is_replaced_by_hand_stays_dead(
     assert [world.verdict(each) for each in (token, new)] == ["NotFound", "Valid"]
 
 
+def test_a_leaked_key_is_replaced_by_hand_as_the_page_says_and_flux_goes_on(
+    repository: Repository, world: World, judged: Judged
+) -> None:
+    sync = TOOLS["Flux"](repository)
+    sync.settle()
+    token = world.issue(*KEYS, within=30)["ci-deploy"]
+    beginning = "kubectl apply --server-side --field-manager=incident -f - <<'EOF'\n"
+    body = PAGE.read_text().partition(beginning)[2].partition("EOF\n")[0]
+    command = [word for word in shlex.split(beginning.partition("<<")[0])[1:] if word != "-f"]
+    document = body.replace("namespace: acme", f"namespace: {repository.namespace}")
+    done = judged.plane.kubectl(*(f"--filename={word}" if word == "-" else word for word in command), input=document)
+    assert "Flux" not in done.stderr
+    new = world.wait_new_token("ci-deploy", token, within=30)
+    for _ in range(2):
+        assert sync.settle() == 1
+    assert [world.verdict(each) for each in (token, new)] == ["NotFound", "Valid"]
+
+
 def test_whoever_suspends_in_kubectls_name_is_told_that_flux_undoes_it_and_how_to_keep_it(
     repository: Repository, world: World, judged: Judged
 ) -> None:

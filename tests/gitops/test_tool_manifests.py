@@ -58,9 +58,13 @@ def test_a_file_holds_known_kinds_without_aliases_and_dangers(path: Any) -> None
 @pytest.mark.parametrize("name", ["tenure", "organization-acme", "organization-{{ .path.basename }}"])
 def test_an_application_prunes_heals_and_tries_again(name: str) -> None:
     templates = [each["spec"]["template"] for each in bodies("ApplicationSet")]
-    (spec,) = [each["spec"] for each in [*bodies("Application"), *templates] if each["metadata"]["name"] == name]
+    (application,) = [each for each in [*bodies("Application"), *templates] if each["metadata"]["name"] == name]
+    spec = application["spec"]
+    options = application["metadata"].get("annotations", {}).get("argocd.argoproj.io/compare-options")
+    assert options == (None if name == "tenure" else "ServerSideDiff=false")
     assert spec["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
-    assert spec["syncPolicy"]["retry"]["limit"] >= 2
+    retry = spec["syncPolicy"]["retry"]
+    assert (retry["limit"] >= 2, retry["refresh"], retry["backoff"]["maxDuration"]) == (True, True, "30s")
     assert {"ServerSideApply=true", "CreateNamespace=true"} <= set(spec["syncPolicy"]["syncOptions"])
     is_chart = name == "tenure"
     assert (MANIFESTS.parent / spec["source"]["path"] / "Chart.yaml").exists() is is_chart

@@ -39,6 +39,13 @@ def test_a_field_set_in_a_hurry_is_named(spec: Body) -> None:
     assert str(reverted_warning(changed({}, spec))).startswith(f"spec.{next(iter(spec))}: ")
 
 
+@pytest.mark.parametrize("spec", [{"revision": 2}, {"revision": 2, "suspended": True}], ids=["alone", "beside another"])
+def test_what_flux_cannot_set_back_stops_its_kustomization(spec: Body) -> None:
+    said = str(reverted_warning(changed({}, spec)))
+    assert said.startswith("spec.revision: Flux can't set this back and applies nothing of its Kustomization until Git")
+    assert "reverts" not in said
+
+
 def test_all_fields_together_fit_into_a_warning() -> None:
     everything = {"suspended": True, **SUSPENSION, "revision": 2, "expiresAt": "2027-01-31T00:00:00Z"}
     assert len(str(reverted_warning(changed({}, everything)))) <= MAX_WARNING
