@@ -121,7 +121,12 @@ def test_answers_on_a_kept_connection_wait_for_nothing(verifier: VerifierProcess
 
 def test_the_document_describes_what_is_served(verifier: VerifierProcess) -> None:
     document = requests.get(f"{verifier.url}/openapi.json", timeout=NEVER).json()
-    assert set(document["paths"]) == {"/v1/verify", "/v1/authorize", "/v1/tokenreview"}
+    assert set(document["paths"]) == {
+        "/v1/verify",
+        "/v1/authorize",
+        "/v1/authorize/{namespace}/{capability}/{level}/{rest}",
+        "/v1/tokenreview",
+    }
 
 
 def test_nothing_of_this_left_a_traceback(verifier: VerifierProcess) -> None:

@@ -4,6 +4,7 @@ The ids name the rows that these are.
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.client import HTTPConnection
@@ -78,7 +79,29 @@ HEADS: dict[str, tuple[Callable[[str], bytes], set[int]]] = {
         lambda text: authorize(f"Authorization: Bearer {text}", query=f"?access_token={text}"),
         {400},
     ),
-    "B-66 key in the path": (lambda text: head("GET", f"/v1/authorize/{text}"), {404}),
+    "B-66 key in the path": (lambda text: head("GET", f"/v1/authorize/{text}"), {400}),
+    "B-66 key as the capability": (lambda text: head("GET", f"/v1/authorize/acme/{text}/Full/"), {400}),
+    "B-66 key behind the level": (lambda text: head("GET", f"/v1/authorize/acme/costs/Full/{text}?key={text}"), {401}),
+    "a path with encoded slashes": (
+        lambda text: head("GET", "/v1/authorize%2Facme%2Fcosts%2FView", f"X-Api-Key: {text}"),
+        {404},
+    ),
+    "a path that leads to another namespace": (
+        lambda text: head("GET", "/v1/authorize/other/costs/View/../../../acme/costs/View", f"X-Api-Key: {text}"),
+        {403},
+    ),
+    "a path with a query that asks for less": (
+        lambda text: head("GET", "/v1/authorize/other/costs/View/?namespace=acme", f"X-Api-Key: {text}"),
+        {403},
+    ),
+    "Basic with the key as the user": (
+        lambda text: authorize(f"Authorization: Basic {b64encode(f'{text}:'.encode()).decode()}"),
+        {401},
+    ),
+    "another scheme and Bearer": (
+        lambda text: authorize(f"X-Api-Key: {text}", "Authorization: Basic eDp5", f"Authorization: Bearer {text}"),
+        {400},
+    ),
     "B-71 NUL": (lambda text: authorize(f"X-Api-Key: {text}\0"), {400, 401}),
     "B-71 beyond ASCII": (lambda text: authorize(f"X-Api-Key: {text}\u00e9"), {400, 401}),
     "B-71 equals sign": (lambda text: authorize(f"X-Api-Key: {text}="), {401}),

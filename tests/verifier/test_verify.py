@@ -1,9 +1,11 @@
 """What a token is worth: every code on real objects, and every capability of every role."""
 
+from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
 
+from support.api.raw_http import head, spoken, status
 from support.cluster.verified import known, known_key, wait_code
 from support.cluster.world import World
 from support.objects.manifests import api_key, held, member, organization, service_account
@@ -143,6 +145,34 @@ def test_a_proxy_learns_who_it_is(world: World, verifier: VerifierProcess) -> No
         "x-tenure-role": "Member",
         "x-tenure-access": "Full",
     }
+
+
+def test_a_key_opens_in_each_place_where_programs_can_put_it(world: World, verifier: VerifierProcess) -> None:
+    token, namespace = known_key(world, verifier), world.api.namespace
+    text = token.reveal()
+    password = b64encode(f"git:{text}".encode()).decode()
+    other = "Authorization: Basic " + b64encode(b"jane:another password").decode()
+    path, asked = "/v1/authorize", "capability=clusters&level=Full"
+    in_path = f"{path}/{namespace}/clusters/Full"
+    heads = [
+        head("GET", f"{path}?{asked}", f"Authorization: Basic {password}"),
+        head("GET", f"{path}?{asked}", f"X-Api-Key:  \t{text} \t", other),
+        head("GET", f"{path}?{asked}", f"Authorization: \t Bearer   {text}\t "),
+        head("GET", in_path, f"X-Api-Key: {text}"),
+        head("PROPFIND", f"{in_path}/things/%2e%2e/5?token=tnr_1&capability=members&x", f"X-Api-Key: {text}"),
+        head("OPTIONS", f"{in_path}/v1/authorize/other/members/Full", f"X-Api-Key: {text}"),
+    ]
+    for said in heads:
+        answer = spoken(verifier.port, said)
+        assert (status(answer), b"x-tenure-member: alice" in answer) == (200, True), answer
+    assert status(spoken(verifier.port, head("GET", f"{path}/{namespace}/members/View/", f"X-Api-Key: {text}"))) == 403
+
+
+def test_a_request_without_a_key_learns_how_to_send_one(verifier: VerifierProcess) -> None:
+    for headers in ({}, {"X-Api-Key": "hello"}):
+        answer = verifier.authorize(None, headers)
+        challenges = answer.raw.headers.getlist("WWW-Authenticate")
+        assert [challenge.split()[0] for challenge in challenges] == ["Basic", "Bearer"]
 
 
 def test_a_token_review_names_nobody_of_kubernetes_own(world: World, verifier: VerifierProcess) -> None:

@@ -33,6 +33,7 @@ class Question:
     organization: str | None = None
     capability: Capability | None = None
     level: Level = Level.VIEW
+    """The level of the capability. Without a capability, the key must have this level for at least one."""
     namespace: str | None = None
     """The organization's namespace. Names of Organizations are unique only within a namespace."""
 
@@ -53,8 +54,8 @@ class Decision:
     code: Code
     holding: Holding | None = None
     missing: str = ""
-    """The access that a working token doesn't give: `namespace`, `organization`, or a capability and its level, such as
-    `costs=Full`."""
+    """The access that a working token doesn't give: `namespace`, `organization`, a capability and its level, such as
+    `costs=Full`, or `level=Full` if no capability was asked for."""
 
     @property
     def valid(self) -> bool:
@@ -100,13 +101,15 @@ def _missing(decision: Decision, question: Question) -> str:
     if question.organization is not None and (organization is None or organization.name != question.organization):
         return "organization"
     asked, level = question.capability, max(question.level, Level.VIEW)
-    if asked is None or _reach(decision, asked) >= level:
+    if asked is None and level is Level.VIEW:  # Every role views something.
         return ""
-    return f"{asked}={level.label}"
+    return "" if _reach(decision, asked) >= level else f"{asked or 'level'}={level.label}"
 
 
-def _reach(decision: Decision, asked: Capability) -> Level:
-    """Return the level of one capability without computing the others."""
+def _reach(decision: Decision, asked: Capability | None) -> Level:
+    """Return the level of one capability without computing the others, or the highest level if none is asked for."""
     if decision.role is None or decision.access is None:
         return Level.NONE
+    if asked is None:
+        return max(decision.levels.values())
     return level_of(decision.role, decision.access, asked)

@@ -34,6 +34,15 @@ def test_a_capability_opens_as_far_as_role_and_access_reach(
     assert decision.missing == ("" if decision.valid else f"{capability.value}={level.label}")
 
 
+@pytest.mark.parametrize("role", Role, ids=lambda role: role.value)
+@pytest.mark.parametrize("access", Access, ids=lambda access: access.value)
+def test_a_level_without_a_capability_needs_one_capability_of_that_level(role: Role, access: Access) -> None:
+    assert decided(held(role.value, access.value), Question("acme", level=Level.VIEW)).valid
+    decision = decided(held(role.value, access.value), Question("acme", level=Level.FULL))
+    assert decision.valid is (access is Access.FULL and role is not Role.VIEWER)
+    assert decision.missing == ("" if decision.valid else "level=Full")
+
+
 def test_level_none_is_no_way_in() -> None:
     decision = decided(held("Viewer"), Question(capability=Capability.MEMBERS, level=Level.NONE))
     assert (decision.code, decision.missing) == (Code.FORBIDDEN, "members=View")

@@ -96,7 +96,14 @@ class Dying:
 async def test_of_dead_keys_the_first_hundred_are_told_apart() -> None:
     measurements, verifier = Measurements(Component.VERIFIER), Dying()
     api = VerifyApi(cast("Verifier", verifier), cast("Callers", None), measurements)
-    scope = {"type": "http", "method": "GET", "path": "/v1/authorize", "query_string": b"", "client": ("1.2.3.4", 5)}
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/v1/authorize",
+        "raw_path": b"/v1/authorize",
+        "query_string": b"",
+        "client": ("1.2.3.4", 5),
+    }
 
     async def receive() -> dict[str, object]:
         return {"type": "http.request"}

@@ -25,13 +25,13 @@ from tenure.observability.metrics import Meter
 from tenure.verifier.callers import Callers
 from tenure.verifier.http.access_log import AnswerLog, Line
 from tenure.verifier.http.answers import details, identity_headers, token_review
+from tenure.verifier.http.errors import BadRequestError
 from tenure.verifier.http.openapi import openapi
 from tenure.verifier.http.requests import (
-    BadRequestError,
+    AUTHORIZE,
     Receive,
     Request,
     Scope,
-    parse_question,
     parse_verify,
     read_body,
     read_head,
@@ -50,10 +50,12 @@ key gets the usual answer without its reason.
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED, _UNAVAILABLE = 401, 403, 404, 405, 503
-_AUTHORIZE = "/v1/authorize"
 _FAILURES, _STRANGERS = "failures", "strangers"
 _ALWAYS = [(b"cache-control", b"no-store")]
 _JSON = (b"content-type", b"application/json")
+_BASIC = (b"www-authenticate", 'Basic realm="Tenure"')
+"""Before the challenge for Bearer, because nginx before 1.23 passes on only the first one, and programs that know Basic
+alone, such as Git, send nothing without it."""
 _WORKS = {Code.VALID, Code.FORBIDDEN}
 _UNTOLD = Answer(Decision(Code.NOT_FOUND), proven=False)
 """The answer for an address that failed too often."""
@@ -89,7 +91,7 @@ class VerifyApi:
         self._dead_ids: set[str] = set()
         self._routes: Mapping[tuple[str, str], Callable[[Request], Awaitable[Reply]]] = {
             ("POST", "/v1/verify"): self._verify,
-            ("GET", _AUTHORIZE): self._authorize,
+            ("GET", AUTHORIZE): self._authorize,
             ("POST", "/v1/tokenreview"): self._review,
             ("GET", "/openapi.json"): self._openapi,
         }
@@ -123,7 +125,7 @@ class VerifyApi:
     async def _route(self, scope: Scope, receive: Receive) -> Reply:
         request = read_head(scope)
         # Envoy uses the method of the request that it checks.
-        method = "GET" if request.path == _AUTHORIZE else request.method
+        method = "GET" if request.path == AUTHORIZE else request.method
         handler = self._routes.get((method, request.path))
         if handler is None:
             known = any(path == request.path for _, path in self._routes)
@@ -144,13 +146,10 @@ class VerifyApi:
         return Reply.json(200, document)
 
     async def _authorize(self, request: Request) -> Reply:
-        question, token = parse_question(request.query), request.presented
+        question, token = request.question, request.presented
         if token is None:
-            return Reply.json(
-                _UNAUTHORIZED,
-                {"error": "No token. Send it in Authorization or in X-Api-Key"},
-                (b"www-authenticate", "Bearer"),
-            )
+            document = {"error": "No token. Send it in Authorization or in X-Api-Key"}
+            return Reply.json(_UNAUTHORIZED, document, _BASIC, (b"www-authenticate", "Bearer"))
         answer = await self._decide(request, token, question)
         if answer.decision.valid:
             return Reply(200, headers=identity_headers(answer))
@@ -158,7 +157,7 @@ class VerifyApi:
             missing = answer.decision.missing
             return Reply.json(_FORBIDDEN, {"code": "Forbidden", "missing": missing}, (b"x-tenure-missing", missing))
         code = answer.decision.code.value if answer.proven else "Unauthorized"
-        return Reply.json(_UNAUTHORIZED, {"code": code}, (b"www-authenticate", 'Bearer error="invalid_token"'))
+        return Reply.json(_UNAUTHORIZED, {"code": code}, _BASIC, (b"www-authenticate", 'Bearer error="invalid_token"'))
 
     async def _may_learn(self, request: Request, namespace: str | None) -> bool:
         """Tell whether the caller may see the details of a key. The namespace is None if the key is unknown."""

@@ -7,7 +7,8 @@ from tenure.domain.roles import Capability, Level, Role
 from tenure.domain.verification import Code
 
 _CAPABILITY = {"type": "string", "enum": [capability.value for capability in Capability]}
-_LEVEL = {"type": "string", "enum": [level.label for level in (Level.VIEW, Level.FULL)], "default": "View"}
+_LEVEL_IN_PATH = {"type": "string", "enum": [level.label for level in (Level.VIEW, Level.FULL)]}
+_LEVEL = {**_LEVEL_IN_PATH, "default": "View"}
 _CODE = {"type": "string", "enum": [code.value for code in Code]}
 _TEXT = {"type": "string"}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
@@ -26,9 +27,16 @@ def openapi() -> dict[str, Any]:
         "paths": {
             "/v1/verify": {"post": _verify()},
             "/v1/authorize": {"get": _authorize()},
+            "/v1/authorize/{namespace}/{capability}/{level}/{rest}": {"get": _authorize_path()},
             "/v1/tokenreview": {"post": _token_review()},
         },
-        "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
+        "components": {
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "basic": {"type": "http", "scheme": "basic", "description": "Any user name, and the key as password."},
+                "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+            }
+        },
     }
 
 
@@ -68,16 +76,40 @@ def _authorize() -> dict[str, Any]:
         {"name": "namespace", "in": "query", "schema": _TEXT},
         {"name": "organization", "in": "query", "schema": _TEXT},
         {"name": "capability", "in": "query", "schema": _CAPABILITY},
-        {"name": "level", "in": "query", "schema": _LEVEL},
-        {"name": "X-Api-Key", "in": "header", "schema": _TEXT},
+        {
+            "name": "level",
+            "in": "query",
+            "schema": _LEVEL,
+            "description": "Without a capability, the key must have this level for at least one capability.",
+        },
     ]
+    return _authorization("For nginx auth_request, Envoy ext_authz and Traefik ForwardAuth. Any method.", parameters)
+
+
+def _authorize_path() -> dict[str, Any]:
+    parameters = [
+        {"name": "namespace", "in": "path", "required": True, "schema": _TEXT},
+        {"name": "capability", "in": "path", "required": True, "schema": _CAPABILITY},
+        {"name": "level", "in": "path", "required": True, "schema": _LEVEL_IN_PATH},
+        {
+            "name": "rest",
+            "in": "path",
+            "required": True,
+            "schema": _TEXT,
+            "description": "The path of the request that the proxy checks. Tenure ignores it, and the query too.",
+        },
+    ]
+    return _authorization("For a proxy that appends the path of the request that it checks. Any method.", parameters)
+
+
+def _authorization(summary: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "summary": "For nginx auth_request, Envoy ext_authz and Traefik ForwardAuth.",
-        "security": [{"bearer": []}, {}],
+        "summary": summary,
+        "security": [{"bearer": []}, {"apiKey": []}, {"basic": []}],
         "parameters": parameters,
         "responses": {
             "200": {"description": "The request may pass. X-Tenure-* headers identify the member."},
-            "401": {"description": "No token, or one that isn't valid."},
+            "401": {"description": "No key, or one that isn't valid."},
             "403": {"description": "The token is valid but doesn't allow this. X-Tenure-Missing says what is missing."},
             **_failures(),
         },
@@ -99,7 +131,7 @@ def _failures() -> dict[str, Any]:
         "400": _json("The request is malformed.", error),
         "408": _json("The body took too long to arrive.", error),
         "413": _json("The body is too large.", error),
-        "431": _json("Headers and query are too large.", error),
+        "431": _json("Headers, path and query are too large.", error),
         "503": _json("The verifier's data may be too old. Try again.", error),
     }
 

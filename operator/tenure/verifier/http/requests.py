@@ -14,19 +14,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tenure.domain.roles import Capability, Level
 from tenure.domain.verification import Question
+from tenure.verifier.http.credentials import bearer_of, key_of
+from tenure.verifier.http.errors import HEAD_TOO_LARGE, TIMED_OUT, TOO_LARGE, BadRequestError
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_HEAD_BYTES = 32 * 1024
-"""Maximum size of headers and query together."""
+"""Maximum size of headers, path and query together."""
 BODY_SECONDS = 10.0
 """Time limit for a body to arrive."""
 
-BAD_REQUEST, TIMED_OUT, TOO_LARGE, HEAD_TOO_LARGE = 400, 408, 413, 431
+AUTHORIZE = "/v1/authorize"
+PATH_FORM = AUTHORIZE + "/<namespace>/<capability>/<level>/"
+"""The question in the path, for a proxy that appends the path of the request that it checks."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _LEVELS = {level.label: level for level in (Level.VIEW, Level.FULL)}
+_PATH_PREFIX = f"{AUTHORIZE}/".encode()
+_SEGMENTS = 3
 _PARAMETERS = ("namespace", "organization", "capability", "level")
 _MOST_PARAMETERS = 20
 _HEADERS = {b"authorization": "authorization", b"x-api-key": "x-api-key"}
@@ -55,14 +61,6 @@ class VerifyBody(BaseModel):
         return _question(self.namespace, self.organization, self.capability, self.level)
 
 
-class BadRequestError(Exception):
-    """The request is malformed. The text says why, and never repeats any of the request."""
-
-    def __init__(self, message: str, status: int = BAD_REQUEST) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 @dataclass
 class Request:
     """The parts of an HTTP request that the verifier uses."""
@@ -73,29 +71,31 @@ class Request:
     headers: Mapping[str, Sequence[str]]
     source: str
     body: bytes = b""
+    segments: bytes | None = None
+    """The path after `/v1/authorize/` as it was sent, or None if the question is in the query."""
 
     @property
     def bearer(self) -> str | None:
         """The bearer token, or None if there is none or more than one `Authorization` header."""
-        values = self.headers.get("authorization", ())
-        if len(values) != 1:
-            return None
-        scheme, _, token = values[0].partition(" ")
-        return token if scheme.lower() == "bearer" and token else None
+        return bearer_of(self.headers.get("authorization", ()))
 
     @property
     def presented(self) -> str | None:
         """The key from `X-Api-Key` or `Authorization`, or None.
 
         Raises:
-            BadRequestError: both headers are set, or there is more than one `X-Api-Key`.
+            BadRequestError: there is more than one key.
         """
-        keys = self.headers.get("x-api-key", ())
-        if keys and self.headers.get("authorization"):
-            raise BadRequestError("Send one token, in Authorization or in X-Api-Key")
-        if len(keys) > 1:
-            raise BadRequestError("Send one token")
-        return keys[0] if keys else self.bearer
+        return key_of(self.headers.get("x-api-key", ()), self.headers.get("authorization", ()))
+
+    @property
+    def question(self) -> Question:
+        """The namespace, organization and right that `/v1/authorize` is asked for.
+
+        Raises:
+            BadRequestError: the query or the path is malformed.
+        """
+        return parse_question(self.query) if self.segments is None else parse_segments(self.segments)
 
 
 def read_head(scope: Scope) -> Request:
@@ -105,18 +105,22 @@ def read_head(scope: Scope) -> Request:
         BadRequestError: the head is too large, or the query contains a token or too many parameters.
     """
     headers: dict[str, list[str]] = {}
-    size = len(scope["query_string"])
+    path: str = scope["path"]
+    raw: bytes = scope["raw_path"]
+    size = len(scope["query_string"]) + len(raw)
     for name, value in scope["headers"]:
         size += len(name) + len(value)
         if name in _HEADERS:  # The server writes names in lower case.
             headers.setdefault(_HEADERS[name], []).append(value.decode("latin-1"))
     if size > MAX_HEAD_BYTES:
-        raise BadRequestError(f"Headers and query must be at most {MAX_HEAD_BYTES} bytes", HEAD_TOO_LARGE)
+        raise BadRequestError(f"Headers, path and query must be at most {MAX_HEAD_BYTES} bytes", HEAD_TOO_LARGE)
     client = scope.get("client")
     source = client[0] if client else "unknown"
+    if raw.startswith(_PATH_PREFIX):  # Path and query are the client's from the fourth segment on.
+        return Request(scope["method"], AUTHORIZE, b"", headers, source, segments=raw[len(_PATH_PREFIX) :])
     if query := scope["query_string"]:
         _parse_query(query)
-    return Request(scope["method"], scope["path"], query, headers, source)
+    return Request(scope["method"], path, query, headers, source)
 
 
 def parse_question(query: bytes) -> Question:
@@ -126,6 +130,21 @@ def parse_question(query: bytes) -> Question:
         BadRequestError: a parameter is unknown, appears twice, or has an invalid value.
     """
     return _known_question(query) if len(query) <= _KNOWN_BYTES else _read_question(query)
+
+
+def parse_segments(segments: bytes) -> Question:
+    """Parse `<namespace>/<capability>/<level>`, and ignore everything behind it.
+
+    The text isn't decoded and not normalized, so nothing behind the third slash changes the question.
+
+    Raises:
+        BadRequestError: a segment is missing or empty, or the capability or the level is unknown.
+    """
+    asked = [segment.decode("latin-1") for segment in segments.split(b"/", _SEGMENTS)[:_SEGMENTS]]
+    if len(asked) < _SEGMENTS or not all(asked):
+        raise BadRequestError(f"The path must be {PATH_FORM}")
+    namespace, capability, level = asked
+    return _question(namespace, None, capability, level)
 
 
 async def read_body(receive: Receive) -> bytes:
