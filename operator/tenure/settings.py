@@ -119,6 +119,21 @@ class ProcessSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServedSettings(ProcessSettings):
+    """Settings of a process that serves some namespaces, or all."""
+
+    namespaces: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Namespace to serve. Repeat the option for several namespaces. Default: all namespaces.",
+            names=("--namespace",),
+            check=check_namespaces,
+            chart="namespaces",
+        ),
+    ] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class CertificateSettings:
     """Settings of a serving certificate that another program renews, such as cert-manager."""
 
@@ -173,18 +188,9 @@ class ReviewSettings(CertificateSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebhookSettings(RuleSettings, ProcessSettings, ReviewSettings):
+class WebhookSettings(RuleSettings, ServedSettings, ReviewSettings):
     """The settings of `tenure webhook`."""
 
-    namespaces: Annotated[
-        tuple[str, ...],
-        Setting(
-            "Namespace to serve. Repeat the option for several namespaces. Default: all namespaces.",
-            names=("--namespace",),
-            check=check_namespaces,
-            chart="namespaces",
-        ),
-    ] = ()
     username_prefix: Annotated[
         str,
         Setting(
@@ -253,7 +259,7 @@ class RunSettings(WebhookSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerifierSettings(ProcessSettings, CertificateSettings):
+class VerifierSettings(ServedSettings, CertificateSettings):
     """The settings of `tenure verifier`."""
 
     verifier_host: Annotated[str, Setting("Address on which the verifier listens.")] = "0.0.0.0"  # noqa: S104 - clients outside the container connect to it

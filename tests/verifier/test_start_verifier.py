@@ -1,6 +1,7 @@
 """A verifier starts only where it can know, says what is missing, uses no other right, and stops at once."""
 
 import json
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ from support.programs.rights import grant, refusal, rights_of, rule, title
 from support.programs.verifier_process import VerifierProcess
 from support.run.eventually import eventually
 from support.run.slowness import NEVER
+from tenure.domain.resources import KINDS, Resource
 from tenure.kube.rights import DEFINITIONS, Place, Right
 from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.paths import CRDS
 from tenure_dev.verifier import command
 
-ALL = rights_of(Component.VERIFIER, Place.CLUSTER)
+ALL = rights_of(Component.VERIFIER, Place.CLUSTER, Place.SERVED)
 NEEDED = [(right, verb) for right in ALL if right not in DEFINITIONS for verb in right.verbs]
 
 
@@ -81,6 +83,48 @@ def test_it_works_with_exactly_these_rights_and_asks_for_nothing_else(
     kinds = {path.split("/")[3] for path in paths if path.startswith("apis/tenure.dev/")}
     assert kinds == {"organizations", "memberships", "apikeys"}
     assert [path for path in paths if "secrets" in path or path.startswith("api/")] == []
+
+
+def proof_of(verifier: VerifierProcess, kind: type[Resource]) -> float:
+    """The time up to which the data on a kind is proved to be complete."""
+    _, text = verifier.ask("metrics")
+    found = re.search(rf'^tenure_verifier_proof_timestamp_seconds{{kind="{kind.kind}"}} (\S+)$', text, re.MULTILINE)
+    assert found is not None
+    return float(found[1])
+
+
+def test_it_serves_the_given_namespaces_alone_with_rights_in_these_alone(
+    plane: ControlPlane, port: int, tmp_path: Path
+) -> None:
+    names = ("served", "served-too", "another")
+    worlds = [World(Api(plane, name)) for name in names]
+    for name in names:
+        plane.kubectl("create", "namespace", name)
+    with OperatorProcess(plane.kubeconfig, tmp_path / "operator.log", "--no-webhooks"):
+        for world in worlds:
+            world.create(organization(), member("alice"), api_key("laptop", "alice"))
+        first, second, other = [world.issue("laptop", within=30)["laptop"] for world in worlds]
+    bodies = grant("namespaced", [rule(right) for right in rights_of(Component.VERIFIER, Place.CLUSTER)])
+    for name in names[:2]:
+        bodies += grant("namespaced", [rule(right) for right in rights_of(Component.VERIFIER, Place.SERVED)], name)
+    plane.kubectl("create", "--filename=-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies}))
+    options = (*(f"--namespace={name}" for name in names[:2]), "--max-staleness=10")
+    with Proxy(plane, as_user="namespaced") as proxy:
+        config = proxy.kubeconfig(tmp_path / "config")
+        with VerifierProcess(config, tmp_path / "verifier.log", *options, port=port) as verifier:
+            assert [verifier.code(token) for token in (first, second)] == ["Valid", "Valid"]
+            assert verifier.verify(other) == {"valid": False}
+            worlds[1].change_role("alice", "Viewer")
+            wait_code(verifier, second, "RoleChanged")
+            assert verifier.code(first) == "Valid"
+            # Watches of quiet namespaces prove themselves too.
+            before = max(proof_of(verifier, kind) for kind in KINDS)
+            eventually(lambda: min(proof_of(verifier, kind) for kind in KINDS) > before, within=60, describe="a proof")
+        exchanges = list(proxy.exchanges)
+    assert [one.request.url for one in exchanges if one.status in {401, 403}] == []
+    assert {one.request.namespace for one in exchanges if one.request.resource in {kind.plural for kind in KINDS}} <= {
+        *names[:2]
+    }
 
 
 REFUSED_OPTIONS = {

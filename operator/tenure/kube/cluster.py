@@ -106,21 +106,26 @@ class Cluster:
         version = {} if any_version else {"resourceVersion": old.metadata.resource_version}
         await self.delete_path(object_path(type(old), old.namespace, old.name), {"uid": old.metadata.uid, **version})
 
-    async def version(self, resource: type[Resource]) -> int:
-        """Return the store's latest resourceVersion, from a consistent list of one object."""
-        answer = await self.request("GET", collection_path(resource, None), params={"limit": "1"})
+    async def version(self, resource: type[Resource], namespace: str | None = None) -> int:
+        """Return the store's latest resourceVersion, from a consistent list of one object.
+
+        A namespace only says where this process may list. The version is the same in each.
+        """
+        answer = await self.request("GET", collection_path(resource, namespace), params={"limit": "1"})
         return int(answer["metadata"]["resourceVersion"])
 
-    async def watch(self, resource: type[Resource], version: str, *, seconds: int) -> AsyncIterator[Mapping[str, Any]]:
-        """Watch a kind in all namespaces from a resourceVersion on, for so many seconds, and yield the events.
+    async def watch(
+        self, resource: type[Resource], version: str, namespace: str | None = None, *, seconds: int
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """Watch a kind from a resourceVersion on, for so many seconds, and yield the events.
 
-        They include bookmarks: about one a minute, and one two seconds before the end.
+        None means all namespaces. The events include bookmarks: about one a minute, and one two seconds before the end.
 
         Raises:
             UnavailableError: the watch broke, or didn't end in time.
             ApiError: the API server rejected it.
         """
-        path = collection_path(resource, None)
+        path = collection_path(resource, namespace)
         params = {
             "watch": "1",
             "allowWatchBookmarks": "true",

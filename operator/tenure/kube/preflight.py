@@ -30,13 +30,13 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
-async def check_verifier(cluster: Cluster) -> None:
-    """Check that the verifier has its rights.
+async def check_verifier(cluster: Cluster, namespaces: Sequence[str]) -> None:
+    """Check that the verifier has its rights. No namespaces means all of them.
 
     Raises:
         StartRefusedError: a right is missing.
     """
-    await _check_rights(cluster, Component.VERIFIER, {ALWAYS})
+    await _check_rights(cluster, Component.VERIFIER, {ALWAYS}, namespaces)
 
 
 async def check_election(cluster: Cluster, system_namespace: str) -> None:

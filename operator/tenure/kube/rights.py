@@ -260,6 +260,12 @@ _VERIFIER: tuple[Group, ...] = (
         (
             Right("authentication.k8s.io", "tokenreviews", ("create",), "Authenticates callers who ask for details."),
             Right(_AUTHORIZATION, "subjectaccessreviews", ("create",), "Asks whether a caller may get details."),
+        ),
+    ),
+    Group(
+        Component.VERIFIER,
+        Place.SERVED,
+        (
             Right(GROUP, "organizations", ("list", "watch"), "Fills its index."),
             Right(
                 GROUP,

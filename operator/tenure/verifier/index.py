@@ -57,13 +57,21 @@ class Index:
     def __len__(self) -> int:
         return len(self._by_hash)
 
-    async def replace(self, resource: type[R], bodies: Sequence[Mapping[str, Any]], now: datetime) -> None:
-        """Replace all objects of a kind by those of a list. Objects that aren't in the list are removed.
+    async def replace(
+        self,
+        resource: type[R],
+        bodies: Sequence[Mapping[str, Any]],
+        now: datetime,
+        *,
+        namespace: str | None = None,
+    ) -> None:
+        """Replace all objects of a kind, in one namespace or in all, by those of a list. The others are removed.
 
         Other tasks run in between, so requests are answered while a long list is indexed.
         """
         listed = {(body["metadata"]["namespace"], body["metadata"]["name"]) for body in bodies}
-        for place in [place for place in self._objects[resource] if place not in listed]:
+        known = [place for place in self._objects[resource] if namespace is None or place[0] == namespace]
+        for place in [place for place in known if place not in listed]:
             self._remove(resource, place, now)
         for number, body in enumerate(bodies):
             if number % _AT_ONCE == 0:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tenure.domain.resources import Resource
 from tenure.errors import TenureError, UnavailableError
@@ -17,9 +17,20 @@ _LONGEST_PAUSE_SECONDS = 10.0
 _GONE = 410
 
 
+class Feed(NamedTuple):
+    """A list and watch of one kind."""
+
+    resource: type[Resource]
+    namespace: str | None = None
+    """None means all namespaces."""
+
+    def __str__(self) -> str:
+        return self.resource.plural + (f" of namespace {self.namespace}" if self.namespace is not None else "")
+
+
 @dataclass(frozen=True)
 class Listed:
-    """A complete list of the objects of a kind, as of a version. An object that isn't in it doesn't exist."""
+    """A complete list of the objects of a feed, as of a version. An object that isn't in it doesn't exist."""
 
     bodies: Sequence[Mapping[str, Any]]
     version: int
@@ -50,10 +61,8 @@ class _RelistError(Exception):
     """The watch can't be resumed from its version, or a relist was requested."""
 
 
-async def follow(
-    cluster: Cluster, resource: type[Resource], restart: asyncio.Event, *, watch_seconds: int
-) -> AsyncGenerator[News]:
-    """List and watch a kind, forever. A watch that ends regularly is resumed, and one that breaks leads to a relist.
+async def follow(cluster: Cluster, feed: Feed, restart: asyncio.Event, *, watch_seconds: int) -> AsyncGenerator[News]:
+    """List and watch, forever. A watch that ends regularly is resumed, and one that breaks leads to a relist.
 
     While no watch was open, etcd may have been restored from a backup and have grown past the version at which the
     watch broke. A watch from that version would never report what the restore took back. So the feed relists then, and
@@ -68,38 +77,38 @@ async def follow(
             if not version or restart.is_set():
                 restart.clear()
                 asked_at = asyncio.get_running_loop().time()
-                bodies, version = await _list(cluster, resource)
+                bodies, version = await _list(cluster, feed)
                 if restart.is_set():  # Set during the list, so this list may show the state before the restore.
                     continue
                 yield Listed(bodies, int(version), asked_at)
-            async for news in _watch(cluster, resource, version, restart, watch_seconds):
+            async for news in _watch(cluster, feed, version, restart, watch_seconds):
                 version, pause = str(news.version), _SHORTEST_PAUSE_SECONDS
                 yield news
         except _RelistError:
             version = ""
         except TenureError as error:
-            log.warning("Can't list or watch %s: %s. Trying again in %.1f s", resource.plural, error, pause)
+            log.warning("Can't list or watch %s: %s. Trying again in %.1f s", feed, error, pause)
             version = ""
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
-async def _list(cluster: Cluster, resource: type[Resource]) -> tuple[list[Mapping[str, Any]], str]:
-    pages = [page async for page in cluster.pages(resource, None)]
+async def _list(cluster: Cluster, feed: Feed) -> tuple[list[Mapping[str, Any]], str]:
+    pages = [page async for page in cluster.pages(feed.resource, feed.namespace)]
     return [body for items, _ in pages for body in items], pages[-1][1]
 
 
 async def _watch(
-    cluster: Cluster, resource: type[Resource], version: str, restart: asyncio.Event, seconds: int
+    cluster: Cluster, feed: Feed, version: str, restart: asyncio.Event, seconds: int
 ) -> AsyncGenerator[Changed | Reached]:
-    async for event in cluster.watch(resource, version, seconds=seconds):
+    async for event in cluster.watch(feed.resource, version, feed.namespace, seconds=seconds):
         if restart.is_set():
             raise _RelistError
         body = event["object"]
         if event["type"] == "ERROR":
             if body.get("code") == _GONE:
                 raise _RelistError
-            raise UnavailableError(f"watch of {resource.plural}: {body.get('message')}")
+            raise UnavailableError(f"watch of {feed}: {body.get('message')}")
         reached = int(body["metadata"]["resourceVersion"])
         if event["type"] == "BOOKMARK":
             yield Reached(reached)

@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 
+from tenure.domain.resources import KINDS
 from tenure.errors import StartRefusedError
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
@@ -31,7 +32,9 @@ log = logging.getLogger("tenure")
 
 _STOPS_WITHIN_SECONDS = 3
 _LOOK_SECONDS = 0.02
-_CONNECTIONS, _BACKLOG = 32, 2048
+_BACKLOG = 2048
+_OTHER_CONNECTIONS = 29
+"""Maximum number of connections to the API server, apart from one for each watch."""
 
 
 async def run_verifier(settings: VerifierSettings) -> None:
@@ -45,15 +48,16 @@ async def run_verifier(settings: VerifierSettings) -> None:
     measurements = Measurements(Component.VERIFIER)
     health = Health(measurements)
     connection = await connect()
+    watches = len(KINDS) * max(1, len(settings.namespaces))
     async with (
-        Cluster(connection, measurements, connections=_CONNECTIONS) as cluster,
+        Cluster(connection, measurements, connections=_OTHER_CONNECTIONS + watches) as cluster,
         serving(settings.health_port, health),
     ):
 
         async def prepare() -> Verifier:
             await check_definitions(cluster)
-            await check_verifier(cluster)
-            return Verifier(cluster, max_staleness=settings.max_staleness)
+            await check_verifier(cluster, settings.namespaces)
+            return Verifier(cluster, max_staleness=settings.max_staleness, namespaces=settings.namespaces)
 
         verifier = await prepared_before(stop, health, prepare, patient=settings.health_port != 0)
         if verifier is None:

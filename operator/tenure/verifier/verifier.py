@@ -5,7 +5,7 @@ import contextlib
 import hmac
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from tenure.observability.metrics import Reading
 from tenure.process.clock import utc_now
 from tenure.verifier.freshness import Freshness
 from tenure.verifier.index import Index, Revocation
-from tenure.verifier.list_watch import Changed, Listed, follow
+from tenure.verifier.list_watch import Changed, Feed, Listed, follow
 
 log = logging.getLogger("tenure.verify")
 
@@ -101,14 +101,24 @@ def _is_ahead(decision: Decision, key: ApiKey, now: datetime) -> bool:
 class Verifier:
     """Decides whether tokens are valid, and keeps the index that it needs for this."""
 
-    def __init__(self, cluster: Cluster, *, max_staleness: float, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        max_staleness: float,
+        namespaces: Sequence[str] = (),
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """Watch the given namespaces, or all if there are none. A token of another namespace is unknown."""
         self._cluster = cluster
         self._now = now
         self._max_staleness = max_staleness
         self._watch_seconds = int(max_staleness / _WATCHES_PER_STALENESS)
         self._index = Index()
-        self._freshness = Freshness(resource.plural for resource in KINDS)
-        self._restarts = {resource: asyncio.Event() for resource in KINDS}
+        self._places: Sequence[str | None] = namespaces or (None,)
+        feeds = [Feed(resource, place) for resource in KINDS for place in self._places]
+        self._freshness = Freshness(feeds)
+        self._restarts = {feed: asyncio.Event() for feed in feeds}
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Future[list[None]]]:
@@ -116,7 +126,7 @@ class Verifier:
 
         The block gets a future that is done only if one of these tasks fails.
         """
-        tasks = [asyncio.create_task(self._feed(resource), name=resource.plural) for resource in KINDS]
+        tasks = [asyncio.create_task(self._feed(feed), name=str(feed)) for feed in self._restarts]
         tasks.append(asyncio.create_task(self._prove(), name="freshness"))
         working = asyncio.gather(*tasks)
         try:
@@ -138,7 +148,7 @@ class Verifier:
     async def measure(self) -> list[Reading]:
         """Return the readings of the verifier's gauges: the number of keys, and the time of each kind's proof."""
         offset = time.time() - asyncio.get_running_loop().time()
-        proofs = ((kind, self._freshness.proven(kind.plural)) for kind in KINDS)
+        proofs = ((kind, min(self._freshness.proven(feed) for feed in self._feeds(kind))) for kind in KINDS)
         return [
             Reading(VERIFIER_KEYS, len(self._index)),
             *(Reading(VERIFIER_PROOF, max(at + offset, 0.0), (kind.kind,)) for kind, at in proofs),
@@ -172,22 +182,25 @@ class Verifier:
             raise StaleError("the verifier can't read the key's Membership now") from error
         return replace(holding, membership=member)
 
-    async def _feed(self, resource: type[Resource]) -> None:
-        async for news in follow(self._cluster, resource, self._restarts[resource], watch_seconds=self._watch_seconds):
+    def _feeds(self, resource: type[Resource]) -> list[Feed]:
+        return [Feed(resource, place) for place in self._places]
+
+    async def _feed(self, feed: Feed) -> None:
+        async for news in follow(self._cluster, feed, self._restarts[feed], watch_seconds=self._watch_seconds):
             match news:
                 case Listed(bodies, version, asked_at):
-                    if self._freshness.went_back(resource.plural, version):
-                        self._begin_anew(resource, version)
+                    if self._freshness.went_back(feed, version):
+                        self._begin_anew(feed.resource, version)
                     index = self._index
-                    await index.replace(resource, bodies, self._now())
+                    await index.replace(feed.resource, bodies, self._now(), namespace=feed.namespace)
                     if index is not self._index:  # etcd was restored during this, so the list may be older.
                         continue
-                    self._freshness.begin(resource.plural, version, asked_at)
+                    self._freshness.begin(feed, version, asked_at)
                 case Changed(body, deleted, version):
-                    self._index.change(resource, body, deleted=deleted, now=self._now())
-                    self._freshness.reach(resource.plural, version)
+                    self._index.change(feed.resource, body, deleted=deleted, now=self._now())
+                    self._freshness.reach(feed, version)
                 case _:
-                    self._freshness.reach(resource.plural, news.version)
+                    self._freshness.reach(feed, news.version)
 
     async def _prove(self) -> None:
         while True:
@@ -204,10 +217,14 @@ class Verifier:
                     log.warning("Can't check now whether the data on %s is current: %s", resource.plural, error)
 
     async def _prove_one(self, resource: type[Resource]) -> None:
-        reached, asked_at = self._freshness.reached(resource.plural), asyncio.get_running_loop().time()
-        version = await self._cluster.version(resource)
-        if reached >= 0 and not self._freshness.ask(resource.plural, version, asked_at, reached=reached):
-            self._begin_anew(resource, version)
+        reached = {feed: self._freshness.reached(feed) for feed in self._feeds(resource)}
+        asked_at = asyncio.get_running_loop().time()
+        # The version is the store's, so one list proves the feeds of all namespaces.
+        version = await self._cluster.version(resource, self._places[0])
+        for feed, before in reached.items():
+            if before >= 0 and not self._freshness.ask(feed, version, asked_at, reached=before):
+                self._begin_anew(resource, version)
+                return
 
     def _begin_anew(self, seen: type[Resource], version: int) -> None:
         """Drop the index of all kinds and relist after a restore of etcd, because all kinds are in the same store."""
@@ -220,6 +237,6 @@ class Verifier:
         self._read_anew()
 
     def _read_anew(self) -> None:
-        for resource in KINDS:
-            self._freshness.forget(resource.plural)
-            self._restarts[resource].set()
+        for feed, restart in self._restarts.items():
+            self._freshness.forget(feed)
+            restart.set()

@@ -52,6 +52,14 @@ def after_role_change(*key_ids: str, generation: int = 2) -> Membership:
     return membership(role="Viewer", generation=generation, status=status)
 
 
+async def test_a_list_of_one_namespace_leaves_the_others_alone() -> None:
+    index = filled()
+    await index.replace(ApiKey, [], NOW, namespace="another")
+    assert find(index, TOKEN.hash) is not None
+    await index.replace(ApiKey, [], NOW, namespace="acme")
+    assert find(index, TOKEN.hash) is None
+
+
 def test_a_key_is_found_by_its_tokens_hash_with_all_that_it_rests_on() -> None:
     holding = find(filled(), TOKEN.hash)
     assert holding is not None
