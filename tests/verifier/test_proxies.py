@@ -13,7 +13,15 @@ from support.cluster.verified import forged, known, known_key
 from support.cluster.world import World
 from support.objects.manifests import api_key, member, organization
 from support.programs.application import Application
-from support.programs.gateways import Gateway, envoy, nginx, nginx_program
+from support.programs.gateways import (
+    Gateway,
+    envoy,
+    envoy_with_path,
+    nginx,
+    nginx_program,
+    traefik,
+    traefik_program,
+)
 from support.programs.verifier_process import Body, VerifierProcess
 from support.run.eventually import eventually
 from support.run.slowness import NEVER
@@ -22,6 +30,9 @@ from tenure_dev.controlplane import free_ports
 from tenure_dev.processes import Process
 
 GATEWAYS: dict[str, Gateway] = {"nginx": nginx, "envoy": envoy}
+if traefik_program() is not None:  # Its build takes too long to be part of `make test`.
+    GATEWAYS["traefik"] = traefik
+PREFLIGHT = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "DELETE"}
 IDENTITY = ("namespace", "organization", "member", "subject", "role", "access", "key-id")
 
 
@@ -94,11 +105,34 @@ def test_a_key_passes_and_the_application_learns_whose_it_is(site: Site, world: 
     assert told(site.ask(headers={"X-Api-Key": token.reveal()})) == identity(token, world)
 
 
+def test_a_key_passes_as_a_password_and_beside_another_password(site: Site, world: World, token: Token) -> None:
+    # What `curl --user git:tnr_…` sends, and what an application with a login of its own gets.
+    session = requests.Session()
+    session.auth = ("git", token.reveal())
+    answer = session.get(f"http://127.0.0.1:{site.port}/", timeout=NEVER)
+    assert told(answer) == identity(token, world)
+    session.auth = ("jane", "another password")
+    answer = session.get(f"http://127.0.0.1:{site.port}/", headers={"X-Api-Key": token.reveal()}, timeout=NEVER)
+    assert told(answer) == identity(token, world)
+
+
+def test_a_preflight_passes_as_nobodys_and_nothing_else_does(site: Site) -> None:
+    lies = {f"X-Tenure-{name.title()}": "system:masters" for name in (*IDENTITY, "missing")}
+    answer = site.ask("/things", "OPTIONS", headers=PREFLIGHT | lies | {"Authorization": "Basic YWxpY2U6eA=="})
+    assert told(answer) == {}
+    assert (answer.json()["method"], answer.json()["path"]) == ("OPTIONS", "/things")
+    others = [("OPTIONS", {}), *(("OPTIONS", {name: value}) for name, value in PREFLIGHT.items())]
+    others += [(method, PREFLIGHT) for method in ("GET", "POST", "PUT", "DELETE", "PATCH")]
+    others.append(("GET", {**PREFLIGHT, "X-HTTP-Method-Override": "OPTIONS", "X-Forwarded-Method": "OPTIONS"}))
+    for method, headers in others:
+        assert site.ask("/things", method, headers=headers).status_code == 401, (method, headers)
+
+
 def test_what_a_client_says_of_itself_is_dropped(site: Site, world: World, token: Token) -> None:
     lies = {f"X-Tenure-{name.title()}": "system:masters" for name in (*IDENTITY, "missing")}
     assert told(site.ask(headers=bearer(token) | lies)) == identity(token, world)
     lines = [
-        f"{name.replace('-', separator)}: root" for name in ("x-tenure-role", "X-TENURE-ROLE") for separator in "-_"
+        f"{name.replace('-', separator)}: root" for name in ("x-tenure-role", "X-TENURE-ROLE") for separator in "-_."
     ]
     answer = spoken(site.port, head("GET", "/", f"Authorization: Bearer {token.reveal()}", *lines))
     assert (status(answer), b"root" in answer) == (200, False)
@@ -127,7 +161,7 @@ def test_without_a_key_that_works_it_is_401(site: Site, token: Token, method: st
     for headers in presented:
         answer = site.ask(method=method, headers=headers)
         assert answer.status_code == 401
-        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
 def test_a_role_change_closes_it(site: Site, world: World, token: Token) -> None:
@@ -176,3 +210,47 @@ def test_while_the_verifier_is_down_nothing_is_open(site: Site, verifier: Verifi
     finally:
         verifier.start()
     eventually(lambda: site.ask(headers=bearer(token)).status_code == 200, within=30, describe="it is open again")
+
+
+HOSTILE_PATHS = (
+    "/",
+    "/../../../{other}/costs/View",
+    "/%2e%2e/%2e%2e/%2e%2e/v1/authorize/{other}/costs/View",
+    "/..%2f..%2f..%2f{other}%2fcosts%2fView",
+    "//{other}/costs/View",
+    "/v1/authorize/{other}/costs/View",
+    "/?capability=costs&level=View",
+    "/?namespace={other}&capability=costs&level=View",
+    "/things?" + "&".join(f"field{number}=1" for number in range(100)),
+    "*",
+)
+
+
+@pytest.fixture
+def path_site(world: World, verifier: VerifierProcess, tmp_path: Path) -> Iterator[Site]:
+    """Give an Envoy that puts the question in front of the path of the request."""
+    (port,) = free_ports(1)
+    with Application() as application:
+        process = envoy_with_path(tmp_path, port, verifier.port, application.port, world.api.namespace)
+        process.start()
+        site = Site("envoy", port, process, tmp_path)
+        try:
+            eventually(lambda: site.ask().status_code == 401, within=30, describe="Envoy serves")
+            yield site
+        finally:
+            process.stop()
+
+
+def test_a_question_in_the_path_is_not_changed_by_the_path_that_follows(
+    path_site: Site, world: World, verifier: VerifierProcess
+) -> None:
+    world.create(organization(), member("alice"), api_key("laptop", "alice"), api_key("reader", "alice", access="View"))
+    token, reader = known(world, verifier, "laptop"), known(world, verifier, "reader")
+    answer = path_site.ask("/things/5?page=2&capability=members", "PUT", b"x", headers=bearer(token))
+    assert told(answer) == identity(token, world)
+    assert answer.json()["path"] == "/things/5?page=2&capability=members"
+    for path in HOSTILE_PATHS:
+        target = path.format(other=world.api.namespace)
+        answered = spoken(path_site.port, head("GET", target, f"X-Api-Key: {reader.reveal()}"))
+        assert status(answered) in {400, 403, 404}, (target, answered)
+        assert status(answered) == 403 or target == "*"

@@ -40,7 +40,7 @@ class _Echo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - the standard library's names
+    do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = _answer  # noqa: N815 - the standard library's names
 
     def log_message(self, *_: object) -> None:
         """Write nothing to standard error."""

@@ -4,8 +4,9 @@ import os
 import re
 import shutil
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -41,7 +42,7 @@ Gateway = Callable[[Path, int, int, int], Process]
 def nginx(folder: Path, port: int, verifier: int, application: int) -> Process:
     """Make an nginx, not yet started."""
     text = _replaced(
-        _example("nginx"),
+        _questions(_example("nginx")),
         {
             f"server {VERIFIER_ADDRESS}:80;": f"server 127.0.0.1:{verifier};",
             "server application.example.com:80;": f"server 127.0.0.1:{application};",
@@ -66,20 +67,49 @@ def nginx_program() -> str | None:
 
 def envoy(folder: Path, port: int, verifier: int, application: int) -> Process:
     """Make an Envoy, not yet started."""
-    manager = {
-        "@type": _MANAGER,
-        "stat_prefix": "test",
-        "route_config": {
-            "virtual_hosts": [
-                {
-                    "name": "all",
-                    "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "application"}}],
-                }
-            ]
+    return _envoy(folder, port, verifier, application, yaml.safe_load(_questions(_example("Envoy"))))
+
+
+def envoy_with_path(folder: Path, port: int, verifier: int, application: int, namespace: str) -> Process:
+    """Make an Envoy as Envoy Gateway and Istio configure it: it appends the path of the request that it asks about."""
+    policy = yaml.safe_load(_example("Envoy Gateway"))
+    path = policy["spec"]["extAuth"]["http"]["path"]
+    assert path.split("/")[3] == "acme"
+    manager = yaml.safe_load(_example("Envoy"))
+    service = manager["http_filters"][0]["typed_config"]["http_service"]
+    del service["path_override"]
+    service["path_prefix"] = path.replace("acme", namespace)
+    return _envoy(folder, port, verifier, application, manager)
+
+
+def traefik(folder: Path, port: int, verifier: int, application: int) -> Process:
+    """Make a Traefik, not yet started."""
+    text = _replaced(
+        _questions(_example("Traefik")),
+        {
+            f"http://{VERIFIER_ADDRESS}/": f"http://127.0.0.1:{verifier}/",
+            "http://application.example.com": f"http://127.0.0.1:{application}",
         },
-        **yaml.safe_load(_example("yaml")),
+    )
+    (folder / "routes.yaml").write_text(text)
+    static = {
+        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+        "entryPoints": {"web": {"address": f"127.0.0.1:{port}"}},
+        "providers": {"file": {"filename": str(folder / "routes.yaml"), "watch": False}},
     }
+    (folder / "traefik.yaml").write_text(yaml.safe_dump(static))
+    program = traefik_program()
+    assert program is not None
+    return Process("traefik", [program, f"--configFile={folder / 'traefik.yaml'}"], log=folder / "traefik.log")
+
+
+def traefik_program() -> str | None:
+    """Where Traefik is; nothing installs it."""
+    return shutil.which("traefik")
+
+
+def _envoy(folder: Path, port: int, verifier: int, application: int, fields: Mapping[str, Any]) -> Process:
+    manager = {"@type": _MANAGER, "stat_prefix": "test", **fields}
     listener = {
         "name": "test",
         "address": _address(port),
@@ -95,12 +125,17 @@ def envoy(folder: Path, port: int, verifier: int, application: int) -> Process:
     return Process("envoy", command, log=folder / "envoy.log")
 
 
-def _example(language: str) -> str:
-    """The first example of a language on the page; each test has a namespace of its own, so none is asked for."""
-    found = re.search(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    assert found is not None
-    assert "namespace=acme&" in found[1]
-    return found[1].replace("namespace=acme&", "")
+def _example(name: str) -> str:
+    """The first example below a heading, or behind a line with a name and a colon."""
+    found = re.search(rf"^(?:## )?{name}:?$.*?^```\w+\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert found is not None, name
+    return found[1]
+
+
+def _questions(example: str) -> str:
+    """An example that asks for no namespace, because each test has one of its own."""
+    assert "namespace=acme&" in example
+    return example.replace("namespace=acme&", "")
 
 
 def _replaced(text: str, places: dict[str, str]) -> str:
