@@ -39,7 +39,7 @@ TRY = """\
 #   kubectl apply --filename manifests/samples/
 #   kubectl get tenure --all-namespaces
 #   kubectl patch membership alice -n acme --type merge -p '{"spec":{"role":"Viewer"}}' --dry-run=server
-#   curl -i "$VERIFIER_URL/v1/authorize?capability=costs" -H "X-Api-Key: …"     (a token from a Secret of acme)
+#   curl -i "$VERIFIER_URL/v1/authorize?namespace=acme&capability=costs" -H "X-Api-Key: …"   (a token from a Secret)
 # Stop it: make down"""
 
 
