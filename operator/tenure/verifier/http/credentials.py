@@ -23,11 +23,13 @@ def key_of(api_keys: Sequence[str], authorization: Sequence[str]) -> str | None:
     Raises:
         BadRequestError: there is more than one key.
     """
-    keys = [key for value in api_keys if (key := value.strip(_BLANKS))]
+    keys = api_keys and [key for value in api_keys if (key := value.strip(_BLANKS))]
     if not keys:
         scheme, credentials = _only(authorization)
-        return _password(credentials) if scheme == "basic" else bearer_of(authorization)
-    if len(keys) > 1 or any(bearer_of([value]) for value in authorization):
+        if scheme == "bearer":
+            return credentials or None
+        return _password(credentials) if scheme == "basic" else None
+    if len(keys) > 1 or (authorization and any(bearer_of((value,)) for value in authorization)):
         raise BadRequestError("Send one token, in Authorization or in X-Api-Key")
     return keys[0]
 

@@ -30,6 +30,7 @@ PATH_FORM = AUTHORIZE + "/<namespace>/<capability>/<level>/"
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
+_CAPABILITIES = {capability.value: capability for capability in Capability}
 _LEVELS = {level.label: level for level in (Level.VIEW, Level.FULL)}
 _PATH_PREFIX = f"{AUTHORIZE}/".encode()
 _SEGMENTS = 3
@@ -105,7 +106,6 @@ def read_head(scope: Scope) -> Request:
         BadRequestError: the head is too large, or the query contains a token or too many parameters.
     """
     headers: dict[str, list[str]] = {}
-    path: str = scope["path"]
     raw: bytes = scope["raw_path"]
     size = len(scope["query_string"]) + len(raw)
     for name, value in scope["headers"]:
@@ -120,7 +120,7 @@ def read_head(scope: Scope) -> Request:
         return Request(scope["method"], AUTHORIZE, b"", headers, source, segments=raw[len(_PATH_PREFIX) :])
     if query := scope["query_string"]:
         _parse_query(query)
-    return Request(scope["method"], path, query, headers, source)
+    return Request(scope["method"], scope["path"], query, headers, source)
 
 
 def parse_question(query: bytes) -> Question:
@@ -221,10 +221,10 @@ async def _body(receive: Receive) -> bytes:
 
 
 def _question(namespace: str | None, organization: str | None, capability: str | None, level: str | None) -> Question:
-    if capability is not None and capability not in set(Capability):
+    asked = None if capability is None else _CAPABILITIES.get(capability)
+    if capability is not None and asked is None:
         raise BadRequestError(f"capability: must be one of {', '.join(Capability)}")
     level = level if level is not None else Level.VIEW.label
     if level not in _LEVELS:
         raise BadRequestError(f"level: must be {' or '.join(_LEVELS)}")
-    asked = None if capability is None else Capability(capability)
     return Question(organization, asked, _LEVELS[level], namespace)
