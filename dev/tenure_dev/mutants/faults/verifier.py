@@ -6,6 +6,7 @@ _INDEX = "tests/unit/verifier/test_index.py"
 _FRESHNESS = "tests/unit/verifier/test_freshness.py"
 _VERIFIER = "tests/unit/verifier/test_verifier.py"
 _VERIFICATION = "tests/unit/domain/test_verification.py"
+_REQUESTS = "tests/unit/verifier/http/test_requests.py"
 
 FAULTS = (
     Fault(
@@ -63,6 +64,30 @@ FAULTS = (
         before="_reach(decision, asked) >= level",
         after="True",
         caught_by=(_VERIFICATION,),
+    ),
+    Fault(
+        name="level-alone",
+        guard="A View key never has the level Full, also where no capability is asked for.",
+        where="_missing",
+        before="if asked is None and level is Level.VIEW:",
+        after="if asked is None:",
+        caught_by=(f"{_VERIFICATION}::test_a_level_without_a_capability_needs_one_capability_of_that_level",),
+    ),
+    Fault(
+        name="decoded-path",
+        guard="A question in the path is read as it was sent, so a client's part of the path can't change it.",
+        where="read_head",
+        before="raw[len(_PATH_PREFIX) :]",
+        after='scope["path"].encode()[len(_PATH_PREFIX) :]',
+        caught_by=(f"{_REQUESTS}::test_a_path_that_asks_nothing_clear_is_refused",),
+    ),
+    Fault(
+        name="other-namespaces-list",
+        guard="The list of one namespace takes no key of another one away.",
+        where="Index.replace",
+        before="if namespace is None or place[0] == namespace",
+        after="",
+        caught_by=(f"{_INDEX}::test_a_list_of_one_namespace_leaves_the_others_alone",),
     ),
     Fault(
         name="other-organization",

@@ -1,6 +1,7 @@
 """What `/v1/authorize` is asked: in the query, or in the path, where the client appends what it likes."""
 
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -16,7 +17,7 @@ ASKED = Question(None, Capability.CLUSTERS, Level.FULL, "acme")
 def read(path: str, query: str = "") -> Request:
     scope: dict[str, Any] = {
         "method": "GET",
-        "path": path,
+        "path": unquote(path),
         "raw_path": path.encode("latin-1"),
         "query_string": query.encode("latin-1"),
         "headers": [],
