@@ -49,9 +49,9 @@ class Site:
         url = f"http://127.0.0.1:{self.port}{path}"
         return requests.request(method, url, data=body or None, headers=headers, timeout=NEVER)
 
-    def refusals(self, *own: int) -> set[int]:
+    def passed_on(self, own: int) -> int:
         """What a client gets where the verifier's answer is none of 200, 401 and 403."""
-        return {500} if self.name == "nginx" else {*own}
+        return 500 if self.name == "nginx" else own
 
 
 @pytest.fixture(scope="module", params=GATEWAYS)
@@ -199,14 +199,15 @@ def test_large_headers_open_nothing(site: Site) -> None:
 
 def test_two_keys_open_nothing(site: Site, token: Token) -> None:
     answer = site.ask(headers=bearer(token) | {"X-Api-Key": token.reveal()})
-    assert answer.status_code in site.refusals(400)
+    assert answer.status_code == site.passed_on(400)
 
 
 def test_while_the_verifier_is_down_nothing_is_open(site: Site, verifier: VerifierProcess, token: Token) -> None:
+    expected = 503 if site.name == "envoy" else 500
     verifier.stop()
     try:
         for headers in (bearer(token), {}):
-            assert site.ask(headers=headers).status_code in site.refusals(503)
+            assert site.ask(headers=headers).status_code == expected
     finally:
         verifier.start()
     eventually(lambda: site.ask(headers=bearer(token)).status_code == 200, within=30, describe="it is open again")
