@@ -10,7 +10,8 @@ import yaml
 from support.cluster.world import World
 from support.objects.repository import KEYS, Address, Repository, samples
 from support.programs.judged import Judged
-from support.programs.sync import TOOLS, Kubectl
+from support.programs.sync import SERVER_SIDE, TOOLS, Kubectl
+from support.run.eventually import eventually
 from tenure_dev.paths import CHECKOUT
 
 ACCOUNT = "system:serviceaccount:gitops:organizations"
@@ -106,3 +107,19 @@ def test_an_owner_whose_file_does_not_change_may_stand_in_the_repository(founded
     owner: Address = ("Membership", "olga")
     founded.files = {owner: samples(founded.namespace)[owner]}
     assert TOOLS[tool](founded).as_user(ACCOUNT).settle() == 1
+
+
+@pytest.mark.parametrize("mode", [(), SERVER_SIDE], ids=["client side", "server side"])
+def test_a_tool_applies_the_namespace_of_its_organization_and_no_other(
+    repository: Repository, without_owners: str, mode: tuple[str, ...]
+) -> None:
+    bind(repository, without_owners)
+
+    def refusal(name: str) -> str:
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"team": "acme"}}}
+        kubectl = repository.plane.kubectl
+        result = kubectl("apply", *mode, "--filename=-", input=json.dumps(body), check=False, as_user=ACCOUNT)
+        return result.stderr if result.returncode else ""
+
+    eventually(lambda: refusal(repository.namespace) == "", within=30, describe="the namespace is applied")
+    assert "(Forbidden)" in refusal("default")
