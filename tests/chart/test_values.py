@@ -1,18 +1,25 @@
 """Every text of the values reaches the manifests as it is, and a release may be called anything that Helm allows."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 
-from tenure_dev.chart import CHART, render
+from tenure.cli import app
+from tenure_dev.chart import CHART, NAMESPACE, render
 from tenure_dev.controlplane import ControlPlane
 
 Body = dict[str, Any]
+Path_ = tuple[str | int, ...]
+
+NOT_RENDERED = {"global"}
+"""Helm's own, for charts of charts."""
 
 HOSTILE = {
     "a colon at the end": "oidc:",
@@ -29,25 +36,48 @@ HOSTILE = {
     "spaces": " a ",
     "lines": "a\nb: c",
     "beyond ASCII": "Zoë ✓ 😀",
+    "digits": "123",
+    "null": "null",
+    "a comment alone": " #x",
 }
 SHOWN = (
+    "--set=certificates.mode=certManager",
     "--set=metrics.serviceMonitor.enabled=true",
     "--set=metrics.rules.enabled=true",
     "--set=metrics.dashboard.enabled=true",
 )
+NOT_SEARCHED = {"CustomResourceDefinition", "PrometheusRule"}
+"""Kinds whose specs have other things that are called labels."""
+
+LABEL_VALUE = re.compile(r"(?=.{0,63}$)([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?")
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 
 
-def text_values(node: Mapping[str, Any] = SCHEMA, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The path of every value that may be any text; `text` is a key that somebody chooses."""
+def text_values(node: Mapping[str, Any] = SCHEMA, path: Path_ = ()) -> Iterator[Path_]:
+    """The path of every value that may be any text. `text` is a key of your choice, and 0 the first item of a list."""
     if reference := node.get("$ref"):
         node = SCHEMA["definitions"][reference.rpartition("/")[2]]
     if node.get("type") == "string" and not {"pattern", "enum"} & node.keys():
         yield path
     if isinstance(chosen := node.get("additionalProperties"), Mapping):
         yield from text_values(chosen, (*path, "text"))
-    for name, child in node.get("properties", {}).items():
-        yield from text_values(child, (*path, name))
+    if isinstance(items := node.get("items"), Mapping):
+        yield from text_values(items, (*path, 0))
+    if node.get("type") == "object" and not {"properties", "additionalProperties"} & node.keys():
+        yield (*path, "text")
+    for name in node.get("properties", {}).keys() - NOT_RENDERED:
+        yield from text_values(node["properties"][name], (*path, name))
+
+
+def put(place: Any, path: Path_, text: str) -> None:
+    """Set a text of the values."""
+    head, *rest = path
+    if not rest:
+        place[head] = text
+        return
+    if isinstance(place, dict):
+        place.setdefault(head, [{}] if rest[0] == 0 else {})
+    put(place[head], tuple(rest), text)
 
 
 def texts_in(value: Any) -> Iterator[str]:
@@ -64,14 +94,11 @@ def load(text: str) -> list[Body]:
     return [body for body in yaml.load_all(text, Loader=yaml.CSafeLoader) if body]
 
 
-def rendered(folder: Path, texts: Mapping[tuple[str, ...], str]) -> list[str]:
+def rendered(folder: Path, texts: Mapping[Path_, str]) -> list[str]:
     """Every text in the manifests, with values of these texts."""
     values: Body = {}
-    for (*parents, last), text in texts.items():
-        place = values
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = text
+    for path, text in texts.items():
+        put(values, path, text)
     file = folder / "values.json"
     file.write_text(json.dumps(values, ensure_ascii=False))
     return list(texts_in(load(render(f"--values={file}", *SHOWN))))
@@ -100,16 +127,30 @@ def test_every_text_reaches_the_manifests_as_it_is(tmp_path: Path, occurrences: 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize(
-    ("path", "argument"),
-    [("identity.usernamePrefix", "--username-prefix"), ("verifier.callerAudience", "--caller-audience")],
+    ("path", "option"),
+    [("identity.usernamePrefix", "username_prefix"), ("verifier.callerAudience", "caller_audience")],
 )
-def test_every_text_reaches_the_process_as_it_is(tmp_path: Path, path: str, argument: str, text: str) -> None:
-    section, _, name = path.partition(".")
+def test_every_text_reaches_the_process_as_it_is(tmp_path: Path, path: str, option: str, text: str) -> None:
+    values: Body = {}
+    put(values, tuple(path.split(".")), text)
     file = tmp_path / "values.json"
-    file.write_text(json.dumps({section: {name: text}}, ensure_ascii=False))
+    file.write_text(json.dumps(values, ensure_ascii=False))
     deployments = [body for body in load(render(f"--values={file}")) if body["kind"] == "Deployment"]
-    arguments = [one for body in deployments for one in body["spec"]["template"]["spec"]["containers"][0]["args"]]
-    assert f"{argument}={text}" in arguments
+    found = [body["spec"]["template"]["spec"]["containers"][0]["args"] for body in deployments]
+    parsed = [parse(args)[option] for args in found if any(one.startswith(f"--{path_of(option)}=") for one in args)]
+    assert parsed
+    assert set(parsed) == {text}
+
+
+def path_of(option: str) -> str:
+    return option.replace("_", "-")
+
+
+def parse(args: list[str]) -> Mapping[str, Any]:
+    """The options as the process takes them."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    return group.commands[args[0]].make_context(args[0], args[1:]).params
 
 
 @pytest.mark.parametrize("name", ["123", "true", "null", "1e3"])
@@ -119,6 +160,12 @@ def test_a_namespace_may_look_like_another_type(name: str) -> None:
     assert set(places) == {name}
     subjects = [one for body in bodies if body["kind"].endswith("Binding") for one in body.get("subjects", ())]
     assert {subject["namespace"] for subject in subjects} == {name}
+
+
+@pytest.mark.parametrize("name", ["123", "true", "null", "1e3"])
+def test_a_namespace_that_is_served_may_look_like_another_type(name: str) -> None:
+    bodies = load(render(f"--set-json=namespaces={json.dumps([name])}", "--show-only=templates/rbac.yaml"))
+    assert {body["metadata"].get("namespace") for body in bodies} == {None, NAMESPACE, name}
 
 
 def test_no_pod_is_told_of_services_by_variables() -> None:
@@ -141,9 +188,26 @@ def test_a_version_with_build_metadata_is_taken(
     description = yaml.safe_load((chart / "Chart.yaml").read_text())
     (chart / "Chart.yaml").write_text(json.dumps({**description, "version": version, "appVersion": version}))
 
-    manifests = render("--skip-tests", chart=chart, namespace=namespace)
+    manifests = render("--skip-tests", "--set=metrics.dashboard.enabled=true", chart=chart, namespace=namespace)
 
     applied = control_plane.kubectl(
         "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--filename=-", input=manifests
     )
-    assert "deployment.apps/tenure-controller serverside-applied" in applied.stdout
+    assert applied.stdout.count("serverside-applied") == len(load(manifests))
+    # No API server here knows these kinds, and the test's pod needs a ServiceAccount that is there.
+    for body in load(render(*SHOWN, chart=chart)):
+        searched = body["metadata"] if body["kind"] in NOT_SEARCHED else body
+        bad = [value for value in label_values(searched) if not LABEL_VALUE.fullmatch(value)]
+        assert bad == [], (body["kind"], body["metadata"]["name"])
+
+
+def label_values(body: Any) -> Iterator[str]:
+    """Every value of a label in a document, of selectors and of templates too."""
+    if isinstance(body, dict):
+        for key, value in body.items():
+            if key in {"labels", "matchLabels"}:
+                yield from value.values()
+            else:
+                yield from label_values(value)
+    elif isinstance(body, list):
+        yield from (value for one in body for value in label_values(one))
