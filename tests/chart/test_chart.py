@@ -38,6 +38,7 @@ VARIANTS = {
     "limits": ("--set=organizationLimits.maxTTL=720h", "--set=organizationLimits.requireExpiry=true"),
     "by digest": (f"--set=image.digest=sha256:{'0' * 64}",),
     "host network": ("--set=webhook.hostNetwork=true",),
+    "OpenShift": ("--set=platform=openshift",),
 }
 TYPOS = {
     "webhook.replica=3": "replica",

@@ -4,15 +4,23 @@
 {{- end }}
 
 {{- define "tenure.labels" -}}
+{{- include "tenure.mergedLabels" (dict "root" .) }}
+{{- end }}
+
+{{- /* The labels of an object: the chart's, which always win, those of a value (own), and those of all objects. */ -}}
+{{- define "tenure.mergedLabels" -}}
+{{- $labels := include "tenure.ownLabels" .root | fromYaml }}
+{{- with .component }}{{ $_ := set $labels "app.kubernetes.io/component" . }}{{ end }}
+{{- toYaml (merge $labels (.own | default dict) .root.Values.commonLabels) }}
+{{- end }}
+
+{{- define "tenure.ownLabels" -}}
 app.kubernetes.io/name: tenure
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ include "tenure.labelValue" .Chart.AppVersion }}
 app.kubernetes.io/part-of: tenure
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 helm.sh/chart: {{ include "tenure.labelValue" (printf "%s-%s" .Chart.Name .Chart.Version) }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}
 
 {{- define "tenure.selector" -}}
@@ -23,7 +31,7 @@ app.kubernetes.io/component: {{ .component }}
 
 {{- define "tenure.image" -}}
 {{- with .Values.image -}}
-{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default ($.Chart.AppVersion | replace "+" "_") }}{{ end }}
+{{ with .registry }}{{ . }}/{{ end }}{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default ($.Chart.AppVersion | replace "+" "_") }}{{ end }}
 {{- end }}
 {{- end }}
 
@@ -60,36 +68,64 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 {{- end }}
 
-{{- /* What the kubelet would tell of each Service, such as TENURE_WEBHOOK_PORT=tcp://…, is no setting of ours. */ -}}
-{{- define "tenure.podDefaults" -}}
+{{- /* What every pod of the chart takes from the values. root, component, values: the section of the component. */ -}}
+{{- define "tenure.podMetadata" -}}
+labels: {{ include "tenure.mergedLabels" (dict "root" .root "component" .component "own" .values.podLabels) | nindent 2 }}
+{{- with .values.podAnnotations }}
+annotations: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "tenure.pod" -}}
+# What the kubelet would tell of each Service, such as TENURE_WEBHOOK_PORT=tcp://…, is no setting of ours.
 enableServiceLinks: false
+securityContext: {{ include "tenure.podSecurity" .root | nindent 2 }}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets: {{ toYaml . | nindent 2 }}
 {{- end }}
-
-{{- define "tenure.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-seccompProfile: {type: RuntimeDefault}
-{{- end }}
-
-{{- define "tenure.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
-{{- end }}
-
-{{- define "tenure.scheduling" -}}
-{{- with .nodeSelector }}
+{{- with .values.nodeSelector }}
 nodeSelector: {{ toYaml . | nindent 2 }}
 {{- end }}
-{{- with .tolerations }}
+{{- with .values.tolerations }}
 tolerations: {{ toYaml . | nindent 2 }}
 {{- end }}
-{{- with .affinity }}
+{{- with .values.affinity }}
 affinity: {{ toYaml . | nindent 2 }}
 {{- end }}
-{{- with .priorityClassName }}
+{{- with .values.priorityClassName }}
 priorityClassName: {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "tenure.container" -}}
+image: {{ include "tenure.image" .root | quote }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy | quote }}
+{{- with .values.extraEnv }}
+env: {{ toYaml . | nindent 2 }}
+{{- end }}
+resources: {{ toYaml .values.resources | nindent 2 }}
+securityContext: {{ toYaml .root.Values.containerSecurityContext | nindent 2 }}
+{{- end }}
+
+{{- /* OpenShift chooses the user of each namespace, and refuses a pod that names one. */ -}}
+{{- define "tenure.podSecurity" -}}
+{{- $detected := .Capabilities.APIVersions.Has "security.openshift.io/v1" | ternary "openshift" "kubernetes" }}
+{{- $platform := eq .Values.platform "auto" | ternary $detected .Values.platform }}
+{{- $chosen := eq $platform "openshift" | ternary (list "runAsUser" "runAsGroup" "fsGroup") list }}
+{{- $context := dict }}
+{{- range $key, $value := .Values.podSecurityContext }}
+{{- if not (or (kindIs "invalid" $value) (has $key $chosen)) }}{{ $_ := set $context $key $value }}{{ end }}
+{{- end }}
+{{- toYaml $context }}
+{{- end }}
+
+{{- /* The IP families of a Service. */ -}}
+{{- define "tenure.families" -}}
+{{- with .Values.service.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . | quote }}
+{{- end }}
+{{- with .Values.service.ipFamilies }}
+ipFamilies: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
