@@ -18,6 +18,7 @@ from support.programs.webhook_process import WebhookProcess
 from support.run.eventually import eventually
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
+from tenure_dev.chart import render
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CHECKOUT, CRDS
 
@@ -30,13 +31,14 @@ _BLOCK = re.compile(r"^ *```(?P<language>\w+)\n(?P<text>.*?)^ *```", re.MULTILIN
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Give a control plane with Tenure and the samples on it."""
+    """Give a control plane with Tenure, the policy for its Secrets and the samples on it."""
     folder = tmp_path_factory.mktemp("howtos")
     with ControlPlane.start(find_or_build(), folder, crds=CRDS) as plane:
         port = webhooks.install(plane)
         webhook = WebhookProcess(config_of(plane, WEBHOOK), folder / "webhook.log", port)
         operator = OperatorProcess(config_of(plane, CONTROLLER), folder / "operator.log", "--no-webhooks")
         with webhook, operator:
+            plane.kubectl("apply", "--filename=-", input=render("--show-only=templates/secretpolicy.yaml"))
             plane.kubectl("apply", "--filename", str(SAMPLES))
             yield plane
 
@@ -126,7 +128,8 @@ def test_somebody_leaves(world: World) -> None:
 def test_nothing_is_left_after_the_page_on_uninstalling(plane: ControlPlane, world: World) -> None:
     (block,) = blocks("uninstall.md", "console")
     for line in block.strip().splitlines():
-        if not line.startswith("helm"):  # A release is uninstalled in test_chart.py.
+        # A release is uninstalled in test_chart.py. Here, what it would take along stays: it must block nothing.
+        if not line.startswith("helm"):
             run(plane, line)
     eventually(lambda: world.api.list("secrets") == [], within=30, describe="the Secrets of all keys are gone")
     assert plane.kubectl("get", "crds,validatingwebhookconfigurations", "-o=name").stdout == ""

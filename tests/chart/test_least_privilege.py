@@ -36,7 +36,7 @@ Right = tuple[str, str, str]
 # The watches of an operator that runs are still open, and the audit log has what is complete.
 _RUNNING = 30
 
-STATUS_POLICY = "templates/statuspolicy.yaml"
+POLICIES = ("templates/statuspolicy.yaml", "templates/secretpolicy.yaml")
 
 OTHERS = {
     "organizations": manifests.organization(),
@@ -78,7 +78,7 @@ def used(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[
     """Live through all that Tenure does, and return the requests of each half."""
     assert plane.audit_log is not None
     folder = tmp_path_factory.mktemp("logs")
-    install_status_policy(plane)
+    install_policies(plane)
     port = webhooks.install(plane)
     store_old_authority(plane)
     plane.kubectl("apply", "--server-side", f"--filename={CHECKOUT / 'manifests' / 'roles.yaml'}")
@@ -97,9 +97,10 @@ def used(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return {user: [entry for entry in audit.entries() if entry.user == user] for user in ACCOUNTS}
 
 
-def install_status_policy(plane: ControlPlane) -> None:
-    """Have the API server refuse every status that the controller didn't write, and wait until it does."""
-    plane.kubectl("apply", "--server-side", "--filename=-", input=render(f"--show-only={STATUS_POLICY}"))
+def install_policies(plane: ControlPlane) -> None:
+    """Have the API server refuse what only the controller does, and wait until it refuses a status."""
+    shown = [f"--show-only={template}" for template in POLICIES]
+    plane.kubectl("apply", "--server-side", "--filename=-", input=render(*shown))
     api = Api(plane, "default")
     for plural, body in OTHERS.items():
         api.create(plural, body)

@@ -129,6 +129,14 @@ ipFamilies: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
+{{- define "tenure.servedNamespaces" -}}
+{{- with .Values.namespaces }}
+namespaceSelector:
+  matchExpressions:
+    - {key: kubernetes.io/metadata.name, operator: In, values: {{ toJson . }}}
+{{- end }}
+{{- end }}
+
 {{- define "tenure.components" -}}
 controller{{ if .Values.webhook.enabled }} webhook{{ end }}{{ if .Values.verifier.enabled }} verifier{{ end }}
 {{- end }}
