@@ -231,7 +231,8 @@ def test_a_release_is_installed_upgraded_and_uninstalled_and_keeps_the_definitio
 
     helm(plane, "uninstall", "tenure", *where)
 
-    kinds = "clusterroles,clusterrolebindings,validatingwebhookconfigurations"
+    policies = "validatingadmissionpolicies,validatingadmissionpolicybindings"
+    kinds = f"clusterroles,clusterrolebindings,validatingwebhookconfigurations,{policies}"
     left = plane.kubectl("get", kinds, "-l", "app.kubernetes.io/part-of=tenure", "-o=name").stdout
     assert left == ""
     assert plane.kubectl("get", "all,secrets,leases", *where, "-o=name").stdout == ""

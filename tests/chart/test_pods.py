@@ -9,6 +9,7 @@ import pytest
 
 from support.objects.charts import Body, of_kind, pods_of, render_values
 from tenure_dev.chart import CHART
+from tenure_dev.errors import ToolError
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())["properties"]
 OWN = {
@@ -120,6 +121,11 @@ def test_a_port_is_the_same_wherever_it_is_named(tmp_path: Path, values: Body) -
     assert not any("from" in rule for rule in rules)
     (service,) = [one for one in of_kind(bodies, "Service") if one["metadata"]["name"] == "tenure-webhook"]
     assert service["spec"]["ports"] == [{"name": "https", "port": 443, "targetPort": "webhook"}]
+
+
+def test_a_port_that_is_named_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match=r"are both 9543.* Set webhook\.healthPort to another port"):
+        render_values(tmp_path, {"webhook": {"port": 9543, "healthPort": 9543}})
 
 
 def test_labels_of_your_own_never_replace_the_charts(tmp_path: Path) -> None:

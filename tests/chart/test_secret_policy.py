@@ -130,6 +130,19 @@ def test_a_namespace_takes_its_secrets_along(plane: ControlPlane, world: World) 
     assert plane.kubectl("get", "namespace", world.api.namespace, "--ignore-not-found").stdout == ""
 
 
+def test_nobody_is_refused_in_a_namespace_that_is_being_deleted(plane: ControlPlane, world: World) -> None:
+    namespace = world.api.namespace
+    world.api.patch("secrets", "laptop", {"metadata": {"finalizers": ["example.com/held"]}})
+    assert REFUSED in delete(plane, namespace, "laptop", "--dry-run=server")
+    plane.kubectl("delete", "namespace", namespace, "--wait=false")
+    eventually(
+        lambda: delete(plane, namespace, "laptop", "--dry-run=server") == "",
+        within=30,
+        describe="anybody may delete the Secret",
+    )
+    world.api.patch("secrets", "laptop", {"metadata": {"finalizers": None}})
+
+
 def test_the_api_server_finds_no_fault_with_the_expressions(plane: ControlPlane) -> None:
     def checked() -> object:
         body = json.loads(plane.kubectl("get", "validatingadmissionpolicy", NAME, "--output=json").stdout)
