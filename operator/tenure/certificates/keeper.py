@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Protocol
 
 from tenure.certificates.authority import KeyPair
 from tenure.errors import StartRefusedError, TenureError
+from tenure.kube.tls import load_chain
 
 log = logging.getLogger("tenure.tls")
 
@@ -52,12 +52,7 @@ def load_pair(context: ssl.SSLContext, pair: KeyPair) -> None:
         ssl.SSLError: the pair can't be used. The certificate before it is still served.
     """
     served = server_context()
-    descriptor = os.memfd_create("tenure-certificate")
-    try:
-        os.write(descriptor, pair.certificate + pair.key)
-        served.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)
+    load_chain(served, pair.certificate + pair.key)
 
     def switch(connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
         connection.context = served

@@ -133,8 +133,7 @@ class Cluster:
             "timeoutSeconds": str(seconds),
         }
         timeout = aiohttp.ClientTimeout(total=seconds + TIMEOUT_SECONDS, sock_connect=TIMEOUT_SECONDS)
-        headers = {**await self.connection.headers(), "Accept": _JSON}
-        url = self.connection.server + path
+        url, headers = self.connection.server + path, {"Accept": _JSON}
         try:
             async with self._session.get(
                 url, params=params, headers=headers, timeout=timeout, read_bufsize=LONGEST_LINE_BYTES
@@ -212,7 +211,7 @@ class Cluster:
                     self.connection.server + path,
                     params=query,
                     data=None if body is None else json.dumps(body),
-                    headers={**await self.connection.headers(), "Accept": _JSON, "Content-Type": content_type},
+                    headers={"Accept": _JSON, "Content-Type": content_type},
                     timeout=_UNTIMED,
                 ) as answer,
             ):

@@ -1,96 +1,136 @@
-"""The API server's address and Tenure's credentials. Only this module uses the Kubernetes client."""
+"""The API server's address and Tenure's credentials. Only `kube` uses the Kubernetes client."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from ssl import SSLContext
+from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
-import yaml
-from kubernetes.aio import client, config
+from kubernetes.aio import config
 
 from tenure.errors import StartRefusedError
+from tenure.kube.credentials import Credentials, InCluster, Plugin, User, impersonation
+from tenure.kube.exec_plugin import ExecPlugin
+from tenure.kube.kubeconfig import read_kubeconfig
+from tenure.kube.proxies import Proxy, find_proxy
+from tenure.kube.tls import Material, RenewedContext
 
 SERVICE_HOST = "KUBERNETES_SERVICE_HOST"
+
+_UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True)
 class Connection:
-    """An API server and the credentials for it, refreshed by the client library."""
+    """An API server and the credentials for it, which are renewed in place."""
 
-    configuration: client.Configuration
-    ssl_context: SSLContext
+    server: str
+    """The API server's URL, without a trailing slash."""
 
-    @property
-    def server(self) -> str:
-        """The API server's URL, without a trailing slash."""
-        return str(self.configuration.host).rstrip("/")
-
-    async def headers(self) -> dict[str, str]:
-        """Return the headers that authenticate a request. Call this for each request, because tokens rotate."""
-        settings = await self.configuration.auth_settings()
-        bearer = settings.get("BearerToken")
-        return {bearer["key"]: bearer["value"]} if bearer and bearer["value"] else {}
+    credentials: Credentials = field(default_factory=Credentials)
+    ssl_context: RenewedContext | bool = True
+    proxy: Proxy | None = None
+    impersonated: Sequence[tuple[str, str]] = ()
+    """Headers with the identity that the API server should use instead of the credentials'."""
 
     def session(self, *, connections: int) -> aiohttp.ClientSession:
-        """Open an HTTP session with at most so many connections. 0 means no limit.
+        """Open an HTTP session with at most so many connections. 0 means no limit. It authenticates each request.
 
         Without a limit, a burst of requests spends its time on TLS handshakes: 200 requests at once made 198, measured.
         """
-        connector = aiohttp.TCPConnector(limit=connections, ssl=self.ssl_context)
+        options: dict[str, Any] = {"limit": connections, "ssl": self.ssl_context}
+        if self.proxy is not None and self.proxy.is_socks:
+            from aiohttp_socks import ProxyConnector  # noqa: PLC0415 - hardly anyone needs it
+
+            url = self.proxy.url.replace("socks5h:", "socks5:", 1)
+            connector: aiohttp.TCPConnector = ProxyConnector.from_url(url, rdns=True, **options)
+        else:
+            connector = aiohttp.TCPConnector(**options)
         return aiohttp.ClientSession(
-            connector=connector, headers={"User-Agent": "tenure"}, proxy=self.configuration.proxy
+            connector=connector,
+            headers={"User-Agent": "tenure"},
+            proxy=self.proxy.url if self.proxy is not None and not self.proxy.is_socks else None,
+            middlewares=(self._name_proxy, self._authenticate),
         )
+
+    async def _authenticate(
+        self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Send a request with the present credentials, and once more if the API server wants newer ones."""
+        if request.url.host != urlsplit(self.server).hostname:  # The API server redirects elsewhere.
+            return await send(request)
+        request.headers.extend(self.impersonated)
+        if sent := await self.credentials.authorization():
+            request.headers["Authorization"] = sent
+        answer = await send(request)
+        if answer.status != _UNAUTHORIZED:
+            return answer
+        self.credentials.reject(sent)
+        newer = await self.credentials.authorization()
+        if newer == sent and not (isinstance(self.ssl_context, RenewedContext) and self.ssl_context.authenticates):
+            return answer
+        # A kept connection would go on with the certificate that it began with.
+        answer.close()
+        if newer:
+            request.headers["Authorization"] = newer
+        return await send(request)
+
+    async def _name_proxy(
+        self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Send a request. If the proxy prevents it, the error names the proxy."""
+        try:
+            return await send(request)
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
+            if self.proxy is None:
+                raise
+            raise aiohttp.ClientConnectionError(f"through the proxy {self.proxy}: {error}") from error
+        except Exception as error:
+            # The errors of aiohttp_socks have no base of their own.
+            if self.proxy is None or not type(error).__module__.startswith("aiohttp_socks"):
+                raise
+            raise aiohttp.ClientConnectionError(f"through the proxy {self.proxy}: {error}") from error
 
 
 async def connect() -> Connection:
-    """Find the API server: the one in the file that `KUBECONFIG` names, or that of the cluster around the process.
+    """Find the API server: the one in the files that `KUBECONFIG` names, or that of the cluster around the process.
 
     Raises:
-        StartRefusedError: neither is given, or the configuration can't be read.
+        StartRefusedError: neither is given, or the configuration can't be used.
     """
-    configuration = client.Configuration()
-    # From Python 3.13 on, a chain must also have key identifiers, which the authorities of EKS and others lack. kubectl
-    # and the controllers written in Go don't ask for them. Chain, host name and expiry are checked all the same.
-    configuration.disable_strict_ssl_verification = True
     path = os.environ.get("KUBECONFIG")
+    if not path and not os.environ.get(SERVICE_HOST):
+        raise StartRefusedError(
+            "Tenure doesn't know which cluster to use. Set KUBECONFIG to the path of a kubeconfig file, or run "
+            "Tenure in a pod"
+        )
     try:
-        if path:
-            _check_readable(path)
-            await config.load_kube_config(config_file=path, client_configuration=configuration)
-        elif os.environ.get(SERVICE_HOST):
-            config.load_incluster_config(client_configuration=configuration)
-        else:
-            raise StartRefusedError(
-                "Tenure doesn't know which cluster to use. Set KUBECONFIG to the path of a kubeconfig file, or run "
-                "Tenure in a pod"
-            )
-        ssl_context = client.ApiClient(configuration).rest_client.ssl_context
-    except (config.ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        return await _by_kubeconfig(path) if path else _in_cluster()
+    except (config.ConfigException, StartRefusedError, aiohttp.ClientError, OSError, ValueError) as error:
         source = f"KUBECONFIG={path}" if path else "the in-cluster configuration"
         raise StartRefusedError(f"{source}: {' '.join(str(error).split())}") from error
-    if configuration.tls_server_name:
-        raise StartRefusedError(
-            f"KUBECONFIG={path}: Tenure doesn't support tls-server-name. In server, use a host name "
-            "that is in the API server's certificate"
-        )
-    return Connection(configuration, ssl_context)
 
 
-def _check_readable(path: str) -> None:
-    """Check that each file of a kubeconfig path can be read.
+def _in_cluster() -> Connection:
+    credentials = InCluster()
+    authority = Path(str(credentials.configuration.ssl_ca_cert))
+    context = RenewedContext(lambda: Material(authority.read_bytes()))
+    return Connection(credentials.configuration.host, credentials, context)
 
-    The Kubernetes client only logs a missing file, and fails on a plain text file.
 
-    Raises:
-        OSError: a file can't be read.
-        ValueError: a file isn't a kubeconfig file.
-        YAMLError: a file isn't YAML.
-    """
-    for part in filter(None, path.split(os.pathsep)):
-        try:
-            config = yaml.safe_load(Path(part).read_bytes())
-        except (UnicodeDecodeError, yaml.reader.ReaderError):
-            config = None
-        if not isinstance(config, dict):
-            raise ValueError(f"{part} isn't a kubeconfig file")  # noqa: TRY004 - the file's content is wrong, not a type
+async def _by_kubeconfig(paths: str) -> Connection:
+    kubeconfig = read_kubeconfig(paths)
+    cluster, user = kubeconfig.cluster, kubeconfig.user
+    credentials: Credentials = User(user)
+    if user.exec is not None:
+        credentials = Plugin(ExecPlugin(user.exec, cluster.described()))
+    await credentials.authorization()  # A program may give the client's certificate, and may ask a person to log in.
+
+    def read() -> Material:
+        return Material(cluster.authority(), credentials.certificate())
+
+    context = RenewedContext(read, server_name=cluster.tls_server_name, insecure=cluster.insecure_skip_tls_verify)
+    proxy = find_proxy(kubeconfig.server, cluster.proxy_url, os.environ)
+    return Connection(kubeconfig.server, credentials, context, proxy, impersonation(user))

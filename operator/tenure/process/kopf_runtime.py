@@ -67,9 +67,7 @@ async def _until_ended(tasks: Collection[asyncio.Task[Any]], ours: Collection[as
 
 def _login(connection: Connection) -> Callable[..., Any]:
     async def login(**_: Any) -> kopf.AiohttpSession:
-        session = connection.session(connections=0)
-        session.headers.update(await connection.headers())
-        return kopf.AiohttpSession(aiohttp_session=session, server=connection.server)
+        return kopf.AiohttpSession(aiohttp_session=connection.session(connections=0), server=connection.server)
 
     return login
 

@@ -1,7 +1,6 @@
 """Runs a process until SIGTERM or SIGINT, and exits."""
 
 import asyncio
-import atexit
 import logging
 import os
 import signal
@@ -60,8 +59,6 @@ async def _run_to_end(main: Callable[[], Awaitable[None]]) -> None:
         code = 1
     else:
         code = 0
-    # The Kubernetes client wrote the kubeconfig's key into a file, and deletes that here.
-    atexit._run_exitfuncs()  # noqa: SLF001 - there is no public way, and the test of the stop looks for the file
     logging.shutdown()
     sys.stderr.flush()
     os._exit(code)

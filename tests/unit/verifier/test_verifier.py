@@ -1,9 +1,6 @@
 """What counts as a use of a dead key, what an answer's bearer may be told, and when nothing may be said."""
 
-import ssl
-
 import pytest
-from kubernetes.aio import client
 
 from support.objects.builders import NOW, api_key, entropy_of, issued, membership, organization, token_of
 from tenure.domain.resources import ApiKey, Resource
@@ -59,7 +56,7 @@ def test_a_secret_is_proven_by_its_hash_alone() -> None:
 
 @pytest.mark.asyncio(loop_scope="function")
 async def test_nothing_is_said_before_everything_was_listed() -> None:
-    connection = Connection(client.Configuration(host="https://127.0.0.1:1"), ssl.create_default_context())
+    connection = Connection("https://127.0.0.1:1")
     async with Cluster(connection) as cluster:
         verifier = Verifier(cluster, max_staleness=30)
         assert verifier.why_not_ready() == "the first list isn't complete yet"
