@@ -62,20 +62,24 @@ class Connection:
         if request.url.host != urlsplit(self.server).hostname:  # The API server redirects elsewhere.
             return await send(request)
         request.headers.extend(self.impersonated)
-        if sent := await self.credentials.authorization():
-            request.headers["Authorization"] = sent
+        sent = await self._show_credentials(request)
         answer = await send(request)
         if answer.status != _UNAUTHORIZED:
             return answer
         self.credentials.reject(sent)
-        newer = await self.credentials.authorization()
-        if newer == sent and not (isinstance(self.ssl_context, RenewedContext) and self.ssl_context.authenticates):
-            return answer
-        # A kept connection would go on with the certificate that it began with.
-        answer.close()
-        if newer:
-            request.headers["Authorization"] = newer
-        return await send(request)
+        attempts = int(await self._show_credentials(request) != sent)
+        if not attempts and isinstance(self.ssl_context, RenewedContext) and self.ssl_context.authenticates:
+            # A kept connection goes on with the certificate that it began with. The first attempt closes it.
+            request.headers["Connection"], attempts = "close", 2
+        while attempts and answer.status == _UNAUTHORIZED:
+            answer.release()
+            answer, attempts = await send(request), attempts - 1
+        return answer
+
+    async def _show_credentials(self, request: aiohttp.ClientRequest) -> str:
+        if authorization := await self.credentials.authorization():
+            request.headers["Authorization"] = authorization
+        return authorization
 
     async def _name_proxy(
         self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
