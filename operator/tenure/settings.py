@@ -163,7 +163,9 @@ class CertificateSettings:
 class ReviewSettings(CertificateSettings):
     """Settings of the listener of the webhooks."""
 
-    webhook_host: Annotated[str, Setting("Address on which the webhooks listen. Default: all addresses.")] = ""
+    webhook_host: Annotated[
+        str, Setting("Address on which the webhooks listen. Default: all addresses, of IPv4 and IPv6.")
+    ] = ""
     webhook_port: Annotated[int, Setting("Port on which the webhooks listen. 0: any free port.", min=0, max=65535)] = (
         9443
     )
@@ -262,7 +264,9 @@ class RunSettings(WebhookSettings):
 class VerifierSettings(ServedSettings, CertificateSettings):
     """The settings of `tenure verifier`."""
 
-    verifier_host: Annotated[str, Setting("Address on which the verifier listens.")] = "0.0.0.0"  # noqa: S104 - clients outside the container connect to it
+    verifier_host: Annotated[
+        str, Setting("Address on which the verifier listens. Default: all addresses, of IPv4 and IPv6.")
+    ] = ""
     verifier_port: Annotated[int, Setting("Port on which the verifier listens.", min=1, max=65535)] = 8080
     max_staleness: Annotated[
         float,

@@ -135,9 +135,10 @@ def test_it_becomes_ready_whatever_address_it_listens_on(
     plane: ControlPlane, port: int, tmp_path: Path, host: str
 ) -> None:
     arguments = [host if part == "127.0.0.1" else part for part in command(port)]
-    reached = host if host in {"127.0.0.2", "::1"} else "127.0.0.1"
+    reached = {"0.0.0.0": ["127.0.0.1"], "": ["127.0.0.1", "::1"]}.get(host, [host])
     with WebhookProcess(plane.kubeconfig, tmp_path / "log", port, command=arguments):
-        assert probe(port, "memberships", reached)[0] == 405
+        for address in reached:
+            assert probe(port, "memberships", address)[0] == 405
 
 
 def test_sigterm_ends_it_within_five_seconds_while_it_serves(plane: ControlPlane, port: int, tmp_path: Path) -> None:

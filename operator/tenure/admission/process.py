@@ -25,6 +25,7 @@ from tenure.kube.connection import connect
 from tenure.kube.leases import try_leases
 from tenure.kube.preflight import check_admission, check_definitions
 from tenure.kube.webhooks import Registration, read_registration
+from tenure.listening import PortCheck
 from tenure.observability.catalogue import CERTIFICATE_EXPIRY, CERTIFICATE_RENEWAL
 from tenure.observability.health import Health, Part, serving
 from tenure.observability.metrics import Component, Meter, Reading
@@ -64,6 +65,7 @@ class Webhook:
         self._keeper = keeper
         self._paths = tuple(f"/{path}" for path in _RESOURCES)
         self._flaw = _UNTESTED
+        self._port_check: PortCheck | None = None
         self._reach = Reach(context.cluster)
         self._due = asyncio.Event()
         self._due.set()
@@ -115,8 +117,12 @@ class Webhook:
 
     def watched_by(self, health: Health) -> None:
         """Add the webhook to the readiness and the metrics of a process."""
-        health.parts.append(Part(Component.WEBHOOK, lambda: self._flaw or self._reach.why_not()))
+        health.parts.append(Part(Component.WEBHOOK, self._why_not_ready))
         health.measurements.read_from(self._measure)
+
+    def _why_not_ready(self) -> str:
+        """Ask the self-test first, because it uses the port too."""
+        return self._flaw or self._reach.why_not() or (self._port_check.why_not() if self._port_check else "")
 
     async def _measure(self) -> list[Reading]:
         served = self._keeper.served
@@ -130,8 +136,9 @@ class Webhook:
     @contextlib.asynccontextmanager
     async def running(self, stop: asyncio.Event) -> AsyncIterator[None]:
         """Serve until `stop` is set. While the block runs, keep the certificate valid and the readiness up to date."""
-        async with self.listener.serving(stop):
+        async with self.listener.serving(stop) as self._port_check:
             tasks = [
+                asyncio.create_task(self._port_check.watch(), name="port"),
                 asyncio.create_task(keep(self._keeper, self._due.set), name="certificate"),
                 asyncio.create_task(self._test_itself(), name="self-test"),
                 asyncio.create_task(self._reach.watch(), name="reach"),

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from tenure.admission.fail_closed import Answer, judge_or_reject
 from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.admission.verdict import Judgement
-from tenure.errors import StartRefusedError
+from tenure.listening import PortCheck, listen, own_addresses
 from tenure.observability.catalogue import ADMISSION, ADMISSION_DURATION
 from tenure.observability.logcontext import log_fields, object_fields
 from tenure.observability.metrics import Meter, Verdict
@@ -57,7 +57,7 @@ class Listener:
         on_no_answer: Callable[[], None] = lambda: None,
     ) -> None:
         self.address = address
-        """Host and port to listen on. Once it listens, this has the actual port instead of 0."""
+        """Host and port to listen on. Once it listens, an address by which the process itself reaches it."""
         self._context = context
         self._kinds = kinds
         self._judge = judge
@@ -65,8 +65,8 @@ class Listener:
         self._on_no_answer = on_no_answer
 
     @asynccontextmanager
-    async def serving(self, stop: asyncio.Event) -> AsyncIterator[None]:
-        """Listen until `stop` is set. The end of the block sets it too.
+    async def serving(self, stop: asyncio.Event) -> AsyncIterator[PortCheck]:
+        """Listen until `stop` is set. The end of the block sets it too. The block gets the check of the port.
 
         Raises:
             StartRefusedError: the process can't listen on the port.
@@ -78,26 +78,23 @@ class Listener:
         )
         await runner.setup()
         try:
-            await self._listen(runner)
+            port_check = await self._listen(runner)
         except BaseException:  # A cancelled start must close its sockets too.
             await runner.cleanup()
             raise
         closing = asyncio.create_task(_close(runner, stop), name="listener")
         try:
-            yield
+            yield port_check
         finally:
             stop.set()
             await closing
 
-    async def _listen(self, runner: web.AppRunner) -> None:
-        host, port = self.address
-        try:
-            await web.TCPSite(runner, host, port, ssl_context=self._context, reuse_port=True).start()
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise StartRefusedError(f"--webhook-host {host or 'all'}, --webhook-port {port}: {why}") from error
-        self.address = runner.addresses[0][:2]
-        log.info("Listening for reviews on %s:%d", *self.address)
+    async def _listen(self, runner: web.AppRunner) -> PortCheck:
+        listening = listen(*self.address, "--webhook-host and --webhook-port", shared=True)
+        await web.SockSite(runner, listening, ssl_context=self._context).start()
+        self.address = own_addresses(listening)[0], listening.getsockname()[1]
+        log.info("Listening for reviews on %s, port %d", *listening.getsockname()[:2])
+        return PortCheck(listening, tls=True)
 
     async def _review(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]

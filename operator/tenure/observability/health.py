@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from tenure.errors import StartRefusedError
+from tenure.listening import listen
 from tenure.observability.catalogue import READY
 from tenure.observability.metrics import Component, Reading
 from tenure.observability.prometheus import CONTENT_TYPE, Measurements
@@ -95,10 +95,7 @@ async def serving(port: int, health: Health) -> AsyncIterator[None]:
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
     try:
-        try:
-            await web.TCPSite(runner, port=port).start()
-        except OSError as error:
-            raise StartRefusedError(f"--health-port {port}: {error.strerror}") from error
+        await web.SockSite(runner, listen("", port, "--health-port")).start()
         yield
     finally:
         await runner.cleanup()

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,10 +11,10 @@ from typing import Any
 import uvicorn
 
 from tenure.domain.resources import KINDS
-from tenure.errors import StartRefusedError
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
 from tenure.kube.preflight import check_definitions, check_verifier
+from tenure.listening import PortCheck, listen
 from tenure.observability.catalogue import VERIFIER_CERTIFICATE_EXPIRY, VERIFIER_CERTIFICATE_RENEWAL
 from tenure.observability.health import Health, Part, serving
 from tenure.observability.metrics import Component, Reading
@@ -32,7 +31,6 @@ log = logging.getLogger("tenure")
 
 _STOPS_WITHIN_SECONDS = 3
 _LOOK_SECONDS = 0.02
-_BACKLOG = 2048
 _OTHER_CONNECTIONS = 29
 """Maximum number of connections to the API server, apart from one for each watch."""
 
@@ -62,18 +60,24 @@ async def run_verifier(settings: VerifierSettings) -> None:
         verifier = await prepared_before(stop, health, prepare, patient=settings.health_port != 0)
         if verifier is None:
             return
-        health.parts.append(Part(Component.VERIFIER, verifier.why_not_ready))
         measurements.read_from(verifier.measure)
         callers = Callers(cluster, [settings.caller_audience] if settings.caller_audience else [])
         api = VerifyApi(verifier, callers, measurements)
         async with _certified(settings, measurements) as context:
             server = uvicorn.Server(server_configuration(settings, api, context))
-            with _listening(settings) as listening:
+            options = "--verifier-host and --verifier-port"
+            with listen(settings.verifier_host, settings.verifier_port, options) as listening:
+                port = PortCheck(listening, tls=context is not None)
+                health.parts.append(Part(Component.VERIFIER, lambda: verifier.why_not_ready() or port.why_not()))
                 async with verifier.running() as working:
                     health.starting = False
-                    announcing = asyncio.create_task(_announce(verifier, settings), name="announcement")
+                    tasks = [
+                        asyncio.create_task(port.watch(), name="port"),
+                        asyncio.create_task(_announce(health, settings), name="announcement"),
+                    ]
                     await _serve(server, listening, working, stop)
-                    announcing.cancel()
+                    for task in tasks:
+                        task.cancel()
     log.info("Tenure has stopped")
 
 
@@ -123,23 +127,8 @@ async def _serve(
         working.result()
 
 
-def _listening(settings: VerifierSettings) -> socket.socket:
-    host, port = settings.verifier_host, settings.verifier_port
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise StartRefusedError(
-            f"--verifier-host and --verifier-port: {host}:{port}: {os.strerror(error.errno or 0)}"
-        ) from error
-    # Connections inherit this option. asyncio sets it only if a socket names its protocol, which this one doesn't.
-    # Without it, the head and the body of an answer are 40 ms apart on a kept-alive connection.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
-
-
-async def _announce(verifier: Verifier, settings: VerifierSettings) -> None:
-    while verifier.why_not_ready():  # noqa: ASYNC110 - readiness is a matter of time, no event
+async def _announce(health: Health, settings: VerifierSettings) -> None:
+    while health.why_not_ready():  # noqa: ASYNC110 - readiness is a matter of time, no event
         await asyncio.sleep(_LOOK_SECONDS)
     log.info("%s: serving the verifier on port %d", READY, settings.verifier_port)
 

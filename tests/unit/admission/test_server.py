@@ -190,6 +190,6 @@ async def test_a_stop_before_it_listens_is_no_error(host: str) -> None:
 
 async def test_an_address_that_it_can_not_have_is_named() -> None:
     taken = Listener(("203.0.113.9", 9443), server_context(), {}, never, meter=Meter())
-    with pytest.raises(StartRefusedError, match=r"--webhook-host 203\.0\.113\.9, --webhook-port 9443: \w+"):
+    with pytest.raises(StartRefusedError, match=r"--webhook-host and --webhook-port: 203\.0\.113\.9:9443: \w+"):
         async with taken.serving(asyncio.Event()):
             pass

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tenure.domain.roles import Capability, Level
 from tenure.domain.verification import Question
+from tenure.listening import plain_address
 from tenure.verifier.http.credentials import bearer_of, key_of
 from tenure.verifier.http.errors import HEAD_TOO_LARGE, TIMED_OUT, TOO_LARGE, BadRequestError
 
@@ -115,7 +116,7 @@ def read_head(scope: Scope) -> Request:
     if size > MAX_HEAD_BYTES:
         raise BadRequestError(f"Headers, path and query must be at most {MAX_HEAD_BYTES} bytes", HEAD_TOO_LARGE)
     client = scope.get("client")
-    source = client[0] if client else "unknown"
+    source = plain_address(client[0]) if client else "unknown"
     if raw.startswith(_PATH_PREFIX):  # Path and query are the client's from the fourth segment on.
         return Request(scope["method"], AUTHORIZE, b"", headers, source, segments=raw[len(_PATH_PREFIX) :])
     if query := scope["query_string"]:
