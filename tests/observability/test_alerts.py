@@ -214,6 +214,25 @@ CASES: Mapping[str, Mapping[str, Case]] = {
         "it is due": Case({EXPIRES: "6000x200", RENEWED: "4000x200"}, "70m"),
         "it was renewed": Case({EXPIRES: "6000x70 12000x100", RENEWED: "4000x70 8000x100"}, "90m"),
     },
+    "TenureWebhookRewritten": {
+        "all replicas see it": Case(
+            {
+                'tenure_webhook_registration_altered{pod="a"}': "0x5 1x10",
+                'tenure_webhook_registration_altered{pod="b"}': "0x6 1x10",
+            },
+            "10m",
+            [CRITICAL],
+        ),
+        "a new version rolls out": Case(
+            {
+                'tenure_webhook_registration_altered{pod="old"}': "0x5 1x10",
+                'tenure_webhook_registration_altered{pod="new"}': "_x5 0x10",
+            },
+            "15m",
+            never=True,
+        ),
+        "it was restored": Case({"tenure_webhook_registration_altered{}": "0x5 1 0x10"}, "15m", never=True),
+    },
     "TenureVerifierStale": {
         "one of two": Case(
             {

@@ -11,6 +11,7 @@ from yarl import URL
 from tenure.admission.connectivity import Reach
 from tenure.admission.dispatch import judge
 from tenure.admission.reader import Context
+from tenure.admission.registration import RegistrationCheck
 from tenure.admission.selftest import find_leak
 from tenure.admission.server import Listener
 from tenure.certificates.keeper import GivenFiles, Keeper, keep
@@ -67,6 +68,7 @@ class Webhook:
         self._flaw = _UNTESTED
         self._port_check: PortCheck | None = None
         self._reach = Reach(context.cluster)
+        self._registration = RegistrationCheck(context.cluster, settings.namespaces)
         self._due = asyncio.Event()
         self._due.set()
         self.listener = Listener(
@@ -127,8 +129,9 @@ class Webhook:
     async def _measure(self) -> list[Reading]:
         served = self._keeper.served
         if served is None:
-            return []
+            return self._registration.measure()
         return [
+            *self._registration.measure(),
             Reading(CERTIFICATE_EXPIRY, served.ends.timestamp()),
             Reading(CERTIFICATE_RENEWAL, served.renewal.timestamp()),
         ]
@@ -142,6 +145,7 @@ class Webhook:
                 asyncio.create_task(keep(self._keeper, self._due.set), name="certificate"),
                 asyncio.create_task(self._test_itself(), name="self-test"),
                 asyncio.create_task(self._reach.watch(), name="reach"),
+                asyncio.create_task(self._registration.watch(), name="registration"),
             ]
             try:
                 yield

@@ -27,15 +27,20 @@ class Registration:
     paths: tuple[str, ...]
     """The paths that the API server sends reviews to."""
 
+    webhooks: Mapping[str, Mapping[str, Any]]
+    """The webhooks as they are stored, by name."""
+
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
         """Parse a configuration as the API server sent it."""
-        clients = {webhook["name"]: webhook["clientConfig"] for webhook in body.get("webhooks") or ()}
+        webhooks = {webhook["name"]: webhook for webhook in body.get("webhooks") or ()}
+        clients = {name: webhook["clientConfig"] for name, webhook in webhooks.items()}
         return cls(
             resource_version=body["metadata"]["resourceVersion"],
             bundles={name: base64.b64decode(client.get("caBundle") or "") for name, client in clients.items()},
             hosts=tuple(dict.fromkeys(map(_host, clients.values()))),
             paths=tuple(map(_path, clients.values())),
+            webhooks=webhooks,
         )
 
 

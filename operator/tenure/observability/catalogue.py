@@ -216,6 +216,14 @@ CERTIFICATE_RENEWAL = Metric(
     "Time at which that certificate should be replaced, after two thirds of its lifetime.",
     _WEBHOOK,
 )
+REGISTRATION_ALTERED = Metric(
+    "tenure_webhook_registration_altered",
+    _GAUGE,
+    "Whether someone rewrote or deleted Tenure's ValidatingWebhookConfiguration: 1 if they did, 0 if not. The API "
+    "server may then store changes without a check.",
+    _WEBHOOK,
+    dashboard=False,
+)
 
 VERIFY = Metric(
     "tenure_verify_total",

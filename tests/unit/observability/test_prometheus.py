@@ -26,9 +26,13 @@ from tenure.verifier.index import Revocation
 from tenure.verifier.verifier import Answer, Verifier
 
 UNITS = ("_seconds", "_total", "_info")
-COUNTS = {"tenure_ready", "tenure_leader", "tenure_keys", "tenure_memberships", "tenure_verifier_keys"} | {
-    f"tenure_organization_{what}" for what in ("owners", "keys", "keys_expiring")
-}
+COUNTS = (
+    {"tenure_ready", "tenure_leader", "tenure_keys", "tenure_memberships", "tenure_verifier_keys"}
+    | {
+        "tenure_webhook_registration_altered",
+    }
+    | {f"tenure_organization_{what}" for what in ("owners", "keys", "keys_expiring")}
+)
 OF_QUEUES = {"tenure_queue_depth", "tenure_queue_retrying"}
 
 
