@@ -1,6 +1,5 @@
 """The rights that the operator asks for are checked one by one at its start, and suffice for all that it does."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from support.faults.exchange import Answer, Reply, Request
 from support.faults.proxy import Proxy
 from support.objects.manifests import api_key, member, organization, secret
 from support.programs.operator_process import OperatorProcess
+from support.programs.pod import Pod
 from support.programs.refused_start import refused_start
 from support.programs.rights import refusal, rights_of
 from support.run.eventually import eventually
@@ -22,6 +22,7 @@ from tenure.domain.resources import KINDS
 from tenure.kube.rights import ALWAYS, Place, Right
 from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane
+from tenure_dev.operator import COMMAND
 
 Body = dict[str, Any]
 Triple = tuple[str, str, str]
@@ -38,17 +39,6 @@ READS_DEFINITIONS = {
 RBAC = "rbac.authorization.k8s.io"
 VIRTUAL = {("tenure.dev", "apikeys", "revoke")}
 """Rights that no request uses: the API server asks for them before it sends the operator's deletions to admission."""
-
-IN_CLUSTER = """
-import sys
-from kubernetes.aio.config import incluster_config
-from tenure.cli import main
-
-incluster_config.SERVICE_TOKEN_FILENAME, incluster_config.SERVICE_CERT_FILENAME = sys.argv[1:3]
-sys.argv[1:3] = []
-main()
-"""
-"""The operator, told where the two files lie that the kubelet mounts into each pod."""
 
 
 def triples(rights: Iterable[Right]) -> list[Triple]:
@@ -160,17 +150,15 @@ def test_it_runs_in_a_cluster_as_a_service_account(
     kubectl("create", "serviceaccount", "tenure")
     reads = grant("ClusterRole", [READS_DEFINITIONS], account)
     kubectl.apply(*grant("Role", all_but(), account), *reads)
-    (tmp_path / "token").write_text(kubectl("create", "token", "tenure").stdout.strip())
-    host, port = control_plane.server.removeprefix("https://").split(":")
-    files = (str(tmp_path / "token"), str(control_plane.certificate_authority))
-    env = {"KUBECONFIG": "", "KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
+    token = kubectl("create", "token", "tenure").stdout.strip()
+    pod = Pod(tmp_path / "pod", control_plane.server, token, control_plane.certificate_authority.read_bytes())
 
     with OperatorProcess(
         control_plane.kubeconfig,
         tmp_path / "operator.log",
         f"--namespace={world.api.namespace}",
-        command=(sys.executable, "-c", IN_CLUSTER, *files, "run"),
-        env=env,
+        command=pod.command(COMMAND),
+        env=pod.env,
     ):
         world.create(organization(), member("alice"), api_key("laptop", "alice"))
         world.issue("laptop")

@@ -54,6 +54,7 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._tls = ssl.create_default_context(cafile=str(plane.certificate_authority))
         self._tls.load_cert_chain(plane.admin.certificate, plane.admin.key)
+        self._listens_with: ssl.SSLContext | None = None
 
     def start(self) -> Self:
         """Listen on a free port of the loopback."""
@@ -159,7 +160,7 @@ class Proxy:
         # With cancellation a watch ends upstream as soon as its client has gone.
         self._runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._listens_with)
         await site.start()
         return int(self._runner.addresses[0][1])
 
