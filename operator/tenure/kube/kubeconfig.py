@@ -5,10 +5,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from tenure.errors import StartRefusedError
@@ -16,6 +16,13 @@ from tenure.errors import StartRefusedError
 _EXEC_EXTENSION = "client.authentication.k8s.io/exec"
 _EXEC_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 _INTERACTIVE_MODES = ("Never", "IfAvailable", "Always")
+
+
+def _decode(value: Any) -> Any:
+    return base64.b64decode("".join(value.split()), validate=True) if isinstance(value, str) else value
+
+
+_Decoded = Annotated[bytes, BeforeValidator(_decode)]
 
 
 class _Entry(BaseModel):
@@ -34,7 +41,7 @@ class ClusterEntry(_Entry):
     tls_server_name: str = ""
     insecure_skip_tls_verify: bool = False
     certificate_authority: str = ""
-    certificate_authority_data: Base64Bytes = b""
+    certificate_authority_data: _Decoded = b""
     proxy_url: str = ""
     disable_compression: bool = False
     extensions: Sequence[_Extension] = ()
@@ -89,9 +96,9 @@ class UserEntry(_Entry):
     """A user of a kubeconfig, with absolute paths."""
 
     client_certificate: str = ""
-    client_certificate_data: Base64Bytes = b""
+    client_certificate_data: _Decoded = b""
     client_key: str = ""
-    client_key_data: Base64Bytes = b""
+    client_key_data: _Decoded = b""
     token: str = ""
     token_file: str = Field("", alias="tokenFile")
     impersonated: str = Field("", alias="as")

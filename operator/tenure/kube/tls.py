@@ -42,7 +42,8 @@ class RenewedContext(ssl.SSLContext):
 
     def __init__(self, read: Callable[[], Material], *, server_name: str = "", insecure: bool = False) -> None:
         self._read = read
-        self._server_name = server_name
+        self.server_name = server_name
+        """The name that the server's certificate must have. Empty: the host of the URL."""
         self._insecure = insecure
         self._flaw = ""
         self._material = read()
@@ -77,7 +78,7 @@ class RenewedContext(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
         """Begin a connection. asyncio calls this for each one, also for those through a proxy."""
-        name = self._server_name or server_hostname
+        name = self.server_name or server_hostname
         return self.current.wrap_bio(incoming, outgoing, server_side, name, session)
 
 
