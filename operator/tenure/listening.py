@@ -103,8 +103,8 @@ class PortCheck:
             try:
                 async with asyncio.timeout(ASK_SECONDS):
                     await self._ask(address)
-            except (OSError, TimeoutError, ValueError) as error:
-                self._flaw = f"port {self._port} doesn't answer at {address}: {error or 'no answer in time'}"
+            except (OSError, ValueError) as error:
+                self._flaw = f"port {self._port} doesn't answer at {address}: {str(error) or 'no answer in time'}"
                 self._misses += 1
                 return
         self._misses = 0

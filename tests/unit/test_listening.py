@@ -115,9 +115,18 @@ async def test_a_family_that_is_not_served_is_named() -> None:
     assert check.why_not().startswith(f"port {port} doesn't answer at ::1: ")
 
 
-async def test_a_port_that_is_open_but_not_answered_is_not_ready() -> None:
+async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
+@pytest.mark.parametrize(("serve", "says"), [(hang_up, "the answer isn't HTTP"), (hang, "no answer in time")])
+async def test_a_port_that_is_open_but_not_answered_is_not_ready(
+    serve: Serve, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenure.listening.ASK_SECONDS", 0.2)
     with listen("127.0.0.1", 0, "--host") as listening:
         check = PortCheck(listening, tls=False)
-        async with served(listening, hang_up):
+        async with served(listening, serve):
             await check.ask()
-    assert check.why_not().endswith("doesn't answer at 127.0.0.1: the answer isn't HTTP")
+    assert check.why_not().endswith(f"doesn't answer at 127.0.0.1: {says}")

@@ -1,6 +1,7 @@
 """The API server's address and Tenure's credentials. Only `kube` uses the Kubernetes client."""
 
 import os
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,15 +88,16 @@ class Connection:
         """Send a request. If the proxy prevents it, the error names the proxy."""
         try:
             return await send(request)
-        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
-            if self.proxy is None:
-                raise
-            raise aiohttp.ClientConnectionError(f"through the proxy {self.proxy}: {error}") from error
         except Exception as error:
-            # The errors of aiohttp_socks have no base of their own.
-            if self.proxy is None or not type(error).__module__.startswith("aiohttp_socks"):
+            if self.proxy is None or not _is_of_connecting(error):
                 raise
             raise aiohttp.ClientConnectionError(f"through the proxy {self.proxy}: {error}") from error
+
+
+def _is_of_connecting(error: Exception) -> bool:
+    """Tell whether there was no connection. The errors of aiohttp_socks have no base, and it lets those of TLS pass."""
+    of_aiohttp = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)
+    return of_aiohttp or isinstance(error, ssl.SSLError) or type(error).__module__.startswith("aiohttp_socks")
 
 
 async def connect() -> Connection:

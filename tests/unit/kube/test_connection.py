@@ -170,6 +170,16 @@ async def test_a_proxy_carries_all_requests(place: Place, scheme: str) -> None:
     assert proxy.logins == ["alice:secret"]
 
 
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+async def test_a_certificate_is_checked_through_a_proxy(place: Place, echo: EchoServer, scheme: str) -> None:
+    echo.serve(NEW)
+    async with ForwardProxy(scheme).listening() as address:
+        place.cluster["proxy-url"] = f"{scheme}://{address}"
+        says = rf"through the proxy {scheme}://{address} \(proxy-url\): .*certificate verify failed"
+        with pytest.raises(UnavailableError, match=says):
+            await ask(await place.connect())
+
+
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
 async def test_a_dead_proxy_is_named_without_its_password(place: Place, scheme: str) -> None:
     place.cluster["proxy-url"] = f"{scheme}://alice:secret@127.0.0.1:1"
