@@ -14,6 +14,7 @@ ASK_SECONDS = 5.0
 """Interval of the checks, and time limit of each."""
 
 _ALL = ("", "::")
+_LOOPBACK = "127.0.0.1"
 _BACKLOG = 2048
 _MISSES = 3
 
@@ -49,19 +50,17 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def own_addresses(listening: socket.socket) -> Sequence[str]:
-    """Return the addresses by which the process itself reaches a socket: one for each family."""
+    """Return the addresses by which the process itself reaches a socket: one for each family that the machine has."""
     host = listening.getsockname()[0]
-    if host == "0.0.0.0":  # noqa: S104 - this only compares
-        return ["127.0.0.1"]
-    if host != "::":
-        return [host]
-    return ["127.0.0.1", "::1"] if _has_ipv6() else ["127.0.0.1"]
+    loopback = {"0.0.0.0": [_LOOPBACK], "::": [_LOOPBACK, "::1"]}.get(host, [])  # noqa: S104 - this only compares
+    return [address for address in loopback if _has(address)] or loopback[:1] or [host]
 
 
-def _has_ipv6() -> bool:
-    """Tell whether this machine has an IPv6 address. An administrator may have switched it off."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
-        probe.bind(("::1", 0))
+def _has(address: str) -> bool:
+    """Tell whether this machine has an address. An administrator may have switched a family off."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with contextlib.suppress(OSError), socket.socket(family) as probe:
+        probe.bind((address, 0))
         return True
     return False
 
