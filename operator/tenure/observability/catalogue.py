@@ -222,7 +222,6 @@ REGISTRATION_ALTERED = Metric(
     "Whether someone rewrote or deleted Tenure's ValidatingWebhookConfiguration: 1 if they did, 0 if not. The API "
     "server may then store changes without a check.",
     _WEBHOOK,
-    dashboard=False,
 )
 
 VERIFY = Metric(
