@@ -139,11 +139,12 @@ class Webhook:
     @contextlib.asynccontextmanager
     async def running(self, stop: asyncio.Event) -> AsyncIterator[None]:
         """Serve until `stop` is set. While the block runs, keep the certificate valid and the readiness up to date."""
-        async with self.listener.serving(stop) as self._port_check:
+        async with self.listener.serving(stop) as port_check:
+            self._port_check = port_check
             tasks = [
-                asyncio.create_task(self._port_check.watch(), name="port"),
+                asyncio.create_task(port_check.watch(), name="port"),
                 asyncio.create_task(keep(self._keeper, self._due.set), name="certificate"),
-                asyncio.create_task(self._test_itself(), name="self-test"),
+                asyncio.create_task(self._test_itself(port_check), name="self-test"),
                 asyncio.create_task(self._reach.watch(), name="reach"),
                 asyncio.create_task(self._registration.watch(), name="registration"),
             ]
@@ -159,7 +160,7 @@ class Webhook:
         host, port = self.listener.address
         return URL.build(scheme="https", host=host, port=port)
 
-    async def _test_itself(self) -> None:
+    async def _test_itself(self, port_check: PortCheck) -> None:
         """Run the self-test at the start and after each new certificate, and repeat it until it passes."""
         while True:
             await self._due.wait()
@@ -170,6 +171,7 @@ class Webhook:
                 self._flaw = flaw
                 await asyncio.sleep(_SELF_TEST_SECONDS)
             if self._flaw:
+                await port_check.ask()
                 log.info("%s: serving webhooks on port %d", READY, self.listener.address[1])
             self._flaw = ""
 
