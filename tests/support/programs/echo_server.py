@@ -35,6 +35,7 @@ class EchoServer:
     async def listening(self) -> AsyncIterator[str]:
         """Listen while the block runs, which gets the server's URL."""
         app = web.Application()
+        app.router.add_get("/redirect", self._redirect)
         app.router.add_get("/{path:.*}", self._answer)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
         await runner.setup()
@@ -43,6 +44,9 @@ class EchoServer:
             yield f"https://127.0.0.1:{runner.addresses[0][1]}"
         finally:
             await runner.cleanup()
+
+    async def _redirect(self, request: web.Request) -> web.Response:
+        raise web.HTTPFound(request.query["to"])
 
     async def _answer(self, request: web.Request) -> web.Response:
         assert request.transport is not None

@@ -158,6 +158,28 @@ async def test_a_session_sends_the_present_token_with_each_request(
     assert sent == ["Bearer first", "Bearer second"]
 
 
+async def test_impersonation_is_sent_with_each_request(place: Place) -> None:
+    place.user |= {"as": "bob", "as-groups": ["a", "b"]}
+    answer = await ask(await place.connect())
+    assert headers(answer, "Authorization") == ["Bearer abc"]
+    assert headers(answer, "Impersonate-User") == ["bob"]
+    assert headers(answer, "Impersonate-Group") == ["a", "b"]
+
+
+async def test_a_redirect_to_another_host_gets_no_credentials(place: Place, echo: EchoServer) -> None:
+    echo.serve(OLD, "127.0.0.1", "localhost")
+    elsewhere = place.cluster["server"].replace("127.0.0.1", "localhost")
+    place.user |= {"as": "bob"}
+    connection = await place.connect()
+    async with (
+        connection.session(connections=0) as session,
+        session.get(f"{connection.server}/redirect", params={"to": f"{elsewhere}/version"}) as answer,
+    ):
+        found = await answer.json()
+    assert headers(found, "Host") == [elsewhere.removeprefix("https://")]
+    assert headers(found, "Authorization") == headers(found, "Impersonate-User") == []
+
+
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
 async def test_a_proxy_carries_all_requests(place: Place, scheme: str) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,7 +1,13 @@
 """The planted faults, one module for each part of Tenure."""
 
 from tenure_dev.mutants.fault import Fault
-from tenure_dev.mutants.faults import admission, keys, operator, verifier
+from tenure_dev.mutants.faults import admission, connection, keys, operator, verifier
 
-FAULTS: tuple[Fault, ...] = (*keys.FAULTS, *operator.FAULTS, *verifier.FAULTS, *admission.FAULTS)
+FAULTS: tuple[Fault, ...] = (
+    *keys.FAULTS,
+    *operator.FAULTS,
+    *connection.FAULTS,
+    *verifier.FAULTS,
+    *admission.FAULTS,
+)
 """All planted faults. In each part, those with the fastest tests come first."""

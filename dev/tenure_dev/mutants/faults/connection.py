@@ -1,0 +1,91 @@
+"""Faults in how Tenure connects to the API server, and in how others reach Tenure."""
+
+from tenure_dev.mutants.fault import Fault
+
+_CONNECTION = "tests/unit/kube/test_connection.py"
+_KUBECONFIG = "tests/unit/kube/test_kubeconfig.py"
+
+FAULTS = (
+    Fault(
+        name="authority-read-once",
+        guard="After a rotation of the cluster's authority, the next connection trusts the new one, and no longer the old.",
+        where="RenewedContext.current",
+        before="if material != self._material:",
+        after="if False:",
+        caught_by=(
+            f"{_CONNECTION}::test_a_rotated_authority_is_trusted_by_the_next_connection_and_the_old_one_no_longer",
+        ),
+    ),
+    Fault(
+        name="empty-authority",
+        guard="An empty file of the authority never means that any authority of the machine is trusted.",
+        where="_context",
+        before='if authority is not None and "BEGIN" not in authority:',
+        after="if False:",
+        caught_by=(f"{_CONNECTION}::test_a_spoilt_authority_is_refused_at_the_start",),
+    ),
+    Fault(
+        name="rejected-token",
+        guard="A rejected token is read again at once.",
+        where="Connection._authenticate",
+        before="self.credentials.reject(sent)",
+        after="",
+        caught_by=(f"{_CONNECTION}::test_a_rejected_token_is_read_again_at_once",),
+    ),
+    Fault(
+        name="impersonation-left-out",
+        guard="A kubeconfig with `as` never acts with the rights of the person themselves.",
+        where="Connection._authenticate",
+        before="request.headers.extend(self.impersonated)",
+        after="",
+        caught_by=(f"{_CONNECTION}::test_impersonation_is_sent_with_each_request",),
+    ),
+    Fault(
+        name="credentials-elsewhere",
+        guard="A redirect to another host doesn't get the credentials.",
+        where="Connection._authenticate",
+        before="if request.url.host != urlsplit(self.server).hostname:",
+        after="if False:",
+        caught_by=(f"{_CONNECTION}::test_a_redirect_to_another_host_gets_no_credentials",),
+    ),
+    Fault(
+        name="expired-credentials",
+        guard="A program of a kubeconfig runs again once its credentials have expired.",
+        where="ExecPlugin.credentials",
+        before="given.expiration_timestamp <= datetime.now(UTC)",
+        after="False",
+        caught_by=("tests/unit/kube/test_exec_plugin.py::test_it_runs_again_once_its_token_has_expired",),
+    ),
+    Fault(
+        name="no-proxy",
+        guard="A host that NO_PROXY names is reached without the proxy.",
+        where="find_proxy",
+        before='if _is_excluded(target, environ.get("NO_PROXY") or environ.get("no_proxy") or ""):',
+        after="if False:",
+        caught_by=("tests/unit/kube/test_proxies.py::test_no_proxy_names_hosts_domains_and_networks",),
+    ),
+    Fault(
+        name="first-file",
+        guard="Of several kubeconfig files, the first entry of a name counts.",
+        where="_first",
+        before="found.setdefault(entry.name, (folder, entry))",
+        after="found[entry.name] = (folder, entry)",
+        caught_by=(f"{_KUBECONFIG}::test_of_several_files_the_first_entry_counts_and_paths_belong_to_their_file",),
+    ),
+    Fault(
+        name="one-family",
+        guard="Without a host, a listener serves IPv4 and IPv6.",
+        where="listen",
+        before="both = host in _ALL and socket.has_dualstack_ipv6()",
+        after="both = False",
+        caught_by=("tests/unit/test_listening.py::test_without_a_host_both_families_are_served",),
+    ),
+    Fault(
+        name="rewritten-registration",
+        guard="A rewritten selector of the webhook configuration is seen.",
+        where="find_alterations",
+        before="if changed:",
+        after="if False:",
+        caught_by=("tests/unit/admission/test_registration.py::test_the_webhook_and_the_field_are_named",),
+    ),
+)
