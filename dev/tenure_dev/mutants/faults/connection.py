@@ -8,7 +8,7 @@ _KUBECONFIG = "tests/unit/kube/test_kubeconfig.py"
 FAULTS = (
     Fault(
         name="authority-read-once",
-        guard="After a rotation of the cluster's authority, the next connection trusts the new one, and no longer the old.",
+        guard="After a rotation of the cluster's authority, the next connection trusts the new one alone.",
         where="RenewedContext.current",
         before="if material != self._material:",
         after="if False:",
