@@ -13,7 +13,7 @@ import aiohttp
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from tenure.kube.kubeconfig import ExecEntry
+from tenure.kube.kubeconfig import ExecEntry, without_null
 
 
 class PluginError(aiohttp.ClientConnectionError):
@@ -106,7 +106,7 @@ class ExecPlugin:
 
     def _parse(self, output: bytes) -> Given:
         try:
-            answer = _Answer.model_validate(_without_null(json.loads(output)))
+            answer = _Answer.model_validate(without_null(json.loads(output)))
         except (ValidationError, ValueError) as error:
             # The text may contain credentials, so the message doesn't quote it.
             raise PluginError(f"exec: {self.entry.command} printed no ExecCredential") from error
@@ -120,7 +120,3 @@ class ExecPlugin:
         if not given.token and not given.client_certificate_data:
             raise PluginError(f"exec: {self.entry.command} gave neither a token nor a certificate")
         return given
-
-
-def _without_null(value: Any) -> Any:
-    return {k: _without_null(v) for k, v in value.items() if v is not None} if isinstance(value, dict) else value

@@ -254,18 +254,18 @@ def _read(path: Path, *, only: bool) -> _File | None:
     if not isinstance(document, dict):
         raise StartRefusedError(f"{path} isn't a kubeconfig file")
     try:
-        return _File.model_validate(_without_null(document))
+        return _File.model_validate(without_null(document))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         raise StartRefusedError(f"{path}: {field}: {first['msg']}") from error
 
 
-def _without_null(value: Any) -> Any:
+def without_null(value: Any) -> Any:
     """Leave out fields that are null, which mean the same as no field, such as `env: null`."""
     if isinstance(value, dict):
-        return {key: _without_null(one) for key, one in value.items() if one is not None}
-    return [_without_null(one) for one in value] if isinstance(value, list) else value
+        return {key: without_null(one) for key, one in value.items() if one is not None}
+    return [without_null(one) for one in value] if isinstance(value, list) else value
 
 
 def _first(entries: Any) -> Mapping[str, tuple[Path, Any]]:
