@@ -65,19 +65,7 @@ async def run_verifier(settings: VerifierSettings) -> None:
         api = VerifyApi(verifier, callers, measurements)
         async with _certified(settings, measurements) as context:
             server = uvicorn.Server(server_configuration(settings, api, context))
-            options = "--verifier-host and --verifier-port"
-            with listen(settings.verifier_host, settings.verifier_port, options) as listening:
-                port = PortCheck(listening, tls=context is not None)
-                health.parts.append(Part(Component.VERIFIER, lambda: verifier.why_not_ready() or port.why_not()))
-                async with verifier.running() as working:
-                    health.starting = False
-                    tasks = [
-                        asyncio.create_task(port.watch(), name="port"),
-                        asyncio.create_task(_announce(health, settings), name="announcement"),
-                    ]
-                    await _serve(server, listening, working, stop)
-                    for task in tasks:
-                        task.cancel()
+            await _listen_and_serve(settings, health, verifier, server, stop)
     log.info("Tenure has stopped")
 
 
@@ -110,6 +98,24 @@ async def _certified(settings: VerifierSettings, measurements: Measurements) -> 
         yield keeper.context
     finally:
         keeping.cancel()
+
+
+async def _listen_and_serve(
+    settings: VerifierSettings, health: Health, verifier: Verifier, server: uvicorn.Server, stop: asyncio.Event
+) -> None:
+    options = "--verifier-host and --verifier-port"
+    with listen(settings.verifier_host, settings.verifier_port, options) as listening:
+        port = PortCheck(listening, tls=settings.certificate is not None)
+        health.parts.append(Part(Component.VERIFIER, lambda: verifier.why_not_ready() or port.why_not()))
+        async with verifier.running() as working:
+            health.starting = False
+            tasks = [
+                asyncio.create_task(port.watch(), name="port"),
+                asyncio.create_task(_announce(health, settings), name="announcement"),
+            ]
+            await _serve(server, listening, working, stop)
+            for task in tasks:
+                task.cancel()
 
 
 async def _serve(
