@@ -13,9 +13,10 @@ from tenure_dev.chart import rendered_files
 from tenure_dev.demo import run_demo
 from tenure_dev.errors import ToolError
 from tenure_dev.generate import files
+from tenure_dev.image.build import build_image
 from tenure_dev.mutants.command import choose, list_faults, run_mutants
 from tenure_dev.mutants.mutation import run_mutation
-from tenure_dev.paths import CHECKOUT, UP
+from tenure_dev.paths import CHECKOUT, DIST, UP
 from tenure_dev.tools import Tools
 from tenure_dev.up import Background, kubectl_hint
 
@@ -54,6 +55,17 @@ def helm() -> None:
     """Find Helm and what else tests need of others, or get it once; the last line on stdout is Helm's path."""
     monitoring.find_or_fetch()
     typer.echo(Tools.find_or_build().helm)
+
+
+@app.command()
+def image(
+    *,
+    output: Annotated[Path, typer.Option(help="File for the image.", resolve_path=True)] = DIST / "tenure-image.tar",
+    tag: Annotated[str | None, typer.Option(help="Name and tag of the image; tenure and its version by default.")] = None,
+) -> None:
+    """Build the image into a file that `docker load` and `ctr images import` read, whose path is the last line."""
+    build_image(output, tag=tag)
+    typer.echo(output)
 
 
 @app.command()

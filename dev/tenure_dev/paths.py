@@ -18,6 +18,9 @@ MONITORING_MODULE = CHECKOUT / "dev" / "monitoring"
 CRDS = CHECKOUT / "crds"
 """Tenure's CustomResourceDefinitions."""
 
+DIST = CHECKOUT / "dist"
+"""The folder of what a release consists of."""
+
 UP = CHECKOUT / ".cache" / "up"
 """The folder of the control plane of `make up`."""
 

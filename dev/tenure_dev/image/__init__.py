@@ -1,0 +1,1 @@
+"""Build Tenure's image from the Dockerfile, and check what is in it."""

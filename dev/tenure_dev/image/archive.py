@@ -1,0 +1,117 @@
+"""Read an archive of an image, and say what is wrong with what is in it."""
+
+import json
+import re
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+BOUND = 250
+"""Megabytes that the image may take on a node's disk. A third of them is the Kubernetes client's typed calls."""
+
+SBOM = "app/sbom.cdx.json"
+_PROGRAMS = re.compile(r"(usr/)?(local/)?s?bin/(?!python3)[^/]+")
+_DISTRIBUTION = re.compile(r"app/lib/python[^/]+/site-packages/([^/]+)-([^/-]+)\.dist-info/METADATA")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an image is made of."""
+
+    config: Mapping[str, Any]
+    """Its configuration: user, environment, entry point and labels."""
+
+    architecture: str
+
+    files: Sequence[tarfile.TarInfo]
+    """Its files, folders and links. None hides another one, because the image begins with nothing."""
+
+    sbom: Mapping[str, Any] | None
+    """The bill of materials in it."""
+
+    @property
+    def megabytes(self) -> float:
+        """What its files take, as a node unpacks them."""
+        return sum(file.size for file in self.files) / 1e6
+
+
+def read(archive: Path) -> Contents:
+    """Read an archive as `docker save` writes it."""
+    with tarfile.open(archive) as outer:
+        manifest = json.loads(_member(outer, "manifest.json"))[0]
+        image = json.loads(_member(outer, manifest["Config"]))
+        files: list[tarfile.TarInfo] = []
+        sbom = None
+        for name in manifest["Layers"]:
+            with tarfile.open(fileobj=outer.extractfile(_target(outer, name))) as layer:
+                for member in layer:
+                    files.append(member)
+                    if member.name == SBOM:
+                        sbom = json.loads(_member(layer, SBOM))
+    return Contents(image["config"], image["architecture"], files, sbom)
+
+
+def complaints(contents: Contents, version: str) -> list[str]:
+    """Return what is wrong with an image, each as a sentence."""
+    return [*_of_config(contents.config, version), *_of_files(contents.files), *_of_sbom(contents)]
+
+
+def _of_config(config: Mapping[str, Any], version: str) -> Iterator[str]:
+    if not re.fullmatch(r"[1-9]\d*:[1-9]\d*", config.get("User", "")):
+        yield f"its user is {config.get('User')!r}, and runAsNonRoot needs a number that isn't 0"
+    if not any(variable.startswith("HOME=") for variable in config.get("Env", ())):
+        yield "HOME isn't set, so a user without an entry in /etc/passwd has none"
+    if config.get("Entrypoint") != ["tenure"]:
+        yield f"its entry point is {config.get('Entrypoint')}, and needs a shell unless it is the command itself"
+    labels = config.get("Labels") or {}
+    if labels.get("org.opencontainers.image.version") != version:
+        yield f"its label says version {labels.get('org.opencontainers.image.version')}, and this is {version}"
+
+
+def _of_files(files: Sequence[tarfile.TarInfo]) -> Iterator[str]:
+    megabytes = sum(file.size for file in files) / 1e6
+    if megabytes > BOUND:
+        yield f"it takes {megabytes:.0f} MB, and at most {BOUND} are allowed"
+    for file in files:
+        if _PROGRAMS.fullmatch(file.name):
+            yield f"/{file.name} is in it: only Python and Tenure's environment belong into it"
+        if file.issym() or file.islnk():
+            continue
+        if file.uid or (file.mode & 0o022 and not file.mode & 0o1000):
+            yield f"/{file.name} can be changed by others than root"
+        if file.mode & 0o6000:
+            yield f"/{file.name} gives who runs it the rights of its owner"
+        if not file.mode & (0o005 if file.isdir() else 0o004) and file.name.startswith(("app", "usr")):
+            yield f"/{file.name} can't be read by a user id of the cluster's choice"
+
+
+def _of_sbom(contents: Contents) -> Iterator[str]:
+    if contents.sbom is None:
+        yield f"/{SBOM} is missing"
+        return
+    known = {(_normal(part["name"]), part["version"]) for part in _parts(contents.sbom)}
+    for file in contents.files:
+        if (found := _DISTRIBUTION.fullmatch(file.name)) and (_normal(found[1]), found[2]) not in known:
+            yield f"/{SBOM} doesn't know {found[1]} {found[2]}"
+
+
+def _parts(sbom: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [sbom["metadata"]["component"], *sbom["components"]]
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    stream = archive.extractfile(_target(archive, name))
+    assert stream is not None  # noqa: S101  (it is a file)
+    return stream.read()
+
+
+def _target(archive: tarfile.TarFile, name: str) -> tarfile.TarInfo:
+    """Return the file that a name means: buildah writes a layer once and links to it."""
+    member = archive.getmember(name)
+    return archive._find_link_target(member) if member.issym() else member  # type: ignore[attr-defined]  # noqa: SLF001
