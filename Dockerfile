@@ -30,7 +30,8 @@ RUN uv export --quiet --locked --no-dev --no-editable --format cyclonedx1.5 --ou
 FROM base AS root
 # Python, its libraries, certificates and time zones: no shell, no package manager, no pip.
 RUN mkdir -p /image/tmp && chmod 1777 /image/tmp \
-    && for path in /lib* /usr/lib/*-linux-gnu /usr/bin/python3* /usr/lib/python3.* /usr/local/bin/python3* /usr/local/lib \
+    && for path in /lib* /usr/lib64 /usr/lib/ld-linux* /usr/lib/*-linux-gnu /usr/lib/ssl \
+        /usr/bin/python3* /usr/lib/python3.* /usr/local/bin/python3* /usr/local/lib \
         /etc/group /etc/ld.so.cache /etc/localtime /etc/nsswitch.conf /etc/os-release /etc/passwd /etc/ssl \
         /usr/lib/os-release /usr/share/ca-certificates /usr/share/zoneinfo /var/lib/dpkg/status; do \
         if [ -e "$path" ]; then cp -a --parents "$path" /image; fi; \

@@ -15,7 +15,7 @@ export UV_CACHE_DIR ?= $(CACHE)/uv/cache
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup control-plane helm demo up down test test-oldest soak mutants mutation e2e-kind check docs docs-serve \
+.PHONY: help setup control-plane helm demo up down test test-oldest soak mutants mutation image e2e-kind check docs docs-serve \
 	generate bench clean
 
 help: ## List the targets.
@@ -62,6 +62,9 @@ mutants: setup ## Plant faults in a copy, one at a time; a test must catch each.
 mutation: setup ## Count which of mutmut's changes to the domain unit tests notice; ARGS="validity planning" chooses.
 	@UV_PROJECT_ENVIRONMENT=.cache/mutation-venv nice -n 10 $(UV) run --locked --quiet --group mutation \
 		python -m tenure_dev mutation $(ARGS)
+
+image: setup ## Build the image into dist/, with Docker or buildah, and check what is in it.
+	@$(BIN)/python -m tenure_dev image
 
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind; needs Docker.
 	@dev/e2e-kind

@@ -125,6 +125,7 @@ class Buildah:
             *_options(platform, arguments, labels),
             *("--tag", image, str(folder)),
         )
+        _run(*self._buildah, "rmi", "--prune")
 
     def save(self, image: str, archive: Path) -> None:
         """Write an image into a file that `docker load` and `ctr images import` read."""
