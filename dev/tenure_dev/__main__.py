@@ -61,7 +61,7 @@ def helm() -> None:
 def image(
     *,
     output: Annotated[Path, typer.Option(help="File for the image.", resolve_path=True)] = DIST / "tenure-image.tar",
-    tag: Annotated[str | None, typer.Option(help="Name and tag of the image; tenure and its version by default.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Name and tag; by default tenure and its version.")] = None,
 ) -> None:
     """Build the image into a file that `docker load` and `ctr images import` read, whose path is the last line."""
     build_image(output, tag=tag)

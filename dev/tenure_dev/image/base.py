@@ -23,8 +23,8 @@ MIRROR = "http://deb.debian.org/debian"
 def choose_base(engine: Engine, architecture: str) -> str | None:
     """Return the build argument BASE, or None for the Dockerfile's own image.
 
-    `$TENURE_IMAGE_BASE` chooses `registry`, `debian` or `auto`. With `auto`, which is the default, Debian's packages are
-    taken if the official image is neither here nor to be had.
+    `$TENURE_IMAGE_BASE` chooses `registry`, `debian` or `auto`. With `auto`, which is the default, Debian's packages
+    are taken if the official image is neither here nor to be had.
     """
     chosen = os.environ.get(VARIABLE) or "auto"
     if chosen not in {"auto", "registry", "debian"}:
