@@ -1,4 +1,4 @@
-"""Build programs from pinned Go modules. This takes minutes the first time, and later runs use the cache."""
+"""Get programs of pinned versions once, as a download or from their Go modules. Later runs use the cache."""
 
 import fcntl
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tenure_dev.binaries import CONTROL_PLANE, Binaries, find
+from tenure_dev.download import downloaded
 from tenure_dev.errors import ToolError
 from tenure_dev.gomodule import GoModule
 from tenure_dev.paths import cache_folder
@@ -58,6 +59,8 @@ def _locked(path: Path, module: GoModule, progress: Report) -> Iterator[None]:
 
 
 def _build(module: GoModule, progress: Report) -> None:
+    if downloaded(module, progress):
+        return
     progress.step(f"{module.name}: looking for Go")
     toolchain = find_toolchain(module.go)
     partial = module.folder.with_name(module.folder.name + ".partial")

@@ -45,7 +45,7 @@ class GoModule:
     @property
     def version(self) -> str:
         """The version of `named_after` in go.mod, such as v1.37.2. Raises `ToolError` if there is none."""
-        return self._find(rf"^(?:require)?\s*{re.escape(self.named_after)} (v\d+\.\d+\.\d+)\b", self.named_after)
+        return self.version_of(self.named_after)
 
     @property
     def go(self) -> tuple[int, ...]:
@@ -74,6 +74,10 @@ class GoModule:
         parts += [*self.programs.values(), platform.system(), platform.machine()]
         digest = sha256("\0".join(parts).encode()).hexdigest()[:8]
         return cache_folder() / self.store / f"{self.version}-{digest}"
+
+    def version_of(self, path: str) -> str:
+        """Return the version of a required module in go.mod. Raises `ToolError` if there is none."""
+        return self._find(rf"^(?:require)?\s*{re.escape(path)} (v\d+\.\d+\.\d+)\b", path)
 
     def missing(self, folder: Path) -> list[str]:
         """Return the programs that a folder lacks."""

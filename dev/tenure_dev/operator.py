@@ -8,14 +8,14 @@ from tenure_dev.bytecode import keep_bytecode
 
 COMMAND = (sys.executable, "-m", "tenure", "run")
 
+TOOL_VARIABLES = frozenset({"TENURE_CACHE", "TENURE_CONTROL_PLANE", "TENURE_IMAGE_BASE"})
+"""Variables of these tools. The operator never gets them, because it rejects unknown settings."""
+
 READY_LINE = "Tenure is ready"
 """Log line of the operator once it is ready."""
 
 
 def environment(kubeconfig: Path) -> dict[str, str]:
-    """Return the environment for an operator in the cluster of `kubeconfig`.
-
-    It lacks `TENURE_CACHE`, which is a variable of these tools, because the operator rejects unknown settings.
-    """
-    inherited = {name: value for name, value in os.environ.items() if name != "TENURE_CACHE"}
+    """Return the environment for an operator in the cluster of `kubeconfig`."""
+    inherited = {name: value for name, value in os.environ.items() if name not in TOOL_VARIABLES}
     return {**keep_bytecode(inherited), "KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"}

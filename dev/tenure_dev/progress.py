@@ -27,6 +27,9 @@ class Report(Protocol):
     def step(self, text: str) -> None:
         """Show the name of the next step."""
 
+    def say(self, text: str) -> None:
+        """Show a line that stays."""
+
     def advance(self, done: int, total: int | None) -> None:
         """Show how much of all steps together is done. `total` is None while it is unknown."""
 
@@ -57,6 +60,10 @@ class Bar:
         """Show the text in front of the bar."""
         self._progress.update(self._task, description=text)
 
+    def say(self, text: str) -> None:
+        """Print the text above the bar."""
+        self._progress.console.print(text, highlight=False, soft_wrap=True)
+
     def advance(self, done: int, total: int | None) -> None:
         """Move the bar."""
         self._progress.update(self._task, completed=done, total=total)
@@ -83,10 +90,14 @@ class Lines:
         self._text = text
         self._print(text)
 
+    def say(self, text: str) -> None:
+        """Print the text."""
+        self._print(text)
+
     def advance(self, done: int, total: int | None) -> None:
         """Print the progress if the last line is 30 seconds old."""
         if time.monotonic() - self._printed >= LINE_EVERY:
-            share = f"{done}" if total is None else f"{done} of {total} packages"
+            share = f"{done}" if total is None else f"{100 * done // max(total, 1)}%"
             self._print(f"{self._text}: {share}")
 
     def _print(self, text: str) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tenure_dev.errors import ToolError
-from tenure_dev.image import base, engine
-from tenure_dev.image.archive import BOUND, SBOM, complaints, read
+from tenure_dev.image import archive, base, engine
+from tenure_dev.image.archive import SBOM, complaints, read
 from tenure_dev.paths import CHECKOUT
 from tenure_dev.web import NoAnswerError
 
@@ -23,11 +23,11 @@ PACKAGES = "app/lib/python3.13/site-packages"
 
 def tar(files: Mapping[str, bytes], modes: Mapping[str, int], *, uid: int = 0) -> bytes:
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
+    with tarfile.open(fileobj=stream, mode="w") as result:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size, member.mode, member.uid = len(content), modes.get(name, 0o644), uid
-            archive.addfile(member, io.BytesIO(content))
+            result.addfile(member, io.BytesIO(content))
     return stream.getvalue()
 
 
@@ -93,7 +93,6 @@ ROWS: list[tuple[str, Spoil, str]] = [
     ("pip", lambda image: image.files.update({"usr/local/bin/pip3": b"#!"}), "/usr/local/bin/pip3 is in it"),
     ("a compiler", lambda image: image.files.update({"usr/bin/gcc": b"ELF"}), "/usr/bin/gcc is in it"),
     ("a shell before merged folders", lambda image: image.files.update({"bin/sh": b"ELF"}), "/bin/sh is in it"),
-    ("too large", lambda image: image.files.update(large=bytes(BOUND * 1_000_000)), f"at most {BOUND} are allowed"),
     ("another owner", lambda image: setattr(image, "uid", 65532), "can be changed by others than root"),
     ("writable", lambda image: image.modes.update({"app/bin/tenure": 0o777}), "/app/bin/tenure can be changed"),
     ("private", lambda image: image.modes.update({"app/bin/tenure": 0o750}), "/app/bin/tenure can't be read"),
@@ -116,6 +115,18 @@ def test_a_fault_is_told(tmp_path: Path, spoil: Spoil, complaint: str) -> None:
     found = complaints(read(image.write(tmp_path / "image.tar")), VERSION)
 
     assert any(complaint in each for each in found), found
+
+
+@pytest.mark.parametrize("size", [999_000, 1_001_000])
+def test_an_image_has_a_bound(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: int) -> None:
+    assert 200 <= archive.BOUND <= 250
+    monkeypatch.setattr(archive, "BOUND", 1)
+    image = Image()
+    image.files["app/large"] = bytes(size)
+
+    found = complaints(read(image.write(tmp_path / "image.tar")), VERSION)
+
+    assert found == ([] if size < 1e6 else ["it takes 1 MB, and at most 1 are allowed"])
 
 
 class Here(engine.Docker):
