@@ -28,7 +28,7 @@ setup: | $(UV)
 $(CACHE)/uv/bin/uv:
 	@dev/install-uv $(UV_VERSION) $(CACHE)/uv
 
-control-plane: setup ## Find etcd, kube-apiserver and the rest, or build them from source, once.
+control-plane: setup ## Find etcd, kube-apiserver and the rest, or download or build them, once.
 	@$(BIN)/python -m tenure_dev control-plane
 
 helm: setup ## Find Helm, promtool and what else tests need, or get them once.

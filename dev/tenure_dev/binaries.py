@@ -61,7 +61,7 @@ def find() -> Binaries | None:
         if missing := CONTROL_PLANE.missing(folder):
             raise ToolError(
                 f"KUBEBUILDER_ASSETS is {folder}, and there is no executable {', '.join(missing)} in it. "
-                "Complete the folder, or unset the variable: then everything is built from source, once."
+                "Complete the folder, or unset the variable: then all programs are downloaded or built, once."
             )
         return Binaries(folder)
     folder = CONTROL_PLANE.folder
