@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tenure import __version__
 from tenure.domain.resources.base import CATEGORY, GROUP, NAME_LENGTH, RULES, VERSION, Resource, Rule
 
 _NOT_STRUCTURAL = {"title", "default", "$defs", "propertyNames"}
@@ -19,6 +20,7 @@ def custom_resource_definition(resource: type[Resource]) -> dict[str, Any]:
         "metadata": {
             "name": f"{resource.plural}.{GROUP}",
             "labels": {"app.kubernetes.io/name": "tenure", "app.kubernetes.io/part-of": "tenure"},
+            "annotations": {f"{GROUP}/version": __version__},
         },
         "spec": {
             "group": GROUP,
