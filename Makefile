@@ -15,7 +15,7 @@ export UV_CACHE_DIR ?= $(CACHE)/uv/cache
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup control-plane helm demo up down test test-oldest soak mutants mutation image e2e-kind check docs docs-serve \
+.PHONY: help setup control-plane helm demo up down test test-oldest soak mutants mutation image release e2e-kind check docs docs-serve \
 	generate bench clean
 
 help: ## List the targets.
@@ -65,6 +65,11 @@ mutation: setup ## Count which of mutmut's changes to the domain unit tests noti
 
 image: setup ## Build the image into dist/, with Docker or buildah, and check what is in it.
 	@$(BIN)/python -m tenure_dev image
+
+release: helm ## Write packages, chart, images, manifests, SBOM and checksums of a release into dist/, and try them.
+	@$(BIN)/python -m tenure_dev generate --check
+	@rm -rf dist
+	@$(BIN)/python -m tenure_dev release
 
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind; needs Docker.
 	@dev/e2e-kind

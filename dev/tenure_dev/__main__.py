@@ -17,6 +17,7 @@ from tenure_dev.image.build import build_image
 from tenure_dev.mutants.command import choose, list_faults, run_mutants
 from tenure_dev.mutants.mutation import run_mutation
 from tenure_dev.paths import CHECKOUT, DIST, UP
+from tenure_dev.release.build import build_release, summary
 from tenure_dev.tools import Tools
 from tenure_dev.up import Background, kubectl_hint
 
@@ -66,6 +67,16 @@ def image(
     """Build the image into a file that `docker load` and `ctr images import` read, whose path is the last line."""
     build_image(output, tag=tag)
     typer.echo(output)
+
+
+@app.command()
+def release(
+    *,
+    output: Annotated[Path, typer.Option(help="An empty folder.", resolve_path=True)] = DIST,
+    images: Annotated[bool, typer.Option(help="Build the images, too.")] = True,
+) -> None:
+    """Write everything that a release consists of into a folder, and try it."""
+    typer.echo(summary(build_release(output, images=images)))
 
 
 @app.command()

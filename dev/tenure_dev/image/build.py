@@ -15,13 +15,15 @@ from tenure_dev.paths import CHECKOUT
 ANYBODY = "1000690000:0"
 """A user as OpenShift chooses one: any number without an entry in /etc/passwd, in root's group."""
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+ARCHITECTURES = ("amd64", "arm64")
+"""The architectures that Tenure is published for."""
+
+_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def host_architecture() -> str:
     """Return this machine's architecture by the name that images have for it."""
-    machine = platform.machine()
-    return _ARCHITECTURES.get(machine, machine)
+    return _NAMES.get(platform.machine(), platform.machine())
 
 
 def build_image(archive: Path, *, tag: str | None = None, architecture: str | None = None) -> None:

@@ -1,0 +1,1 @@
+"""Write what a release consists of into one folder."""
