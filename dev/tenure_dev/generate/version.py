@@ -24,7 +24,7 @@ PLACES: Mapping[str, tuple[str, ...]] = {
 """Each file, and its texts with the version at the last `@`."""
 
 
-def versioned_files() -> Mapping[Path, str]:
+def versioned_files() -> dict[Path, str]:
     """Return the path below the checkout and the text of each file that repeats the version."""
     return {Path(name): _text(CHECKOUT / name, texts) for name, texts in PLACES.items()}
 
