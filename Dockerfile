@@ -3,9 +3,7 @@ ARG PYTHON=3.13
 # Any image with this Python, pip, a shell and certificates. `make image` makes one of Debian's packages if it must.
 ARG BASE=python:${PYTHON}-slim
 
-FROM ${BASE} AS base
-
-FROM base AS build
+FROM ${BASE} AS build
 # A file with authorities, for networks where a proxy signs anew. It stays out of the image.
 ARG SSL_CERT_FILE
 RUN python3 -m pip install --no-cache-dir --target /uv uv==0.13.9
@@ -27,7 +25,7 @@ RUN uv export --quiet --locked --no-dev --no-editable --format cyclonedx1.5 --ou
     && /app/bin/python -c 'import tenure.controller.process, tenure.admission.process' \
     && rm -f /app/.lock
 
-FROM base AS root
+FROM ${BASE} AS root
 # Python, its libraries, certificates and time zones: no shell, no package manager, no pip.
 RUN mkdir -p /image/tmp && chmod 1777 /image/tmp \
     && for path in /lib* /usr/lib64 /usr/lib/ld-linux* /usr/lib/*-linux-gnu /usr/lib/ssl \

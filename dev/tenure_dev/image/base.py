@@ -20,8 +20,8 @@ SUITE = "trixie"
 MIRROR = "http://deb.debian.org/debian"
 
 
-def choose_base(engine: Engine, architecture: str) -> str | None:
-    """Return the build argument BASE, or None for the Dockerfile's own image.
+def choose_base(engine: Engine, architecture: str) -> str:
+    """Return the image that the build begins with.
 
     `$TENURE_IMAGE_BASE` chooses `registry`, `debian` or `auto`. With `auto`, which is the default, Debian's packages
     are taken if the official image is neither here nor to be had.
@@ -29,13 +29,13 @@ def choose_base(engine: Engine, architecture: str) -> str | None:
     chosen = os.environ.get(VARIABLE) or "auto"
     if chosen not in {"auto", "registry", "debian"}:
         raise ToolError(f"{VARIABLE} is {chosen!r}, and can be auto, registry or debian")
-    if chosen == "registry":
-        return None
+    # With the registry, because buildah searches for a short name only where its configuration says so.
+    official = f"docker.io/library/python:{python_version()}-slim"
+    if chosen == "registry" or (chosen == "auto" and engine.has(official, architecture)):
+        return official
     if chosen == "auto":
-        if engine.has(f"docker.io/library/python:{python_version()}-slim"):
-            return None
         if (reason := _unreachable()) is None:
-            return None
+            return official
         print(f"image: no registry ({reason}), so its base is made of Debian's packages", file=sys.stderr)
     return _debian_base(engine, architecture)
 
@@ -65,7 +65,7 @@ def _unreachable() -> str | None:
 def _debian_base(engine: Engine, architecture: str) -> str:
     """Make the base once. Remove the image to make it anew."""
     image = f"localhost/tenure-base:{SUITE}-python{python_version()}-{architecture}"
-    if engine.has(image):
+    if engine.has(image, architecture):
         return image
     if not shutil.which("mmdebstrap"):
         raise ToolError(
@@ -79,5 +79,5 @@ def _debian_base(engine: Engine, architecture: str) -> str:
         result = subprocess.run(["mmdebstrap", *options, SUITE, archive, MIRROR], stdout=sys.stderr, check=False)
         if result.returncode:
             raise ToolError("mmdebstrap failed; its messages are above")
-        engine.import_root(archive, image)
+        engine.import_root(archive, image, architecture)
     return image

@@ -34,12 +34,11 @@ def build_image(archive: Path, *, tag: str | None = None, architecture: str | No
     engine = find_engine()
     wanted = architecture or host_architecture()
     image = f"docker.io/library/{tag or f'tenure:{__version__}'}"
-    base = choose_base(engine, wanted)
     engine.build(
         image,
         CHECKOUT,
         platform=f"linux/{wanted}" if architecture else None,
-        arguments={} if base is None else {"BASE": base},
+        arguments={"BASE": choose_base(engine, wanted)},
         labels={"org.opencontainers.image.version": __version__, "org.opencontainers.image.revision": _revision()},
     )
     archive.parent.mkdir(parents=True, exist_ok=True)

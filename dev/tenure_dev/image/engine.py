@@ -26,10 +26,10 @@ class Engine(Protocol):
 
     name: str
 
-    def has(self, image: str) -> bool:
-        """Tell whether an image is here, so that it needn't be pulled."""
+    def has(self, image: str, architecture: str) -> bool:
+        """Tell whether an image is here for an architecture, so that it needn't be pulled."""
 
-    def import_root(self, archive: Path, image: str) -> None:
+    def import_root(self, archive: Path, image: str, architecture: str) -> None:
         """Make an image of one tar archive with a root file system."""
 
     def build(
@@ -52,15 +52,15 @@ class Docker:
     @staticmethod
     def is_there() -> bool:
         """Tell whether there is a daemon that answers: the command alone builds nothing."""
-        return bool(shutil.which("docker")) and _succeeds("docker", "version")
+        return bool(shutil.which("docker")) and not _quiet("docker", "version").returncode
 
-    def has(self, image: str) -> bool:
-        """Tell whether an image is here, so that it needn't be pulled."""
-        return _succeeds("docker", "image", "inspect", image)
+    def has(self, image: str, architecture: str) -> bool:
+        """Tell whether an image is here for an architecture, so that it needn't be pulled."""
+        return _prints(architecture, "docker", "image", "inspect", "--format={{.Architecture}}", image)
 
-    def import_root(self, archive: Path, image: str) -> None:
+    def import_root(self, archive: Path, image: str, architecture: str) -> None:
         """Make an image of one tar archive with a root file system."""
-        _run("docker", "import", str(archive), image)
+        _run("docker", "import", f"--platform=linux/{architecture}", str(archive), image)
 
     def build(
         self, image: str, folder: Path, *, platform: str | None, arguments: Mapping[str, str], labels: Mapping[str, str]
@@ -92,15 +92,17 @@ class Buildah:
         """Tell whether buildah is on PATH."""
         return bool(shutil.which("buildah"))
 
-    def has(self, image: str) -> bool:
-        """Tell whether an image is here, so that it needn't be pulled."""
-        return _succeeds(*self._buildah, "inspect", "--type", "image", image)
+    def has(self, image: str, architecture: str) -> bool:
+        """Tell whether an image is here for an architecture, so that it needn't be pulled."""
+        form = "--format={{.OCIv1.Architecture}}"
+        return _prints(architecture, *self._buildah, "inspect", "--type=image", form, image)
 
-    def import_root(self, archive: Path, image: str) -> None:
+    def import_root(self, archive: Path, image: str, architecture: str) -> None:
         """Make an image of one tar archive with a root file system."""
         container = _run(*self._buildah, "from", "scratch").strip()
         try:
             _run(*self._buildah, "add", "--quiet", container, str(archive), "/")
+            _run(*self._buildah, "config", f"--arch={architecture}", container)
             _run(*self._buildah, "commit", "--quiet", container, image)
         finally:
             _run(*self._buildah, "rm", container)
@@ -119,9 +121,20 @@ class Buildah:
             volumes[authorities] = "/certificates.pem:ro"
             arguments = {**arguments, "SSL_CERT_FILE": "/certificates.pem"}
         mounts = [f"--volume={source}:{target}" for source, target in volumes.items()]
+        # It would ask a registry `localhost` for a base that was made here.
+        pull = ["--pull=false"] if arguments.get("BASE", "").startswith("localhost/") else []
         _show(
             *self._buildah,
-            *("build", "--pull=false", "--isolation=chroot", "--network=host", "--format=docker", *mounts),
+            *(
+                "build",
+                *pull,
+                "--no-cache",
+                "--force-rm",
+                "--isolation=chroot",
+                "--network=host",
+                "--format=docker",
+                *mounts,
+            ),
             *_options(platform, arguments, labels),
             *("--tag", image, str(folder)),
         )
@@ -166,8 +179,12 @@ def _options(platform: str | None, arguments: Mapping[str, str], labels: Mapping
     ]
 
 
-def _succeeds(*command: str) -> bool:
-    return not subprocess.run(command, capture_output=True, check=False).returncode
+def _quiet(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _prints(text: str, *command: str) -> bool:
+    return _quiet(*command).stdout.strip() == text
 
 
 def _show(*command: str) -> None:
@@ -178,7 +195,7 @@ def _show(*command: str) -> None:
 
 def _run(*command: str) -> str:
     """Run a command and return its stdout. Raises `ToolError` with its messages if it fails."""
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = _quiet(*command)
     if result.returncode:
         raise ToolError(f"`{' '.join(command)}` failed:\n{(result.stderr + result.stdout).strip()}")
     return result.stdout

@@ -135,8 +135,8 @@ class Here(engine.Docker):
     def __init__(self, *images: str) -> None:
         self.images = images
 
-    def has(self, image: str) -> bool:
-        return image in self.images
+    def has(self, image: str, architecture: str) -> bool:
+        return architecture == "amd64" and image in self.images
 
 
 DEBIAN = "localhost/tenure-base:trixie-python3.13-amd64"
@@ -155,17 +155,17 @@ def answers(status: int | None) -> Callable[[str], tuple[int, bytes]]:
 @pytest.mark.parametrize(
     ("chosen", "images", "status", "expected"),
     [
-        ("registry", [DEBIAN], None, None),
+        ("registry", [DEBIAN], None, OFFICIAL),
         ("debian", [DEBIAN, OFFICIAL], 401, DEBIAN),
-        ("auto", [DEBIAN, OFFICIAL], None, None),
-        ("auto", [DEBIAN], 401, None),
+        ("auto", [DEBIAN, OFFICIAL], None, OFFICIAL),
+        ("auto", [DEBIAN], 401, OFFICIAL),
         ("auto", [DEBIAN], 403, DEBIAN),
         ("auto", [DEBIAN], None, DEBIAN),
         ("", [DEBIAN], None, DEBIAN),
     ],
 )
 def test_the_base_is_the_official_image_where_it_can_be_had(
-    monkeypatch: pytest.MonkeyPatch, chosen: str, images: list[str], status: int | None, expected: str | None
+    monkeypatch: pytest.MonkeyPatch, chosen: str, images: list[str], status: int | None, expected: str
 ) -> None:
     monkeypatch.setenv(base.VARIABLE, chosen)
     monkeypatch.setattr(base, "answer", answers(status))
