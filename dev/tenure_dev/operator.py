@@ -8,7 +8,7 @@ from tenure_dev.bytecode import keep_bytecode
 
 COMMAND = (sys.executable, "-m", "tenure", "run")
 
-TOOL_VARIABLES = frozenset({"TENURE_CACHE", "TENURE_CONTROL_PLANE", "TENURE_IMAGE_BASE"})
+TOOL_VARIABLES = frozenset({"TENURE_CACHE", "TENURE_CONTROL_PLANE", "TENURE_IMAGE_ARCHIVE", "TENURE_IMAGE_BASE"})
 """Variables of these tools. The operator never gets them, because it rejects unknown settings."""
 
 READY_LINE = "Tenure is ready"
