@@ -26,7 +26,8 @@ RUN uv export --quiet --locked --no-dev --no-editable --format cyclonedx1.5 --ou
     && rm -f /app/.lock
 
 FROM ${BASE} AS root
-# Python, its libraries, certificates and time zones: no shell, no package manager, no pip.
+# Python, its libraries, certificates and time zones: no shell, no package manager, no pip. The official image's
+# standard library isn't compiled.
 RUN mkdir -p /image/tmp && chmod 1777 /image/tmp \
     && for path in /lib* /usr/lib64 /usr/lib/ld-linux* /usr/lib/*-linux-gnu /usr/lib/ssl \
         /usr/bin/python3* /usr/lib/python3.* /usr/local/bin/python3* /usr/local/lib \
@@ -36,7 +37,8 @@ RUN mkdir -p /image/tmp && chmod 1777 /image/tmp \
     done \
     && rm -rf /image/usr/lib/*/gconv /image/usr/lib/*/perl* /image/usr/lib/*/systemd \
         /image/usr/lib/python3*/ensurepip /image/usr/local/lib/python3*/ensurepip \
-        /image/usr/local/lib/python3*/site-packages/*
+        /image/usr/local/lib/python3*/config-* /image/usr/local/lib/python3*/site-packages/* \
+    && python3 -m compileall -q -j 0 -s /image "/image$(python3 -c 'import os; print(os.path.dirname(os.__file__))')"
 
 FROM scratch
 LABEL org.opencontainers.image.title="Tenure" \

@@ -45,7 +45,7 @@ def read(archive: Path) -> Contents:
         files: list[tarfile.TarInfo] = []
         sbom = None
         for name in manifest["Layers"]:
-            with tarfile.open(fileobj=outer.extractfile(_target(outer, name))) as layer:
+            with tarfile.open(fileobj=outer.extractfile(name)) as layer:
                 for member in layer:
                     files.append(member)
                     if member.name == SBOM:
@@ -55,7 +55,7 @@ def read(archive: Path) -> Contents:
 
 def complaints(contents: Contents, version: str) -> list[str]:
     """Return what is wrong with an image, each as a sentence."""
-    return [*_of_config(contents.config, version), *_of_files(contents.files), *_of_sbom(contents)]
+    return [*_of_config(contents.config, version), *_of_size(contents), *_of_files(contents.files), *_of_sbom(contents)]
 
 
 def _of_config(config: Mapping[str, Any], version: str) -> Iterator[str]:
@@ -70,10 +70,12 @@ def _of_config(config: Mapping[str, Any], version: str) -> Iterator[str]:
         yield f"its label says version {labels.get('org.opencontainers.image.version')}, and this is {version}"
 
 
+def _of_size(contents: Contents) -> Iterator[str]:
+    if contents.megabytes > BOUND:
+        yield f"it takes {contents.megabytes:.0f} MB, and at most {BOUND} are allowed"
+
+
 def _of_files(files: Sequence[tarfile.TarInfo]) -> Iterator[str]:
-    megabytes = sum(file.size for file in files) / 1e6
-    if megabytes > BOUND:
-        yield f"it takes {megabytes:.0f} MB, and at most {BOUND} are allowed"
     for file in files:
         if _PROGRAMS.fullmatch(file.name):
             yield f"/{file.name} is in it: only Python and Tenure's environment belong into it"
@@ -106,12 +108,6 @@ def _normal(name: str) -> str:
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    stream = archive.extractfile(_target(archive, name))
-    assert stream is not None  # noqa: S101  (it is a file)
-    return stream.read()
-
-
-def _target(archive: tarfile.TarFile, name: str) -> tarfile.TarInfo:
-    """Return the file that a name means: buildah writes a layer once and links to it."""
-    member = archive.getmember(name)
-    return archive._find_link_target(member) if member.issym() else member  # type: ignore[attr-defined]  # noqa: SLF001
+    """Return the content of a file, or of the file that a link names, because buildah writes each layer only once."""
+    stream = archive.extractfile(name)
+    return stream.read() if stream else b""
