@@ -28,6 +28,9 @@ LIMIT = 600.0
 """Seconds for all files. Longer than that, compiling is faster."""
 CHUNK = 1 << 20
 
+SILENT: set[str] = set()
+"""Servers of which one didn't answer. No later module waits for them again."""
+
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -126,11 +129,14 @@ def _download(module: GoModule, published: Iterable[Source], progress: Report) -
 
 def _checksums(published: Iterable[Source]) -> Mapping[Source, str]:
     """Return each program's checksum. All pages are asked for at once, so silence costs five seconds and no more."""
-    urls = {source.checksums for source in published}
+    urls, hosts = {source.checksums for source in published}, _hosts(published)
+    if not SILENT.isdisjoint(hosts):
+        raise NotDownloadedError(f"there was no answer before from {' or '.join(hosts)}")
     with ThreadPoolExecutor(len(urls)) as pool:
         try:
             pages = dict(zip(urls, pool.map(answer, urls), strict=True))
         except NoAnswerError as error:
+            SILENT.update(hosts)
             raise NotDownloadedError(str(error)) from error
     return {source: _checksum(source, *pages[source.checksums]) for source in published}
 

@@ -1,8 +1,11 @@
 """Build the image, check it, and write it into a file."""
 
+import fcntl
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tenure import __version__
@@ -10,7 +13,7 @@ from tenure_dev.errors import ToolError
 from tenure_dev.image.archive import complaints, read
 from tenure_dev.image.base import choose_base
 from tenure_dev.image.engine import Engine, find_engine
-from tenure_dev.paths import CHECKOUT
+from tenure_dev.paths import CHECKOUT, cache_folder
 
 ANYBODY = "1000690000:0"
 """A user as OpenShift chooses one: any number without an entry in /etc/passwd, in root's group."""
@@ -32,6 +35,20 @@ def build_image(archive: Path, *, tag: str | None = None, architecture: str | No
     Raises `ToolError` if a step fails, or if the image isn't what the chart needs.
     """
     engine = find_engine()
+    with _locked():
+        _build(engine, archive, tag=tag, architecture=architecture)
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Wait until no other build runs: they have one storage and one name, and each would save the other's image."""
+    (cache_folder() / "image").mkdir(parents=True, exist_ok=True)
+    with (cache_folder() / "image" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(engine: Engine, archive: Path, *, tag: str | None, architecture: str | None) -> None:
     wanted = architecture or host_architecture()
     image = f"docker.io/library/{tag or f'tenure:{__version__}'}"
     engine.build(

@@ -11,6 +11,7 @@ import ssl
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
@@ -148,6 +149,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ):  # Each request reads all authorities, which takes a tenth of a second.
         monkeypatch.setenv(name, os.devnull)
     monkeypatch.setenv("TENURE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(download, "SILENT", set())
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     CONTROL_PLANE.folder.parent.mkdir(parents=True)
@@ -274,6 +276,22 @@ def test_a_name_server_that_says_nothing_is_left(monkeypatch: pytest.MonkeyPatch
         over.set()
 
 
+def test_only_the_first_module_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "PATIENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        use(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        reason()
+        silent.settimeout(5)
+        connections = [silent.accept()[0] for _ in CONTROL_PLANE.programs]
+
+        assert "there was no answer before from 127.0.0.1" in reason()
+        silent.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+        for connection in connections:
+            connection.close()
+
+
 def test_a_name_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -326,6 +344,14 @@ def test_each_program_has_its_official_address() -> None:
     etcd = f"https://github.com/etcd-io/etcd/releases/download/{ETCD}"
     assert addresses["kubectl"] == (kubectl, f"{kubectl}.sha256")
     assert addresses["etcd"] == (f"{etcd}/{ETCD_NAME}.tar.gz", f"{etcd}/SHA256SUMS")
+
+
+def test_more_programs_of_kubernetes_need_no_more_than_their_package() -> None:
+    node = replace(CONTROL_PLANE, programs={"kubelet": "k8s.io/kubernetes/cmd/kubelet"})
+
+    assert [source.url for source in sources(node) or ()] == [
+        f"https://dl.k8s.io/release/{KUBERNETES}/bin/linux/amd64/kubelet"
+    ]
 
 
 def test_the_architecture_is_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
