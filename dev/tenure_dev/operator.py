@@ -8,8 +8,9 @@ from tenure_dev.bytecode import keep_bytecode
 
 COMMAND = (sys.executable, "-m", "tenure", "run")
 
-TOOL_VARIABLES = frozenset({"TENURE_CACHE", "TENURE_CONTROL_PLANE", "TENURE_IMAGE_ARCHIVE", "TENURE_IMAGE_BASE"})
-"""Variables of these tools. The operator never gets them, because it rejects unknown settings."""
+TOOL_VARIABLES = ("TENURE_CACHE", "TENURE_CONTROL_PLANE", "TENURE_IMAGE_", "TENURE_NODE", "TENURE_TEST_")
+"""What variables of these tools and of the tests begin with. The operator never gets them, because it rejects unknown
+settings."""
 
 READY_LINE = "Tenure is ready"
 """Log line of the operator once it is ready."""
@@ -17,5 +18,5 @@ READY_LINE = "Tenure is ready"
 
 def environment(kubeconfig: Path) -> dict[str, str]:
     """Return the environment for an operator in the cluster of `kubeconfig`."""
-    inherited = {name: value for name, value in os.environ.items() if name not in TOOL_VARIABLES}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(TOOL_VARIABLES)}
     return {**keep_bytecode(inherited), "KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"}
