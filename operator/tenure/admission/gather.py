@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from tenure.admission.reader import Context
-from tenure.domain.admission.authority import api_key_grants, membership_grants
+from tenure.domain.admission.authority import membership_grants
 from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
 from tenure.domain.admission.organization_rules import newly_suspended
 from tenure.domain.admission.request import Change
@@ -154,15 +154,13 @@ async def _with_owners(context: Context, evidence: MembershipEvidence) -> Member
 
 async def _with_rights(context: Context, evidence: ApiKeyEvidence) -> ApiKeyEvidence:
     """Ask which permissions the requester lacks, starting with the right to revoke if that one is enough."""
-    change, membership, organization = evidence.change, evidence.membership, evidence.organization
+    change = evidence.change
     if change.old is not None and evidence.asks_for_revocation:
         missing = await context.missing(change.requester, [revocation(change.old)])
         evidence = replace(evidence, may_revoke=not missing)
     if not evidence.asks_for_grants:
         return evidence
-    named = membership.spec.organization if membership is not None else organization.name if organization else ""
-    grants = api_key_grants(change.namespace, membership, named)
-    return replace(evidence, missing_grants=await context.missing(change.requester, grants))
+    return replace(evidence, missing_grants=await context.missing(change.requester, evidence.grants))
 
 
 async def _holder(context: Context, change: Change[ApiKey]) -> tuple[Membership | None, Organization | None]:

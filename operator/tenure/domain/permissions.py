@@ -35,9 +35,14 @@ class Permission:
         return f"kubectl auth can-i {self.verb} {target} -n {self.namespace}"
 
 
+def grant_verb(role: Role) -> str:
+    """Return the virtual verb on an Organization that allows to give a role and to take it away."""
+    return f"grant-{role.value.lower()}"
+
+
 def grant(role: Role, namespace: str, organization: str) -> Permission:
     """Return the permission to give a role in an organization and to take it away."""
-    return Permission(f"grant-{role.value.lower()}", "organizations", namespace, organization)
+    return Permission(grant_verb(role), "organizations", namespace, organization)
 
 
 def revocation(key: ApiKey) -> Permission:

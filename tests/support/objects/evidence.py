@@ -9,7 +9,7 @@ from support.api.api import Body
 from support.api.client import DELETES_AND_RECREATES
 from support.objects.builders import NOW, membership, organization
 from support.objects.reviewed import ROOT, change
-from tenure.domain.admission.authority import api_key_grants, membership_grants
+from tenure.domain.admission.authority import membership_grants
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.decision import Decision
 from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
@@ -125,8 +125,7 @@ def of_api_key(
     now: datetime = NOW,
 ) -> ApiKeyEvidence:
     """The evidence about an ApiKey's change; `membership` is None where the key names one that doesn't exist."""
-    named = membership.spec.organization if membership is not None else organization.name if organization else ""
-    return ApiKeyEvidence(
+    evidence = ApiKeyEvidence(
         change=change,
         now=now,
         installation=installation,
@@ -134,9 +133,9 @@ def of_api_key(
         membership=membership,
         organization=organization,
         may_revoke=may_revoke,
-        missing_grants=_missing(api_key_grants(change.namespace, membership, named), grants),
         siblings=siblings,
     )
+    return replace(evidence, missing_grants=_missing(evidence.grants, grants))
 
 
 def _missing(needed: Sequence[Permission], grants: Collection[Role]) -> list[Permission]:

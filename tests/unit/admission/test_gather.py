@@ -156,6 +156,19 @@ ROWS = {
     "ApiKey: one's own, where they are counted": Row(
         ApiKey, None, laptop(), (GET_ALICE, GET_ACME, LIST_KEYS), 3, ALICE, organization=COUNTS
     ),
+    "ApiKey: one's own, suspended": Row(
+        ApiKey, laptop(), laptop(spec={"suspended": True}), (GET_ALICE, GET_ACME), 2, ALICE
+    ),
+    "ApiKey: one's own, a suspension lifted": Row(
+        ApiKey, laptop(spec={"suspended": True}), laptop(), (GET_ALICE, GET_ACME, GRANT("member")), 3, ALICE
+    ),
+    "ApiKey: approved for a role": Row(
+        ApiKey,
+        laptop(spec={"forRole": "Owner"}),
+        laptop(spec={"forRole": "Viewer"}),
+        (GET_ALICE, GET_ACME, *map(GRANT, ("member", "owner", "viewer"))),
+        3,
+    ),
     "ApiKey: labels": Row(ApiKey, laptop(), laptop(**LABELLED), (), 0),
     "ApiKey: somebody else's": Row(
         ApiKey, None, laptop(), (GET_ALICE, GET_ACME, GRANT("member"), LIST_KEYS), 4, organization=COUNTS

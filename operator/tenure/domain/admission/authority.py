@@ -1,11 +1,11 @@
 """Determines the grants that a change needs. The webhook asks the API server whether the requester has them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tenure.domain.admission.request import Change
 from tenure.domain.installation import Installation
 from tenure.domain.permissions import Permission, Requester, grant
-from tenure.domain.resources import Membership
+from tenure.domain.resources import ApiKey, Membership
 from tenure.domain.roles import CAPABILITIES, Role
 
 
@@ -16,25 +16,49 @@ def membership_grants(change: Change[Membership]) -> list[Permission]:
     return [grant(role, change.namespace, organization) for role in roles]
 
 
-def api_key_grants(namespace: str, membership: Membership | None, organization: str) -> list[Permission]:
-    """Return the grants that a change of another member's key needs: that of the member's role.
+def api_key_grants(
+    namespace: str, membership: Membership | None, organization: str, *, approved: Iterable[Role] = ()
+) -> list[Permission]:
+    """Return the grants that a change of another member's key needs: those of the member's role and of `approved`.
 
     If there is no such member, all grants are needed.
     """
-    roles = list(Role) if membership is None else [membership.spec.role]
+    roles = list(Role) if membership is None else dict.fromkeys([membership.spec.role, *approved])
     return [grant(role, namespace, organization) for role in roles]
 
 
+def approved_roles(change: Change[ApiKey]) -> list[Role]:
+    """Return the roles that a key is approved for by `forRole`, before and after a creation or a change."""
+    keys = (change.old, change.new) if change.new is not None else ()
+    return list(dict.fromkeys(key.spec.for_role for key in keys if key is not None and key.spec.for_role is not None))
+
+
+def lifts_suspension(change: Change[ApiKey]) -> bool:
+    """Return whether a change takes back `spec.suspended` of a key."""
+    old, new = change.old, change.new
+    return old is not None and new is not None and bool(old.spec.suspended) and not new.spec.suspended
+
+
 def is_own(requester: Requester, membership: Membership | None, installation: Installation) -> bool:
-    """Return whether a Membership is the requester's own."""
+    """Return whether a Membership is the requester's own, by the very name. Only that name gives rights."""
     if membership is None or not membership.is_person:
         return False
     return requester.username == installation.username(membership.spec.subject.name)
 
 
+def may_be_own(requester: Requester, membership: Membership | None, installation: Installation) -> bool:
+    """Return whether a Membership may be the requester's own, in whatever case the identity provider spells the name.
+
+    Only rules that refuse may ask this.
+    """
+    if membership is None or not membership.is_person:
+        return False
+    return requester.username.casefold() == installation.username(membership.spec.subject.name).casefold()
+
+
 def raises_itself(change: Change[Membership], installation: Installation) -> bool:
     """Return whether a requester gives themselves more rights than they have."""
-    if change.new is None or not is_own(change.requester, change.new, installation):
+    if change.new is None or not may_be_own(change.requester, change.new, installation):
         return False
     return change.old is None or _exceeds(change.new.spec.role, change.old.spec.role)
 
@@ -46,6 +70,33 @@ def explain_missing(requester: Requester, missing: Sequence[Permission], field: 
     return (
         f"{field}: {requester.username} lacks {lacking} on {place}. Ask an Owner to make this change, or a cluster "
         f"administrator to give you the permission. To check, run: {missing[0].question}"
+    )
+
+
+def explain_unknown_holder(requester: Requester, missing: Sequence[Permission], key: ApiKey) -> str:
+    """Return the refusal of a key whose Membership doesn't exist, so that the grants of all roles are needed."""
+    name = key.spec.membership
+    lacking = ", ".join(permission.verb for permission in missing)
+    place = str(missing[0]).partition(" on ")[2]
+    return (
+        f"spec.membership: there is no Membership {name} in namespace {key.namespace}. A key of an unknown member needs "
+        f"the grants of all roles, and {requester.username} lacks {lacking} on {place}. Create Membership {name} "
+        "first, or correct the name."
+    )
+
+
+def explain_spelling(requester: Requester, membership: Membership | None, installation: Installation) -> str:
+    """Return what a requester has to know whose name differs from the member's in case only, or an empty string."""
+    if membership is None or not may_be_own(requester, membership, installation):
+        return ""
+    name, username = membership.spec.subject.name, installation.username(membership.spec.subject.name)
+    if username == requester.username:
+        return ""
+    right = requester.username[len(installation.username_prefix) :]
+    return (
+        f" Membership {membership.name} is for {name}, so it isn't yours: Kubernetes knows you as "
+        f"{requester.username}, and names are compared exactly. If {name} is you, ask an Owner to delete that "
+        f"Membership and to create it again with spec.subject.name: {right}."
     )
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from tenure.domain.admission.authority import explain_missing
+from tenure.domain.admission.authority import explain_missing, explain_spelling, explain_unknown_holder
 from tenure.domain.admission.decision import Check, Decision, Rule, Text, check_deletion, find_refusals, refused
 from tenure.domain.admission.evidence import ApiKeyEvidence, read
 from tenure.domain.admission.key_rules import (
+    approval_refusal,
     expired_warning,
     expiry_refusal,
     lifted_suspension_warning,
@@ -13,12 +14,24 @@ from tenure.domain.admission.key_rules import (
     template_refusals,
     token_warning,
 )
+from tenure.domain.permissions import grant_verb
 
 
 def _check_holder(evidence: ApiKeyEvidence) -> Iterator[Text]:
     missing = read(evidence.missing_grants, "the grants") if evidence.asks_for_grants else ()
-    if missing:
-        yield explain_missing(evidence.change.requester, missing, "spec.membership")
+    requester, membership = evidence.change.requester, evidence.membership
+    if not missing:
+        return
+    if membership is None:
+        yield explain_unknown_holder(requester, missing, evidence.change.subject)
+        return
+    own = [one for one in missing if one.verb == grant_verb(membership.spec.role)]
+    approved = [one for one in missing if one not in own]
+    if own:
+        field = "spec.suspended" if evidence.is_own else "spec.membership"
+        yield explain_missing(requester, own, field) + explain_spelling(requester, membership, evidence.installation)
+    if approved:
+        yield explain_missing(requester, approved, "spec.forRole")
 
 
 def _check_expiry(evidence: ApiKeyEvidence) -> Iterator[Text]:
@@ -44,13 +57,15 @@ def _check_quota(evidence: ApiKeyEvidence) -> Iterator[Text]:
 _AUTHORITY_CHECKS: Mapping[Rule, Check[ApiKeyEvidence]] = {
     # Only a requester who may delete an object may hand it to the garbage collector.
     Rule.DELETION: check_deletion,
-    # Only its holder, or a requester who may grant the holder's role, may change a key. The verb revoke also allows
-    # to delete it.
+    # Only its holder, or a requester who may grant the holder's role and the roles in forRole, may change a key. The
+    # verb revoke also allows to delete it. Holders can't lift a suspension of their own key without that grant.
     Rule.GRANTS: _check_holder,
 }
 _KEY_CHECKS: Mapping[Rule, Check[ApiKeyEvidence]] = {
     # A key may set on its Secret only the labels and annotations that the organization allows.
     Rule.SECRET_TEMPLATE: lambda evidence: template_refusals(evidence.change, evidence.organization),
+    # A service account's token that its role revoked mustn't come back because its approval is taken away.
+    Rule.APPROVAL: lambda evidence: [approval_refusal(evidence.change, evidence.membership)],
     # A new key must meet the organization's rules on expiry.
     Rule.EXPIRY: _check_expiry,
     # A member may not have more keys than the organization allows.

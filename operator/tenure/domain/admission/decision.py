@@ -34,6 +34,7 @@ class Rule(StrEnum):
     PROTECTION = "protection"
     PLACEMENT = "placement"
     SECRET_TEMPLATE = "secret-template"  # noqa: S105 - a rule
+    APPROVAL = "approval"
     EXPIRY = "expiry"
     QUOTA = "quota"
 

@@ -12,7 +12,13 @@ from typing import Generic, TypeVar
 
 from tenure.domain.admission.acknowledgement import Flaw, find_flaw, spell
 from tenure.domain.admission.affected_keys import Price, price, recorded_price, tells_price
-from tenure.domain.admission.authority import is_own, raises_itself
+from tenure.domain.admission.authority import (
+    api_key_grants,
+    approved_roles,
+    is_own,
+    lifts_suspension,
+    raises_itself,
+)
 from tenure.domain.admission.last_owner import remaining_owners, takes_owner
 from tenure.domain.admission.request import Change
 from tenure.domain.admission.role_rules import transition_refusal
@@ -232,7 +238,7 @@ class ApiKeyEvidence(Evidence[ApiKey]):
         membership: The Membership that the key names, or None if there is none.
         organization: The Membership's Organization, or the namespace's if there is no Membership.
         may_revoke: Whether the requester has the virtual verb `revoke` on the key.
-        missing_grants: The grants that a change of another member's key needs and the requester lacks.
+        missing_grants: Those of the `grants` that the requester lacks.
         siblings: All ApiKeys that name the same Membership.
     """
 
@@ -254,10 +260,18 @@ class ApiKeyEvidence(Evidence[ApiKey]):
 
     @property
     def asks_for_grants(self) -> bool:
-        """Whether the requester needs the grant of the holder's role."""
+        """Whether the requester needs grants. Its holder does only to lift a suspension."""
         if self.is_own:
-            return False
+            return lifts_suspension(self.change)
         return not (self.asks_for_revocation and read(self.may_revoke, "the right to revoke"))
+
+    @property
+    def grants(self) -> list[Permission]:
+        """The grants that the change needs: of the member's role, and for another's key of the roles in `forRole`."""
+        membership, organization = self.membership, self.organization
+        named = membership.spec.organization if membership else organization.name if organization else ""
+        approved = () if self.is_own else approved_roles(self.change)
+        return api_key_grants(self.change.namespace, membership, named, approved=approved)
 
     @property
     def is_entitled(self) -> bool:

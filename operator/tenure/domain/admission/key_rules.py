@@ -10,7 +10,9 @@ from tenure.domain.planning.obstacles import life_obstacle, quota_obstacle
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
+from tenure.domain.resources.membership import SubjectKind
 from tenure.domain.secret import RESERVED_PREFIXES, find_template_flaw, may_carry
+from tenure.domain.validity import follows_generation
 
 
 def template_refusals(change: Change[ApiKey], organization: Organization | None) -> Iterator[str]:
@@ -93,19 +95,47 @@ def lifted_suspension_warning(change: Change[ApiKey]) -> str | None:
     return f"spec.suspended: the suspension of {new.name} is lifted. Its token works again."
 
 
+def approval_refusal(change: Change[ApiKey], membership: Membership | None) -> str | None:
+    """Return why `forRole` can't be removed from a service account's key without a new token, or None if it can.
+
+    A role change revokes the token of a key with `forRole`. While the operator is down nothing else records that, so
+    without `forRole` the token would work again.
+    """
+    old, new = change.old, change.new
+    if old is None or new is None or old.spec.for_role is None or new.spec.for_role is not None:
+        return None
+    kind = membership.spec.subject.kind if membership is not None else old.status.subject_kind
+    if kind is not SubjectKind.SERVICE_ACCOUNT or new.revision > old.revision:
+        return None
+    return (
+        f"spec.forRole: {old.name} is a key of a service account, so to remove forRole you have to raise spec.revision "
+        "in the same write. Otherwise a token that a role change revoked could work again. Run: kubectl patch apikey "
+        f"{old.name} -n {old.namespace} --type merge -p "
+        f'\'{{"spec":{{"forRole":null,"revision":{old.revision + 1}}}}}\''
+    )
+
+
 def token_warning(change: Change[ApiKey], membership: Membership | None) -> str | None:
     """Return the warning that a change revokes the token of a working key, or None."""
     old, new = change.old, change.new
     if old is None or new is None or old.status.secret_uid is None or membership is None:
         return None
     token = f"the token {old.status.key_id} of {old.name} stops working immediately"
-    if new.spec.for_role not in (None, membership.spec.role) and new.spec.for_role is not old.spec.for_role:
-        return (
-            f"spec.forRole: {token}. Tenure issues a new one once {membership.name} has the role {new.spec.for_role}."
-        )
     if new.revision > old.revision:
         return f"spec.revision: {token}, and Tenure issues a new one in the same Secret."
-    return None
+    if not _revokes_survivor(old, new, membership):
+        return None
+    if new.spec.for_role is membership.spec.role:
+        return f"spec.forRole: {token}, and Tenure issues a new one in the same Secret."
+    return f"spec.forRole: {token}. Tenure issues a new one once {membership.name} has the role {new.spec.for_role}."
+
+
+def _revokes_survivor(old: ApiKey, new: ApiKey, membership: Membership) -> bool:
+    """Return whether a key that survived a role change is approved for a role now, and so follows role changes."""
+    stamp = old.status.issued
+    if stamp is None or stamp.membership_generation == membership.metadata.generation:
+        return False
+    return follows_generation(new, membership) and not follows_generation(old, membership)
 
 
 def _template(key: ApiKey) -> Mapping[str, Mapping[str, str]]:

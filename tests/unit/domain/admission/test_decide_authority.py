@@ -36,9 +36,14 @@ def check(cell: MemberCell | KeyCell, answer: Judgement, field: str) -> None:
     """Whoever lacks nothing is let in, and whoever lacks a grant is told which."""
     assert answer.allowed == (not cell.lacking)
     assert lacked(answer.message) == cell.lacking
-    if cell.lacking:
+    if not cell.lacking:
+        return
+    assert PLACE in answer.message
+    if isinstance(cell, KeyCell) and cell.role is None:
+        assert answer.message.startswith(f"{field}: there is no Membership {cell.holder} in namespace acme. ")
+        assert answer.message.endswith(f" Create Membership {cell.holder} first, or correct the name.")
+    else:
         assert answer.message.startswith(f"{field}: {cell.person.user} lacks ")
-        assert PLACE in answer.message
 
 
 @pytest.mark.parametrize("cell", MEMBER_CELLS, ids=str)
@@ -100,20 +105,24 @@ class TestOnesOwn:
 
 
 @pytest.mark.parametrize(
-    ("username", "is_sam"),
+    ("username", "is_sam", "may_be_sam"),
     [
-        ("oidc:sam@acme.io", True),
-        ("sam@acme.io", False),
-        ("oidc:Sam@acme.io", False),
-        ("oidc:oidc:sam@acme.io", False),
-        ("OIDC:sam@acme.io", False),
+        ("oidc:sam@acme.io", True, True),
+        ("sam@acme.io", False, False),
+        ("oidc:Sam@acme.io", False, True),
+        ("oidc:oidc:sam@acme.io", False, False),
+        ("OIDC:sam@acme.io", False, True),
     ],
 )
-def test_a_person_is_known_by_the_very_prefix(username: str, is_sam: bool) -> None:  # noqa: FBT001
+def test_a_key_is_ones_own_by_the_very_name_and_a_raise_in_any_case(
+    username: str,
+    is_sam: bool,  # noqa: FBT001
+    may_be_sam: bool,  # noqa: FBT001
+) -> None:
     viewer, owner = (manifests.member("sam", role) for role in ("Viewer", "Owner"))
     for old in (None, viewer):
         said = judged(Membership, old=old, new=owner, username=username, installation=OIDC)
-        assert said.message == (RAISES_ITSELF.format(username) if is_sam else "")
+        assert said.message == (RAISES_ITSELF.format(username) if may_be_sam else "")
     key, holder = manifests.api_key("laptop", "sam"), membership("sam", role="Viewer")
     said = judged(ApiKey, new=key, username=username, membership=holder, grants=(), installation=OIDC)
     assert said.allowed is is_sam
@@ -159,3 +168,114 @@ def test_b_26_nobody_changes_a_field_of_somebody_elses_key(spec: Body) -> None:
     assert judged(
         ApiKey, old=laptop, new=new, username="alice@acme.io", membership=membership("alice"), grants=()
     ).allowed
+
+
+class TestApproval:
+    """`forRole` gives a key the rights of a role in advance, so it needs the grant of that role too."""
+
+    @pytest.mark.parametrize(
+        ("before", "after", "grants", "lacking"),
+        [
+            pytest.param(None, "Owner", {"Viewer"}, {"Owner"}, id="the planted key"),
+            pytest.param(None, "Owner", {"Owner"}, {"Viewer"}, id="the member's role is needed too"),
+            pytest.param(None, "Owner", set(), {"Viewer", "Owner"}, id="neither"),
+            pytest.param(None, "Owner", {"Viewer", "Owner"}, set(), id="both"),
+            pytest.param(None, "Viewer", {"Viewer"}, set(), id="the present role"),
+            pytest.param("Owner", None, {"Viewer"}, {"Owner"}, id="taken away"),
+            pytest.param("Owner", "Viewer", {"Viewer"}, {"Owner"}, id="from a higher role"),
+            pytest.param("Member", "Owner", {"Viewer", "Owner"}, {"Member"}, id="from another role"),
+            pytest.param("Owner", "Owner", {"Viewer"}, {"Owner"}, id="kept, and something else changed"),
+        ],
+    )
+    @pytest.mark.parametrize("created", [False, True], ids=["changed", "created"])
+    def test_it_needs_the_grants_of_all_its_roles(
+        self, before: str | None, after: str | None, grants: set[str], lacking: set[str], *, created: bool
+    ) -> None:
+        def key(role: str | None, revision: int) -> Body:
+            return manifests.api_key("planted", "alice", revision=revision, **({"forRole": role} if role else {}))
+
+        if created and before:
+            return
+        said = judged(
+            ApiKey,
+            old=None if created else key(before, 1),
+            new=key(after, 2),
+            username="helpdesk@acme.io",
+            membership=membership("alice", role="Viewer"),
+            grants={Role(name) for name in grants},
+        )
+        assert said.allowed is (not lacking)
+        assert {role for role in Role if f"grant-{role.lower()} on" in said.message} == lacking
+        fields = {refusal.partition(": ")[0] for refusal in said.refusals}
+        assert fields == ({"spec.membership"} if "Viewer" in lacking else set()) | (
+            {"spec.forRole"} if lacking - {"Viewer"} else set()
+        )
+
+    def test_its_holder_approves_and_whoever_may_revoke_deletes(self) -> None:
+        key = manifests.api_key("laptop", "alice", forRole="Owner")
+        viewer = membership("alice", role="Viewer")
+        assert judged(ApiKey, new=key, username="alice@acme.io", membership=viewer, grants=()).allowed
+        assert judged(ApiKey, old=key, membership=viewer, grants={Role.VIEWER}).allowed
+        assert judged(ApiKey, old=key, membership=viewer, grants=(), may_revoke=True).allowed
+
+    @pytest.mark.parametrize("kind", ["User", "ServiceAccount"])
+    @pytest.mark.parametrize("known", [True, False], ids=["member", "member gone"])
+    def test_a_service_accounts_key_loses_it_with_its_token_only(self, kind: str, *, known: bool) -> None:
+        """Seen: set and removed around a role change while nobody looked, and the revoked token worked again."""
+        holder = membership("ci", kind=kind)
+
+        def said(new: Body) -> str:
+            old = {**manifests.api_key("deploy", "ci", forRole="Viewer"), "status": {"subjectKind": kind}}
+            return judged(ApiKey, old=old, new=new, membership=holder if known else None).message
+
+        refused = kind == "ServiceAccount"
+        message = said(manifests.api_key("deploy", "ci"))
+        assert message.startswith("spec.forRole: deploy is a key of a service account, ") is refused
+        assert bool(message) is refused
+        if refused:
+            assert message.endswith("""-p '{"spec":{"forRole":null,"revision":2}}'""")
+        assert said(manifests.api_key("deploy", "ci", revision=2)) == ""
+        assert said(manifests.api_key("deploy", "ci", forRole="Member")) == ""
+
+
+class TestSuspension:
+    """A lock that an Owner puts on a key isn't its holder's to lift."""
+
+    @pytest.mark.parametrize(
+        ("username", "grants", "allowed"),
+        [
+            pytest.param("alice@acme.io", (), False, id="its holder"),
+            pytest.param("alice@acme.io", {Role.MEMBER}, True, id="its holder, who may grant the role"),
+            pytest.param("alice@acme.io", {Role.VIEWER}, False, id="its holder, who may grant another role"),
+            pytest.param("olga@acme.io", {Role.MEMBER}, True, id="an Owner"),
+            pytest.param("vic@acme.io", (), False, id="somebody else"),
+        ],
+    )
+    @pytest.mark.parametrize("lifted", [{}, {"suspended": False}, {"suspended": False, "revision": 2}], ids=str)
+    def test_lifting_it_needs_the_grant_of_the_members_role(
+        self, username: str, grants: Any, lifted: Body, *, allowed: bool
+    ) -> None:
+        old = manifests.api_key("laptop", "alice", suspended=True)
+        new = manifests.api_key("laptop", "alice", **lifted)
+        said = judged(ApiKey, old=old, new=new, username=username, membership=membership("alice"), grants=grants)
+        assert said.allowed is allowed
+        field = "spec.suspended" if username == "alice@acme.io" else "spec.membership"
+        assert said.message.startswith("" if allowed else f"{field}: {username} lacks grant-member on ")
+
+    def test_its_holder_sets_it_and_changes_and_deletes_a_suspended_key(self) -> None:
+        free, locked = manifests.api_key("laptop", "alice"), manifests.api_key("laptop", "alice", suspended=True)
+        raised = manifests.api_key("laptop", "alice", suspended=True, revision=2)
+        for old, new in ((free, locked), (locked, raised), (locked, None), (None, locked)):
+            own: dict[str, Any] = {"username": "alice@acme.io", "membership": membership("alice"), "grants": ()}
+            assert judged(ApiKey, old=old, new=new, **own).allowed
+
+
+def test_a_name_that_differs_in_case_is_told_why_the_key_is_not_its_own() -> None:
+    """Seen: the subject jane.doe@acme.io, and an identity provider that says Jane.Doe@acme.io."""
+    jane = membership("jane", subject="jane.doe@acme.io")
+    key = manifests.api_key("laptop", "jane")
+    said = judged(ApiKey, new=key, username="Jane.Doe@acme.io", membership=jane, grants=())
+    assert said.message.startswith("spec.membership: Jane.Doe@acme.io lacks grant-member on ")
+    assert "Membership jane is for jane.doe@acme.io, so it isn't yours" in said.message
+    assert said.message.endswith(" with spec.subject.name: Jane.Doe@acme.io.")
+    assert "isn't yours" not in judged(ApiKey, new=key, username="mia@acme.io", membership=jane, grants=()).message

@@ -114,7 +114,8 @@ TOKEN = f"the token {WORKING.status.key_id} of ci-deploy stops working immediate
     ("spec", "said"),
     [
         ({"revision": 2}, f"spec.revision: {TOKEN}, and Tenure issues a new one in the same Secret."),
-        ({"forRole": "Viewer"}, f"spec.forRole: {TOKEN}. Tenure issues a new one once alice has the role Viewer."),
+        ({"revision": 2, "forRole": "Viewer"}, f"spec.revision: {TOKEN}, and Tenure issues a new one in the same Secret."),
+        ({"forRole": "Viewer"}, None),
         ({"forRole": "Member"}, None),
         ({"suspended": True}, None),
         ({}, None),
@@ -123,6 +124,21 @@ TOKEN = f"the token {WORKING.status.key_id} of ci-deploy stops working immediate
 )
 def test_a_change_that_ends_a_token_says_so(spec: dict[str, Any], said: str | None) -> None:
     assert token_warning(changed(WORKING, edited(WORKING, **spec)), ALICE) == said
+
+
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [
+        ("Viewer", f"spec.forRole: {TOKEN}. Tenure issues a new one once ci has the role Viewer."),
+        ("Member", f"spec.forRole: {TOKEN}, and Tenure issues a new one in the same Secret."),
+    ],
+)
+def test_approving_a_key_that_survived_a_role_change_ends_its_token(role: str, said: str) -> None:
+    ci = membership("ci", kind="ServiceAccount", generation=3)
+    key = issued(api_key(membership="ci"), ci, ACME, membership_generation=2)
+    current = issued(api_key(membership="ci"), ci, ACME)
+    assert token_warning(changed(key, edited(key, forRole=role)), ci) == said
+    assert token_warning(changed(current, edited(current, forRole=role)), ci) is None
 
 
 def test_a_key_without_a_token_loses_none() -> None:
