@@ -13,7 +13,9 @@ from tenure.domain.roles import Role
 from tenure_dev.controlplane import ControlPlane
 
 ALICE = member("alice")
-E_MAIL = "subject.name: the name of a User must be an e-mail address in lower-case ASCII, for example alice@acme.io"
+E_MAIL = "subject.name: an e-mail address has one @ and an ASCII domain, and no blanks, none of < > ( ) [ ] , ; : \\ and "
+SYSTEM = "subject.name: the name of a User can't begin with system:, because Kubernetes keeps these names for itself"
+HIDDEN = "subject.name: the name of a User can't begin or end with a blank, and can't have control characters"
 LABEL = "subject.name: the name of a ServiceAccount must be at most 63 lower-case letters, digits and dashes"
 KINDS = 'supported values: "User", "ServiceAccount"'
 
@@ -78,31 +80,30 @@ BAD = {
         "spec.subject.namespace",
         "unknown field",
     ),
-    "system:masters": Bad(user("system:masters"), "spec.subject.name", E_MAIL),
-    "system:admin": Bad(user("system:admin"), "spec.subject.name", E_MAIL),
-    "a Kubernetes service account": Bad(user("system:serviceaccount:kube-system:x"), "spec.subject.name", E_MAIL),
-    "address in upper case": Bad(user("Alice@acme.io"), "spec.subject.name", E_MAIL),
-    "domain in upper case": Bad(user("alice@Acme.io"), "spec.subject.name", E_MAIL),
-    "Kelvin sign": Bad(user("\u212aelvin@acme.io"), "spec.subject.name", E_MAIL),
+    "system:masters": Bad(user("system:masters"), "spec.subject.name", SYSTEM),
+    "system:admin": Bad(user("system:admin"), "spec.subject.name", SYSTEM),
+    "System:Admin": Bad(user("System:Admin"), "spec.subject.name", SYSTEM),
+    "a Kubernetes service account": Bad(user("system:serviceaccount:kube-system:x"), "spec.subject.name", SYSTEM),
     "Kelvin sign in the domain": Bad(user("alice@\u212acme.io"), "spec.subject.name", E_MAIL),
-    "umlaut": Bad(user("älice@acme.io"), "spec.subject.name", E_MAIL),
-    "full-width letters": Bad(user("\uff41lice@acme.io"), "spec.subject.name", E_MAIL),
-    "address after a space": Bad(user(" alice@acme.io"), "spec.subject.name", E_MAIL),
-    "address and a newline": Bad(user("alice@acme.io\n"), "spec.subject.name", E_MAIL),
-    "address with a NUL": Bad(user("alice@acme.io\0"), "spec.subject.name", E_MAIL),
-    "no domain": Bad(user("alice"), "spec.subject.name", E_MAIL),
-    "domain without a dot": Bad(user("alice@acme"), "spec.subject.name", E_MAIL),
+    "name after a space": Bad(user(" alice"), "spec.subject.name", HIDDEN),
+    "address and a newline": Bad(user("alice@acme.io\n"), "spec.subject.name", HIDDEN),
+    "name with a NUL": Bad(user("alice\0"), "spec.subject.name", HIDDEN),
+    "name with a no-break space": Bad(user("jane\u00a0doe"), "spec.subject.name", HIDDEN),
+    "name with a zero-width space": Bad(user("ali\u200bce@acme.io"), "spec.subject.name", HIDDEN),
+    "name written from right to left": Bad(user("\u202eecila"), "spec.subject.name", HIDDEN),
     "nobody at a domain": Bad(user("@acme.io"), "spec.subject.name", E_MAIL),
     "two at signs": Bad(user("a@b@acme.io"), "spec.subject.name", E_MAIL),
     "two addresses": Bad(user("alice@acme.io,bob@acme.io"), "spec.subject.name", E_MAIL),
+    "two dots in an address": Bad(user("jane..doe@acme.io"), "spec.subject.name", E_MAIL),
+    "dot before an address": Bad(user(".jane@acme.io"), "spec.subject.name", E_MAIL),
+    "dot before the at sign": Bad(user("jane.@acme.io"), "spec.subject.name", E_MAIL),
     "dot before the domain": Bad(user("alice@.acme.io"), "spec.subject.name", E_MAIL),
     "domain with two dots": Bad(user("alice@acme..io"), "spec.subject.name", E_MAIL),
     "domain and a dot": Bad(user("alice@acme.io."), "spec.subject.name", E_MAIL),
     "domain with a dash in front": Bad(user("alice@-acme.io"), "spec.subject.name", E_MAIL),
     "quoted address": Bad(user('"alice"@acme.io'), "spec.subject.name", E_MAIL),
     "address with a display name": Bad(user("Alice <alice@acme.io>"), "spec.subject.name", E_MAIL),
-    "group prefix": Bad(user("oidc:alice@acme.io"), "spec.subject.name", E_MAIL),
-    "empty name": Bad(user(""), "spec.subject.name", E_MAIL),
+    "empty name": Bad(user(""), "spec.subject.name", "should be at least 1 chars long"),
     "address of 300 characters": Bad(user("a" * 292 + "@acme.io"), "spec.subject.name", "may not be more than 254"),
     "name as a number": Bad(user(1), "spec.subject.name", "must be of type string"),
     "name null": Bad(user(None), "spec.subject.name", "Required value"),
@@ -143,6 +144,23 @@ GOOD = {
     "organization of 63 characters": with_spec(ALICE, {"organization": "o" * 63}),
     "address with a tag and subdomains": with_spec(ALICE, user("alice+ci@mail.acme-2.co.uk")),
     "address of 254 characters": with_spec(ALICE, user("a" * 246 + "@acme.io")),
+    **{
+        f"person {name}": with_spec(ALICE, user(name))
+        for name in (
+            "pat.o'brien@acme.example",
+            "Alice@Acme.io",
+            "älice@acme.io",
+            "\u212aelvin@acme.io",
+            "alice@acme",
+            "alice",
+            "jdoe",
+            "00u1abcdEFGH",
+            "Jane Doe",
+            "arn:aws:iam::123456789012:user/jane..doe@acme.io",
+            "https://idp.example#jane",
+            "oidc:alice@acme.io",
+        )
+    },
     "service account of 63 characters": with_spec(ALICE, machine("a" * 63)),
     # The API server bounds each label and all annotations together; no schema can bound the number of either.
     "5,000 labels": marked(ALICE, labels={f"l-{number}": "x" for number in range(5000)}),

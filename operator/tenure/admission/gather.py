@@ -175,8 +175,9 @@ async def _holder(context: Context, change: Change[ApiKey]) -> tuple[Membership 
 
 
 async def _namesakes(context: Context, member: Membership) -> Sequence[Membership]:
-    selector = f"spec.subject.name={member.spec.subject.name}"
-    return await context.cluster.list_in(Membership, member.namespace, selector=selector)
+    """List the Memberships of a subject. No field selector can compare names without their case."""
+    members = await context.cluster.list_in(Membership, member.namespace)
+    return [one for one in members if one.spec.subject.folded == member.spec.subject.folded]
 
 
 async def _not_members(context: Context, namespace: str, names: Sequence[str]) -> Sequence[str]:

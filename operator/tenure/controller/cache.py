@@ -8,7 +8,7 @@ from tenure.controller.recent import Recent
 from tenure.controller.refs import Change, Ref, ref_of
 from tenure.domain.in_force import oldest
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
-from tenure.domain.resources.membership import Subject
+from tenure.domain.resources.membership import SubjectKind
 
 R = TypeVar("R", bound=Resource)
 
@@ -23,7 +23,7 @@ class Cache:
         self._seen_at: dict[Ref, float] = {}
         self._gone = Recent[str]()
         self._members: defaultdict[str, dict[str, Membership]] = defaultdict(dict)
-        self._subjects: defaultdict[tuple[str, Subject], dict[str, Membership]] = defaultdict(dict)
+        self._subjects: defaultdict[tuple[str, tuple[SubjectKind, str]], dict[str, Membership]] = defaultdict(dict)
         self._organizations: defaultdict[str, dict[str, Organization]] = defaultdict(dict)
         self._keys: defaultdict[str, defaultdict[str, dict[str, ApiKey]]] = defaultdict(lambda: defaultdict(dict))
 
@@ -56,9 +56,9 @@ class Cache:
                     self._keys[new.namespace][known.spec.membership].pop(new.name, None)
             case Membership():
                 if isinstance(known, Membership):
-                    self._subjects[known.namespace, known.spec.subject].pop(known.name, None)
+                    self._subjects[known.namespace, known.spec.subject.folded].pop(known.name, None)
                 self._members[new.namespace][new.name] = new
-                self._subjects[new.namespace, new.spec.subject][new.name] = new
+                self._subjects[new.namespace, new.spec.subject.folded][new.name] = new
             case Organization():
                 self._organizations[new.namespace][new.name] = new
         return Change(ref, known, new)
@@ -79,7 +79,7 @@ class Cache:
                 self._keys[known.namespace][known.spec.membership].pop(known.name, None)
             case Membership():
                 self._members[known.namespace].pop(known.name, None)
-                self._subjects[known.namespace, known.spec.subject].pop(known.name, None)
+                self._subjects[known.namespace, known.spec.subject.folded].pop(known.name, None)
             case Organization():
                 self._organizations[known.namespace].pop(known.name, None)
         return Change(ref, known, None)
@@ -116,8 +116,8 @@ class Cache:
         return list(self._members.get(namespace, {}).values())
 
     def namesakes(self, member: Membership) -> list[Membership]:
-        """The other Memberships with the same subject that aren't being deleted."""
-        same = self._subjects.get((member.namespace, member.spec.subject), {}).values()
+        """The other Memberships with the same subject, in whatever case, that aren't being deleted."""
+        same = self._subjects.get((member.namespace, member.spec.subject.folded), {}).values()
         return [one for one in same if one.name != member.name and not one.metadata.deleting]
 
     def displacing(self, member: Membership) -> str | None:

@@ -197,3 +197,13 @@ def test_lists_are_the_callers_own() -> None:
         listed.clear()
     assert len(list(cache.all())) == 3
     assert len(cache.keys_of("acme", "alice")) == 1
+
+
+def test_an_older_membership_displaces_one_whose_name_differs_in_case_only() -> None:
+    first, second = membership("alice", version=1), membership("alice-2", subject="Alice@ACME.io", created=LATER)
+    cache = _cache(first, second, membership("bob"), membership("ci", kind="ServiceAccount", subject="alice@acme.io"))
+    assert [one.name for one in cache.namesakes(first)] == ["alice-2"]
+    assert cache.displacing(second) == "alice"
+    assert cache.displacing(first) is None
+    cache.remove(ref_of(first), first.metadata.uid)
+    assert cache.displacing(second) is None

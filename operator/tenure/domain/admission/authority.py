@@ -6,6 +6,7 @@ from tenure.domain.admission.request import Change
 from tenure.domain.installation import Installation
 from tenure.domain.permissions import Permission, Requester, grant
 from tenure.domain.resources import ApiKey, Membership
+from tenure.domain.resources.membership import fold
 from tenure.domain.roles import CAPABILITIES, Role
 
 
@@ -53,7 +54,7 @@ def may_be_own(requester: Requester, membership: Membership | None, installation
     """
     if membership is None or not membership.is_person:
         return False
-    return requester.username.casefold() == installation.username(membership.spec.subject.name).casefold()
+    return fold(requester.username) == fold(installation.username(membership.spec.subject.name))
 
 
 def raises_itself(change: Change[Membership], installation: Installation) -> bool:

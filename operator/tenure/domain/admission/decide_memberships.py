@@ -14,7 +14,12 @@ from tenure.domain.admission.messages import (
     service_account_warning,
     unacknowledged,
 )
-from tenure.domain.admission.role_rules import domain_refusal, duplicate_refusal, transition_refusal
+from tenure.domain.admission.role_rules import (
+    domain_refusal,
+    duplicate_refusal,
+    spelling_warning,
+    transition_refusal,
+)
 from tenure.domain.admission.verdict import Judgement
 from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import Membership
@@ -118,7 +123,7 @@ def decide_membership(evidence: MembershipEvidence) -> Decision:
     refusals = find_refusals(_MEMBERSHIP_CHECKS, evidence)
     judgement = refused(refusals).note(**_notes(evidence)).warn(ownership_warning(change))
     if old is None:
-        return Decision(judgement, refusals)
+        return Decision(judgement.warn(*_creation_warnings(evidence)), refusals)
     judgement = replace(judgement, busy=_busy(evidence))
     if not evidence.takes_role:
         return Decision(judgement, refusals)
@@ -130,6 +135,13 @@ def decide_membership(evidence: MembershipEvidence) -> Decision:
         return Decision(warned, refusals)
     warned = warned.warn(*price_warnings(old, evidence.new_role, evidence.price, evidence.now))
     return Decision(warned, claim=_claim(evidence, old, judgement))
+
+
+def _creation_warnings(evidence: MembershipEvidence) -> Iterator[str | None]:
+    """Yield the warnings about a new member. They name keys only if the requester is entitled to the change."""
+    member = evidence.change.subject
+    if evidence.is_entitled:
+        yield spelling_warning(member, evidence.installation)
 
 
 def _notes(evidence: MembershipEvidence) -> dict[str, str]:

@@ -92,7 +92,7 @@ class MembershipEvidence(Evidence[Membership]):
         issuer: The same Organization as it is now, while the member's keys work. It differs only in a pull request.
         when_keys_exist: What a cluster's status says about role changes that revoke keys. None if it follows from the
             organization and the installation.
-        namesakes: The namespace's Memberships whose subject has the same name.
+        namesakes: The namespace's Memberships with the same subject, in whatever case.
         keys: The member's ApiKeys.
         changed_keys: Keys that the same pull request changes, as they will be, and None for one that it removes.
         service_account_keys: Number of working keys of the namespace's service accounts.

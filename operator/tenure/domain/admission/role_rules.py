@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
+from tenure.domain.installation import Installation
 from tenure.domain.resources import Membership, Organization
+from tenure.domain.resources.membership import fold
 from tenure.domain.resources.organization import FromRole, ToRole
 from tenure.domain.roles import Role
 
@@ -41,22 +43,37 @@ def explain_denial(organization: Organization, old: Role | None, new: Role) -> s
 def domain_refusal(organization: Organization, member: Membership) -> str | None:
     """Return why the organization doesn't allow the domain of a person's e-mail address, or None if it does."""
     domains = organization.spec.allowed_email_domains
-    name = member.spec.subject.name
-    if not domains or not member.is_person or name.rpartition("@")[2] in domains:
+    subject = member.spec.subject
+    if not domains or not member.is_person:
         return None
+    if subject.is_address and subject.name.rpartition("@")[2].lower() in domains:
+        return None
+    what = f"the domain of {subject.name}" if subject.is_address else f"{subject.name}, which isn't an e-mail address"
     return (
-        f"spec.subject.name: Organization {organization.name} doesn't allow the domain of {name}. It allows "
+        f"spec.subject.name: Organization {organization.name} doesn't allow {what}. It allows "
         f"{', '.join(domains)} (spec.allowedEmailDomains)."
     )
 
 
 def duplicate_refusal(member: Membership, others: Iterable[Membership]) -> str | None:
-    """Return why the subject can't be added again if another Membership has it, or None."""
+    """Return why the subject can't be added again if another Membership has it, in whatever case, or None."""
     subject = member.spec.subject
     for other in others:
-        if other.name != member.name and other.spec.subject == subject and not other.metadata.deleting:
+        if other.name != member.name and other.spec.subject.folded == subject.folded and not other.metadata.deleting:
+            spelled = "" if other.spec.subject == subject else f" as {other.spec.subject.name}"
             return (
-                f"spec.subject: {subject.name} is already a member, with Membership {other.name}. Change the role of "
-                "that Membership instead."
+                f"spec.subject: {subject.name} is already a member{spelled}, with Membership {other.name}. Change the "
+                "role of that Membership instead."
             )
     return None
+
+
+def spelling_warning(member: Membership, installation: Installation) -> str | None:
+    """Return the warning that Kubernetes can't know a person by the given name, because it has the prefix, or None."""
+    prefix, name = installation.username_prefix, member.spec.subject.name
+    if not member.is_person or not prefix or not fold(name).startswith(fold(prefix)):
+        return None
+    return (
+        f"spec.subject.name: {name} begins with the installation's usernamePrefix {prefix}, so Kubernetes would have to "
+        f"know this member as {installation.username(name)}. Leave the prefix out: {name[len(prefix) :]}"
+    )

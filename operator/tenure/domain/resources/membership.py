@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar
+from unicodedata import normalize
 
 from pydantic import Field, model_validator
 
@@ -23,8 +24,18 @@ from tenure.domain.roles import Access, Role
 MAX_LISTED_KEYS = 50
 """Maximum number of working keys that a Membership's status lists by name."""
 
-_EMAIL = r"^[a-z0-9][a-z0-9._%+-]*@[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"
+_HIDDEN = r"\x00-\x1f\x7f-\xa0\xad" + "\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
+"""Control characters, and those that aren't visible or look like a blank."""
+
+_ATOM = r'[^ @.<>()\[\],;:\\"]+'
+_DOMAIN_LABEL = "[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?"
+_ADDRESS = rf"^{_ATOM}(\.{_ATOM})*@{_DOMAIN_LABEL}(\.{_DOMAIN_LABEL})*$"
 _LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+
+
+def fold(name: str) -> str:
+    """Return a name in the form in which two spellings of it are equal. Only rules that refuse compare it."""
+    return normalize("NFKC", name).casefold()
 
 
 class SubjectKind(StrEnum):
@@ -39,8 +50,22 @@ class Subject(Model):
 
     rules: ClassVar[Sequence[Rule]] = (
         Rule(
-            f"self.kind != 'User' || self.name.matches(r'{_EMAIL}')",
-            "subject.name: the name of a User must be an e-mail address in lower-case ASCII, for example alice@acme.io",
+            f"self.kind != 'User' || !self.name.matches(r'^ | $|[{_HIDDEN}]')",
+            "subject.name: the name of a User can't begin or end with a blank, and can't have control characters or "
+            "invisible ones",
+            field=".name",
+        ),
+        Rule(
+            "self.kind != 'User' || !self.name.lowerAscii().startsWith('system:')",
+            "subject.name: the name of a User can't begin with system:, because Kubernetes keeps these names for "
+            "itself. For a program, use kind: ServiceAccount",
+            field=".name",
+        ),
+        Rule(
+            "self.kind != 'User' || !self.name.contains('@') || self.name.contains(':') || "
+            f"self.name.matches(r'{_ADDRESS}')",
+            "subject.name: an e-mail address has one @ and an ASCII domain, and no blanks, none of < > ( ) [ ] , ; : "
+            '\\ and ", and no dot at the start, beside the @ or beside another dot, for example alice@acme.io',
             field=".name",
         ),
         Rule(
@@ -57,7 +82,18 @@ class Subject(Model):
     Owner."""
 
     name: str = Field(min_length=1, max_length=254)
-    """The e-mail address of a person in lower case, or the name of a service account."""
+    """The name of a person exactly as your identity provider gives it to Kubernetes, without the usernamePrefix, for
+    example alice@acme.io or 00u1abcdEFGH. Or the name of a service account."""
+
+    @property
+    def is_address(self) -> bool:
+        """Whether the name is an e-mail address. Other names, such as ARNs, may have an @ too, but also a colon."""
+        return "@" in self.name and ":" not in self.name
+
+    @property
+    def folded(self) -> tuple[SubjectKind, str]:
+        """The subject in the form in which two are equal whose names differ in case only."""
+        return self.kind, fold(self.name)
 
 
 class MembershipSpec(Model):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from tenure.domain.access.bindings import group
 from tenure.domain.resources.base import format_time
@@ -11,6 +12,10 @@ from tenure.verifier.verifier import Answer
 
 USER_PREFIX = "tenure:"
 """Prefix of every user and group, so that no key can claim one of Kubernetes' own, such as `system:masters`."""
+
+_PLAIN = "!#$&'()*+,/:;=?@[]^`{|}"
+"""Characters beside letters, digits and `-._~` that a header has as they are. All others are percent-encoded, so that
+a name can have any characters."""
 
 
 def details(answer: Answer) -> dict[str, Any]:
@@ -63,7 +68,7 @@ def identity_headers(answer: Answer) -> Sequence[tuple[bytes, str]]:
         (b"x-tenure-namespace", holding.api_key.namespace),
         (b"x-tenure-organization", holding.organization.name),
         (b"x-tenure-member", holding.membership.name),
-        (b"x-tenure-subject", holding.membership.spec.subject.name),
+        (b"x-tenure-subject", quote(holding.membership.spec.subject.name, safe=_PLAIN)),
         (b"x-tenure-role", decision.role or ""),
         (b"x-tenure-access", decision.access or ""),
     )

@@ -12,6 +12,7 @@ from support.objects.builders import membership, organization
 from support.objects.evidence import judged
 from support.objects.large_metadata import LARGE_METADATA, MANY_LABELS, MEBIBYTE_OF_LABELS
 from tenure.domain.admission.verdict import Judgement
+from tenure.domain.installation import Installation
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.roles import Role
 
@@ -168,6 +169,32 @@ def test_nobody_is_a_member_twice(body: Body, there: Membership, subject: str) -
         f"spec.subject: {subject} is already a member, with Membership {there.name}. Change the role of that "
         "Membership instead."
     )
+
+
+def test_nobody_is_a_member_twice_in_another_case() -> None:
+    body = person("jane", "Jane.Doe@acme.io")
+    assert judged(Membership, new=body, namesakes=[membership("alice", subject="jane.doe@acme.io")]).message == (
+        "spec.subject: Jane.Doe@acme.io is already a member as jane.doe@acme.io, with Membership alice. Change the role "
+        "of that Membership instead."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "warned"),
+    [("alice@acme.io", False), ("oidc:alice@acme.io", True), ("OIDC:alice@acme.io", True), ("oidcalice", False)],
+)
+def test_a_name_that_the_provider_cant_send_is_warned_about(name: str, warned: bool) -> None:  # noqa: FBT001
+    said = judged(Membership, new=person("alice", name), installation=Installation(username_prefix="oidc:"))
+    assert said.allowed
+    assert said.warnings == (
+        (
+            f"spec.subject.name: {name} begins with the installation's usernamePrefix oidc:, so Kubernetes would have "
+            f"to know this member as oidc:{name}. Leave the prefix out: alice@acme.io",
+        )
+        if warned
+        else ()
+    )
+    assert judged(Membership, new=person("alice", name)).warnings == ()
 
 
 NAMESAKES = {

@@ -68,6 +68,10 @@ def test_a_denial_says_what_is_allowed_instead() -> None:
         ("acme.io@elsewhere.example", False),
         ('"alice@elsewhere.example"@acme.io', True),
         ("alice@acme.io@elsewhere.example", False),
+        ("Alice@ACME.io", True),
+        ("jdoe", False),
+        ("acme.io", False),
+        ("arn:aws:sts::1:assumed-role/admin/alice@acme.io", False),
     ],
 )
 def test_a_person_belongs_to_a_domain(address: str, belongs: bool) -> None:  # noqa: FBT001
