@@ -23,6 +23,7 @@ class Verdict(StrEnum):
     """Not issued yet, or to be reissued. Its former token, if there was one, is no longer valid."""
     ROLE_CHANGED = "RoleChanged"
     ROLE_MISMATCH = "RoleMismatch"
+    """It has no current token, and gets one only once its member has the role that `forRole` names."""
     EXPIRED = "Expired"
     MEMBERSHIP_GONE = "MembershipGone"
     ORGANIZATION_GONE = "OrganizationGone"
@@ -48,7 +49,11 @@ def validity(
         return Verdict.ORGANIZATION_GONE
     if membership is None or not _exists(membership, stamp.membership_uid):
         return Verdict.MEMBERSHIP_GONE
-    return _tenure(api_key, stamp, membership) or _life(api_key, stamp, organization, now)
+    verdict = _tenure(api_key, stamp, membership) or _life(api_key, stamp, organization, now)
+    # A token that is current isn't revoked by a forRole that names another role. The role change itself will do that.
+    if verdict in (Verdict.ROLE_CHANGED, Verdict.PENDING) and api_key.awaits_other_role(membership.spec.role):
+        return Verdict.ROLE_MISMATCH
+    return verdict
 
 
 def expiry(api_key: ApiKey, issued_at: datetime | None) -> datetime | None:
@@ -65,12 +70,26 @@ def expiry(api_key: ApiKey, issued_at: datetime | None) -> datetime | None:
 def follows_generation(api_key: ApiKey, membership: Membership) -> bool:
     """Return whether a role change revokes the token.
 
-    It does if the member is a person, or if the key has `forRole` or had it when the token was issued. If you remove
+    It does if the member is a person, or if the key has `forRole` or had it since the token was issued. If you remove
     `forRole` afterwards, a token that a role change revoked must stay revoked.
     """
     stamp = api_key.status.issued
     approved = api_key.spec.for_role or (stamp and stamp.for_role)
     return membership.is_person or approved is not None
+
+
+def renewed_stamp(api_key: ApiKey, membership: Membership) -> Stamp | None:
+    """Return the stamp of a token that works, with what it has to remember of the key and its member since its issue.
+
+    A service account's token survives role changes. The stamp counts those that it survived, and remembers a `forRole`
+    that was set since, so that the next role change revokes the token, even if `forRole` is removed first.
+    """
+    stamp = api_key.status.issued
+    if stamp is None or membership.is_person:
+        return stamp
+    if follows_generation(api_key, membership):
+        return stamp.model_copy(update={"for_role": api_key.spec.for_role or stamp.for_role})
+    return stamp.model_copy(update={"membership_generation": membership.metadata.generation})
 
 
 def was_revoked_by_role(api_key: ApiKey, membership: Membership) -> bool:
@@ -95,8 +114,6 @@ def _tenure(api_key: ApiKey, stamp: Stamp, membership: Membership) -> Verdict | 
     current = membership.metadata.generation
     if stamp.membership_generation > current:
         return Verdict.BEHIND
-    if api_key.spec.for_role not in (None, membership.spec.role):
-        return Verdict.ROLE_MISMATCH
     if follows_generation(api_key, membership) and stamp.membership_generation != current:
         return Verdict.ROLE_CHANGED
     return None

@@ -8,6 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from support.objects.builders import CREATED, NOW, api_key, edited, membership, organization, token_of, with_status
+from tenure.domain.admission.key_rules import approval_refusal
+from tenure.domain.admission.request import Change
+from tenure.domain.operations import Operation
+from tenure.domain.permissions import Requester
 from tenure.domain.planning.actions import Action, DeleteApiKey, DeleteSecret, IssueToken, UpdateStatus
 from tenure.domain.planning.apikeys import issued_status, new_stamp, obstructed_status, plan_api_key
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
@@ -20,6 +24,17 @@ from tenure.domain.resources.organization import OrganizationSpec
 from tenure.domain.secret import SecretFacts, is_adoptable, stamp_text
 from tenure.domain.tokens import Token
 from tenure.domain.validity import Verdict, validity
+
+
+ENDED = {
+    Verdict.ROLE_CHANGED,
+    Verdict.ROLE_MISMATCH,
+    Verdict.EXPIRED,
+    Verdict.MEMBERSHIP_GONE,
+    Verdict.ORGANIZATION_GONE,
+    Verdict.NOT_FOUND,
+}
+"""Answers after which a token never works again."""
 
 
 class CrashError(Exception):
@@ -48,6 +63,8 @@ class Cluster:
     """How many Memberships, Organizations and ApiKeys were created again, for their uids."""
     dead: set[str] = field(default_factory=set)
     """Hashes of tokens that must never work again."""
+    asks_webhook: bool = True
+    """Whether the webhook reviews edits of the key. Only it sees what happens while the operator is down."""
 
     @property
     def verdict(self) -> Verdict:
@@ -57,6 +74,16 @@ class Cluster:
     def delivers_dead_token(self) -> bool:
         """Whether a Secret that Tenure made holds a token that must never work again."""
         return self.secret is not None and self.secret.token is not None and self.secret.token.hash in self.dead
+
+    def witness(self) -> None:
+        """Ask whether the present token works, as the verifier does after each event. One that ended has ended."""
+        if self.is_gone:
+            return
+        verdict, token = self.verdict, self.key.status.hash
+        if verdict in (Verdict.VALID, Verdict.SUSPENDED):
+            assert token not in self.dead, "a dead token works"
+        elif verdict in ENDED and token is not None:
+            self.dead.add(token)
 
     def kill(self) -> None:
         """From now on no token that was minted so far may work."""
@@ -172,7 +199,7 @@ def _change_role(role: str) -> Event:
         cluster.former_member = cluster.member
         cluster.member = cluster.member.model_copy(update={"spec": changed.spec, "metadata": metadata})
         stamp = cluster.key.status.issued
-        if cluster.member.is_person or (stamp and stamp.for_role):
+        if cluster.member.is_person or cluster.key.spec.for_role or (stamp and stamp.for_role):
             cluster.kill()
 
     return change
@@ -209,9 +236,36 @@ def _raise_revision(cluster: Cluster) -> None:
 
 def _edit_key(**spec: Any) -> Event:
     def edit(cluster: Cluster) -> None:
-        cluster.key = edited(cluster.key, **spec)
+        new = edited(cluster.key, **spec)
+        if cluster.asks_webhook and _is_refused(cluster, new):
+            # The refusal says to raise the revision in the same write.
+            new = edited(cluster.key, **spec, revision=cluster.key.revision + 1)
+            assert not _is_refused(cluster, new)
+        if new.revision > cluster.key.revision:
+            cluster.kill()
+        cluster.key = new
 
     return edit
+
+
+def _is_refused(cluster: Cluster, new: ApiKey) -> bool:
+    change = Change(Operation.UPDATE, Requester(username="root"), new.namespace, cluster.key, new, {}, {})
+    return approval_refusal(change, cluster.member) is not None
+
+
+def _expire(cluster: Cluster) -> None:
+    """Set expiresAt to an hour from now, unless it is earlier already."""
+    ends = cluster.now + timedelta(hours=1)
+    if cluster.key.spec.expires_at is None or ends < cluster.key.spec.expires_at:
+        cluster.key = edited(cluster.key, expiresAt=format_time(ends))
+
+
+def _delete_key(cluster: Cluster) -> None:
+    """Delete the ApiKey. The garbage collector deletes its Secret."""
+    cluster.is_gone = True
+    cluster.kill()
+    if cluster.secret is not None and cluster.secret.is_owned_by(cluster.key):
+        cluster.secret = None
 
 
 def _edit_org(**spec: Any) -> Event:
@@ -275,6 +329,14 @@ EVENTS: dict[str, Event] = {
     "four days": _pass(hours=100),
 }
 """What people, other programs and the clock do."""
+
+EDITS: dict[str, Event] = {
+    **EVENTS,
+    "forRole Analyst": _edit_key(forRole="Analyst"),
+    "expiresAt in an hour": _expire,
+    "key deleted": _delete_key,
+}
+"""All that people may do to a key and to what it depends on. A deletion is no step of the tables of states."""
 
 CRASHES = {f"operator crashes before write {write}": _crash_before(write) for write in range(1, 6)}
 """A round of the operator that is cut off: the Membership's status, then the key's Secrets and status."""

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.objects.builders import ISSUED, NOW, api_key, issued, membership, organization, uid_of
+from support.objects.builders import ISSUED, NOW, api_key, edited, issued, membership, organization, uid_of
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
-from tenure.domain.validity import Verdict, expiry, validity, was_revoked_by_role
+from tenure.domain.validity import Verdict, expiry, renewed_stamp, validity, was_revoked_by_role
 
 PRESENT = {"key": uid_of("ApiKey", "k"), "member": uid_of("Membership", "alice"), "org": uid_of("Organization", "acme")}
 
@@ -108,7 +108,7 @@ FAULTS: tuple[tuple[str, Verdict, dict[str, Any]], ...] = (
     ("membership created again", Verdict.MEMBERSHIP_GONE, {"member_uid": "another"}),
     ("membership being deleted", Verdict.MEMBERSHIP_GONE, {"member_deleting": True}),
     ("stamp newer than the mirror", Verdict.BEHIND, {"stamped_generation": 4}),
-    ("for another role", Verdict.ROLE_MISMATCH, {"for_role": "Analyst"}),
+    ("for another role", Verdict.ROLE_MISMATCH, {"for_role": "Analyst", "stamped_generation": 1}),
     ("role changed", Verdict.ROLE_CHANGED, {"stamped_generation": 2}),
     ("revision raised", Verdict.PENDING, {"revision": 2}),
     ("ttl over", Verdict.EXPIRED, {"ttl": "1h"}),
@@ -158,6 +158,22 @@ APPROVED = replace(SA, for_role="Member", stamped_for_role="Member")
         pytest.param(Situation(member_uid="b", generation=1), Verdict.MEMBERSHIP_GONE, id="person, created again"),
         pytest.param(Situation(generation=2), Verdict.BEHIND, id="person, mirror behind"),
         pytest.param(Situation(for_role="Member"), Verdict.VALID, id="person, approved for its role"),
+        pytest.param(Situation(for_role="Viewer"), Verdict.VALID, id="person, approved for another role"),
+        pytest.param(
+            Situation(for_role="Owner", role="Viewer", generation=4),
+            Verdict.ROLE_MISMATCH,
+            id="person, approved for another role than the new one",
+        ),
+        pytest.param(Situation(for_role="Viewer", secret_uid=None), Verdict.ROLE_MISMATCH, id="person, waits for a role"),
+        pytest.param(
+            Situation(for_role="Viewer", revision=2), Verdict.ROLE_MISMATCH, id="person, rotated for another role"
+        ),
+        pytest.param(replace(SA, for_role="Viewer"), Verdict.VALID, id="service account, approved for another role"),
+        pytest.param(
+            replace(SA, for_role="Viewer", generation=4),
+            Verdict.ROLE_MISMATCH,
+            id="service account, approved for another role before the role changed",
+        ),
         pytest.param(
             Situation(for_role="Viewer", role="Viewer", generation=4),
             Verdict.ROLE_CHANGED,
@@ -268,7 +284,7 @@ situations = st.builds(
 
 def _same_tenure(at: Situation) -> bool:
     """The rule as the design words it."""
-    if at.member_uid != at.stamped_member or at.for_role not in (None, at.role):
+    if at.member_uid != at.stamped_member:
         return False
     if at.kind == "User" or at.for_role or at.stamped_for_role:
         return at.generation == at.stamped_generation
@@ -306,3 +322,40 @@ def test_a_key_works_if_and_only_if_its_tenure_holds(at: Situation) -> None:
     if at.kind == "User" and verdict in (Verdict.VALID, Verdict.SUSPENDED):
         assert stamp is not None
         assert (stamp.membership_uid, stamp.membership_generation) == (member.uid, member.generation)
+
+
+@pytest.mark.parametrize(
+    ("situation", "generation", "for_role"),
+    [
+        pytest.param(Situation(for_role="Viewer"), 3, None, id="a person's stamp stays"),
+        pytest.param(SA, 3, None, id="nothing happened"),
+        pytest.param(replace(SA, generation=5), 5, None, id="survived role changes"),
+        pytest.param(replace(SA, for_role="Member"), 3, "Member", id="approved since"),
+        pytest.param(replace(SA, for_role="Viewer"), 3, "Viewer", id="approved for another role since"),
+        pytest.param(replace(SA, stamped_for_role="Member"), 3, "Member", id="no longer approved"),
+        pytest.param(replace(SA, for_role="Viewer", stamped_for_role="Member"), 3, "Viewer", id="approved anew"),
+    ],
+)
+def test_a_stamp_remembers_what_happened_since(situation: Situation, generation: int, for_role: str | None) -> None:
+    renewed = renewed_stamp(situation.key, situation.membership)
+    assert situation.verdict() is Verdict.VALID
+    assert renewed is not None
+    assert (renewed.membership_generation, renewed.for_role) == (generation, for_role)
+    assert renewed_stamp(api_key(), situation.membership) is None
+
+
+@given(situations)
+@settings(max_examples=300)
+def test_no_renewal_of_a_stamp_makes_a_token_current_under_another_generation(at: Situation) -> None:
+    """Where a token works, its renewed stamp works too, and dies with the next role change if the key is approved."""
+    if at.verdict() is not Verdict.VALID:
+        return
+    renewed = at.key.model_copy(
+        update={"status": at.key.status.model_copy(update={"issued": renewed_stamp(at.key, at.membership)})}
+    )
+    assert validity(renewed, at.membership, at.organization, NOW) is Verdict.VALID
+    if at.kind == "User" or at.for_role:
+        after = replace(at, generation=at.generation + 1)
+        without = edited(renewed, forRole=None)
+        assert validity(renewed, after.membership, at.organization, NOW) is not Verdict.VALID
+        assert validity(without, after.membership, at.organization, NOW) is not Verdict.VALID

@@ -23,7 +23,7 @@ from tenure.domain.resources import ApiKey
 from tenure.domain.resources.apikey import ApiKeyStatus, Stamp
 from tenure.domain.resources.membership import Fate
 from tenure.domain.secret import SecretFacts
-from tenure.domain.validity import Verdict, expiry, validity, was_revoked_by_role
+from tenure.domain.validity import Verdict, expiry, renewed_stamp, validity, was_revoked_by_role
 
 _COMMIT_TIME = timedelta(seconds=3)
 """Time that it takes to apply the manifests of one commit."""
@@ -98,7 +98,7 @@ def issued_status(
             "issued": stamp,
         }
     )
-    return _with_readiness(delivered, observation, Reason.ISSUED, _works(key))
+    return _with_readiness(delivered, observation, Reason.ISSUED, _works(observation))
 
 
 def obstructed_status(observation: ApiKeyObservation, reason: Reason, message: str) -> ApiKeyStatus:
@@ -140,10 +140,16 @@ def _keep(observation: ApiKeyObservation, *, suspended: bool) -> Plan[Action]:
     key = observation.api_key
     wake_at = _end_of_current(key)
     reason, message = (
-        (Reason.SUSPENDED, describe_suspension(observation)) if suspended else (Reason.ISSUED, _works(key))
+        (Reason.SUSPENDED, describe_suspension(observation)) if suspended else (Reason.ISSUED, _works(observation))
     )
-    status = _with_readiness(key.status.model_copy(update={"expires_at": wake_at}), observation, reason, message)
+    kept = key.status.model_copy(update={"expires_at": wake_at, "issued": _renewed_stamp(observation)})
+    status = _with_readiness(kept, observation, reason, message)
     return Plan(_update(key, status), wake_at)
+
+
+def _renewed_stamp(observation: ApiKeyObservation) -> Stamp | None:
+    key, membership = observation.api_key, observation.membership
+    return key.status.issued if membership is None else renewed_stamp(key, membership)
 
 
 def _end_of_current(key: ApiKey) -> datetime | None:
@@ -233,8 +239,12 @@ def _awaits_record(observation: ApiKeyObservation) -> bool:
     return not listed and change.key_count == len(change.keys)
 
 
-def _works(key: ApiKey) -> str:
-    return f"The token in Secret {key.name} works."
+def _works(observation: ApiKeyObservation) -> str:
+    key, membership = observation.api_key, observation.membership
+    text = f"The token in Secret {key.name} works"
+    if membership is None or not key.awaits_other_role(membership.spec.role):
+        return f"{text}."
+    return f"{text} until the role of {membership.name} changes. The key is approved for the role {key.spec.for_role}."
 
 
 def _delete_secret_of(key: ApiKey) -> tuple[Action, ...]:

@@ -210,3 +210,7 @@ class ApiKey(Resource):
     def revision(self) -> int:
         """The revision that the spec asks for."""
         return self.spec.revision or FIRST_REVISION
+
+    def awaits_other_role(self, role: Role) -> bool:
+        """Return whether `forRole` names another role than the given one, which its member has."""
+        return self.spec.for_role not in (None, role)

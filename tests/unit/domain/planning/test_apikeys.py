@@ -121,8 +121,9 @@ TABLE = {
     "live, mirror behind": (seen(issued(api_key(), MEMBER, ORG, membership_generation=2)), []),
     "live, revision raised": (seen(edited(LIVE, revision=2)), ["DeleteSecret", "IssueToken"]),
     "live, forRole set to the role": (seen(edited(LIVE, forRole="Member")), ["UpdateStatus Issued"]),
-    "live, forRole set to another": (
-        seen(edited(LIVE, forRole="Owner")),
+    "live, forRole set to another": (seen(edited(LIVE, forRole="Owner")), ["UpdateStatus Issued"]),
+    "live, forRole set to another and revision raised": (
+        seen(edited(LIVE, forRole="Owner", revision=2)),
         ["DeleteSecret", "UpdateStatus RoleMismatch"],
     ),
     "tombstone": (seen(TOMBSTONE, DEMOTED), ["UpdateStatus RoleChanged"]),
@@ -147,7 +148,7 @@ TABLE = {
     ),
     "service account, role changed": (
         seen(live(api_key(), membership(kind="ServiceAccount")), membership(kind="ServiceAccount", generation=2)),
-        [],
+        ["UpdateStatus Issued"],
     ),
     "expired, revision raised": (
         seen(edited(issued(api_key(ttl="1h"), MEMBER, ORG, secret_uid=None, reason="Expired"), revision=2)),

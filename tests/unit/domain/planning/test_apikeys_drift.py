@@ -100,7 +100,7 @@ def test_a_suspended_key_gets_no_new_token(facts: SecretFacts | None) -> None:
             ENDED, replace(OURS, owner_uid="another"), ["UpdateStatus RoleChanged"], None, id="ended, of another key"
         ),
         pytest.param(
-            edited(LIVE, forRole="Owner"),
+            edited(LIVE, forRole="Owner", revision=2),
             FOREIGN,
             ["DeleteSecret", "UpdateStatus RoleMismatch"],
             LIVE.status.secret_uid,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.objects.builders import api_key, issued, membership, secret_facts, shown
-from support.objects.key_model import CRASHES, EVENTS, Cluster
+from support.objects.key_model import CRASHES, EDITS, EVENTS, Cluster
 from tenure.domain.conditions import ready_reason
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.memberships import plan_membership
@@ -17,7 +17,7 @@ from tenure.domain.validity import Verdict
 RESTS_WITHIN = 4
 """Rounds: the Secret goes, the Membership records it, the key is ended or issued, nothing is left."""
 
-ALL = EVENTS | CRASHES | {"operator works": Cluster.reconcile}
+ALL = EDITS | CRASHES | {"operator works": Cluster.reconcile}
 histories = st.lists(st.sampled_from(list(ALL)), max_size=12)
 kinds = st.sampled_from(["User", "User", "ServiceAccount"])
 
@@ -26,8 +26,7 @@ def _live(cluster: Cluster, events: list[str]) -> None:
     """Let the events happen; after each of them no dead token may work, whether the operator ran or not."""
     for event in events:
         ALL[event](cluster)
-        if cluster.verdict in (Verdict.VALID, Verdict.SUSPENDED):
-            assert cluster.key.status.hash not in cluster.dead, event
+        cluster.witness()
 
 
 def _rest(cluster: Cluster) -> bool:
@@ -87,6 +86,42 @@ def test_a_history_ends_as_expected(events: list[str], reason: str | None) -> No
     _live(cluster, events)
     there = _rest(cluster)
     assert (ready_reason(cluster.key.status.conditions) if there else None) == reason
+
+
+PLANTED = ["operator works", "forRole Viewer", "Viewer", "Member", "forRole removed"]
+"""Seen on a service account's key, with the operator down from the second step on."""
+
+
+@pytest.mark.parametrize("for_role", ["Member", "Viewer"])
+def test_taking_an_approval_back_revives_no_token(for_role: str) -> None:
+    events = ["operator works", f"forRole {for_role}", "operator works", "Viewer", "forRole removed"]
+    for asks_webhook in (True, False):
+        cluster = Cluster(member=membership(kind="ServiceAccount"), asks_webhook=asks_webhook)
+        _live(cluster, events)  # The operator saw the approval, and the stamp remembers it.
+        assert cluster.verdict is not Verdict.VALID
+
+
+def test_what_the_operator_cant_see_the_webhook_closes() -> None:
+    robot = membership(kind="ServiceAccount")
+    _live(Cluster(member=robot), PLANTED)
+    with pytest.raises(AssertionError, match="a dead token works"):
+        _live(Cluster(member=robot, asks_webhook=False), PLANTED)
+
+
+def test_a_refused_role_change_changes_nothing() -> None:
+    """One commit has a role and the approval for it. The role is refused, so the approved key goes on as it is."""
+    for kind in ("User", "ServiceAccount"):
+        cluster = Cluster(member=membership(kind=kind))
+        _live(cluster, ["operator works", "forRole Viewer"])
+        assert cluster.verdict is Verdict.VALID
+        _live(cluster, ["operator works"])
+        assert cluster.verdict is Verdict.VALID
+        assert len(cluster.minted) == 1
+        _live(cluster, ["Viewer"])  # It passes in the end.
+        assert cluster.verdict is Verdict.ROLE_CHANGED
+        _live(cluster, ["operator works"] * RESTS_WITHIN)
+        assert cluster.verdict is Verdict.VALID
+        assert len(cluster.minted) == 2
 
 
 def test_a_dead_token_is_noticed() -> None:

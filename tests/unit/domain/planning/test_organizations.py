@@ -208,7 +208,7 @@ def test_keys_are_counted_by_what_they_can_do() -> None:
         (_live("expired", ttl="1h"), MEMBER),
         (_live("fallen"), membership(role="Viewer", generation=2)),
         (_live("orphan"), None),
-        (_live("mismatch", for_role="Owner"), MEMBER),
+        (edited(_live("mismatch", for_role="Owner"), revision=2), MEMBER),
         (issued(api_key("going", deleting=True), MEMBER, ORG), MEMBER),
     ]
     counts = _status(_seen(keys=keys)).keys

@@ -26,7 +26,6 @@ from tenure.domain.planning.states import (
     Step,
 )
 from tenure.domain.resources import Membership
-from tenure.domain.validity import Verdict
 
 S = TypeVar("S", KeyState, ChangeState)
 Kinds = tuple[type[Action], ...]
@@ -88,9 +87,7 @@ class Walk:
         """Let the events happen, and check each."""
         for event in events:
             self._take(event)
-            cluster = self.cluster
-            if cluster.verdict in (Verdict.VALID, Verdict.SUSPENDED) and not cluster.is_gone:
-                assert cluster.key.status.hash not in cluster.dead, f"{event}: a dead token works"
+            self.cluster.witness()
 
     def _take(self, event: str) -> None:
         match event:
@@ -187,12 +184,8 @@ class Walk:
 
 
 def _start(kind: str, for_role: str | None) -> Walk:
-    """A walk from a new key; a service account's `forRole` stays, since taking back one that came later is no end."""
+    """A walk from a new key."""
     return Walk(Cluster(key=api_key(for_role=for_role), member=membership(kind=kind)))
-
-
-def _possible(kind: str, events: Iterable[str]) -> Iterator[str]:
-    return (event for event in events if kind == "User" or not event.startswith("forRole"))
 
 
 def test_every_step_is_a_row_and_every_row_is_reached() -> None:
@@ -207,7 +200,7 @@ def test_every_step_is_a_row_and_every_row_is_reached() -> None:
     @settings(max_examples=300, derandomize=True, database=None)
     def walk(kind: str, for_role: str | None, events: list[str]) -> None:
         walk = _start(kind, for_role)
-        walk.go(_possible(kind, events))
+        walk.go(events)
         walk.rest()
         reached.update(walk.rows)
 
@@ -262,8 +255,7 @@ def test_only_a_new_token_leads_back_to_a_key_that_works() -> None:
         and STAGES[step.after] in (Stage.CURRENT, Stage.UNKNOWN)
         and IssueToken not in step.actions
     ]
-    assert [(step.before, step.after) for step in back] == [(KeyState.TO_REVOKE, KeyState.WORKS)]
-    assert back[0].on == "taken back before Tenure acted"
+    assert back == []
 
 
 def test_no_event_leads_away_from_a_role_change_that_is_not_recorded() -> None:
