@@ -13,7 +13,9 @@ from tenure.domain.roles import Role
 from tenure_dev.controlplane import ControlPlane
 
 ALICE = member("alice")
-E_MAIL = "subject.name: an e-mail address has one @ and an ASCII domain, and no blanks, none of < > ( ) [ ] , ; : \\ and "
+E_MAIL = (
+    "subject.name: an e-mail address has one @ and an ASCII domain, and no blanks, none of < > ( ) [ ] , ; : \\ and "
+)
 SYSTEM = "subject.name: the name of a User can't begin with system:, because Kubernetes keeps these names for itself"
 HIDDEN = "subject.name: the name of a User can't begin or end with a blank, and can't have control characters"
 LABEL = "subject.name: the name of a ServiceAccount must be at most 63 lower-case letters, digits and dashes"

@@ -24,8 +24,8 @@ To have a key reissued with a new token instead, set its spec.forRole to Viewer.
 """
 DENIED_FOR_KEYS = """\
 spec.role: Organization acme allows no role change that revokes keys (whenKeysExist: Deny), and Member -> Viewer would \
-revoke ci-deploy, laptop. First delete these ApiKeys, or set their spec.forRole to Viewer to have them reissued. \
-They then stop working until the role has changed.
+revoke ci-deploy, laptop. First delete these ApiKeys, or set their spec.forRole to Viewer. They then work \
+until the role changes, and get a new token with it.
 """
 LAST_OWNER = """\
 spec.role: olga is the only Owner of Organization acme, and an organization must keep one. First make another member \

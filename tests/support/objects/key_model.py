@@ -25,7 +25,6 @@ from tenure.domain.secret import SecretFacts, is_adoptable, stamp_text
 from tenure.domain.tokens import Token
 from tenure.domain.validity import Verdict, validity
 
-
 ENDED = {
     Verdict.ROLE_CHANGED,
     Verdict.ROLE_MISMATCH,

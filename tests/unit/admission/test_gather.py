@@ -98,9 +98,7 @@ ROWS = {
     "Organization: an ownerReference": Row(
         Organization, acme(), acme(**OWNED), (DELETE("organizations.tenure.dev/acme"),), 1
     ),
-    "Membership: new": Row(
-        Membership, None, alice(), (GET_ACME, GRANT("member"), "list Membership"), 2
-    ),
+    "Membership: new": Row(Membership, None, alice(), (GET_ACME, GRANT("member"), "list Membership"), 2),
     "Membership: labels": Row(Membership, alice(), alice(**LABELLED), (), 0),
     "Membership: role, with a warning at most": Row(Membership, alice(), alice("Viewer"), DEMOTION, 1),
     "Membership: role, where keys are acknowledged": Row(

@@ -164,7 +164,9 @@ APPROVED = replace(SA, for_role="Member", stamped_for_role="Member")
             Verdict.ROLE_MISMATCH,
             id="person, approved for another role than the new one",
         ),
-        pytest.param(Situation(for_role="Viewer", secret_uid=None), Verdict.ROLE_MISMATCH, id="person, waits for a role"),
+        pytest.param(
+            Situation(for_role="Viewer", secret_uid=None), Verdict.ROLE_MISMATCH, id="person, waits for a role"
+        ),
         pytest.param(
             Situation(for_role="Viewer", revision=2), Verdict.ROLE_MISMATCH, id="person, rotated for another role"
         ),

@@ -42,10 +42,10 @@ class Acknowledgement:
             return cls(Role(role.strip()), frozenset(), int(number[1]))
         return cls(Role(role.strip()), frozenset(name for part in rest.split(",") if (name := part.strip())))
 
-    def lacks(self, role: Role, keys: Collection[str]) -> "Flaw | None":
+    def lacks(self, role: Role, keys: Collection[str], number: int) -> "Flaw | None":
         """Return why it doesn't approve that a change to `role` revokes these keys, or None if it does.
 
-        More names than needed are allowed.
+        More names than needed are allowed. `number` of keys are revoked together with those that `forRole` approves.
         """
         if role is not self.role:
             return Flaw(f"The acknowledgement names the role {self.role}, and not {role}.")
@@ -53,11 +53,11 @@ class Acknowledgement:
             missing = sorted(set(keys) - self.names)
             what = f"The acknowledgement doesn't name {join_names(missing)}."
             return Flaw(what, f"The acknowledgement doesn't name {len(missing)} of them.") if missing else None
-        if self.number == len(keys) > MOST_NAMES:
+        if self.number == number > MOST_NAMES:
             return None
-        if len(keys) <= MOST_NAMES:
-            return Flaw(f"The acknowledgement gives a number. Name the keys, because there are only {len(keys)}.")
-        return Flaw(f"The acknowledgement says {self.number} keys, but there are {len(keys)}.")
+        if number <= MOST_NAMES:
+            return Flaw(f"The acknowledgement gives a number. Name the keys, because there are only {number}.")
+        return Flaw(f"The acknowledgement says {self.number} keys, but there are {number}.")
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,23 @@ class Flaw:
         return self.short or self.text
 
 
-def spell(role: Role, keys: Collection[str], spent: str | None = None) -> str:
+def spell(role: Role, keys: Collection[str], spent: str | None = None, number: int | None = None) -> str:
     """Return the annotation's value that approves that a change to `role` revokes these keys.
 
     `spent` is the present value. It approved an earlier change, so the new one must differ, if only by a space.
+    `number` is the number of all keys that the change revokes, if more than these.
     """
-    names = f"all {len(keys)}" if len(keys) > MOST_NAMES else ", ".join(sorted(keys))
+    names = f"all {number or len(keys)}" if len(keys) > MOST_NAMES else ", ".join(sorted(keys))
     text = f"{role}: {names}"
     return text if text != spent else f"{role}:  {names}"
 
 
-def find_flaw(before: str | None, after: str | None, role: Role, keys: Collection[str]) -> Flaw | None:
+def find_flaw(
+    before: str | None, after: str | None, role: Role, keys: Collection[str], number: int | None = None
+) -> Flaw | None:
     """Return why a write that changes the annotation from `before` to `after` doesn't approve that keys are revoked.
+
+    `number` is the number of all keys that the change revokes, if more than these.
 
     Return None if it does. An annotation from before the write approved an earlier change, so it doesn't count.
     """
@@ -93,6 +98,6 @@ def find_flaw(before: str | None, after: str | None, role: Role, keys: Collectio
     if after == before:
         return Flaw("The acknowledgement is from an earlier change, and each change needs its own.")
     try:
-        return Acknowledgement.parse(after).lacks(role, keys)
+        return Acknowledgement.parse(after).lacks(role, keys, number or len(keys))
     except ValueError as error:
         return Flaw(f"Tenure can't parse the acknowledgement. {error}.", "Tenure can't parse the acknowledgement.")

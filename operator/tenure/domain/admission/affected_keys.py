@@ -40,6 +40,11 @@ class Price:
         """The names of the keys whose tokens stop working."""
         return tuple(sorted(key.name for key in (*self.revoked, *self.reissued)))
 
+    def unapproved(self, new_role: Role) -> tuple[str, ...]:
+        """Return the names of the dying keys that no `forRole` approved for the new role before the change."""
+        reissued = (key for key in self.reissued if key.for_role is not new_role)
+        return tuple(sorted(key.name for key in (*self.revoked, *reissued)))
+
 
 def price(
     old: Membership,
@@ -100,10 +105,15 @@ def recorded_price(old: Membership, new_role: Role | None) -> Price:
     unlisted = max((old.status.key_count or 0) - len(listed), 0)
     waiting = old.status.waiting_keys or ()
     issued = tuple(key.name for key in waiting if key.for_role is new_role)
-    if new_role is None or old.is_person:
-        return Price(revoked=listed, issued=issued, unlisted=unlisted)
+    if new_role is None:
+        return Price(revoked=listed, unlisted=unlisted)
+    reissued = tuple(key for key in listed if key.for_role is new_role)
+    revoked = tuple(key for key in listed if key.for_role is not new_role and (old.is_person or key.for_role))
+    if old.is_person:
+        return Price(revoked=revoked, reissued=reissued, issued=issued, unlisted=unlisted)
     return Price(
-        revoked=tuple(key for key in listed if key.for_role is not None),
+        revoked=revoked,
+        reissued=reissued,
         kept=tuple(key for key in listed if key.for_role is None),
         issued=issued,
         unlisted=unlisted,

@@ -80,8 +80,8 @@ def explain_unknown_holder(requester: Requester, missing: Sequence[Permission], 
     lacking = ", ".join(permission.verb for permission in missing)
     place = str(missing[0]).partition(" on ")[2]
     return (
-        f"spec.membership: there is no Membership {name} in namespace {key.namespace}. A key of an unknown member needs "
-        f"the grants of all roles, and {requester.username} lacks {lacking} on {place}. Create Membership {name} "
+        f"spec.membership: there is no Membership {name} in namespace {key.namespace}. A key of an unknown member "
+        f"needs the grants of all roles, and {requester.username} lacks {lacking} on {place}. Create Membership {name} "
         "first, or correct the name."
     )
 

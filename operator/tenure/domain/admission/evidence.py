@@ -218,16 +218,19 @@ class MembershipEvidence(Evidence[Membership]):
     def flaw(self) -> Flaw | None:
         """Why the change doesn't acknowledge the keys that it revokes.
 
-        None if it does, if it revokes no keys, or if it removes the member.
+        None if it does, if it revokes no keys but those that `forRole` approved before, or if it removes the member.
         """
-        if self.new_role is None or not self.price.dying:
+        if self.new_role is None or not (names := self.price.unapproved(self.new_role)):
             return None
-        return find_flaw(*self.change.acknowledgements, self.new_role, self.price.dying)
+        return find_flaw(*self.change.acknowledgements, self.new_role, names, len(self.price.dying))
 
     @property
     def acknowledgement(self) -> str:
         """The annotation's value that acknowledges these keys, or empty if the member is removed."""
-        return spell(self.new_role, self.price.dying, self.change.acknowledgements[0]) if self.new_role else ""
+        if self.new_role is None:
+            return ""
+        names = self.price.unapproved(self.new_role)
+        return spell(self.new_role, names, self.change.acknowledgements[0], len(self.price.dying))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,8 +58,8 @@ def denied_with_keys(member: Membership, new_role: Role, cost: Price, organizati
     return (
         f"spec.role: Organization {organization} allows no role change that revokes keys (whenKeysExist: Deny), and "
         f"{member.spec.role} -> {new_role} would revoke {join_names(key.name for key in cost.revoked)}. First delete "
-        f"these ApiKeys, or set their spec.forRole to {new_role} to have them reissued. They then stop working until "
-        "the role has changed."
+        f"these ApiKeys, or set their spec.forRole to {new_role}. They then work until the role changes, and get a new "
+        "token with it."
     )
 
 

@@ -74,6 +74,6 @@ def spelling_warning(member: Membership, installation: Installation) -> str | No
     if not member.is_person or not prefix or not fold(name).startswith(fold(prefix)):
         return None
     return (
-        f"spec.subject.name: {name} begins with the installation's usernamePrefix {prefix}, so Kubernetes would have to "
-        f"know this member as {installation.username(name)}. Leave the prefix out: {name[len(prefix) :]}"
+        f"spec.subject.name: {name} begins with the installation's usernamePrefix {prefix}, so Kubernetes would have "
+        f"to know this member as {installation.username(name)}. Leave the prefix out: {name[len(prefix) :]}"
     )

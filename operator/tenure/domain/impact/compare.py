@@ -293,7 +293,7 @@ def _acknowledgement(evidence: MembershipEvidence) -> dict[str, str]:
     new_role, flaw = evidence.new_role, evidence.flaw
     if new_role is None or flaw is None or not evidence.takes_role or evidence.policy is WhenKeysExist.DENY:
         return {}
-    # It names every key whose token stops working, also if the key is reissued.
+    # It also names keys that the same change approves by forRole, because the role may be applied before that.
     text = flaw.text if evidence.change.acknowledgements[1] else ""
     return {"acknowledgement": evidence.acknowledgement, "flaw": text}
 

@@ -198,17 +198,18 @@ def _status(observation: MembershipObservation, change: RoleChange | None) -> Me
             ),
             "key_count": len(working),
             "keys": [listed_key(key) for key in working[:MAX_LISTED_KEYS]],
-            "waiting_keys": _waiting_keys(observation),
+            "waiting_keys": _waiting_keys(observation, working),
             "last_role_change": change,
         }
     )
 
 
-def _waiting_keys(observation: MembershipObservation) -> list[WaitingKey] | None:
+def _waiting_keys(observation: MembershipObservation, working: Sequence[ApiKey]) -> list[WaitingKey] | None:
+    role, names = observation.membership.spec.role, {key.name for key in working}
     waiting = [
         WaitingKey(name=key.name, for_role=key.spec.for_role)
         for key in sorted(observation.keys, key=lambda key: key.name)
-        if key.spec.for_role not in (None, observation.membership.spec.role) and not key.metadata.deleting
+        if key.spec.for_role not in (None, role) and key.name not in names and not key.metadata.deleting
     ]
     return waiting[:MAX_LISTED_KEYS] or None
 

@@ -257,7 +257,8 @@ class MembershipStatus(Model):
     """The working keys, at most the first 50 by name."""
 
     waiting_keys: list[WaitingKey] | None = Field(default=None, max_length=MAX_LISTED_KEYS)
-    """Keys whose forRole names another role, at most the first 50 by name. They are issued once the member has it."""
+    """Keys without a working token whose forRole names another role, at most the first 50 by name. They are issued once
+    the member has it."""
 
     last_role_change: RoleChange | None = None
     """The latest role change, and the keys that it revoked."""

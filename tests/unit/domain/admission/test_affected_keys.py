@@ -70,7 +70,8 @@ def test_a_removal_ends_every_working_key_and_starts_none() -> None:
         pytest.param(issued(api_key("a", deleting=True), ALICE, ACME), False, id="being deleted"),
         pytest.param(issued(api_key("a", ttl="1h"), ALICE, ACME), False, id="expired"),
         pytest.param(edited(working("a"), revision=2), False, id="asked to be replaced"),
-        pytest.param(edited(working("a"), forRole="Viewer"), False, id="approved for another role"),
+        pytest.param(edited(working("a"), forRole="Viewer"), True, id="approved for the new role"),
+        pytest.param(edited(working("a"), forRole="Owner"), True, id="approved for another role"),
     ],
 )
 def test_only_keys_that_work_or_are_suspended_are_named(key: ApiKey, is_named: bool) -> None:  # noqa: FBT001
@@ -83,6 +84,15 @@ def test_a_key_that_the_same_change_approves_goes_on_and_is_named_all_the_same()
     cost = price(ALICE, Role.VIEWER, keys, ACME, NOW, changed={"a": edited(keys[0], forRole="Viewer")})
     assert shown(cost) == {"ends": ["b"], "goes on": ["a"]}
     assert cost.dying == ("a", "b")
+
+
+def test_a_key_that_was_approved_before_needs_no_acknowledgement() -> None:
+    approved, other = edited(working("a"), forRole="Viewer"), edited(working("b"), forRole="Analyst")
+    same_change = edited(working("c"), forRole="Viewer")
+    cost = price(ALICE, Role.VIEWER, [approved, other, working("c")], ACME, NOW, changed={"c": same_change})
+    assert shown(cost) == {"ends": ["b"], "goes on": ["a", "c"]}
+    assert cost.dying == ("a", "b", "c")
+    assert cost.unapproved(Role.VIEWER) == ("b", "c")
 
 
 def test_a_key_that_the_same_change_removes_ends() -> None:
@@ -111,6 +121,11 @@ def recorded(member: Membership, keys: list[ApiKey]) -> Membership:
 
 CASES: dict[str, tuple[Membership, Callable[[Membership], list[ApiKey]]]] = {
     "person": (ALICE, lambda member: [working("a", member), working("b", member), waiting("later", "Viewer", member)]),
+    "person, approved": (ALICE, lambda member: [working("a", member, for_role="Viewer"), working("b", member)]),
+    "service account, approved": (
+        ROBOT,
+        lambda member: [working("a", member, for_role="Viewer"), working("b", member)],
+    ),
     "person without keys": (ALICE, lambda _: []),
     "service account": (
         ROBOT,

@@ -17,9 +17,10 @@ from support.cases.words import (
     WARNED,
 )
 from support.objects import manifests
-from support.objects.builders import membership, organization
+from support.objects.builders import api_key, edited, issued, membership, organization
 from support.objects.evidence import judged
 from support.objects.holders import Holder, shown
+from support.objects.reviewed import change
 from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure.domain.admission.verdict import Judgement
 from tenure.domain.resources import Membership
@@ -131,6 +132,28 @@ def test_it_does_not_approve_and_the_refusal_says_why(member: str, text: str | N
     said = HOLDERS[member].change_role("Viewer", text)
     assert not said.allowed
     assert said.message.splitlines()[1] == f"Programs that use them would stop working immediately. {words}"
+
+
+def demoted(approved: int, others: int, text: str | None = None, role: str = "Viewer") -> Judgement:
+    """What a role change is answered if some of the working keys were approved for Viewer since their issue."""
+    bob = change(Membership, old=manifests.member("bob")).subject
+    acme = organization(role_changes={"whenKeysExist": ACKNOWLEDGE})
+    keys = [issued(api_key(name, membership="bob"), bob, acme) for name in names(approved + others)]
+    keys = [edited(key, forRole="Viewer") if at < approved else key for at, key in enumerate(keys)]
+    old, new = manifests.member("bob"), manifests.member("bob", role)
+    new = new if text is None else manifests.marked(new, annotations={ANNOTATION: text})
+    return judged(Membership, old=old, new=new, organization=acme, keys=keys)
+
+
+def test_an_approved_key_needs_no_acknowledgement_and_counts_in_a_number() -> None:
+    """Following the advice of the refusal, one key after the other, leads to a change that passes."""
+    assert demoted(2, 0).allowed
+    assert f'In Git, in the same commit:  {ANNOTATION}: "Viewer: key-2-02"' in demoted(1, 1).message
+    assert demoted(1, 1, "Viewer: key-2-02").allowed
+    assert demoted(2, 9, "Viewer: all 11").allowed
+    assert not demoted(2, 9, "Viewer: all 9").allowed
+    assert f'{ANNOTATION}: "Viewer: all 11"' in demoted(2, 9).message
+    assert not demoted(1, 1, "Analyst: key-2-02", "Analyst").allowed
 
 
 SPENT = "The acknowledgement is from an earlier change, and each change needs its own."

@@ -100,8 +100,8 @@ def test_deny_refuses_whatever_is_acknowledged(count: int) -> None:
     refusal = (
         "spec.role: Organization acme allows no role change that revokes keys (whenKeysExist: Deny), and Member -> "
         "Viewer "
-        f"would revoke {listed}. First delete these ApiKeys, or set their spec.forRole to Viewer to have them reissued."
-        " They then stop working until the role has changed."
+        f"would revoke {listed}. First delete these ApiKeys, or set their spec.forRole to Viewer. "
+        "They then work until the role changes, and get a new token with it."
     )
     for acknowledgement in (None, f"Viewer: {', '.join(all_names)}", f"Viewer: all {count}"):
         assert shown(holder(count).under(DENY).change_role("Viewer", acknowledgement)) == (False, [], refusal)

@@ -174,8 +174,8 @@ def test_nobody_is_a_member_twice(body: Body, there: Membership, subject: str) -
 def test_nobody_is_a_member_twice_in_another_case() -> None:
     body = person("jane", "Jane.Doe@acme.io")
     assert judged(Membership, new=body, namesakes=[membership("alice", subject="jane.doe@acme.io")]).message == (
-        "spec.subject: Jane.Doe@acme.io is already a member as jane.doe@acme.io, with Membership alice. Change the role "
-        "of that Membership instead."
+        "spec.subject: Jane.Doe@acme.io is already a member as jane.doe@acme.io, with Membership alice. Change the "
+        "role of that Membership instead."
     )
 
 
@@ -186,14 +186,11 @@ def test_nobody_is_a_member_twice_in_another_case() -> None:
 def test_a_name_that_the_provider_cant_send_is_warned_about(name: str, warned: bool) -> None:  # noqa: FBT001
     said = judged(Membership, new=person("alice", name), installation=Installation(username_prefix="oidc:"))
     assert said.allowed
-    assert said.warnings == (
-        (
-            f"spec.subject.name: {name} begins with the installation's usernamePrefix oidc:, so Kubernetes would have "
-            f"to know this member as oidc:{name}. Leave the prefix out: alice@acme.io",
-        )
-        if warned
-        else ()
+    warning = (
+        f"spec.subject.name: {name} begins with the installation's usernamePrefix oidc:, so Kubernetes would have to "
+        f"know this member as oidc:{name}. Leave the prefix out: alice@acme.io"
     )
+    assert said.warnings == ((warning,) if warned else ())
     assert judged(Membership, new=person("alice", name)).warnings == ()
 
 

@@ -114,7 +114,10 @@ TOKEN = f"the token {WORKING.status.key_id} of ci-deploy stops working immediate
     ("spec", "said"),
     [
         ({"revision": 2}, f"spec.revision: {TOKEN}, and Tenure issues a new one in the same Secret."),
-        ({"revision": 2, "forRole": "Viewer"}, f"spec.revision: {TOKEN}, and Tenure issues a new one in the same Secret."),
+        (
+            {"revision": 2, "forRole": "Viewer"},
+            f"spec.revision: {TOKEN}, and Tenure issues a new one in the same Secret.",
+        ),
         ({"forRole": "Viewer"}, None),
         ({"forRole": "Member"}, None),
         ({"suspended": True}, None),

@@ -88,6 +88,22 @@ def test_a_history_ends_as_expected(events: list[str], reason: str | None) -> No
     assert (ready_reason(cluster.key.status.conditions) if there else None) == reason
 
 
+TURNS = ["Member", "Viewer", "forRole Member", "forRole Viewer", "forRole removed"]
+ONCE = ["revision raised", "key suspended", "key not suspended", "expiresAt in an hour", "an hour"]
+AGAIN = ["key deleted", "key created again", "membership created again", "organization created again"]
+
+
+@given(
+    st.sampled_from(["User", "ServiceAccount", "ServiceAccount"]),
+    st.lists(st.sampled_from([*TURNS * 4, *ONCE, *AGAIN, *["operator works"] * 8]), max_size=10),
+)
+@settings(max_examples=500)
+def test_a_token_that_ended_never_works_again(kind: str, events: list[str]) -> None:
+    """Every edit that people may make, with the operator up or down at each step."""
+    cluster = Cluster(member=membership(kind=kind))
+    _live(cluster, ["operator works", *events])
+
+
 PLANTED = ["operator works", "forRole Viewer", "Viewer", "Member", "forRole removed"]
 """Seen on a service account's key, with the operator down from the second step on."""
 

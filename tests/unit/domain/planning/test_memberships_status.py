@@ -89,8 +89,10 @@ def test_only_the_oldest_membership_of_a_subject_has_effect() -> None:
 
 
 def test_a_key_for_another_role_is_listed_as_waiting() -> None:
-    waits = issued(api_key("next", for_role="Viewer"), MEMBER, ORG)
-    status = _status(keys=[waits, _live("a")])
+    waits = issued(api_key("next", for_role="Viewer"), MEMBER, ORG, secret_uid=None)
+    approved = issued(api_key("works", for_role="Viewer"), MEMBER, ORG)
+    status = _status(keys=[waits, approved, _live("a")])
+    assert [(key.name, key.for_role) for key in status.keys or ()] == [("a", None), ("works", "Viewer")]
     assert [(key.name, key.for_role) for key in status.waiting_keys or ()] == [("next", "Viewer")]
 
 

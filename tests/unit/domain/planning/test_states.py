@@ -1,6 +1,6 @@
 """The tables of states are what the planners do: each step is a row, each row is reached, none revives a token."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import pytest
