@@ -83,7 +83,12 @@ STATES: tuple[State, ...] = (
         "Not issued yet. It waits for its member's Organization.",
     ),
     State(
-        "ApiKey", _READY, _FALSE, Reason.MEMBERSHIP_GONE, "Revoked, because its Membership was deleted.", stalled=True
+        "ApiKey",
+        _READY,
+        _FALSE,
+        Reason.MEMBERSHIP_GONE,
+        "Its Membership was deleted. The next Membership of that name doesn't get the key unless you raise revision.",
+        stalled=True,
     ),
     State(
         "ApiKey",
@@ -98,7 +103,8 @@ STATES: tuple[State, ...] = (
         _READY,
         _FALSE,
         Reason.ROLE_CHANGED,
-        "Revoked by a role change. To have it reissued, set forRole to the present role or raise revision.",
+        "The role has changed since the key was issued or first waited. To have it issued, set forRole to the present "
+        "role or raise revision.",
         stalled=True,
     ),
     State(

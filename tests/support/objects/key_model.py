@@ -62,6 +62,9 @@ class Cluster:
     """How many Memberships, Organizations and ApiKeys were created again, for their uids."""
     dead: set[str] = field(default_factory=set)
     """Hashes of tokens that must never work again."""
+    owners: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """The uid of the Membership that each ApiKey belongs to, as far as the operator saw them together, and the revision
+    that was asked for then."""
     asks_webhook: bool = True
     """Whether the webhook reviews edits of the key. Only it sees what happens while the operator is down."""
 
@@ -124,6 +127,9 @@ class Cluster:
             return ()
         observation = observation or self.observe()
         actions = plan_api_key(observation).actions
+        if observation.membership is not None and actions:
+            belongs = (observation.membership.metadata.uid, observation.api_key.revision)
+            self.owners.setdefault(observation.api_key.metadata.uid, belongs)
         for action in actions:
             match action:
                 case DeleteSecret(uid) if self.secret is not None and self.secret.uid == uid:
@@ -167,7 +173,18 @@ class Cluster:
             assert change.generation == member.metadata.generation, "revoked by the record of another role change"
             assert self.key.status.key_id in {ended.key_id for ended in change.keys}, "revoked and not listed"
 
+    def _assert_entitled(self, observation: ApiKeyObservation) -> None:
+        """No key passes to the next holder of a Membership's name by itself."""
+        key, member = observation.api_key, observation.membership
+        assert member is not None
+        owner, revision = self.owners.get(key.metadata.uid, (member.metadata.uid, 0))
+        if owner != member.metadata.uid:
+            is_younger = key.metadata.creation_timestamp > member.metadata.creation_timestamp
+            assert key.revision > revision or is_younger, "issued to the next holder of the name"
+        self.owners[key.metadata.uid] = (member.metadata.uid, key.revision)
+
     def _issue(self, observation: ApiKeyObservation) -> None:
+        self._assert_entitled(observation)
         stamp = new_stamp(observation, self.now)
         if self.secret is not None and not self.secret.is_owned_by(self.key):
             self._update(obstructed_status(observation, Reason.SECRET_CONFLICT, "in the way"))
@@ -206,7 +223,8 @@ def _change_role(role: str) -> Event:
 
 def _recreate_member(cluster: Cluster) -> None:
     cluster.births += 1
-    cluster.member, cluster.former_member = membership(uid=f"member-{cluster.births}"), None
+    cluster.member = membership(uid=f"member-{cluster.births}", created=cluster.now)
+    cluster.former_member = None
     cluster.kill()
 
 
@@ -224,7 +242,8 @@ def _recreate_org(cluster: Cluster) -> None:
 def _recreate_key(cluster: Cluster) -> None:
     if cluster.is_gone and cluster.member is not None:
         cluster.births += 1
-        cluster.key = api_key(uid=f"key-{cluster.births}", for_role=cluster.member.spec.role)
+        role = cluster.member.spec.role
+        cluster.key = api_key(uid=f"key-{cluster.births}", for_role=role, created=cluster.now)
         cluster.is_gone = False
 
 

@@ -98,7 +98,10 @@ ROWS = {
     "Organization: an ownerReference": Row(
         Organization, acme(), acme(**OWNED), (DELETE("organizations.tenure.dev/acme"),), 1
     ),
-    "Membership: new": Row(Membership, None, alice(), (GET_ACME, GRANT("member"), "list Membership"), 2),
+    "Membership: new": Row(Membership, None, alice(), (GET_ACME, GRANT("member"), "list Membership", LIST_KEYS), 2),
+    "Membership: new, without the grant": Row(
+        Membership, None, alice(), (GET_ACME, GRANT("member"), "list Membership"), 2, granted=NOTHING
+    ),
     "Membership: labels": Row(Membership, alice(), alice(**LABELLED), (), 0),
     "Membership: role, with a warning at most": Row(Membership, alice(), alice("Viewer"), DEMOTION, 1),
     "Membership: role, where keys are acknowledged": Row(

@@ -130,6 +130,17 @@ def test_a_service_accounts_keys_stay(judge: Callable[..., tuple[int, dict[str, 
     assert (code, changes["ci"]["stays"], changes["ci"]["ends"]) == (0, ["pipeline"], [])
 
 
+def test_a_new_member_is_told_of_the_keys_that_name_it_already(
+    judge: Callable[..., tuple[int, dict[str, Any]]],
+) -> None:
+    """The file of a member who left comes back for somebody else, and the keys of the former one were never removed."""
+    base = {**BASE, "members.yaml": [OLGA, BOB, ROBOT]}
+    _, changes = judge([OLGA, ALICE, BOB, ROBOT], base=base)
+    assert changes["alice"]["remark"].startswith("metadata.name: 3 ApiKeys name Membership alice already: ci-deploy, ")
+    _, changes = judge([OLGA, ALICE, BOB, ROBOT], base={**base, "keys.yaml": []})
+    assert changes["alice"]["remark"] is None
+
+
 def test_a_removed_member_leaves_keys_behind(judge: Callable[..., tuple[int, dict[str, Any]]]) -> None:
     code, changes = judge([OLGA, ALICE, ROBOT])
     assert (code, changes["bob"]["ends"], changes["bob"]["to"]) == (0, ["bob-cli"], None)

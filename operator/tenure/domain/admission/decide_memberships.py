@@ -10,6 +10,7 @@ from tenure.domain.admission.last_owner import explain_last_owner, ownership_war
 from tenure.domain.admission.messages import (
     denied_with_keys,
     ended_note,
+    inheritance_warnings,
     price_warnings,
     service_account_warning,
     unacknowledged,
@@ -142,6 +143,7 @@ def _creation_warnings(evidence: MembershipEvidence) -> Iterator[str | None]:
     member = evidence.change.subject
     if evidence.is_entitled:
         yield spelling_warning(member, evidence.installation)
+        yield from inheritance_warnings(member, read(evidence.keys, "the keys that name the Membership"))
 
 
 def _notes(evidence: MembershipEvidence) -> dict[str, str]:

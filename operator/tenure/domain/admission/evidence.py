@@ -154,9 +154,11 @@ class MembershipEvidence(Evidence[Membership]):
     def asks_for_keys(self) -> bool:
         """Whether the keys must be read: if the decision depends on them, or if the member's status isn't enough.
 
-        For a warning the status is enough, and listing the keys takes twenty times as long.
+        For a warning the status is enough, and listing the keys takes twenty times as long. A new member has no status.
         """
         old, new_role = self.change.old, self.new_role
+        if old is None:
+            return self.is_entitled
         if not self.takes_role or old is None or self.issuer is None:
             return False
         decides = new_role is not None and self.policy is not WhenKeysExist.WARN

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, Flaw
 from tenure.domain.admission.affected_keys import Price
 from tenure.domain.admission.verdict import MAX_WARNING, join_names
-from tenure.domain.resources import Membership
+from tenure.domain.resources import ApiKey, Membership
 from tenure.domain.resources.membership import ListedKey
 from tenure.domain.roles import Role
 
@@ -44,6 +44,22 @@ def service_account_warning(member: Membership, number: int) -> str | None:
     stay = "stays" if number == 1 else "stay"
     advice = f"Rotate those that {_whose(member)} may know (raise spec.revision)."
     return f"{_count(number, 'key')} of service accounts {stay} valid. {advice}"
+
+
+def inheritance_warnings(member: Membership, keys: Sequence[ApiKey]) -> Iterator[str]:
+    """Yield the warnings that ApiKeys name a Membership already that is about to be created.
+
+    Somebody may have left them, and to issue them gives them the rights of the new member.
+    """
+    names = sorted(key.name for key in keys if not key.metadata.deleting)
+    if not names:
+        return
+    number = "1 ApiKey names" if len(names) == 1 else f"{len(names)} ApiKeys name"
+    yield from _listed(f"metadata.name: {number} Membership {member.name} already", names)
+    yield (
+        f"Delete those that aren't for {member.spec.subject.name}. Tenure issues those that waited for no Membership "
+        "before, and the others once their spec.revision is raised."
+    )
 
 
 def ended_note(cost: Price) -> str:

@@ -12,7 +12,7 @@ from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.decision import Refusal, Rule
 from tenure.domain.admission.evidence import MembershipEvidence, OrganizationEvidence
-from tenure.domain.admission.messages import service_account_warning
+from tenure.domain.admission.messages import inheritance_warnings, service_account_warning
 from tenure.domain.admission.request import Change
 from tenure.domain.impact.assumptions import grounded
 from tenure.domain.impact.tree import Address, Tree
@@ -62,7 +62,7 @@ class Impact:
     """Why the present annotation doesn't acknowledge the keys. Empty if there is no annotation."""
 
     remark: str = ""
-    """A warning about keys of service accounts, or empty."""
+    """A warning about keys of service accounts, or about keys that name a new member already, or empty."""
 
     refusals: tuple[str, ...] = ()
     """Why the webhook rejects the change, even with an acknowledgement."""
@@ -156,10 +156,17 @@ class _Step:
             kept=tuple(key.name for key in price.kept),
             key_ids={key.name: key.key_id for key in (*price.revoked, *price.reissued) if key.key_id},
             left_behind={} if new else self._left_behind(member),
-            remark=service_account_warning(old or known, evidence.service_account_keys or 0) or "",
+            remark=self._remark(evidence),
             refusals=(*_fixed_fields(old, new), *_in_words_of_a_tree(decide(evidence).refusals, old or known)),
             **_acknowledgement(evidence),
         )
+
+    def _remark(self, evidence: MembershipEvidence) -> str:
+        """Return the warning about keys of service accounts, or about keys that name a new member already."""
+        known = evidence.change.subject
+        if evidence.change.old is None:
+            return " ".join(inheritance_warnings(known, evidence.keys or ()))
+        return service_account_warning(evidence.change.old, evidence.service_account_keys or 0) or ""
 
     def dissolution(self, address: Address) -> OrganizationRemoval:
         """Return the impact of the removal of an Organization."""

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from tenure.domain.approval import kept_approval
 from tenure.domain.conditions import readiness
 from tenure.domain.planning.actions import (
     Action,
@@ -96,6 +97,7 @@ def issued_status(
             "subject_kind": observation.membership.spec.subject.kind if observation.membership else None,
             "expires_at": expiry(key, stamp.at),
             "issued": stamp,
+            "approval": None,
         }
     )
     return _with_readiness(delivered, observation, Reason.ISSUED, _works(observation))
@@ -142,7 +144,9 @@ def _keep(observation: ApiKeyObservation, *, suspended: bool) -> Plan[Action]:
     reason, message = (
         (Reason.SUSPENDED, describe_suspension(observation)) if suspended else (Reason.ISSUED, _works(observation))
     )
-    kept = key.status.model_copy(update={"expires_at": wake_at, "issued": _renewed_stamp(observation)})
+    kept = key.status.model_copy(
+        update={"expires_at": wake_at, "issued": _renewed_stamp(observation), "approval": None}
+    )
     status = _with_readiness(kept, observation, reason, message)
     return Plan(_update(key, status), wake_at)
 
@@ -257,7 +261,12 @@ def _revoked_status(observation: ApiKeyObservation, obstacle: Obstacle) -> ApiKe
         observation.membership.spec.subject.kind if observation.membership else observation.api_key.status.subject_kind
     )
     ended = observation.api_key.status.model_copy(
-        update={"secret_name": None, "secret_uid": None, "subject_kind": kind}
+        update={
+            "secret_name": None,
+            "secret_uid": None,
+            "subject_kind": kind,
+            "approval": kept_approval(observation.api_key, observation.membership),
+        }
     )
     return _with_readiness(ended, observation, obstacle.reason, obstacle.message)
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from itertools import islice
 
+from tenure.domain.approval import belongs_to, is_approved, last_approval
 from tenure.domain.conditions import ready_reason
 from tenure.domain.durations import parse_duration
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
@@ -38,10 +39,11 @@ def _standing(observation: ApiKeyObservation) -> Obstacle | tuple[Membership, Or
     key, membership, organization = observation.api_key, observation.membership, observation.organization
     was_issued = key.status.issued is not None
     if membership is None or membership.metadata.deleting:
-        if was_issued:
+        if last_approval(key) is not None:
+            what = "Revoked" if was_issued else "Not issued"
             return Obstacle(
                 Reason.MEMBERSHIP_GONE,
-                f"Revoked: Membership {key.spec.membership} was deleted. Delete this ApiKey.",
+                f"{what}: Membership {key.spec.membership} was deleted. Delete this ApiKey.",
             )
         return Obstacle(
             Reason.MEMBERSHIP_NOT_FOUND,
@@ -64,34 +66,40 @@ def _standing(observation: ApiKeyObservation) -> Obstacle | tuple[Membership, Or
 
 
 def _role_obstacle(key: ApiKey, membership: Membership, verdict: Verdict) -> Obstacle | None:
-    role, wanted = membership.spec.role, key.spec.for_role
-    if wanted not in (None, role):
+    role, stamp = membership.spec.role, key.status.issued
+    if not belongs_to(key, membership):
+        return Obstacle(Reason.MEMBERSHIP_GONE, _describe_former_holder(key, membership))
+    if key.awaits_other_role(role):
         return Obstacle(
             Reason.ROLE_MISMATCH,
-            f"Waiting: approved for the role {wanted}, but {membership.name} has the role {role}. To have the key "
-            "issued "
-            f"now, set spec.forRole to {role}.",
+            f"Waiting: approved for the role {key.spec.for_role}, but {membership.name} has the role {role}. To have "
+            f"the key issued now, set spec.forRole to {role}.",
         )
-    stamp = key.status.issued
-    if stamp is None or _is_approved_anew(key, membership):
-        return None
-    again = f"To have it reissued, set spec.forRole to {role} or raise spec.revision."
-    if verdict is Verdict.ROLE_CHANGED:
+    again = f"set spec.forRole to {role} or raise spec.revision."
+    if not is_approved(key, membership):
+        what = f"the role of {membership.name} has changed since"
+        if stamp is None:
+            return Obstacle(Reason.ROLE_CHANGED, f"Not issued: {what} this ApiKey came. To have it issued, {again}")
         return Obstacle(
             Reason.ROLE_CHANGED,
-            f"Revoked: the role of {membership.name} has changed since the key was issued (as {stamp.role}). {again}",
+            f"Revoked: {what} the key was issued (as {stamp.role}). To have it reissued, {again}",
         )
-    if verdict is Verdict.MEMBERSHIP_GONE:
-        return Obstacle(
-            Reason.MEMBERSHIP_GONE,
-            f"Revoked: Membership {membership.name} was deleted and created again. {again}",
-        )
-    if verdict is Verdict.ORGANIZATION_GONE:
+    if verdict is Verdict.ORGANIZATION_GONE and not _is_approved_anew(key, membership):
         return Obstacle(
             Reason.ORGANIZATION_GONE,
-            f"Revoked: Organization {membership.spec.organization} was deleted and created again. {again}",
+            f"Revoked: Organization {membership.spec.organization} was deleted and created again. To have it reissued, "
+            f"{again}",
         )
     return None
+
+
+def _describe_former_holder(key: ApiKey, membership: Membership) -> str:
+    """Return the message of a key that doesn't belong to the present Membership of its name."""
+    name, subject = membership.name, membership.spec.subject.name
+    advice = f"To have the key issued for {subject}, raise spec.revision. Otherwise delete this ApiKey."
+    if key.status.issued is not None:
+        return f"Revoked: Membership {name} was deleted and created again. {advice}"
+    return f"Not issued: this ApiKey is from before the present Membership {name} was created. {advice}"
 
 
 def life_obstacle(key: ApiKey, policy: PolicyInForce, now: datetime) -> Obstacle | None:

@@ -144,6 +144,19 @@ class Stamp(Model):
     """When the token was issued, by the API server's clock."""
 
 
+class Approval(Model):
+    """The Membership that a key without a token may be issued under."""
+
+    membership_uid: str = Field(alias="membershipUID", max_length=64)
+    """uid of the Membership. Another Membership of the same name doesn't get the key unless you raise revision."""
+
+    membership_generation: int
+    """metadata.generation of the Membership, which counts role changes."""
+
+    revision: int
+    """The ApiKey's revision."""
+
+
 class ApiKeyStatus(Model):
     """What Tenure observed and did. Only the operator writes it."""
 
@@ -173,6 +186,10 @@ class ApiKeyStatus(Model):
 
     issued: Stamp | None = None
     """The tenure that the token was issued in."""
+
+    approval: Approval | None = None
+    """While the key waits for a token: the Membership that it may be issued under. Omitted if that is the one in
+    issued."""
 
 
 class ApiKey(Resource):

@@ -8,7 +8,7 @@ import pytest
 
 from support.cluster.people import ADMINISTRATOR, OUTSIDER, Person
 from support.objects import manifests
-from support.objects.builders import membership, organization
+from support.objects.builders import api_key, membership, organization
 from support.objects.evidence import judged
 from support.objects.large_metadata import LARGE_METADATA, MANY_LABELS, MEBIBYTE_OF_LABELS
 from tenure.domain.admission.verdict import Judgement
@@ -192,6 +192,39 @@ def test_a_name_that_the_provider_cant_send_is_warned_about(name: str, warned: b
     )
     assert said.warnings == ((warning,) if warned else ())
     assert judged(Membership, new=person("alice", name)).warnings == ()
+
+
+LEFT = "metadata.name: {} Membership alice already: {}"
+THEN = (
+    "Delete those that aren't for alice@acme.io. Tenure issues those that waited for no Membership before, and the "
+    "others once their spec.revision is raised."
+)
+
+
+@pytest.mark.parametrize(
+    ("left", "warned"),
+    [
+        ([], []),
+        (["ci-deploy"], [LEFT.format("1 ApiKey names", "ci-deploy")]),
+        (["b", "a"], [LEFT.format("2 ApiKeys name", "a, b")]),
+        (
+            [f"{'x' * 61}-{number}" for number in range(9)],
+            [
+                LEFT.format("9 ApiKeys name", "").rstrip(),
+                *(f"- {'x' * 61}-{number}" for number in range(8)),
+                "- and 1 more",
+            ],
+        ),
+    ],
+)
+def test_whoever_makes_a_member_is_told_which_keys_name_it_already(left: list[str], warned: list[str]) -> None:
+    """Seen: the keys of a leaving Viewer were issued to an Owner, whose Membership got the same name."""
+    facts: dict[str, Any] = {"keys": [*map(api_key, left), api_key("going", deleting=True)]}
+    said = judged(Membership, new=manifests.member("alice"), **facts)
+    assert said.allowed
+    assert list(said.warnings) == ([*warned, THEN] if warned else [])
+    assert judged(Membership, new=manifests.member("alice"), grants=(), **facts).warnings == ()
+    assert judged(Membership, old=manifests.member("alice"), new=manifests.member("alice")).warnings == ()
 
 
 NAMESAKES = {

@@ -19,7 +19,7 @@ QUOTA = ["EmitEvent QuotaExceeded", "UpdateStatus QuotaExceeded"]
 def _new(name: str, age: int = 0, *, reason: str | None = None, deleting: bool = False) -> ApiKey:
     """A key that was never issued; the greater its age, the older."""
     status = {"observedGeneration": 1, "conditions": [condition("Ready", reason, holds=False)]} if reason else None
-    return api_key(name, created=CREATED - timedelta(hours=age), status=status, deleting=deleting)
+    return api_key(name, created=CREATED - timedelta(minutes=age), status=status, deleting=deleting)
 
 
 def _live(name: str, age: int = 0) -> ApiKey:
@@ -32,7 +32,7 @@ def _tombstone(name: str, age: int = 0) -> ApiKey:
 
 def _ended(name: str, age: int = 0, *, ttl: str | None = None) -> ApiKey:
     """A key that lost its Secret, and gets another one under the same tenure."""
-    key = api_key(name, created=CREATED - timedelta(hours=age), ttl=ttl)
+    key = api_key(name, created=CREATED - timedelta(minutes=age), ttl=ttl)
     return issued(key, MEMBER, organization(), secret_uid=None)
 
 
@@ -68,7 +68,7 @@ def _plan(key: ApiKey, siblings: Sequence[ApiKey], limit: int | None) -> list[st
         pytest.param(_new("a"), [_new("b", 1, reason="SecretConflict")], 1, ["IssueToken"], id="older one in conflict"),
         pytest.param(
             _new("a"),
-            [api_key("b", for_role="Owner", created=CREATED - timedelta(hours=1))],
+            [api_key("b", for_role="Owner", created=CREATED - timedelta(minutes=1))],
             1,
             ["IssueToken"],
             id="older one for another role, not judged yet",
