@@ -66,7 +66,8 @@ class Api:
         self._session.close()
 
     def create(self, plural: str, body: Mapping[str, Any], **params: str) -> Body:
-        """Create an object and return it as stored."""
+        """Create an object and return it as stored. Tenure takes it for made by a person."""
+        params = {"fieldManager": "kubectl-create", **params}
         return self._call("POST", self._path(plural), json=dict(body), params=params)
 
     def get(self, plural: str, name: str) -> Body | None:

@@ -28,6 +28,9 @@ NOW = datetime(2027, 2, 22, 8, 30, tzinfo=UTC)
 
 NAMESPACE = "acme"
 
+HANDMADE = ({"manager": "kubectl-create", "operation": "Update"},)
+"""The `managedFields` of an object that a person made, as all are unless a test says otherwise."""
+
 R = TypeVar("R", bound=Resource)
 
 
@@ -280,7 +283,7 @@ def _body(
         "deletionTimestamp": created if meta.get("deleting") else None,
         "labels": meta.get("labels"),
         "annotations": meta.get("annotations"),
-        "managedFields": meta.get("managed_fields"),
+        "managedFields": meta.get("managed_fields", HANDMADE),
     }
     return {
         "apiVersion": API_VERSION,

@@ -3,6 +3,7 @@
 from tenure_dev.mutants.fault import Fault
 
 _VALIDITY = "tests/unit/domain/test_validity.py"
+_APPROVAL = "tests/unit/domain/test_approval.py"
 _PLANS = "tests/unit/domain/planning/test_apikeys.py"
 _ROLE_CHANGE = "tests/unit/domain/planning/test_apikeys_rolechange.py"
 _TOKENS = "tests/unit/domain/test_tokens.py"
@@ -33,6 +34,30 @@ FAULTS = (
         before="if stamp.membership_generation > current:",
         after="if False:",
         caught_by=(f"{_VALIDITY}::test_a_fault_decides",),
+    ),
+    Fault(
+        name="next-holder",
+        guard="A key never passes to the next holder of a Membership's name unasked.",
+        where="belongs_to",
+        before="approval.membership_uid == membership.metadata.uid",
+        after="True",
+        caught_by=(f"{_APPROVAL}::test_a_key_is_issued_under_the_membership_that_it_belongs_to",),
+    ),
+    Fault(
+        name="approval-since-issue",
+        guard="A stamp remembers a forRole that came after the issue, so that taking it away revives no token.",
+        where="renewed_stamp",
+        before="if follows_generation(api_key, membership):",
+        after="if False:",
+        caught_by=(f"{_VALIDITY}::test_a_stamp_remembers_what_happened_since",),
+    ),
+    Fault(
+        name="unknown-manager",
+        guard="Auto keeps the ApiKey unless people alone made and changed it.",
+        where="_is_handmade",
+        before="managers <= _KUBECTL",
+        after="True",
+        caught_by=(f"{_ROLE_CHANGE}::test_the_policy_decides_about_the_object",),
     ),
     Fault(
         name="approval-at-issue",

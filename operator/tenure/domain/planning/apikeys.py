@@ -214,8 +214,7 @@ def _deletes_object(observation: ApiKeyObservation, obstacle: Obstacle) -> bool:
     if observation.membership is not None and not observation.membership.is_person:
         return False  # A role change revokes such a key only if it was approved once. It can be approved again.
     policy = observation.installation.policy(organization).on_role_change
-    managed = key.metadata.gitops_mark is not None
-    return policy is OnRoleChange.DELETE or (policy is OnRoleChange.AUTO and not managed)
+    return policy is OnRoleChange.DELETE or (policy is OnRoleChange.AUTO and key.metadata.handmade)
 
 
 def _deletion_due(observation: ApiKeyObservation) -> datetime:

@@ -38,6 +38,22 @@ NAME_LENGTH = 63
 GITOPS_ANNOTATIONS = ("argocd.argoproj.io/tracking-id",)
 GITOPS_LABELS = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
 
+_KUBECTL = frozenset(
+    {
+        "kubectl",
+        "kubectl-annotate",
+        "kubectl-client-side-apply",
+        "kubectl-create",
+        "kubectl-edit",
+        "kubectl-label",
+        "kubectl-last-applied",
+        "kubectl-patch",
+        "kubectl-replace",
+        "kubectl-set",
+    }
+)
+"""The field managers of kubectl's commands, which people run. Programs have other names."""
+
 
 def format_time(moment: datetime) -> str:
     """Return an instant in UTC as Kubernetes writes it, e.g. `2027-02-22T08:30:00Z`."""
@@ -220,6 +236,10 @@ class ObjectMeta(Model):
     """The label or annotation by which a GitOps tool claims the object, or None. Such a tool recreates the object after
     a deletion."""
 
+    handmade: bool = False
+    """Whether people made and changed the object with kubectl, and no program did. A program may recreate it after a
+    deletion, and its field manager is the only mark that every program leaves."""
+
     owned: bool = False
     """Whether the object has an ownerReference, so that the garbage collector can delete it without a check."""
 
@@ -237,8 +257,16 @@ def _condensed(metadata: Any) -> Any:
     labels = metadata.get("labels") or {}
     marks = [key for key in GITOPS_ANNOTATIONS if key in annotations]
     marks += [key for key in GITOPS_LABELS if key in labels]
-    mark = {"gitopsMark": marks[0]} if marks else {}
+    mark: dict[str, Any] = {"gitopsMark": marks[0]} if marks else {}
+    if "managedFields" in metadata:
+        mark["handmade"] = not marks and _is_handmade(metadata["managedFields"])
     return {**metadata, **mark, "owned": bool(metadata.get("ownerReferences"))}
+
+
+def _is_handmade(entries: Any) -> bool:
+    """Return whether all field managers of an object are kubectl's, apart from those of its status."""
+    managers = {entry.get("manager") for entry in entries or () if not entry.get("subresource")}
+    return bool(managers) and managers <= _KUBECTL
 
 
 class Resource(Model):

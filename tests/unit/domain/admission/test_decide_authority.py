@@ -170,104 +170,101 @@ def test_b_26_nobody_changes_a_field_of_somebody_elses_key(spec: Body) -> None:
     ).allowed
 
 
-class TestApproval:
-    """`forRole` gives a key the rights of a role in advance, so it needs the grant of that role too."""
+@pytest.mark.parametrize(
+    ("before", "after", "grants", "lacking"),
+    [
+        pytest.param(None, "Owner", {"Viewer"}, {"Owner"}, id="the planted key"),
+        pytest.param(None, "Owner", {"Owner"}, {"Viewer"}, id="the member's role is needed too"),
+        pytest.param(None, "Owner", set(), {"Viewer", "Owner"}, id="neither"),
+        pytest.param(None, "Owner", {"Viewer", "Owner"}, set(), id="both"),
+        pytest.param(None, "Viewer", {"Viewer"}, set(), id="the present role"),
+        pytest.param("Owner", None, {"Viewer"}, {"Owner"}, id="taken away"),
+        pytest.param("Owner", "Viewer", {"Viewer"}, {"Owner"}, id="from a higher role"),
+        pytest.param("Member", "Owner", {"Viewer", "Owner"}, {"Member"}, id="from another role"),
+        pytest.param("Owner", "Owner", {"Viewer"}, {"Owner"}, id="kept, and something else changed"),
+    ],
+)
+@pytest.mark.parametrize("created", [False, True], ids=["changed", "created"])
+def test_an_approval_for_a_role_needs_the_grants_of_all_its_roles(
+    before: str | None, after: str | None, grants: set[str], lacking: set[str], *, created: bool
+) -> None:
+    def key(role: str | None, revision: int) -> Body:
+        return manifests.api_key("planted", "alice", revision=revision, **({"forRole": role} if role else {}))
 
-    @pytest.mark.parametrize(
-        ("before", "after", "grants", "lacking"),
-        [
-            pytest.param(None, "Owner", {"Viewer"}, {"Owner"}, id="the planted key"),
-            pytest.param(None, "Owner", {"Owner"}, {"Viewer"}, id="the member's role is needed too"),
-            pytest.param(None, "Owner", set(), {"Viewer", "Owner"}, id="neither"),
-            pytest.param(None, "Owner", {"Viewer", "Owner"}, set(), id="both"),
-            pytest.param(None, "Viewer", {"Viewer"}, set(), id="the present role"),
-            pytest.param("Owner", None, {"Viewer"}, {"Owner"}, id="taken away"),
-            pytest.param("Owner", "Viewer", {"Viewer"}, {"Owner"}, id="from a higher role"),
-            pytest.param("Member", "Owner", {"Viewer", "Owner"}, {"Member"}, id="from another role"),
-            pytest.param("Owner", "Owner", {"Viewer"}, {"Owner"}, id="kept, and something else changed"),
-        ],
+    if created and before:
+        return
+    said = judged(
+        ApiKey,
+        old=None if created else key(before, 1),
+        new=key(after, 2),
+        username="helpdesk@acme.io",
+        membership=membership("alice", role="Viewer"),
+        grants={Role(name) for name in grants},
     )
-    @pytest.mark.parametrize("created", [False, True], ids=["changed", "created"])
-    def test_it_needs_the_grants_of_all_its_roles(
-        self, before: str | None, after: str | None, grants: set[str], lacking: set[str], *, created: bool
-    ) -> None:
-        def key(role: str | None, revision: int) -> Body:
-            return manifests.api_key("planted", "alice", revision=revision, **({"forRole": role} if role else {}))
-
-        if created and before:
-            return
-        said = judged(
-            ApiKey,
-            old=None if created else key(before, 1),
-            new=key(after, 2),
-            username="helpdesk@acme.io",
-            membership=membership("alice", role="Viewer"),
-            grants={Role(name) for name in grants},
-        )
-        assert said.allowed is (not lacking)
-        assert {role for role in Role if f"grant-{role.lower()} on" in said.message} == lacking
-        fields = {refusal.partition(": ")[0] for refusal in said.refusals}
-        assert fields == ({"spec.membership"} if "Viewer" in lacking else set()) | (
-            {"spec.forRole"} if lacking - {"Viewer"} else set()
-        )
-
-    def test_its_holder_approves_and_whoever_may_revoke_deletes(self) -> None:
-        key = manifests.api_key("laptop", "alice", forRole="Owner")
-        viewer = membership("alice", role="Viewer")
-        assert judged(ApiKey, new=key, username="alice@acme.io", membership=viewer, grants=()).allowed
-        assert judged(ApiKey, old=key, membership=viewer, grants={Role.VIEWER}).allowed
-        assert judged(ApiKey, old=key, membership=viewer, grants=(), may_revoke=True).allowed
-
-    @pytest.mark.parametrize("kind", ["User", "ServiceAccount"])
-    @pytest.mark.parametrize("known", [True, False], ids=["member", "member gone"])
-    def test_a_service_accounts_key_loses_it_with_its_token_only(self, kind: str, *, known: bool) -> None:
-        """Seen: set and removed around a role change while nobody looked, and the revoked token worked again."""
-        holder = membership("ci", kind=kind)
-
-        def said(new: Body) -> str:
-            old = {**manifests.api_key("deploy", "ci", forRole="Viewer"), "status": {"subjectKind": kind}}
-            return judged(ApiKey, old=old, new=new, membership=holder if known else None).message
-
-        refused = kind == "ServiceAccount"
-        message = said(manifests.api_key("deploy", "ci"))
-        assert message.startswith("spec.forRole: deploy is a key of a service account, ") is refused
-        assert bool(message) is refused
-        if refused:
-            assert message.endswith("""-p '{"spec":{"forRole":null,"revision":2}}'""")
-        assert said(manifests.api_key("deploy", "ci", revision=2)) == ""
-        assert said(manifests.api_key("deploy", "ci", forRole="Member")) == ""
-
-
-class TestSuspension:
-    """A lock that an Owner puts on a key isn't its holder's to lift."""
-
-    @pytest.mark.parametrize(
-        ("username", "grants", "allowed"),
-        [
-            pytest.param("alice@acme.io", (), False, id="its holder"),
-            pytest.param("alice@acme.io", {Role.MEMBER}, True, id="its holder, who may grant the role"),
-            pytest.param("alice@acme.io", {Role.VIEWER}, False, id="its holder, who may grant another role"),
-            pytest.param("olga@acme.io", {Role.MEMBER}, True, id="an Owner"),
-            pytest.param("vic@acme.io", (), False, id="somebody else"),
-        ],
+    assert said.allowed is (not lacking)
+    assert {role for role in Role if f"grant-{role.lower()} on" in said.message} == lacking
+    fields = {refusal.partition(": ")[0] for refusal in said.refusals}
+    assert fields == ({"spec.membership"} if "Viewer" in lacking else set()) | (
+        {"spec.forRole"} if lacking - {"Viewer"} else set()
     )
-    @pytest.mark.parametrize("lifted", [{}, {"suspended": False}, {"suspended": False, "revision": 2}], ids=str)
-    def test_lifting_it_needs_the_grant_of_the_members_role(
-        self, username: str, grants: Any, lifted: Body, *, allowed: bool
-    ) -> None:
-        old = manifests.api_key("laptop", "alice", suspended=True)
-        new = manifests.api_key("laptop", "alice", **lifted)
-        said = judged(ApiKey, old=old, new=new, username=username, membership=membership("alice"), grants=grants)
-        assert said.allowed is allowed
-        field = "spec.suspended" if username == "alice@acme.io" else "spec.membership"
-        assert said.message.startswith("" if allowed else f"{field}: {username} lacks grant-member on ")
 
-    def test_its_holder_sets_it_and_changes_and_deletes_a_suspended_key(self) -> None:
-        free, locked = manifests.api_key("laptop", "alice"), manifests.api_key("laptop", "alice", suspended=True)
-        raised = manifests.api_key("laptop", "alice", suspended=True, revision=2)
-        for old, new in ((free, locked), (locked, raised), (locked, None), (None, locked)):
-            own: dict[str, Any] = {"username": "alice@acme.io", "membership": membership("alice"), "grants": ()}
-            assert judged(ApiKey, old=old, new=new, **own).allowed
+
+def test_a_holder_approves_and_whoever_may_revoke_deletes() -> None:
+    key = manifests.api_key("laptop", "alice", forRole="Owner")
+    viewer = membership("alice", role="Viewer")
+    assert judged(ApiKey, new=key, username="alice@acme.io", membership=viewer, grants=()).allowed
+    assert judged(ApiKey, old=key, membership=viewer, grants={Role.VIEWER}).allowed
+    assert judged(ApiKey, old=key, membership=viewer, grants=(), may_revoke=True).allowed
+
+
+@pytest.mark.parametrize("kind", ["User", "ServiceAccount"])
+@pytest.mark.parametrize("known", [True, False], ids=["member", "member gone"])
+def test_a_service_accounts_key_loses_its_approval_with_its_token_only(kind: str, *, known: bool) -> None:
+    """Seen: set and removed around a role change while nobody looked, and the revoked token worked again."""
+    holder = membership("ci", kind=kind)
+
+    def said(new: Body) -> str:
+        old = {**manifests.api_key("deploy", "ci", forRole="Viewer"), "status": {"subjectKind": kind}}
+        return judged(ApiKey, old=old, new=new, membership=holder if known else None).message
+
+    refused = kind == "ServiceAccount"
+    message = said(manifests.api_key("deploy", "ci"))
+    assert message.startswith("spec.forRole: deploy is a key of a service account, ") is refused
+    assert bool(message) is refused
+    if refused:
+        assert message.endswith("""-p '{"spec":{"forRole":null,"revision":2}}'""")
+    assert said(manifests.api_key("deploy", "ci", revision=2)) == ""
+    assert said(manifests.api_key("deploy", "ci", forRole="Member")) == ""
+
+
+@pytest.mark.parametrize(
+    ("username", "grants", "allowed"),
+    [
+        pytest.param("alice@acme.io", (), False, id="its holder"),
+        pytest.param("alice@acme.io", {Role.MEMBER}, True, id="its holder, who may grant the role"),
+        pytest.param("alice@acme.io", {Role.VIEWER}, False, id="its holder, who may grant another role"),
+        pytest.param("olga@acme.io", {Role.MEMBER}, True, id="an Owner"),
+        pytest.param("vic@acme.io", (), False, id="somebody else"),
+    ],
+)
+@pytest.mark.parametrize("lifted", [{}, {"suspended": False}, {"suspended": False, "revision": 2}], ids=str)
+def test_lifting_a_suspension_needs_the_grant_of_the_members_role(
+    username: str, grants: Any, lifted: Body, *, allowed: bool
+) -> None:
+    old = manifests.api_key("laptop", "alice", suspended=True)
+    new = manifests.api_key("laptop", "alice", **lifted)
+    said = judged(ApiKey, old=old, new=new, username=username, membership=membership("alice"), grants=grants)
+    assert said.allowed is allowed
+    field = "spec.suspended" if username == "alice@acme.io" else "spec.membership"
+    assert said.message.startswith("" if allowed else f"{field}: {username} lacks grant-member on ")
+
+
+def test_a_holder_suspends_a_key_and_changes_and_deletes_a_suspended_one() -> None:
+    free, locked = manifests.api_key("laptop", "alice"), manifests.api_key("laptop", "alice", suspended=True)
+    raised = manifests.api_key("laptop", "alice", suspended=True, revision=2)
+    for old, new in ((free, locked), (locked, raised), (locked, None), (None, locked)):
+        own: dict[str, Any] = {"username": "alice@acme.io", "membership": membership("alice"), "grants": ()}
+        assert judged(ApiKey, old=old, new=new, **own).allowed
 
 
 def test_a_name_that_differs_in_case_is_told_why_the_key_is_not_its_own() -> None:

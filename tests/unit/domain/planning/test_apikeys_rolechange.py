@@ -49,6 +49,12 @@ def _demoted(*recorded: ApiKey, kind: str = "User") -> Membership:
     return membership(role="Viewer", generation=2, kind=kind, status=status)
 
 
+def _managed(*managers: str, status: str = "") -> Mapping[str, Any]:
+    """The metadata of a key with these field managers, and with one of its status."""
+    entries = [{"manager": name} for name in managers]
+    return {"managed_fields": [*entries, *([{"manager": status, "subresource": "status"}] if status else [])]}
+
+
 DELETED = ["DeleteSecret", "DeleteApiKey"]
 KEPT = ["DeleteSecret", "UpdateStatus RoleChanged"]
 ISSUED_AGAIN = ["DeleteSecret", "IssueToken"]
@@ -65,6 +71,17 @@ WAITS = ["DeleteSecret", "UpdateStatus RoleMismatch"]
         pytest.param("Auto", KUSTOMIZE, None, KEPT, id="Auto, Flux Kustomization"),
         pytest.param("Auto", HELM, None, KEPT, id="Auto, Flux HelmRelease"),
         pytest.param("Auto", UNRELATED, None, DELETED, id="Auto, marks in the wrong place"),
+        pytest.param("Auto", _managed(), None, KEPT, id="Auto, no manager is known"),
+        pytest.param("Auto", _managed("helm"), None, KEPT, id="Auto, Helm"),
+        pytest.param("Auto", _managed("kapp"), None, KEPT, id="Auto, kapp"),
+        pytest.param("Auto", _managed("configsync"), None, KEPT, id="Auto, Config Sync"),
+        pytest.param("Auto", _managed("fleetagent"), None, KEPT, id="Auto, Fleet"),
+        pytest.param("Auto", _managed("kubectl-create", "helm"), None, KEPT, id="Auto, a person and Helm"),
+        pytest.param("Auto", _managed("kubectl-like"), None, KEPT, id="Auto, a program that begins with kubectl"),
+        pytest.param("Auto", _managed("kubectl-client-side-apply", "kubectl-edit"), None, DELETED, id="Auto, a person"),
+        pytest.param("Auto", _managed("kubectl", status="tenure"), None, DELETED, id="Auto, a person and Tenure"),
+        pytest.param("Auto", _managed(status="kubectl"), None, KEPT, id="Auto, a manager of the status alone"),
+        pytest.param("Delete", _managed("helm"), None, DELETED, id="Delete, Helm"),
         pytest.param("Delete", {}, None, DELETED, id="Delete"),
         pytest.param("Delete", ARGO, None, DELETED, id="Delete, Argo CD"),
         pytest.param("Delete", HELM, None, DELETED, id="Delete, Flux"),
