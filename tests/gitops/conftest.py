@@ -10,11 +10,13 @@ import pytest
 from support.api.api import Api
 from support.api.client import fresh_namespace
 from support.cases.arrangements import ACME, ALICE, LAPTOP, REACHED, namespaces_for_states, reach, title
+from support.cases.health import conditions
 from support.cluster.identity import CONTROLLER, config_of
 from support.cluster.world import World, fresh_world
 from support.objects.repository import Repository, samples
 from support.programs.judged import Judged
 from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane
 
 Body = dict[str, Any]
@@ -30,7 +32,24 @@ def states(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
             api = Api(control_plane, names[title(state)])
             found[title(state)] = reach(World(api), state)
             api.close()
+        for state in REACHED:
+            if state.grace:
+                found[title(state)] = stalled(control_plane, found[title(state)])
         yield {**found, **unseen(control_plane, folder)}
+
+
+def stalled(plane: ControlPlane, body: Body) -> Body:
+    """The object once waiting is hopeless: some seconds after the state began, another write could still end it."""
+    api = Api(plane, body["metadata"]["namespace"])
+
+    def read() -> Body | None:
+        now = api.get(f"{body['kind'].lower()}s", body["metadata"]["name"])
+        return now if now is not None and conditions(now)["Stalled"]["status"] == "True" else None
+
+    found = eventually(read, within=30, describe="it is stalled")
+    api.close()
+    assert found is not None
+    return found
 
 
 def unseen(plane: ControlPlane, folder: Path) -> dict[str, Body]:

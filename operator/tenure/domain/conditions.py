@@ -1,7 +1,8 @@
 """Builds status conditions, and keeps the transition time of a condition whose status stays the same."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TypedDict
 
 from tenure.domain.reasons import STALLED, ConditionType, Reason
 from tenure.domain.resources.base import Condition, ConditionStatus
@@ -49,30 +50,47 @@ def renew_condition(
 
 
 def readiness(
-    old: Sequence[Condition], *, ready: bool, reason: Reason, message: str, generation: int, now: datetime
+    old: Sequence[Condition],
+    *,
+    ready: bool,
+    reason: Reason,
+    message: str,
+    generation: int,
+    now: datetime,
+    grace: timedelta = timedelta(),
 ) -> list[Condition]:
-    """Build the Ready condition, followed by Stalled if the reason lasts until a user acts (`STALLED`)."""
-    conditions = [
-        renew_condition(
-            old,
-            ConditionType.READY,
-            holds=ready,
-            reason=reason,
-            message=message,
-            generation=generation,
-            now=now,
-        )
-    ]
+    """Build the Ready condition, followed by Stalled if the reason lasts until a user acts (`STALLED`).
+
+    With `grace` Stalled is False for that time first, because another write of the same commit may end the state.
+    """
+    renewed: _Renewed = {"reason": reason, "message": message, "generation": generation, "now": now}
+    conditions = [renew_condition(old, ConditionType.READY, holds=ready, **renewed)]
     if reason in STALLED:
-        conditions.append(
-            renew_condition(
-                old,
-                ConditionType.STALLED,
-                holds=True,
-                reason=reason,
-                message=message,
-                generation=generation,
-                now=now,
-            )
-        )
+        holds = not grace or _is_over(old, reason, generation, now - grace)
+        conditions.append(renew_condition(old, ConditionType.STALLED, holds=holds, **renewed))
     return conditions
+
+
+def stalls_at(conditions: Sequence[Condition], grace: timedelta) -> datetime | None:
+    """Return when Stalled becomes True, or None if it is already or doesn't."""
+    stalled = find_condition(conditions, ConditionType.STALLED)
+    if stalled is None or stalled.status is ConditionStatus.TRUE:
+        return None
+    return stalled.last_transition_time + grace
+
+
+class _Renewed(TypedDict):
+    reason: Reason
+    message: str
+    generation: int
+    now: datetime
+
+
+def _is_over(old: Sequence[Condition], reason: Reason, generation: int, before: datetime) -> bool:
+    """Return whether the grace is over: it began at `before` or earlier, or was over already for this very state."""
+    stalled = find_condition(old, ConditionType.STALLED)
+    if stalled is None:
+        return False
+    if stalled.status is ConditionStatus.TRUE:
+        return (stalled.reason, stalled.observed_generation) == (reason, generation)
+    return stalled.last_transition_time <= before

@@ -56,6 +56,7 @@ class State:
         reason: The condition's reason.
         meaning: The explanation for users.
         stalled: Whether the state lasts until a user acts, so that Tenure also sets `Stalled=True`.
+        grace: Whether another write of the same commit may end the state, so that `Stalled` is False for some seconds.
         event: Whether the controller posts an Event when the state begins. It doesn't for a state that follows from a
             change to another object, because that object has an Event, and here each key would have one.
     """
@@ -67,6 +68,7 @@ class State:
     meaning: str
     stalled: bool = False
     event: bool = False
+    grace: bool = False
 
 
 _READY, _HAS_OWNER, _ROLES_BOUND = ConditionType.READY, ConditionType.HAS_OWNER, ConditionType.ROLES_BOUND
@@ -89,6 +91,7 @@ STATES: tuple[State, ...] = (
         Reason.MEMBERSHIP_GONE,
         "Its Membership was deleted. The next Membership of that name doesn't get the key unless you raise revision.",
         stalled=True,
+        grace=True,
     ),
     State(
         "ApiKey",
@@ -97,6 +100,7 @@ STATES: tuple[State, ...] = (
         Reason.ORGANIZATION_GONE,
         "Revoked, because its Organization was deleted.",
         stalled=True,
+        grace=True,
     ),
     State(
         "ApiKey",
@@ -106,6 +110,7 @@ STATES: tuple[State, ...] = (
         "The role has changed since the key was issued or first waited. To have it issued, set forRole to the present "
         "role or raise revision.",
         stalled=True,
+        grace=True,
     ),
     State(
         "ApiKey",
@@ -114,6 +119,7 @@ STATES: tuple[State, ...] = (
         Reason.ROLE_MISMATCH,
         "It waits, because its forRole names another role than its member has.",
         stalled=True,
+        grace=True,
     ),
     State("ApiKey", _READY, _FALSE, Reason.EXPIRED, "Its ttl or expiresAt is over.", stalled=True, event=True),
     State("ApiKey", _READY, _FALSE, Reason.SUSPENDED, "The key, its member or the organization is suspended."),
@@ -154,6 +160,7 @@ STATES: tuple[State, ...] = (
         "The member already has maxPerMember keys.",
         stalled=True,
         event=True,
+        grace=True,
     ),
     State(
         "ApiKey",
@@ -163,6 +170,7 @@ STATES: tuple[State, ...] = (
         "The organization's requireExpiry or maxTTL doesn't allow it.",
         stalled=True,
         event=True,
+        grace=True,
     ),
     State(
         "ApiKey",
@@ -171,6 +179,7 @@ STATES: tuple[State, ...] = (
         Reason.DUPLICATE_SUBJECT,
         "Its Membership has no effect, because an older one has the same subject.",
         stalled=True,
+        grace=True,
     ),
     State(
         "ApiKey",
@@ -234,3 +243,6 @@ STATES: tuple[State, ...] = (
 
 STALLED: frozenset[Reason] = frozenset(state.reason for state in STATES if state.stalled)
 """Reasons that last until a user acts."""
+
+GRACE: frozenset[tuple[str, Reason]] = frozenset((state.kind, state.reason) for state in STATES if state.grace)
+"""Kinds and reasons with which `Stalled` becomes True only after some seconds."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from support.objects.builders import ISSUED, NOW, condition
-from tenure.domain.conditions import find_condition, readiness, ready_reason, renew_condition
+from tenure.domain.conditions import find_condition, readiness, ready_reason, renew_condition, stalls_at
 from tenure.domain.reasons import STALLED, STATES, ConditionType, Reason
 from tenure.domain.resources.base import Condition, ConditionStatus
 
@@ -73,6 +73,35 @@ def test_stalled_keeps_its_time_while_only_its_reason_changes() -> None:
     old = Condition.model_validate(condition("Stalled", "Expired", holds=True, since=ISSUED))
     _, stalled = _readiness(old, reason=Reason.ROLE_CHANGED)
     assert stalled.last_transition_time == ISSUED
+
+
+GRACE_TIME = timedelta(seconds=5)
+
+
+def _patient(*old: Condition, after: float, reason: Reason = Reason.ROLE_MISMATCH, generation: int = 2) -> Condition:
+    now = NOW + timedelta(seconds=after)
+    said = {"ready": False, "reason": reason, "message": "why", "generation": generation}
+    return readiness(old, **said, now=now, grace=GRACE_TIME)[1]  # type: ignore[arg-type]
+
+
+def test_stalled_has_a_grace_in_which_another_write_of_the_commit_may_come() -> None:
+    first = _patient(after=0)
+    assert (first.status, stalls_at([first], GRACE_TIME)) == (ConditionStatus.FALSE, NOW + GRACE_TIME)
+    between = _patient(first, after=4.9)
+    assert (between.status, between.last_transition_time) == (ConditionStatus.FALSE, NOW)
+    over = _patient(between, after=5)
+    assert (over.status, stalls_at([over], GRACE_TIME)) == (ConditionStatus.TRUE, None)
+    assert _patient(over, after=99).last_transition_time == NOW + GRACE_TIME
+    assert stalls_at([], GRACE_TIME) is None
+
+
+def test_the_grace_begins_anew_with_the_next_write_and_ends_though_reasons_change() -> None:
+    over = _patient(_patient(after=0), after=5)
+    assert _patient(over, after=60, generation=3).status is ConditionStatus.FALSE
+    assert _patient(over, after=60, reason=Reason.ROLE_CHANGED).status is ConditionStatus.FALSE
+    other = _patient(_patient(after=0), after=3, reason=Reason.ROLE_CHANGED)
+    assert other.status is ConditionStatus.FALSE
+    assert _patient(other, after=5, reason=Reason.ROLE_MISMATCH).status is ConditionStatus.TRUE
 
 
 def test_a_condition_is_found_by_its_type() -> None:

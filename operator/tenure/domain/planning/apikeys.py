@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from tenure.domain.approval import kept_approval
-from tenure.domain.conditions import readiness
+from tenure.domain.conditions import readiness, stalls_at
 from tenure.domain.planning.actions import (
     Action,
     DeleteApiKey,
@@ -19,7 +19,7 @@ from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
 from tenure.domain.planning.obstacles import describe_suspension, find_obstacle
 from tenure.domain.planning.states import KeyState
 from tenure.domain.policy import OnRoleChange
-from tenure.domain.reasons import Reason
+from tenure.domain.reasons import GRACE, Reason
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.apikey import ApiKeyStatus, Stamp
 from tenure.domain.resources.membership import Fate
@@ -28,6 +28,10 @@ from tenure.domain.validity import Verdict, expiry, renewed_stamp, validity, was
 
 _COMMIT_TIME = timedelta(seconds=3)
 """Time that it takes to apply the manifests of one commit."""
+
+_GRACE = timedelta(seconds=5)
+"""Time for which a key isn't Stalled yet in a state that another write of the same commit may end. A tool that waits
+for health takes a change back if it sees `Stalled` between two of its own writes."""
 
 
 def plan_api_key(observation: ApiKeyObservation) -> Plan[Action]:
@@ -195,8 +199,9 @@ def _wait(observation: ApiKeyObservation, obstacle: Obstacle) -> Plan[Action]:
     key, leftover = observation.api_key, _leftover(observation)
     ending = _delete_secret_of(key) if leftover is None else (DeleteSecret(leftover.uid),)
     ends = expiry(key, None)
-    wake_at = ends if ends is not None and ends > observation.now else None
     status = _revoked_status(observation, obstacle)
+    moments = [ends if ends is not None and ends > observation.now else None, stalls_at(status.conditions, _GRACE)]
+    wake_at = min((moment for moment in moments if moment is not None), default=None)
     return Plan((*ending, *state_events(key, status.conditions), *_update(key, status)), wake_at)
 
 
@@ -279,6 +284,7 @@ def _with_readiness(status: ApiKeyStatus, observation: ApiKeyObservation, reason
         message=message,
         generation=generation,
         now=observation.now,
+        grace=_GRACE if (ApiKey.kind, reason) in GRACE else timedelta(),
     )
     return status.model_copy(update={"observed_generation": generation, "conditions": conditions})
 
