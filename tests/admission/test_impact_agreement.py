@@ -4,8 +4,8 @@ The tree before is applied to a namespace. Then come the Organization's file, if
 differs as one write, and what is answered is compared: whether it passes, and which keys end by the API server's audit
 log. Three things are different by nature:
 
-* Files of one commit are applied one after the other. A key's `forRole` that comes first takes its token away before
-  the role changes, and then needs no acknowledgement; one that comes later does. `tenure impact` asks for the names
+* Files of one commit are applied one after the other. A key's `forRole` that comes first approves it before the role
+  changes, and then needs no acknowledgement; one that comes later does. `tenure impact` asks for the names
   that serve both ways, and takes the keys' files to come first where `Deny` leaves no other way.
 * Once an Organization is gone its members' keys have ended, so removing the members ends none.
 * Under `Warn` all this passes, and `tenure impact` exits with 2 all the same until it is acknowledged.

@@ -87,7 +87,9 @@ def test_each_key_is_issued_once(world: World, audit: Audit, pair: Pair) -> None
     "changes",
     [
         pytest.param([({"revision": 2}, "Issued"), ({"revision": 3}, "Issued")], id="revision"),
-        pytest.param([({"forRole": "Viewer"}, "RoleMismatch"), ({"forRole": "Member"}, "Issued")], id="forRole"),
+        pytest.param(
+            [({"forRole": "Viewer", "revision": 2}, "RoleMismatch"), ({"forRole": "Member"}, "Issued")], id="forRole"
+        ),
     ],
 )
 def test_an_operator_that_lags_ends_no_live_key(

@@ -189,7 +189,7 @@ def test_a_role_change_ends_it_also_while_the_operator_is_stopped(
 ENDS: dict[str, Body] = {
     "expired": {"expiresAt": "2026-01-01T00:00:00Z"},
     "suspended": {"suspended": True},
-    "for-another-role": {"forRole": "Viewer"},
+    "for-another-role": {"forRole": "Viewer", "revision": 2},
 }
 
 

@@ -21,7 +21,7 @@ Act = Callable[[World], object]
 ENDINGS: dict[Code, Act] = {
     Code.VALID: lambda _: None,
     Code.ROLE_CHANGED: lambda world: world.change_role("alice", "Viewer"),
-    Code.ROLE_MISMATCH: lambda world: world.change_key("laptop", forRole="Viewer"),
+    Code.ROLE_MISMATCH: lambda world: world.change_key("laptop", forRole="Viewer", revision=2),
     Code.EXPIRED: lambda world: world.change_key("laptop", expiresAt="2026-01-01T00:00:00Z"),
     Code.SUSPENDED: lambda world: world.change_key("laptop", suspended=True),
     Code.MEMBERSHIP_GONE: lambda world: world.api.delete("memberships", "alice"),

@@ -87,6 +87,8 @@ class Api:
     def patch(self, plural: str, name: str, body: Mapping[str, Any], subresource: str = "", **params: str) -> Body:
         """Merge a patch into an object and return it as stored."""
         path = self._path(plural, name) + (f"/{subresource}" if subresource else "")
+        if plural == "apikeys" and not subresource:
+            params = {"fieldManager": "kubectl-patch", **params}
         return self._call("PATCH", path, json=dict(body), headers={"Content-Type": MERGE_PATCH}, params=params)
 
     def delete(self, plural: str, name: str, params: Mapping[str, str] | None = None, **options: Any) -> Body:

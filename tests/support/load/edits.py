@@ -190,13 +190,14 @@ class _State:
     def reasons(self, key: ApiKey) -> set[str]:
         """The reasons that a key may have once everything is at rest."""
         member = self._members[key.spec.membership]
+        is_live = self.verdict(key) in {Verdict.VALID, Verdict.SUSPENDED}
         reasons = {
-            "RoleMismatch": key.spec.for_role not in {None, member.spec.role},
+            "RoleMismatch": key.awaits_other_role(member.spec.role) and not is_live,
             "Suspended": bool(key.spec.suspended) or self._acme.suspends(key.spec.membership),
             "Expired": key.spec.expires_at is not None and key.spec.expires_at <= self._now,
             "MembershipGone": key.spec.membership == GUEST,
         }
         applying = {reason for reason, applies in reasons.items() if applies}
-        if "Expired" in applying and key.spec.for_role is None:
-            applying.add("RoleChanged")  # It had expired when the role changed, so there was nothing left to delete.
-        return applying | {"Issued"} if applying <= {"MembershipGone"} else applying
+        if key.spec.for_role is None and not is_live:
+            applying.add("RoleChanged")  # It had no token when the role changed, so there was nothing left to delete.
+        return applying | {"Issued"} if applying <= {"MembershipGone", "RoleChanged"} else applying
