@@ -92,11 +92,11 @@ class ApiKeySpec(Model):
     change it."""
 
     for_role: Role | None = None
-    """The role that you approve this key for. Tenure issues the key, and the key works, only while the member has this
-    role. Otherwise the key waits with reason RoleMismatch, and Tenure doesn't delete it. If you set it in the commit
-    that changes the role, the key is reissued: the same Secret gets a new token with the rights of the new role. A
-    service account's key with this field is revoked by a role change, even if you remove the field after the key was
-    issued."""
+    """The role that you approve this key for. Tenure issues the key only while the member has this role. Otherwise a
+    key without a token waits with reason RoleMismatch, and Tenure doesn't delete it. A key that works keeps its token
+    until the role changes. If you set it in the commit that changes the role, the key is reissued: the same Secret gets
+    a new token with the rights of the new role. A service account's key with this field is revoked by a role change. To
+    remove the field from such a key, raise revision in the same write."""
 
     ttl: Duration | None = None
     """How long a token is valid after it is issued, in hours, minutes and seconds, for example 2160h (30 days are
@@ -112,7 +112,8 @@ class ApiKeySpec(Model):
 
     suspended: bool | None = None
     """For emergencies: while this is true, the key doesn't work. Its Secret stays, and the key works again once you
-    remove the field. Leave the field out of Git, so that self-heal doesn't revert it."""
+    remove the field, which takes the grant of the member's role. Leave the field out of Git, so that self-heal doesn't
+    revert it."""
 
     secret_template: SecretTemplate | None = None
     """Labels and annotations for the Secret, if the organization's secretMetadataPrefixes allow them. Tenure sets them

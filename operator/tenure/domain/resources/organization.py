@@ -91,8 +91,8 @@ class KeyRules(Model):
     on_role_change: OnRoleChange | None = None
     """What becomes of the ApiKeys of a person whose role changes. The tokens are revoked and the Secrets are deleted in
     any case. Delete deletes the ApiKeys. Revoke keeps them, with Ready=False and reason RoleChanged. Auto, the default,
-    deletes them, but keeps those that Argo CD or Flux manages, because the tool would recreate them, and they would be
-    issued under the new role without anyone's approval."""
+    deletes those that only people made and changed, with kubectl. It keeps the others, because a tool such as Argo CD,
+    Flux or Helm would recreate them, and they would be issued under the new role without anyone's approval."""
 
     max_per_member: int | None = Field(default=None, ge=1, le=MAX_KEYS_PER_MEMBER)
     """Maximum number of keys of a member, 1 to 1000. Newer keys above the limit wait with reason QuotaExceeded. If
