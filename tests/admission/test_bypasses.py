@@ -81,6 +81,12 @@ CHANGES: Mapping[str, Attack] = {
         ).by(MEMBER)
         for what, spec in {"approved": {"forRole": "Owner"}, "suspended": {"suspended": True}}.items()
     },
+    "a key planted for a role that its maker can't give": attacks.create(
+        manifests.api_key("planted", "alice", forRole="Owner"), f"spec.forRole: {LIMITED_GITOPS.user} {LACKS_OWNER}"
+    ).by(LIMITED_GITOPS),
+    "a key approved for a role that nobody but an Owner can give": attacks.patch(
+        "apikeys", "laptop", {"spec": {"forRole": "Owner"}}, f"spec.forRole: {LIMITED_GITOPS.user} {LACKS_OWNER}"
+    ).by(LIMITED_GITOPS),
     **attacks.titled(
         "B-34 made Owner beside Kopf's annotation",
         attacks.ways("memberships", "alice", {**TO_OWNER, "metadata": {"annotations": FORGED}}, LACKS_BOTH),

@@ -78,6 +78,8 @@ def _role_obstacle(key: ApiKey, membership: Membership, verdict: Verdict) -> Obs
     again = f"set spec.forRole to {role} or raise spec.revision."
     if not is_approved(key, membership):
         what = f"the role of {membership.name} has changed since"
+        if stamp is not None and stamp.role is role:
+            what = f"the role of {membership.name} was changed and changed back to {role} since"
         if stamp is None:
             return Obstacle(Reason.ROLE_CHANGED, f"Not issued: {what} this ApiKey came. To have it issued, {again}")
         return Obstacle(

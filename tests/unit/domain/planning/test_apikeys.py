@@ -272,6 +272,11 @@ def test_a_key_is_looked_at_again_when_its_time_is_over(observation: ApiKeyObser
     [
         pytest.param(TABLE["tombstone"][0], ["as Member", "spec.forRole to Viewer", "spec.revision"], id="role"),
         pytest.param(
+            TABLE["tombstone, role changed back"][0],
+            ["was changed and changed back to Member since the key was issued (as Member)", "spec.forRole to Member"],
+            id="role changed back",
+        ),
+        pytest.param(
             TABLE["new, for another role"][0], ["Owner", "alice has the role Member", "spec.forRole"], id="forRole"
         ),
         pytest.param(TABLE["new, no membership"][0], ["Membership alice", "this namespace"], id="membership"),
