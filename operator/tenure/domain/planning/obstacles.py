@@ -67,6 +67,14 @@ def _standing(observation: ApiKeyObservation) -> Obstacle | tuple[Membership, Or
 
 def _role_obstacle(key: ApiKey, membership: Membership, verdict: Verdict) -> Obstacle | None:
     role, stamp = membership.spec.role, key.status.issued
+    again = f"set spec.forRole to {role} or raise spec.revision."
+    if verdict is Verdict.ORGANIZATION_GONE and not _is_approved_anew(key, membership):
+        how = again if belongs_to(key, membership) else "raise spec.revision."
+        return Obstacle(
+            Reason.ORGANIZATION_GONE,
+            f"Revoked: Organization {membership.spec.organization} was deleted and created again. To have it reissued, "
+            f"{how}",
+        )
     if not belongs_to(key, membership):
         return Obstacle(Reason.MEMBERSHIP_GONE, _describe_former_holder(key, membership))
     if key.awaits_other_role(role):
@@ -75,7 +83,6 @@ def _role_obstacle(key: ApiKey, membership: Membership, verdict: Verdict) -> Obs
             f"Waiting: approved for the role {key.spec.for_role}, but {membership.name} has the role {role}. To have "
             f"the key issued now, set spec.forRole to {role}.",
         )
-    again = f"set spec.forRole to {role} or raise spec.revision."
     if not is_approved(key, membership):
         what = f"the role of {membership.name} has changed since"
         if stamp is not None and stamp.role is role:
@@ -85,12 +92,6 @@ def _role_obstacle(key: ApiKey, membership: Membership, verdict: Verdict) -> Obs
         return Obstacle(
             Reason.ROLE_CHANGED,
             f"Revoked: {what} the key was issued (as {stamp.role}). To have it reissued, {again}",
-        )
-    if verdict is Verdict.ORGANIZATION_GONE and not _is_approved_anew(key, membership):
-        return Obstacle(
-            Reason.ORGANIZATION_GONE,
-            f"Revoked: Organization {membership.spec.organization} was deleted and created again. To have it reissued, "
-            f"{again}",
         )
     return None
 
