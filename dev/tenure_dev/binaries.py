@@ -23,6 +23,21 @@ CONTROL_PLANE = GoModule(
     stamps_version=True,
 )
 
+NODE = GoModule(
+    name="node",
+    source=BINARIES_MODULE,
+    store="node",
+    programs={
+        "kubelet": "k8s.io/kubernetes/cmd/kubelet",
+        "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+        "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
+    },
+    named_after="k8s.io/kubernetes",
+    core_minutes=13,
+    stamps_version=True,
+)
+"""The programs of a node. Most of their packages are the control plane's, so both are built in one run if possible."""
+
 
 @dataclass(frozen=True)
 class Binaries:

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -18,7 +18,7 @@ from tenure_dev.gomodule import GoModule
 from tenure_dev.paths import cache_folder
 from tenure_dev.processes import dies_with_parent
 from tenure_dev.progress import Report, report
-from tenure_dev.toolchain import Toolchain, find_toolchain
+from tenure_dev.toolchain import Toolchain, find_toolchain, go_cache
 
 LOG_LINES = 12
 """Number of log lines that an error shows."""
@@ -37,14 +37,31 @@ def built(module: GoModule) -> Path:
 
     Raises `ToolError` if downloading or building fails.
     """
-    if not module.missing(module.folder):
-        return module.folder
-    module.folder.parent.mkdir(parents=True, exist_ok=True)
-    # All modules have one lock, because they share Go's caches, and each build removes these at its end.
-    with report() as progress, _locked(cache_folder() / "go.lock", module, progress):
-        if module.missing(module.folder):  # Otherwise another run built it while this one waited.
-            _build(module, progress)
+    build_together(module)
     return module.folder
+
+
+def build_together(*modules: GoModule) -> None:
+    """Build the modules whose programs aren't there, in one run, so that packages they share are compiled once.
+
+    Raises `ToolError` if downloading or building fails.
+    """
+    if not _missing(modules):
+        return
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    # All modules have one lock, because they share Go's caches, and each run removes these at its end.
+    with report() as progress, _locked(cache_folder() / "go.lock", modules[0], progress):
+        # Another run may have built some of them while this one waited.
+        for module in _missing(modules):
+            module.folder.parent.mkdir(parents=True, exist_ok=True)
+            _build(module, progress)
+        # The cache has some gigabytes. It helps only to resume an interrupted build, because new pins compile almost
+        # everything again.
+        shutil.rmtree(go_cache(), ignore_errors=True)
+
+
+def _missing(modules: Iterable[GoModule]) -> list[GoModule]:
+    return [module for module in modules if module.missing(module.folder)]
 
 
 @contextmanager
@@ -72,9 +89,6 @@ def _build(module: GoModule, progress: Report) -> None:
         for program, package in module.programs.items():
             build.compile(program, package, partial / program)
     partial.rename(module.folder)
-    # The cache has some gigabytes. It helps only to resume an interrupted build, because new pins compile almost
-    # everything again.
-    shutil.rmtree(toolchain.cache, ignore_errors=True)
 
 
 class _Build:

@@ -1,6 +1,7 @@
 """Issue the certificates of a local control plane, with a new CA at each start."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import trustme
@@ -28,16 +29,21 @@ class Certificates:
     """Client certificate of kube-controller-manager."""
     service_account_key: Path
     """Key that signs the tokens of ServiceAccounts."""
+    clients: Mapping[str, KeyPair] = field(default_factory=dict)
+    """Client certificates of further users."""
 
 
-def issue(folder: Path) -> Certificates:
-    """Create a CA and all certificates and write them into `folder`, readable by this user only."""
+def issue(folder: Path, *, names: Sequence[str] = (), clients: Mapping[str, str] | None = None) -> Certificates:
+    """Create a CA and all certificates and write them into `folder`, readable by this user only.
+
+    `names` are further names and addresses of the API server. `clients` are further users and the group of each.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     authority = trustme.CA(organization_name="tenure-dev")
     authority_path = folder / "ca.crt"
     authority.cert_pem.write_to_path(authority_path)
-    serving = authority.issue_cert("127.0.0.1", "localhost", "kubernetes.default.svc")
+    serving = authority.issue_cert("127.0.0.1", "localhost", "kubernetes.default.svc", *names)
     admin = _client(authority, "tenure-admin", group="system:masters")
     manager = _client(authority, "system:kube-controller-manager", group="tenure-dev")
     signer = folder / "service-account.key"
@@ -48,6 +54,10 @@ def issue(folder: Path) -> Certificates:
         admin=_write(admin, folder, "admin"),
         controller_manager=_write(manager, folder, "controller-manager"),
         service_account_key=signer,
+        clients={
+            user: _write(_client(authority, user, group=group), folder, user.replace(":", "-"))
+            for user, group in (clients or {}).items()
+        },
     )
 
 

@@ -54,6 +54,7 @@ class ControlPlane:
         *,
         audit: bool = False,
         apiserver_args: Sequence[str] = (),
+        controllers: Sequence[str] = (),
         issuer: Callable[[Path], Certificates] = issue,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,9 +62,10 @@ class ControlPlane:
         self.folder = folder
         self.audit_log = folder / "audit.log" if audit else None
         """The audit log with one JSON line for each request, complete at any time, or None without `audit`."""
-        self._certificates = issuer(folder / "pki")
-        self.certificate_authority = self._certificates.authority
-        self.admin: KeyPair = self._certificates.admin
+        self.certificates = issuer(folder / "pki")
+        """What `issuer` created."""
+        self.certificate_authority = self.certificates.authority
+        self.admin: KeyPair = self.certificates.admin
         """The client certificate of a member of system:masters."""
         etcd, apiserver = free_ports(2)
         self._ports = flags.Ports(etcd=etcd, apiserver=apiserver)
@@ -74,8 +76,9 @@ class ControlPlane:
         self.kubeconfig = self._kubeconfig(folder / "kubeconfig", self.admin)
         self.kubectl = Kubectl(program=binaries.kubectl, kubeconfig=self.kubeconfig, home=folder)
         """Runs kubectl as the administrator. See `Kubectl.__call__`."""
-        self._etcd, self._apiserver, self._controller_manager = self._processes(apiserver_args)
-        self._all = (self._etcd, self._apiserver, self._controller_manager)
+        self._etcd, self._apiserver, self._controller_manager = self._processes(apiserver_args, controllers)
+        self.processes = (self._etcd, self._apiserver, self._controller_manager)
+        """Everything that runs."""
         self._tls = ssl.create_default_context(cafile=str(self.certificate_authority))
         self._tls.verify_flags &= ~ssl.VERIFY_X509_STRICT  # The authority may be as bare as a managed cluster's.
         self._tls.load_cert_chain(self.admin.certificate, self.admin.key)
@@ -89,16 +92,20 @@ class ControlPlane:
         audit: bool = False,
         crds: Path | None = None,
         apiserver_args: Sequence[str] = (),
+        controllers: Sequence[str] = (),
         issuer: Callable[[Path], Certificates] = issue,
     ) -> Self:
         """Start a control plane in `folder` and return when it is ready, after about three seconds.
 
         `crds`, a file or folder of CustomResourceDefinitions, is applied before the controller manager starts,
-        because the garbage collector looks for new kinds only every 30 seconds. `issuer` creates the certificates in
-        a folder. Raises `ToolError` with the name and the last log lines of the program that failed.
+        because the garbage collector looks for new kinds only every 30 seconds. `controllers` run beside those that
+        Tenure needs. `issuer` creates the certificates in a folder. Raises `ToolError` with the name and the last log
+        lines of the program that failed.
         """
         for attempt in range(1, ATTEMPTS + 1):
-            plane = cls(binaries, folder, audit=audit, apiserver_args=apiserver_args, issuer=issuer)
+            plane = cls(
+                binaries, folder, audit=audit, apiserver_args=apiserver_args, controllers=controllers, issuer=issuer
+            )
             with ExitStack() as cleanup:
                 cleanup.callback(plane.stop)
                 try:
@@ -121,7 +128,7 @@ class ControlPlane:
 
     def _start(self, crds: Path | None) -> None:
         shutil.rmtree(self.folder / "etcd", ignore_errors=True)  # It may be there from an earlier start.
-        for process in self._all:
+        for process in self.processes:
             process.log.unlink(missing_ok=True)
         self._start_etcd()
         self.start_apiserver()
@@ -205,31 +212,33 @@ class ControlPlane:
     @property
     def running(self) -> bool:
         """Whether all three programs run."""
-        return all(process.running for process in self._all)
+        return all(process.running for process in self.processes)
 
     def check(self) -> None:
         """Raise `ToolError` with the name and the last log lines of a program that has ended, if there is one."""
-        for process in self._all:
+        for process in self.processes:
             if not process.running:
                 raise process.failure(f"ended with exit code {process.exit_code}")
 
     def stop(self) -> None:
         """Stop everything that still runs."""
-        for process in reversed(self._all):
+        for process in reversed(self.processes):
             if process.running:
                 process.stop(grace=APISERVER_GRACE if process is self._apiserver else 5.0)
 
     def _kubeconfig(self, path: Path, client: KeyPair) -> Path:
         return kubeconfig.write(path, self.server, authority=self.certificate_authority, client=client)
 
-    def _processes(self, apiserver_args: Sequence[str]) -> tuple[Process, Process, Process]:
-        certificates, ports, private = self._certificates, self._ports, self.folder / "pki"
+    def _processes(self, apiserver_args: Sequence[str], controllers: Sequence[str]) -> tuple[Process, Process, Process]:
+        certificates, ports, private = self.certificates, self._ports, self.folder / "pki"
         manager = self._kubeconfig(private / "controller-manager.kubeconfig", certificates.controller_manager)
         serving = flags.apiserver(certificates, ports, folder=private, audit_log=self.audit_log)
         return (
             self._process(self.binaries.etcd, flags.etcd(self.folder / "etcd", ports)),
             self._process(self.binaries.apiserver, [*serving, *apiserver_args]),
-            self._process(self.binaries.controller_manager, flags.controller_manager(certificates, manager)),
+            self._process(
+                self.binaries.controller_manager, flags.controller_manager(certificates, manager, controllers)
+            ),
         )
 
     def _process(self, program: Path, arguments: Sequence[str]) -> Process:

@@ -1,5 +1,6 @@
 """The command lines of the control plane's programs, with a reason for each flag that isn't obvious."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -100,13 +101,13 @@ def apiserver(certificates: Certificates, ports: Ports, *, folder: Path, audit_l
     return flags
 
 
-def controller_manager(certificates: Certificates, kubeconfig: Path) -> list[str]:
-    """Return kube-controller-manager's flags, with only `CONTROLLERS`, each under its own ServiceAccount."""
+def controller_manager(certificates: Certificates, kubeconfig: Path, more: Sequence[str] = ()) -> list[str]:
+    """Return kube-controller-manager's flags, with only `CONTROLLERS` and `more`, each under its own ServiceAccount."""
     return [
         f"--kubeconfig={kubeconfig}",
         "--secure-port=0",  # It serves nothing, so it needs no port.
         "--leader-elect=false",
-        f"--controllers={','.join(CONTROLLERS)}",
+        f"--controllers={','.join([*CONTROLLERS, *more])}",
         # As in a cluster, webhooks see the garbage collector and the namespace controller under their real names.
         "--use-service-account-credentials=true",
         f"--service-account-private-key-file={certificates.service_account_key}",

@@ -60,11 +60,15 @@ class Process:
                     stderr=subprocess.STDOUT,
                     env=self._env,
                     process_group=0,  # Ctrl-C is for the parent, which stops its children in order.
-                    preexec_fn=dies_with_parent(),  # noqa: PLW1509  (it takes no lock: see _LIBC)
+                    preexec_fn=self._before(),  # noqa: PLW1509  (it takes no lock: see _LIBC)
                 )
             except OSError as error:
                 raise ToolError(f"{self.name} can't be started: {error}") from error
         return self
+
+    def _before(self) -> Callable[[], None]:
+        """Return what the child does before it becomes the program."""
+        return dies_with_parent()
 
     @property
     def pid(self) -> int:

@@ -24,7 +24,7 @@ class Toolchain:
     @property
     def cache(self) -> Path:
         """The folder in which Go caches modules and compiled packages."""
-        return cache_folder() / "go"
+        return go_cache()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -44,6 +44,11 @@ class Toolchain:
             "GOENV": os.environ.get("GOENV", str(_configuration_folder() / "go" / "env")),
             "XDG_CONFIG_HOME": str(self.cache / "config"),
         }
+
+
+def go_cache() -> Path:
+    """Return the folder in which Go caches modules and compiled packages."""
+    return cache_folder() / "go"
 
 
 def find_toolchain(oldest: tuple[int, ...]) -> Toolchain:
