@@ -15,11 +15,11 @@ export UV_CACHE_DIR ?= $(CACHE)/uv/cache
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup control-plane helm demo up down test test-oldest soak mutants mutation image release e2e-kind check docs docs-serve \
-	generate bench clean
+.PHONY: help setup control-plane helm demo up down test test-oldest soak mutants mutation image release e2e-node \
+	e2e-on-node prepare-node up-node down-node e2e-kind check docs docs-serve generate bench clean
 
 help: ## List the targets.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The image's Python where this machine has it, else any that will do; UV_PYTHON chooses.
 setup: | $(UV)
@@ -71,6 +71,21 @@ release: helm ## Write packages, chart, images, manifests, SBOM and checksums of
 	@rm -rf dist
 	@$(BIN)/python -m tenure_dev release
 
+e2e-node: setup ## Test what people install on one real node; needs root on Linux. ARGS="-m short" as CI.
+	@$(BIN)/python -m tenure_dev node-run -- $(BIN)/pytest -p no:cacheprovider tests/node $(ARGS)
+
+e2e-on-node: setup ## Run tests/e2e on one real node; needs root on Linux.
+	@$(BIN)/python -m tenure_dev node-run -- dev/e2e-on-cluster $(ARGS)
+
+prepare-node: setup ## Get everything that a real node takes: packages, programs, the image.
+	@$(BIN)/python -m tenure_dev node-prepare
+
+up-node: setup ## Start one real node in the background, and print how to get in.
+	@$(BIN)/python -m tenure_dev node-up
+
+down-node: setup ## Stop what `make up-node` started.
+	@$(BIN)/python -m tenure_dev node-down
+
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind; needs Docker.
 	@dev/e2e-kind
 
@@ -98,6 +113,6 @@ bench: setup ## Measure; results go to bench/results.
 	$(BIN)/python -m bench
 
 clean: ## Remove everything that is not in Git from the checkout; the cache folder stays.
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tenure_dev down; fi
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tenure_dev down; $(BIN)/python -m tenure_dev node-down; fi
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,5 +1,6 @@
 """The development tools' command line."""
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +17,12 @@ from tenure_dev.generate import files
 from tenure_dev.image.build import build_image
 from tenure_dev.mutants.command import choose, list_faults, run_mutants
 from tenure_dev.mutants.mutation import run_mutation
-from tenure_dev.paths import CHECKOUT, DIST, UP
+from tenure_dev.node.command import UNFIT, UpNode, prepare_all, run_in_node
+from tenure_dev.node.machine import UnfitError
+from tenure_dev.paths import CHECKOUT, DIST, UP, UP_NODE
 from tenure_dev.release.build import build_release, summary
 from tenure_dev.tools import Tools
-from tenure_dev.up import Background, kubectl_hint
+from tenure_dev.up import Up, kubectl_hint
 
 app = typer.Typer(
     add_completion=False,
@@ -29,6 +32,7 @@ app = typer.Typer(
 )
 
 Folder = Annotated[Path, typer.Option(help="Where everything is kept.", resolve_path=True)]
+Command = Annotated[list[str], typer.Argument(help="The command and its arguments, after `--`.")]
 WithOperator = Annotated[bool, typer.Option(help="Run Tenure on it.")]
 
 Names = Annotated[list[str] | None, typer.Argument(help="Parts of the names of faults; none: all of them.")]
@@ -43,6 +47,15 @@ TRY = """\
 #   kubectl patch membership alice -n acme --type merge -p '{"spec":{"role":"Viewer"}}' --dry-run=server
 #   curl -i "$VERIFIER_URL/v1/authorize?namespace=acme&capability=costs" -H "X-Api-Key: …"   (a token from a Secret)
 # Stop it: make down"""
+
+TRY_NODE = """\
+# Enter it:
+#   alias in-node='.venv/bin/python -m tenure_dev node-enter --'
+#   in-node helm install tenure helm/tenure -n tenure-system --create-namespace --wait
+#   in-node helm test tenure -n tenure-system
+#   in-node kubectl get pods --all-namespaces
+#   in-node bash
+# Stop it: make down-node"""
 
 
 @app.command("control-plane")
@@ -107,7 +120,7 @@ def _update(texts: Mapping[Path, str], *, check: bool) -> list[Path]:
 @app.command()
 def up(*, folder: Folder = UP, operator: WithOperator = True) -> None:
     """Start a control plane with Tenure in the background."""
-    background = Background(folder)
+    background = Up(folder)
     started = background.up(with_operator=operator)
     typer.echo(f"# Tenure is {'up' if started else 'already running'}. Everything is in {folder}.")
     typer.echo(f"export KUBECONFIG={background.kubeconfig}")
@@ -121,7 +134,51 @@ def up(*, folder: Folder = UP, operator: WithOperator = True) -> None:
 @app.command()
 def down(*, folder: Folder = UP) -> None:
     """Stop what `up` started and remove its folder."""
-    typer.echo("Stopped." if Background(folder).down() else "Nothing was running.")
+    typer.echo("Stopped." if Up(folder).down() else "Nothing was running.")
+
+
+@app.command("node-prepare")
+def node_prepare() -> None:
+    """Get everything that a real node takes; the last line on stdout is the archive of Tenure's image."""
+    typer.echo(prepare_all())
+
+
+@app.command("node-run", context_settings={"ignore_unknown_options": True})
+def node_run(command: Command) -> None:
+    """Run a command in a real node of its own; exit with 69 if no node runs on this machine."""
+    try:
+        code = run_in_node(command)
+    except UnfitError as error:
+        typer.echo(f"No node can run here: {error}", err=True)
+        sys.exit(UNFIT)
+    sys.exit(code)
+
+
+@app.command("node-up")
+def node_up(*, folder: Folder = UP_NODE) -> None:
+    """Start a real node in the background."""
+    started = UpNode(folder).up()
+    typer.echo(f"# The node is {'up' if started else 'already running'}. Everything is in {folder}.")
+    typer.echo(TRY_NODE)
+
+
+@app.command("node-down")
+def node_down(*, folder: Folder = UP_NODE) -> None:
+    """Stop what `node-up` started and remove its folder."""
+    typer.echo("Stopped." if UpNode(folder).down() else "Nothing was running.")
+
+
+@app.command("node-enter", context_settings={"ignore_unknown_options": True})
+def node_enter(command: Command, *, folder: Folder = UP_NODE) -> None:
+    """Run a command, such as kubectl, helm or bash, in the node of `node-up`."""
+    line, environment = UpNode(folder).enter(command)
+    os.execvpe(line[0], line, environment)  # noqa: S606  (no shell is wanted)
+
+
+@app.command("node-supervise", hidden=True)
+def node_supervise(*, folder: Folder = UP_NODE) -> None:
+    """Run in the foreground what `node-up` runs in the background."""
+    UpNode(folder).supervise()
 
 
 @app.command()
@@ -161,7 +218,7 @@ def mutation(modules: Modules = None) -> None:
 @app.command(hidden=True)
 def supervise(*, folder: Folder = UP, operator: WithOperator = True) -> None:
     """Run in the foreground what `up` runs in the background."""
-    Background(folder).supervise(with_operator=operator)
+    Up(folder).supervise(with_operator=operator)
 
 
 def main() -> None:

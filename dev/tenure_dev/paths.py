@@ -18,6 +18,8 @@ MONITORING_MODULE = CHECKOUT / "dev" / "monitoring"
 CRDS = CHECKOUT / "crds"
 """Tenure's CustomResourceDefinitions."""
 
+UP_NODE = CHECKOUT / ".cache" / "node"
+"""The folder of the node of `make up-node`."""
 DIST = CHECKOUT / "dist"
 """The folder of what a release consists of."""
 
