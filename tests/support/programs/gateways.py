@@ -41,23 +41,34 @@ Gateway = Callable[[Path, int, int, int], Process]
 
 def nginx(folder: Path, port: int, verifier: int, application: int) -> Process:
     """Make an nginx, not yet started."""
+    nginx_configuration(
+        folder, listen=f"127.0.0.1:{port}", verifier=f"127.0.0.1:{verifier}", application=f"127.0.0.1:{application}"
+    )
+    return Process("nginx", nginx_command(folder), log=folder / "nginx.log")
+
+
+def nginx_configuration(folder: Path, *, listen: str, verifier: str, application: str, more: str = "") -> None:
+    """Write the configuration of the page with other addresses, and with `more` behind it."""
     text = _replaced(
         _questions(_example("nginx")),
         {
-            f"server {VERIFIER_ADDRESS}:80;": f"server 127.0.0.1:{verifier};",
-            "server application.example.com:80;": f"server 127.0.0.1:{application};",
-            "listen 8000;": f"listen 127.0.0.1:{port};",
+            f"server {VERIFIER_ADDRESS}:80;": f"server {verifier};",
+            "server application.example.com:80;": f"server {application};",
+            "listen 8000;": f"listen {listen};",
             "/var/log/nginx/access.log": f"{folder}/access.log",
         },
     )
     # Started by root, workers would have another user, who may not read a test's folder.
     user = "user root;" if os.geteuid() == 0 else ""
-    (folder / "tenure.conf").write_text(text)
+    (folder / "tenure.conf").write_text(text + more)
     (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, user=user))
+
+
+def nginx_command(folder: Path) -> list[str]:
+    """The command that runs nginx with the configuration in a folder."""
     program = nginx_program()
     assert program is not None
-    command = [program, "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", str(folder / "error.log")]
-    return Process("nginx", command, log=folder / "nginx.log")
+    return [program, "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", str(folder / "error.log")]
 
 
 def nginx_program() -> str | None:
