@@ -1,7 +1,8 @@
 """`make e2e-node` and `make up-node`: run a command in a node of its own, or leave a node running."""
 
+import os
+import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,10 @@ from tenure_dev.errors import ToolError
 from tenure_dev.node.image import find_or_build_image
 from tenure_dev.node.layout import Layout
 from tenure_dev.node.node import UP_WITHIN, Node, entering, environment, prepare, run
+from tenure_dev.paths import CHECKOUT
 
+RUNS = CHECKOUT / ".cache" / "node-runs"
+"""Each run has a folder in it, which is named after its process."""
 UNFIT = 69
 """Exit code of `node-run` if no node runs here, which says nothing about Tenure. pytest has no such code."""
 
@@ -29,11 +33,18 @@ def run_in_node(command: Sequence[str]) -> int:
     """
     exit_on_sigterm()
     image = prepare_all()
-    with tempfile.TemporaryDirectory(prefix="tenure-node-") as folder:
-        started = time.monotonic()
-        with Node(Path(folder) / "node", [image]) as node:
-            print(f"The node is Ready after {time.monotonic() - started:.0f} s.", file=sys.stderr)
-            return run(node, command)
+    _remove_abandoned()
+    started = time.monotonic()
+    with Node(RUNS / str(os.getpid()), [image]) as node:
+        print(f"The node is Ready after {time.monotonic() - started:.0f} s.", file=sys.stderr)
+        return run(node, command)
+
+
+def _remove_abandoned() -> None:
+    """Remove the folders of runs that were killed."""
+    for folder in RUNS.glob("*"):
+        if not Path("/proc", folder.name).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class UpNode(Background):

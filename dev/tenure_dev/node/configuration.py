@@ -37,6 +37,8 @@ root = "{layout.containerd}"
 state = "/run/containerd"
 [grpc]
   address = "{CONTAINERD_SOCKET}"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{layout.containerd}/opt"
 [plugins."io.containerd.grpc.v1.cri"]
   # Without CAP_SYS_RESOURCE, as in a sandbox, no sandbox of a pod would start.
   restrict_oom_score_adj = true
@@ -89,6 +91,7 @@ def kubelet(layout: Layout) -> Mapping[str, Any]:
         "clusterDNS": [ADDRESS],
         "resolvConf": "",
         "podLogsDir": str(layout.logs / "pods"),
+        "volumePluginDir": str(layout.kubelet / "plugins"),
         "failSwapOn": False,
         # The disk is the machine's, and how full it is has nothing to do with the tests.
         "evictionHard": {

@@ -15,6 +15,7 @@ from tenure_dev.errors import ToolError
 from tenure_dev.node import cgroups
 from tenure_dev.node.layout import ADDRESS, GATEWAY, NAME, Layout
 from tenure_dev.node.programs import start_all
+from tenure_dev.paths import CHECKOUT, cache_folder
 from tenure_dev.processes import wait_until
 
 _FAKED = {
@@ -25,6 +26,8 @@ _FAKED = {
 }
 """Settings of the whole machine that the kubelet would change if it didn't read these values."""
 
+_WRITTEN = (Path("/var/lib"), Path("/var/log"))
+"""Folders in which the kubelet and the CNI plugins write to fixed places."""
 PLENTY = 6 << 20
 """KiB of available memory with which images may be kept in it. They take about half a gigabyte."""
 
@@ -64,6 +67,7 @@ def _mount(layout: Layout) -> None:
     _call("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     for folder in ("lock", "netns"):
         Path("/run", folder).mkdir()
+    _hide_writes(CHECKOUT, cache_folder(), layout.folder)
     for name, value in _FAKED.items():
         file = layout.configuration / name.replace("/", ".")
         file.write_text(f"{value}\n")
@@ -73,6 +77,24 @@ def _mount(layout: Layout) -> None:
         _call("mount", "-t", "tmpfs", "tmpfs", str(layout.containerd))
     # The kubelet and containerd pass mounts on to each other.
     _call("mount", "--make-rshared", "/")
+
+
+def _hide_writes(*own: Path) -> None:
+    """Keep what is written to the machine's folders in memory, except to folders of our own."""
+    host = Path("/run/tenure/host")
+    host.mkdir(parents=True)
+    _call("mount", "--rbind", "/", str(host))
+    for folder in _WRITTEN:
+        kept = Path("/run/tenure", folder.name)
+        layers = {"lowerdir": folder, "upperdir": kept / "upper", "workdir": kept / "work"}
+        layers["upperdir"].mkdir(parents=True)
+        layers["workdir"].mkdir()
+        options = ",".join(f"{name}={path}" for name, path in layers.items())
+        _call("mount", "-t", "overlay", "-o", options, "overlay", str(folder))
+        for path in own:
+            if path.is_relative_to(folder):
+                path.mkdir(parents=True, exist_ok=True)
+                _call("mount", "--bind", f"{host}{path}", str(path))
 
 
 def _available_memory() -> int:

@@ -133,6 +133,9 @@ def environment(layout: Layout) -> dict[str, str]:
         **os.environ,
         "PATH": path,
         "KUBECONFIG": str(layout.kubeconfig),
+        "KUBECACHEDIR": str(layout.folder / "kubectl-cache"),
+        "HELM_CACHE_HOME": str(layout.folder / "helm-cache"),
+        "UV_OFFLINE": "1",
         "TENURE_NODE": str(layout.folder),
         "TENURE_TEST_AUDIT_LOG": str(layout.audit_log),
     }
@@ -140,7 +143,11 @@ def environment(layout: Layout) -> dict[str, str]:
 
 def run(node: Node, command: Sequence[str]) -> int:
     """Run a command in the node and return its exit code. Ctrl-C is the command's, which then ends by itself."""
-    with subprocess.Popen(node.command(*command), env=environment(node.layout)) as process:
+    process = subprocess.Popen(node.command(*command), env=environment(node.layout))
+    try:
         while True:
             with contextlib.suppress(KeyboardInterrupt):
                 return process.wait()
+    finally:
+        process.kill()  # If this process was told to end, the command isn't waited for.
+        process.wait()

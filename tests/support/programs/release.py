@@ -64,6 +64,8 @@ def previous(folder: Path) -> Version:
     settings = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(environment)}
     command = [uv, "sync", "--locked", "--no-dev", "--no-editable", "--quiet"]
     built = subprocess.run(command, cwd=source, env=settings, capture_output=True, text=True, check=False, timeout=600)
+    if built.returncode and "UV_OFFLINE" in os.environ:
+        pytest.skip("uv has no network here, and lacks what the version before needs; run `make test` first")
     assert built.returncode == 0, built.stderr
     return Version("previous", source / "helm" / "tenure", (str(environment / "bin" / "tenure"),))
 
