@@ -99,7 +99,8 @@ def test_no_key_is_lost_and_no_change_goes_unchecked(site: NodeCluster) -> None:
             site.helm("rollback", "tenure", "1", "--wait", "--timeout=4m")
 
         assert "changed" not in changes
-        assert sum("would revoke" in answer for answer in changes) > len(changes) / 2, changes
+        # The two versions have different words for it, and a few calls meet a replica that is just ending.
+        assert sum("denied the request" in answer for answer in changes) > len(changes) / 2, changes
         assert set(verdicts) == {"right"}
         assert acme.token("pipeline") == token
         names = [line.split()[0] for line in created if "created" in line]
