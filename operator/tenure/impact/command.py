@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 import typer
 
 from tenure.domain.impact.compare import compare
+from tenure.impact.errors import BadInputError
 from tenure.impact.options import ImpactOptions
 from tenure.impact.report import REPORTS
+from tenure.impact.report.safe import defused, printable
+from tenure.impact.schema import find_transition_flaws
 from tenure.impact.trees import read_trees
 
 PASSES, DOES_NOT_PASS = 0, 2
@@ -18,15 +21,19 @@ def impact(options: ImpactOptions) -> int:
     """Print what the change does to keys, and return the exit code.
 
     Raises:
-        BadInputError: a tree doesn't exist, or a manifest is invalid.
+        BadInputError: a tree doesn't exist, a manifest is invalid, or something isn't recognized.
         StartRefusedError: `--live` is set and no API server can be reached.
     """
-    before, after = read_trees(options.base, options.head, options.namespace)
+    try:
+        before, after = read_trees(options.base, options.head, options.namespace, allow_empty=options.allow_empty)
+    except BadInputError as error:
+        # The text has names that the pull request chose.
+        raise BadInputError(defused(printable(str(error)))) from error
     if options.live:
         from tenure.impact.live import read_cluster  # noqa: PLC0415 - without a cluster, no client is needed
 
         cluster = asyncio.run(read_cluster(before.namespaces | after.namespaces))
         before, after = cluster.over(before), after.over(cluster.without(before))
-    comparison = compare(before, after, datetime.now(UTC), options.installation)
+    comparison = compare(before, after, datetime.now(UTC), options.installation, schema=find_transition_flaws)
     typer.echo(REPORTS[options.output](comparison), nl=False)
     return PASSES if comparison.passes else DOES_NOT_PASS

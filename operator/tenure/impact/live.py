@@ -3,8 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from tenure.domain.admission.acknowledgement import ANNOTATION
-from tenure.domain.impact.tree import Address, Tree
+from tenure.domain.impact.tree import Address, Body, Identity, Tree, reviewed_body
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 from tenure.kube.cluster import Cluster, parse
 from tenure.kube.connection import connect
@@ -18,7 +17,7 @@ async def read_cluster(namespaces: Collection[str]) -> Tree:
         ApiError: the API server doesn't answer, or your rights don't allow it.
     """
     objects: dict[type[Resource], dict[Address, Any]] = {resource: {} for resource in KINDS}
-    acknowledgements: dict[Address, str] = {}
+    bodies: dict[Identity, Body] = {}
     async with Cluster(await connect()) as cluster:
         for namespace in sorted(namespaces):
             for resource in KINDS:
@@ -27,7 +26,5 @@ async def read_cluster(namespaces: Collection[str]) -> Tree:
                         parsed = parse(resource, body)
                         address = Address(namespace, parsed.name)
                         objects[resource][address] = parsed
-                        annotations = body["metadata"].get("annotations") or {}
-                        if resource is Membership and ANNOTATION in annotations:
-                            acknowledgements[address] = annotations[ANNOTATION]
-    return Tree(objects[Organization], objects[Membership], objects[ApiKey], acknowledgements)
+                        bodies[resource.kind, address] = reviewed_body(body)
+    return Tree(objects[Organization], objects[Membership], objects[ApiKey], bodies)

@@ -16,6 +16,9 @@ class ImpactOptions(RuleSettings):
     head: Annotated[str, Option("Manifests after the change: a folder, a Git revision, or - for standard input.")]
     output: Annotated[OutputFormat, Option("Format of the report.", names=("--output", "-o"))] = OutputFormat.TEXT
     namespace: Annotated[str, Option("Namespace of objects that name none.")] = "default"
+    allow_empty: Annotated[bool, Option("Accept a tree without any object of Tenure's.", names=("--allow-empty",))] = (
+        False
+    )
     live: Annotated[
         bool,
         Option(

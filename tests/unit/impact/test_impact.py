@@ -169,7 +169,8 @@ def test_what_will_be_refused_is_said(
 def test_the_whole_organization_may_go(tmp_path: Path) -> None:
     before, after = _write(tmp_path / "base", BASE), tmp_path / "head"
     after.mkdir()
-    code, output = _impact("--base", str(before), "--head", str(after))
+    assert _impact("--base", str(before), "--head", str(after))[0] == 1
+    code, output = _impact("--base", str(before), "--head", str(after), "--allow-empty")
     assert code == 0
     assert "must keep an Owner" not in output
 
@@ -239,5 +240,6 @@ def test_other_objects_and_lists_are_read(tmp_path: Path) -> None:
     (tmp_path / "all.json").write_text(json.dumps(items))
     (tmp_path / "other.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: b}\n")
     (tmp_path / "notes.txt").write_text("no: [manifest")
-    (tmp_path / "template.yaml").write_text("{{ if .Values.enabled }}\nkind: Deployment\n{{ end }}\n")
-    assert _impact("--base", str(tmp_path), "--head", str(tmp_path)) == (0, "No Membership changes\n")
+    (tmp_path / "broken.yaml").write_text("a: [")
+    unchanged = (0, "No key is revoked, and nothing is rejected\n")
+    assert _impact("--base", str(tmp_path), "--head", str(tmp_path)) == unchanged

@@ -37,7 +37,7 @@ def repository(tmp_path: Path) -> Iterator[Path]:
 
 
 def read(revision: str) -> dict[str, str]:
-    return {name: content.decode() for name, content in revision_files(revision, SUFFIXES)}
+    return {name: content.decode() for name, content in revision_files(revision, lambda name: name.endswith(SUFFIXES))}
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,31 @@ def test_odd_names_and_contents_are_read_as_they_are(repository: Path) -> None:
     odd = {"a b\tc.yaml": "", "ä.yaml": "x\n\ny", "new\nline.yaml": "z" * 100_000}
     for name, text in odd.items():
         (repository / name).write_text(text)
-    (repository / "link.yaml").symlink_to("/etc/passwd")
     commit(repository)
     found = read("HEAD")
     assert {name: found.get(name) for name in odd} == odd
-    assert "link.yaml" not in found
+
+
+def test_a_symbolic_link_is_the_file_that_it_points_to(repository: Path) -> None:
+    (repository / "acme" / "linked.yaml").symlink_to("../other/bob.json")
+    commit(repository)
+    assert read("HEAD")["acme/linked.yaml"] == "bob"
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../outside.yaml", "other", "link.yaml", "no-such.yaml"])
+def test_a_symbolic_link_to_anything_else_is_refused(repository: Path, target: str) -> None:
+    (repository / "link.yaml").symlink_to(target)
+    commit(repository)
+    with pytest.raises(BadInputError, match=r"link.yaml is a symbolic link to .*, which is no file of this tree"):
+        read("HEAD")
+
+
+def test_a_submodule_is_refused(repository: Path) -> None:
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    git(repository, "update-index", "--add", "--cacheinfo", f"160000,{head},vendor")
+    git(repository, "commit", "--quiet", "--message=submodule")
+    with pytest.raises(BadInputError, match="vendor is a submodule"):
+        read("HEAD")
 
 
 @pytest.mark.parametrize("revision", ["no-such", "main:no-such", "HEAD~9", "main:acme/olga.yml", "", "a b"])

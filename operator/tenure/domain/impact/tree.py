@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Self, TypeVar
 
 from tenure.domain.in_force import oldest
-from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 
 R = TypeVar("R", bound=Resource)
 
@@ -22,6 +22,14 @@ class Address(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
+Identity = tuple[str, Address]
+"""The kind and the address of an object."""
+
+Body = Mapping[str, Any]
+
+_REVIEWED = ("name", "labels", "annotations", "ownerReferences")
+
+
 @dataclass(frozen=True)
 class Tree:
     """Objects of the three kinds at one moment."""
@@ -29,11 +37,11 @@ class Tree:
     organizations: Mapping[Address, Organization] = field(default_factory=dict)
     memberships: Mapping[Address, Membership] = field(default_factory=dict)
     api_keys: Mapping[Address, ApiKey] = field(default_factory=dict)
-    acknowledgements: Mapping[Address, str] = field(default_factory=dict)
-    """The acknowledgement annotation of each Membership that has one."""
+    bodies: Mapping[Identity, Body] = field(default_factory=dict)
+    """What a change of an object is judged by: its spec as it was written, and of its metadata what a rule reads."""
 
-    files: Mapping[tuple[str, Address], str] = field(default_factory=dict)
-    """The file of each object, by kind and address. Objects from a cluster have none."""
+    files: Mapping[Identity, str] = field(default_factory=dict)
+    """The file of each object. Objects from a cluster have none."""
 
     @property
     def namespaces(self) -> set[str]:
@@ -61,14 +69,26 @@ class Tree:
         """Return the file of an object, or an empty string if it has none."""
         return self.files.get((kind.kind, address), "")
 
+    def find(self, kind: type[R], address: Address) -> R | None:
+        """Return the object of a kind at an address, or None if there is none."""
+        objects: Mapping[Address, R] = self.of(kind)
+        return objects.get(address)
+
+    def of(self, kind: type[R]) -> Mapping[Address, Any]:
+        """Return the objects of a kind."""
+        return dict(zip(KINDS, self._objects, strict=True))[kind]
+
+    def body_of(self, kind: type[Resource], address: Address) -> Body:
+        """Return the body of an object, or an empty one if there is no such object."""
+        return self.bodies.get((kind.kind, address), {})
+
     def over(self, other: Self) -> Self:
         """Return these objects, and those of another tree that this one doesn't have."""
-        marks = {member: text for member, text in other.acknowledgements.items() if member not in self.memberships}
         return type(self)(
             {**other.organizations, **self.organizations},
             {**other.memberships, **self.memberships},
             {**other.api_keys, **self.api_keys},
-            {**marks, **self.acknowledgements},
+            {**other.bodies, **self.bodies},
             {**other.files, **self.files},
         )
 
@@ -78,8 +98,8 @@ class Tree:
             {address: one for address, one in objects.items() if address not in others}
             for objects, others in zip(self._objects, other._objects, strict=True)
         )
-        marks = {member: text for member, text in self.acknowledgements.items() if member in memberships}
-        return type(self)(organizations, memberships, api_keys, marks, self.files)
+        bodies = {identity: body for identity, body in self.bodies.items() if identity not in other.bodies}
+        return type(self)(organizations, memberships, api_keys, bodies, self.files)
 
     @property
     def _objects(self) -> tuple[Mapping[Address, Any], Mapping[Address, Any], Mapping[Address, Any]]:
@@ -106,3 +126,18 @@ def _by_namespace(objects: Mapping[Address, R]) -> Mapping[str, list[R]]:
     for address, one in objects.items():
         there[address.namespace].append(one)
     return there
+
+
+def reviewed_body(body: Body) -> Body:
+    """Return the part of an object's body that the rules read. A field that is null means the same as an absent one."""
+    metadata = body.get("metadata") or {}
+    return {
+        "metadata": {name: metadata[name] for name in _REVIEWED if metadata.get(name)},
+        "spec": _without_nulls(body.get("spec") or {}),
+    }
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,94 @@
+"""Finds every token that works before a change and doesn't afterwards, whichever object changes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tenure.domain.admission.affected_keys import with_role
+from tenure.domain.impact.step import Step, address_of
+from tenure.domain.impact.tree import Address
+from tenure.domain.planning.observation import ApiKeyObservation
+from tenure.domain.planning.obstacles import find_obstacle
+from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.validity import Verdict, validity
+
+_WORKING = {Verdict.VALID, Verdict.SUSPENDED}
+
+
+@dataclass(frozen=True)
+class LostToken:
+    """A token that stops working."""
+
+    key: Address
+    member: str
+    """Name of the Membership."""
+
+    verdict: Verdict
+    """Why the token doesn't work afterwards. It is `Suspended` if it works again later."""
+
+    key_id: str = ""
+    """The public id of the token, if a cluster was asked."""
+
+    reissued: bool = False
+    """Whether the same change has the key issued again, with a new token."""
+
+    @property
+    def fate(self) -> str:
+        """What becomes of the key, in one word."""
+        if self.reissued:
+            return "reissued"
+        return "suspended" if self.verdict is Verdict.SUSPENDED else "revoked"
+
+
+def find_lost_tokens(step: Step) -> Iterator[LostToken]:
+    """Yield the tokens that work before the change and not afterwards, sorted by the address of their key."""
+    for key in sorted(step.base.api_keys.values(), key=address_of):
+        member = step.base.memberships.get(Address(key.namespace, key.spec.membership))
+        before = validity(key, member, step.base.organization_of(member) if member else None, step.now)
+        if before not in _WORKING:
+            continue
+        after = _after(step, key)
+        if after.verdict not in {before, Verdict.VALID}:
+            yield after
+
+
+def _after(step: Step, key: ApiKey) -> LostToken:
+    """Return what becomes of a token, lost or not."""
+    address, now = address_of(key), step.now
+    name, key_id = key.spec.membership, key.status.key_id or ""
+    changed = step.key_after(key)
+    if changed is None or step.change(ApiKey, address).removes:
+        return LostToken(address, name, Verdict.NOT_FOUND, key_id)
+    member = _member_after(step, Address(key.namespace, changed.spec.membership))
+    organization = _organization_after(step, member) if member else None
+    verdict = validity(changed, member, organization, now)
+    observation = ApiKeyObservation(
+        api_key=changed,
+        membership=member,
+        organization=organization,
+        siblings=step.keys_after(Address(key.namespace, changed.spec.membership)),
+        now=now,
+        installation=step.installation,
+    )
+    is_reissued = verdict is not Verdict.SUSPENDED and find_obstacle(observation, verdict) is None
+    return LostToken(address, name, verdict, key_id, is_reissued)
+
+
+def _member_after(step: Step, address: Address) -> Membership | None:
+    """Return the Membership after the change, with the uid and the generation that it has in the cluster."""
+    old, new = step.base.memberships.get(address), step.head.memberships.get(address)
+    if old is None or new is None:
+        return new
+    if step.change(Membership, address).removes:
+        return None
+    return old if old.spec.role is new.spec.role else with_role(old, new.spec.role)
+
+
+def _organization_after(step: Step, member: Membership) -> Organization | None:
+    """Return the Organization in force after the change, with the uid that it has in the cluster."""
+    new = step.head.organization_of(member)
+    old = None if new is None else step.base.organizations.get(address_of(new))
+    if old is None or new is None:
+        return new
+    if step.change(Organization, address_of(new)).removes:
+        return None
+    return old.model_copy(update={"spec": new.spec})

@@ -1,0 +1,99 @@
+"""The impact as JSON for programs. Its fields are API: new ones may come, and none is renamed or removed."""
+
+import json
+from typing import Any
+
+from tenure.domain.impact.compare import Comparison
+from tenure.domain.impact.keys import KeyChange
+from tenure.domain.impact.members import Impact
+from tenure.domain.impact.organizations import OrganizationChange, OrganizationRemoval
+from tenure.domain.impact.tokens import LostToken
+
+Fields = dict[str, Any]
+
+
+def as_json(comparison: Comparison) -> str:
+    """Render the comparison as one JSON object for programs."""
+    document = {
+        "passes": comparison.passes,
+        "changes": list(map(_member, comparison.members)),
+        "removedOrganizations": list(map(_removal, comparison.removals)),
+        "changedOrganizations": list(map(_organization, comparison.organizations)),
+        "changedKeys": list(map(_key, comparison.keys)),
+        "lostTokens": list(map(_token, comparison.tokens)),
+    }
+    # A CI system may read a command anywhere in a line.
+    return json.dumps(document, indent=2).replace("##", "#\\u0023") + "\n"
+
+
+def _member(impact: Impact) -> Fields:
+    return {
+        "namespace": impact.member.namespace,
+        "membership": impact.member.name,
+        "subject": impact.subject,
+        "from": impact.old_role,
+        "to": impact.new_role,
+        "file": impact.file,
+        "whenKeysExist": impact.when_keys_exist,
+        "ends": impact.revoked,
+        "goesOn": impact.reissued,
+        "stays": impact.kept,
+        "keyIds": impact.key_ids,
+        "leftBehind": impact.left_behind,
+        "remark": " ".join(impact.remarks) or None,
+        "missingAcknowledgement": impact.acknowledgement,
+        "acknowledgementFlaw": impact.flaw or None,
+        "refusals": impact.refusals,
+        "passes": impact.passes,
+        "isRefused": impact.is_refused,
+    }
+
+
+def _removal(gone: OrganizationRemoval) -> Fields:
+    return {
+        "namespace": gone.organization.namespace,
+        "organization": gone.organization.name,
+        "file": gone.file,
+        "ends": gone.revoked,
+        "stranded": gone.stranded,
+        "refusals": gone.refusals,
+        "passes": gone.passes,
+    }
+
+
+def _organization(change: OrganizationChange) -> Fields:
+    return {
+        "namespace": change.organization.namespace,
+        "organization": change.organization.name,
+        "change": change.change,
+        "fields": change.fields,
+        "file": change.file,
+        "remarks": change.remarks,
+        "refusals": change.refusals,
+        "passes": change.passes,
+    }
+
+
+def _key(change: KeyChange) -> Fields:
+    return {
+        "namespace": change.key.namespace,
+        "apiKey": change.key.name,
+        "membership": change.member,
+        "change": change.change,
+        "fields": change.fields,
+        "file": change.file,
+        "remarks": change.remarks,
+        "refusals": change.refusals,
+        "passes": change.passes,
+    }
+
+
+def _token(token: LostToken) -> Fields:
+    return {
+        "namespace": token.key.namespace,
+        "apiKey": token.key.name,
+        "membership": token.member,
+        "keyId": token.key_id or None,
+        "fate": token.fate,
+        "reason": token.verdict,
+    }

@@ -1,0 +1,71 @@
+"""The impact as Markdown, for a comment on a pull request."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from tenure.domain.impact.compare import Comparison
+from tenure.domain.impact.tokens import LostToken
+from tenure.impact.report.safe import as_prose, defused
+from tenure.impact.report.words import (
+    NOTHING,
+    member_remarks,
+    object_change,
+    object_remarks,
+    removal_remarks,
+    role_change,
+    summary,
+)
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """Render the comparison as a comment on a pull request."""
+    rows, remarks = list(_rows(comparison)), list(_remarks(comparison))
+    if not rows:
+        return f"**Tenure:** {NOTHING}.\n"
+    head = ["### Tenure: what this change does to keys", "", "| Member | Change | Revoked | Reissued | Unchanged |"]
+    blocks = [[*head, "| --- | --- | --- | --- | --- |", *rows], remarks, [f"**{summary(comparison)}**"]]
+    return defused("\n\n".join("\n".join(block) for block in blocks if block) + "\n")
+
+
+def _rows(comparison: Comparison) -> Iterator[str]:
+    for impact in comparison.members:
+        names = [_quoted(group, impact.key_ids) for group in (impact.revoked, impact.reissued, impact.kept)]
+        yield f"| `{impact.member}` | {role_change(impact)} | {' | '.join(names)} |"
+    for gone in comparison.removals:
+        yield f"| all of `{gone.organization}` | Organization removed | {_quoted(gone.revoked)} |  |  |"
+    for organization in comparison.organizations:
+        what = object_change("Organization", organization)
+        yield f"| all of `{organization.organization}` | {what} | {_lost(organization.tokens)} |  |"
+    for key in comparison.own_keys:
+        member = f"{key.key.namespace}/{key.member}"
+        tokens = [key.token] if key.token else []
+        yield f"| `{member}` | {object_change(f'ApiKey `{key.key.name}`', key)} | {_lost(tokens)} |  |"
+    for token in comparison.other_tokens:
+        yield f"| `{token.key.namespace}/{token.member}` |  | {_lost([token])} |  |"
+
+
+def _remarks(comparison: Comparison) -> Iterator[str]:
+    for impact in comparison.members:
+        yield from (f"- `{impact.member}`: {one}" for one in member_remarks(impact, as_prose, code="`"))
+    for gone in comparison.removals:
+        yield from (f"- `{gone.organization}`: {one}" for one in removal_remarks(gone, as_prose))
+    for organization in comparison.organizations:
+        yield from (f"- `{organization.organization}`: {one}" for one in object_remarks(organization, as_prose))
+    for key in comparison.own_keys:
+        yield from (f"- `{key.key}`: {one}" for one in object_remarks(key, as_prose))
+
+
+def _lost(tokens: Iterable[LostToken]) -> str:
+    """Return the cells of the revoked and of the reissued keys. A suspended key is among the revoked ones."""
+    lost = list(tokens)
+    revoked = [_named(one) for one in lost if not one.reissued]
+    return f"{', '.join(revoked)} | {_quoted(tuple(one.key.name for one in lost if one.reissued))}"
+
+
+def _named(token: LostToken) -> str:
+    name = _quoted((token.key.name,), {token.key.name: token.key_id})
+    return f"{name} (suspended)" if token.fate == "suspended" else name
+
+
+def _quoted(names: tuple[str, ...], key_ids: Mapping[str, str] | None = None) -> str:
+    known = key_ids or {}
+    return ", ".join(f"`{name}` ({known[name]})" if known.get(name) else f"`{name}`" for name in names)
