@@ -75,6 +75,9 @@ class PullRequest:
     elsewhere: Sequence[Body] = ()
     """What the cluster has and the repository hasn't."""
 
+    allow_empty: bool = False
+    """Whether the command is told that a tree may be empty."""
+
     def __str__(self) -> str:
         return self.title
 
@@ -170,7 +173,7 @@ PULL_REQUESTS = [
         base={K("nightly"): api_key("nightly", "ci", forRole="Member")},
     ),
     PullRequest("another subject", {A: {**ALICE, "spec": {**ALICE["spec"], "subject": BOB["spec"]["subject"]}}}, 2),
-    PullRequest("the organization goes with everything", dict.fromkeys(BASE), 0),
+    PullRequest("the organization goes with everything", dict.fromkeys(BASE), 0, allow_empty=True),
     PullRequest("the organization goes and its members stay", {"acme.yaml": None}, 2),
     PullRequest(
         "a protected organization goes", {"acme.yaml": None}, 2, base={"acme.yaml": acme(deletionProtection=True)}
@@ -204,5 +207,19 @@ PULL_REQUESTS = [
         options=("--limits", "whenKeysExist=RequireAcknowledgement"),
         elsewhere=(acme(),),
     ),
+    PullRequest(
+        "a member is renamed",
+        {
+            A: None,
+            "members/alice-b.yaml": {**member("alice-b"), "spec": ALICE["spec"]},
+            K("laptop"): api_key("laptop", "alice-b"),
+            K("ci-deploy"): None,
+        },
+        2,
+    ),
+    PullRequest("a key is rotated", {K("laptop"): api_key("laptop", "alice", revision=2)}, 0),
+    PullRequest("a key is suspended", {K("laptop"): api_key("laptop", "alice", suspended=True)}, 0),
+    PullRequest("a keys access changes", {K("laptop"): {**LAPTOP, "spec": {**LAPTOP["spec"], "access": "View"}}}, 2),
+    PullRequest("a member is suspended", {"acme.yaml": acme(suspendedMembers=[{"name": "alice"}])}, 0),
     PullRequest("nothing of interest", {"notes.yaml": {"kind": "ConfigMap"}}, 0),
 ]

@@ -15,6 +15,7 @@ MOST_NAMES = 8
 """With more keys than this, an acknowledgement may give their number instead of their names."""
 
 _NUMBER = re.compile(r"all\s+([0-9]{1,4})")
+_AGAIN = re.compile(r"\s*\([0-9]+\)\s*$")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Acknowledgement:
     def parse(cls, text: str) -> Self:
         """Parse `<new role>: <name>, <name>` or `<new role>: all <number>`. Order and spaces don't matter.
 
+        A number in brackets at the end, as in `Viewer: laptop (2)`, only makes the text another one.
+
         Raises:
             ValueError: `text` is neither. The error's text says how to write it.
         """
@@ -38,6 +41,7 @@ class Acknowledgement:
                 f"{ANNOTATION}: write '<new role>: <names of the keys>', for example 'Viewer: ci-deploy, laptop'. "
                 f"Roles: {', '.join(Role)}"
             )
+        rest = _AGAIN.sub("", rest)
         if number := _NUMBER.fullmatch(rest.strip()):
             return cls(Role(role.strip()), frozenset(), int(number[1]))
         return cls(Role(role.strip()), frozenset(name for part in rest.split(",") if (name := part.strip())))
@@ -76,12 +80,13 @@ class Flaw:
 def spell(role: Role, keys: Collection[str], spent: str | None = None, number: int | None = None) -> str:
     """Return the annotation's value that approves that a change to `role` revokes these keys.
 
-    `spent` is the present value. It approved an earlier change, so the new one must differ, if only by a space.
-    `number` is the number of all keys that the change revokes, if more than these.
+    `spent` is the present value. It approved an earlier change, so the new one must differ, and visibly so, because a
+    page that shows the value drops spaces. `number` is the number of all keys that the change revokes, if more than
+    these.
     """
     names = f"all {number or len(keys)}" if len(keys) > MOST_NAMES else ", ".join(sorted(keys))
     text = f"{role}: {names}"
-    return text if text != spent else f"{role}:  {names}"
+    return text if text != " ".join((spent or "").split()) else f"{text} (2)"
 
 
 def find_flaw(

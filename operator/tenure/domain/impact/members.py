@@ -1,7 +1,7 @@
 """The impact on a member whose Membership changes, by the decision of the webhook."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.decision import Decision, Refusal, Rule
@@ -10,6 +10,7 @@ from tenure.domain.admission.messages import service_account_warning
 from tenure.domain.admission.request import Change
 from tenure.domain.admission.role_rules import duplicate_refusal
 from tenure.domain.impact.step import Step, address_of
+from tenure.domain.impact.tokens import kept_service_account_keys
 from tenure.domain.impact.tree import Address
 from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import ApiKey, Membership
@@ -91,7 +92,7 @@ def member_evidence(step: Step, change: Change[Membership]) -> MembershipEvidenc
         namesakes=list(_members_before(step, known)) if old is None else None,
         keys=keys,
         changed_keys={key.name: step.key_after(key) for key in keys},
-        service_account_keys=_service_account_keys(step, known.namespace) if _steps_down(change) else 0,
+        service_account_keys=len(list(kept_service_account_keys(step, known.namespace))) if _steps_down(change) else 0,
         owners=step.head.members_in(known.namespace),
         namespace_terminating=False,
     )
@@ -185,15 +186,6 @@ def _members_before(step: Step, new: Membership) -> Iterator[Membership]:
     for member in step.head.members_in(new.namespace):
         if address_of(member) not in step.base.memberships and member.name < new.name:
             yield member
-
-
-def _service_account_keys(step: Step, namespace: str) -> int:
-    """Return the number of working keys of service accounts."""
-    accounts = (member for member in step.base.members_in(namespace) if not member.is_person)
-    still = replace(step, head=step.base)
-    return sum(
-        len(member_evidence(still, still.change(Membership, address_of(member))).price.kept) for member in accounts
-    )
 
 
 def _acknowledgement(evidence: MembershipEvidence) -> dict[str, str]:

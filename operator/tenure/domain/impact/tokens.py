@@ -41,14 +41,27 @@ class LostToken:
 
 def find_lost_tokens(step: Step) -> Iterator[LostToken]:
     """Yield the tokens that work before the change and not afterwards, sorted by the address of their key."""
-    for key in sorted(step.base.api_keys.values(), key=address_of):
-        member = step.base.memberships.get(Address(key.namespace, key.spec.membership))
-        before = validity(key, member, step.base.organization_of(member) if member else None, step.now)
-        if before not in _WORKING:
-            continue
+    for key, before in _working_keys(step):
         after = _after(step, key)
         if after.verdict not in {before, Verdict.VALID}:
             yield after
+
+
+def kept_service_account_keys(step: Step, namespace: str) -> Iterator[ApiKey]:
+    """Yield the keys of a namespace's service accounts that work before the change and afterwards."""
+    lost = {token.key for token in find_lost_tokens(step)}
+    for key, _ in _working_keys(step):
+        member = step.base.memberships[Address(key.namespace, key.spec.membership)]
+        if key.namespace == namespace and not member.is_person and address_of(key) not in lost:
+            yield key
+
+
+def _working_keys(step: Step) -> Iterator[tuple[ApiKey, Verdict]]:
+    for key in sorted(step.base.api_keys.values(), key=address_of):
+        member = step.base.memberships.get(Address(key.namespace, key.spec.membership))
+        verdict = validity(key, member, step.base.organization_of(member) if member else None, step.now)
+        if verdict in _WORKING:
+            yield key, verdict
 
 
 def _after(step: Step, key: ApiKey) -> LostToken:

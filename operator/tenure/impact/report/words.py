@@ -71,9 +71,10 @@ def summary(comparison: Comparison) -> str:
     everything = (*comparison.members, *comparison.removals, *comparison.organizations, *comparison.keys)
     missing = sum(one.acknowledgement is not None for one in comparison.members)
     refused = sum(bool(one.refusals) for one in everything)
-    suspended = sum(token.fate == "suspended" for token in comparison.tokens)
     parts = [_count(len(_revoked(comparison)), "key", "revoked")]
-    parts += [_count(suspended, "key", "suspended")] if suspended else []
+    for fate in ("reissued", "suspended"):
+        number = sum(token.fate == fate for token in comparison.tokens)
+        parts += [_count(number, "key", fate)] if number else []
     parts += [_count(missing, "change", "not acknowledged")] if missing else []
     parts += [_count(refused, "change", "rejected")] if refused else []
     return ", ".join(parts)
