@@ -32,9 +32,11 @@ class Kustomizations:
         Raises:
             BadInputError: a kustomization does more than list files and folders of the tree.
         """
-        folders = {posixpath.dirname(name): name for name in documents}
-        if len(folders) < len(documents):
-            raise BadInputError(f"a folder has two kustomizations: {', '.join(sorted(documents))}. Keep one.")
+        folders: dict[str, str] = {}
+        for name in sorted(documents):
+            other = folders.setdefault(posixpath.dirname(name), name)
+            if other != name:
+                raise BadInputError(f"{other} and {name} are kustomizations of one folder. Keep one.")
         listed_by: defaultdict[str, set[str]] = defaultdict(set)
         for name, content in documents.items():
             for resource in _resources(name, content):

@@ -101,7 +101,7 @@ def parse(resource: type[Resource], body: Mapping[str, Any], namespace: str, *, 
         where = ".".join(str(part) for part in first["loc"])
         raise BadInputError(f"{what}: {where or 'spec'}: {first['msg']}") from error
     except ValueError as error:
-        raise BadInputError(f"{what}: {error}") from error
+        raise BadInputError(f"{what}: spec: {error}") from error
 
 
 def _check_types(resource: type[Resource], spec: Any) -> None:
