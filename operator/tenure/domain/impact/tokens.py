@@ -72,7 +72,7 @@ def _after(step: Step, key: ApiKey) -> LostToken:
     if changed is None or step.change(ApiKey, address).removes:
         return LostToken(address, name, Verdict.NOT_FOUND, key_id)
     member = _member_after(step, Address(key.namespace, changed.spec.membership))
-    organization = _organization_after(step, member) if member else None
+    organization = _organization_after(step, member, key.namespace)
     verdict = validity(changed, member, organization, now)
     observation = ApiKeyObservation(
         api_key=changed,
@@ -96,9 +96,9 @@ def _member_after(step: Step, address: Address) -> Membership | None:
     return old if old.spec.role is new.spec.role else with_role(old, new.spec.role)
 
 
-def _organization_after(step: Step, member: Membership) -> Organization | None:
+def _organization_after(step: Step, member: Membership | None, namespace: str) -> Organization | None:
     """Return the Organization in force after the change, with the uid that it has in the cluster."""
-    new = step.head.organization_of(member)
+    new = step.head.organization_of(member) if member else step.head.organization_in(namespace)
     old = None if new is None else step.base.organizations.get(address_of(new))
     if old is None or new is None:
         return new
