@@ -4,9 +4,10 @@ Here the cluster's evidence is gathered from what a namespace would hold; on a r
 applied, in tests/admission/test_impact_agreement.py, which says where the two differ by nature.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.planning.actions import UpdateStatus
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
 from tenure.domain.policy import WhenKeysExist
-from tenure.domain.resources import Membership, Organization, Resource
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.impact.schema import find_transition_flaws
 from tenure.impact.trees import read_trees
 
@@ -80,9 +81,9 @@ class Cluster:
         if body is None:
             return None
         metadata = body["metadata"]
-        member = self.members.get(Address(NAMESPACE, metadata["name"]))
-        status = member.status.model_dump(by_alias=True, mode="json", exclude_none=True) if member else {}
-        known = {"status": status} if body["kind"] == Membership.kind else {}
+        kinds: dict[str, Mapping[Address, Any]] = {"Membership": self.members, "ApiKey": self.tree.api_keys}
+        found = kinds.get(body["kind"], {}).get(Address(NAMESPACE, metadata["name"]))
+        known = {"status": found.status.model_dump(by_alias=True, mode="json", exclude_none=True)} if found else {}
         return {**body, **known, "metadata": {**metadata, "uid": f"{body['kind']}/{metadata['name']}"}}
 
 
@@ -111,8 +112,29 @@ async def apply_member(cluster: Cluster, old: Body | None, new: Body | None, imp
     assert answer.allowed != impact.is_refused, answer.message
     for refusal in impact.refusals:
         is_last_owner = "must keep an Owner" in refusal
-        assert ("is the only Owner of Organization acme" if is_last_owner else refusal) in answer.message
+        is_renamed = "Make two commits" in refusal
+        assert (OWN_WORDS[is_last_owner, is_renamed] or refusal) in answer.message
     return answer
+
+
+OWN_WORDS = {
+    (True, False): "is the only Owner of Organization acme",
+    (False, True): "is already a member, with Membership",
+    (False, False): "",
+}
+"""What the webhook says where the command has words of its own: of the last Owner, and of a renamed member."""
+
+
+async def apply_keys(cluster: Cluster, given: PullRequest, said: Comparison) -> None:
+    """Apply the ApiKeys' files, each of which passes unless the command says that it is refused."""
+    changes = {change.key: change for change in said.keys}
+    for old, new, address in changed(given, ApiKey):
+        refusals = changes.pop(address).refusals
+        if any("can't be changed" in refusal for refusal in refusals):
+            continue  # The schema refuses that.
+        answer = (await cluster.decide(ApiKey, old, new)).judgement
+        assert answer.refusals == refusals
+    assert changes == {}
 
 
 @pytest.mark.parametrize("given", ROWS, ids=str)
@@ -143,3 +165,4 @@ async def test_verdict_and_keys_are_the_same_in_the_pull_request_and_in_the_clus
             cluster.members.pop(address, None)
             cluster.members.update({address: head.memberships[address]} if new else {})
     assert foreseen == {}
+    await apply_keys(cluster, given, said)

@@ -104,7 +104,7 @@ def test_an_acknowledgement_that_was_there_before_is_spent(judge: Callable[..., 
     base = {**BASE, "members.yaml": [OLGA, old, BOB, ROBOT]}
     code, changes = judge([OLGA, _with_role(old, "Viewer"), BOB, ROBOT], base=base)
     printed = changes["alice"]["missingAcknowledgement"]
-    assert (code, printed.split()) == (2, ["Viewer:", "ci-deploy,", "laptop"])
+    assert (code, printed.split()) == (2, ["Viewer:", "ci-deploy,", "laptop", "(2)"])
     assert judge([OLGA, _approve(VIEWER, printed), BOB, ROBOT], base=base)[0] == 0
 
 
