@@ -175,6 +175,30 @@ def test_another_acknowledgement_than_the_one_that_was_there_approves() -> None:
     assert spent("Analyst: laptop").change_role("Viewer", TEXT).allowed
 
 
+COPIED: Mapping[str, Callable[[str], str]] = {
+    "as it is": lambda text: text,
+    "from a page, which drops spaces": lambda text: " ".join(text.split()),
+}
+
+
+@pytest.mark.parametrize("copied", COPIED.values(), ids=COPIED)
+@pytest.mark.parametrize("count", [1, 8, 9])
+def test_what_a_refusal_prints_passes_however_often_the_same_keys_are_revoked(
+    count: int, copied: Callable[[str], str]
+) -> None:
+    member, mark = holder("alice", names(count)), None
+    for role in ("Viewer", "Viewer", "Viewer", "Analyst", "Viewer"):
+        # In between, the member was promoted again, and the keys of the same names were issued anew.
+        before = Holder(member.manifest, member.keys, mark, member.rules)
+        refusal = before.change_role(role).message.splitlines()
+        (command,) = [line for line in refusal if "kubectl patch" in line]
+        patch = yaml.safe_load(shlex.split(copied(command))[-1])
+        (git,) = [line for line in refusal if "In Git" in line]
+        mark = patch["metadata"]["annotations"][ANNOTATION]
+        assert yaml.safe_load(copied(git.partition(":")[2])) == {ANNOTATION: mark}
+        assert before.change_role(patch["spec"]["role"], mark).allowed
+
+
 @pytest.mark.parametrize("rule", [ACKNOWLEDGE, DENY])
 def test_a_removal_is_never_held_up_by_keys(rule: str) -> None:
     said = ALICE.under(rule).remove()
