@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.api.door import ABSENT, DURATION, NAME, NAMES, Bad, Body, Change, Door, door, rows, with_spec
+from support.objects.foreseen import foreseen
 from support.objects.manifests import api_key
 from tenure.domain.resources import ApiKey
 from tenure_dev.controlplane import ControlPlane
@@ -285,6 +286,7 @@ def test_a_good_one_is_accepted(api_keys: Door, body: Body) -> None:
 @pytest.mark.parametrize("case", rows(MAY_CHANGE))
 def test_what_may_change_changes(api_keys: Door, case: tuple[Body, Body]) -> None:
     old, change = case
+    assert foreseen(ApiKey, with_spec(old, change), old) == []
     with api_keys.stored(old) as stored:
         changed = api_keys.change("laptop", change)
         assert changed["spec"] == with_spec(stored, change)["spec"]

@@ -8,6 +8,7 @@ import pytest
 
 from support.api.api import Api, ApiRefusedError
 from support.api.client import fresh_namespace
+from support.objects.foreseen import foreseen
 from tenure.domain.resources import Resource
 from tenure_dev.controlplane import ControlPlane
 
@@ -69,7 +70,10 @@ class Attempt(Protocol):
 
 
 class Door(Api):
-    """One kind in one namespace, with strict validation of fields."""
+    """One kind in one namespace, with strict validation of fields.
+
+    What the API server says of each input, `tenure impact` has to foresee.
+    """
 
     def __init__(self, plane: ControlPlane, namespace: str, resource: type[Resource]) -> None:
         super().__init__(plane, namespace)
@@ -131,12 +135,14 @@ class Door(Api):
     def refuses_spec(self, good: Body, bad: Bad) -> None:
         """Assert that a spec is refused for a new object, and for one that exists with a good spec."""
         body = with_spec(good, bad.change)
+        assert foreseen(self.resource, body), "tenure impact doesn't foresee it"
         self.refuses(lambda **params: self.apply(body, **params), bad.field, bad.says)
         self.refuses_change(Change(good, bad))
 
     def refuses_change(self, case: Change) -> None:
         """Assert that a change of a stored object is refused, both by replacing it and by a patch."""
         bad, name = case.bad, case.old["metadata"]["name"]
+        assert foreseen(self.resource, with_spec(case.old, bad.change), case.old), "tenure impact doesn't foresee it"
         with self.stored(case.old) as stored:
             replaced = with_spec(stored, bad.change)
             self.refuses(lambda **params: self.replace(replaced, **params), bad.field, bad.says)
@@ -145,10 +151,12 @@ class Door(Api):
     def refuses_name(self, good: Body, name: str, says: str) -> None:
         """Assert that an object can't have this name."""
         body = {**good, "metadata": {"name": name}}
+        assert foreseen(self.resource, body), "tenure impact doesn't foresee it"
         self.refuses(lambda **params: self.apply(body, **params), "metadata.name", says)
 
     def accepts(self, body: Body) -> None:
         """Assert that an object is stored as it is, can be read by Tenure, and that a dry-run stores nothing."""
+        assert foreseen(self.resource, body) == []
         self.apply(body, dryRun="All")
         assert self.versions() == {}
         with self.stored(body) as stored:

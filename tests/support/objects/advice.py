@@ -1,0 +1,183 @@
+"""Follow the advice of `tenure impact` literally: what it says becomes the next commits."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from support.objects.manifests import marked, member
+from support.objects.pull_requests import Body, Tree
+from tenure.domain.admission.acknowledgement import ANNOTATION
+
+Document = Mapping[str, Any]
+Commits = list[Tree]
+Refused = tuple[str, str]
+"""The kind and the name of an object that is refused."""
+
+LATER = "2098-06-01T00:00:00Z"
+
+
+def follow(before: Tree, after: Tree, document: Document) -> Commits:
+    """Follow the first advice about a commit that doesn't pass, and return what is committed instead.
+
+    Raises:
+        AssertionError: something is refused without advice that can be followed.
+    """
+    for change in document["changes"]:
+        if change["missingAcknowledgement"] is not None and not change["refusals"]:
+            mark = {ANNOTATION: change["missingAcknowledgement"]}
+            return [
+                edited(
+                    after, "Membership", change["membership"], lambda body, mark=mark: marked(body, annotations=mark)
+                )
+            ]
+    for kind, name, text in refusals(document):
+        for pattern, heed in ADVICE.items():
+            if found := re.search(pattern, text):
+                return heed(before, after, (kind, name), found)
+        raise AssertionError(f"{kind} {name}: no advice that can be followed: {text}")
+    for gone in document["removedOrganizations"]:
+        if gone["stranded"]:
+            members = {("Membership", one) for one in gone["stranded"]}
+            return [{file: body for file, body in after.items() if named(body) not in members}]
+    raise AssertionError(f"nothing is said of what doesn't pass: {document}")
+
+
+def refusals(document: Document) -> list[tuple[str, str, str]]:
+    """All that is refused: the kind and the name of the object, and why."""
+    groups = (
+        ("Membership", "membership", "changes"),
+        ("Organization", "organization", "removedOrganizations"),
+        ("Organization", "organization", "changedOrganizations"),
+        ("ApiKey", "apiKey", "changedKeys"),
+    )
+    return [
+        (kind, one[field], text) for kind, field, group in groups for one in document[group] for text in one["refusals"]
+    ]
+
+
+def named(body: Body) -> Refused:
+    return body["kind"], body.get("metadata", {}).get("name", "")
+
+
+def find(tree: Tree, kind: str, name: str) -> Body:
+    return next(body for body in tree.values() if named(body) == (kind, name))
+
+
+def edited(tree: Tree, kind: str, name: str, edit: Callable[[Body], Body]) -> Tree:
+    return {file: edit(body) if named(body) == (kind, name) else body for file, body in tree.items()}
+
+
+def with_fields(tree: Tree, kind: str, name: str, **fields: Any) -> Tree:
+    """The tree where an object has other fields in its spec."""
+    return edited(tree, kind, name, lambda body: {**body, "spec": {**body["spec"], **fields}})
+
+
+def without(tree: Tree, *objects: Refused) -> Tree:
+    return {file: body for file, body in tree.items() if named(body) not in objects}
+
+
+def _two_commits(before: Tree, after: Tree, refused: Refused, found: re.Match[str]) -> Commits:
+    keys = [("ApiKey", key) for key in (found["keys"] or "").split(", ")]
+    return [without(before, ("Membership", found["member"]), *keys), after]
+
+
+def _allowed_role(_: Tree, after: Tree, refused: Refused, found: re.Match[str]) -> Commits:
+    return [with_fields(after, *refused, role=found["role"])]
+
+
+def _allowed_domain(_: Tree, after: Tree, refused: Refused, found: re.Match[str]) -> Commits:
+    return [with_fields(after, *refused, subject={"kind": "User", "name": f"sam@{found['domain']}"})]
+
+
+def _another_owner(_: Tree, after: Tree, __: Refused, ___: re.Match[str]) -> Commits:
+    return [{**after, "members/0.yaml": member("successor", "Owner")}]
+
+
+def _role_of_that_one(_: Tree, after: Tree, refused: Refused, found: re.Match[str]) -> Commits:
+    role = find(after, *refused)["spec"]["role"]
+    return [with_fields(without(after, refused), "Membership", found["member"], role=role)]
+
+
+def _approve_first(before: Tree, after: Tree, _: Refused, found: re.Match[str]) -> Commits:
+    first = before
+    for key in found["keys"].split(", "):
+        first = with_fields(first, "ApiKey", key, forRole=found["role"])
+        after = with_fields(after, "ApiKey", key, forRole=found["role"])
+    return [first, after]
+
+
+def _patch_first(before: Tree, after: Tree, _: Refused, found: re.Match[str]) -> Commits:
+    return [with_fields(before, "Organization", found["name"], **json.loads(found["patch"])["spec"]), after]
+
+
+def _create_another(before: Tree, after: Tree, refused: Refused, _: re.Match[str]) -> Commits:
+    kind, name = refused
+    another = find(after, *refused)
+    another = {**another, "metadata": {"name": f"{name}-2"}}
+    return [{**edited(after, kind, name, lambda _: find(before, kind, name)), "another.yaml": another}]
+
+
+def _delete_and_create(before: Tree, after: Tree, refused: Refused, _: re.Match[str]) -> Commits:
+    return [without(before, refused), after]
+
+
+def _raise(before: Tree, after: Tree, refused: Refused, _: re.Match[str]) -> Commits:
+    return [with_fields(after, *refused, revision=find(before, *refused)["spec"]["revision"] + 1)]
+
+
+def _later(_: Tree, after: Tree, refused: Refused, __: re.Match[str]) -> Commits:
+    return [with_fields(after, *refused, expiresAt=LATER)]
+
+
+def _shorter(_: Tree, after: Tree, refused: Refused, __: re.Match[str]) -> Commits:
+    return [with_fields(after, *refused, ttl="1h")]
+
+
+def _fewer(before: Tree, after: Tree, refused: Refused, found: re.Match[str]) -> Commits:
+    mine = [
+        named(body)
+        for body in before.values()
+        if body["kind"] == "ApiKey" and body["spec"]["membership"] == found["member"]
+    ]
+    return [without(after, mine[0])]
+
+
+def _no_template(_: Tree, after: Tree, refused: Refused, __: re.Match[str]) -> Commits:
+    return [
+        edited(
+            after,
+            *refused,
+            lambda body: {**body, "spec": {k: v for k, v in body["spec"].items() if k != "secretTemplate"}},
+        )
+    ]
+
+
+def _namespace(_: Tree, after: Tree, refused: Refused, __: re.Match[str]) -> Commits:
+    return [edited(after, *refused, lambda body: {**body, "metadata": {**body["metadata"], "namespace": "another"}})]
+
+
+def _fewer_labels(_: Tree, after: Tree, refused: Refused, __: re.Match[str]) -> Commits:
+    return [edited(after, *refused, lambda body: {**body, "metadata": {"name": body["metadata"]["name"]}})]
+
+
+ADVICE: Mapping[str, Callable[[Tree, Tree, Refused, re.Match[str]], Commits]] = {
+    r"Make two commits: first remove (?P<member>[\w.-]*\w)(, and its keys \((?P<keys>[^)]*)\))?\. Once": _two_commits,
+    r"\(spec\.roleChanges\.deny\)\. It allows (?P<role>\w+)": _allowed_role,
+    r"It allows (?P<domain>\S+) \(spec\.allowedEmailDomains\)": _allowed_domain,
+    r"Make another member an Owner, in the same commit": _another_owner,
+    r"is already a member.*, with Membership (?P<member>[\w.-]*\w)\. Change the role of that": _role_of_that_one,
+    r"would revoke (?P<keys>[^.]*)\. First delete these ApiKeys, or set their spec\.forRole to (?P<role>\w+)": _approve_first,
+    r"First run: kubectl patch organization (?P<name>\S+) .* -p '(?P<patch>[^']*)'": _patch_first,
+    r"Delete the Membership and create another one": _delete_and_create,
+    r"[Cc]reate another (Membership|ApiKey)": _create_another,
+    r"can only be raised": _raise,
+    r"is in the past\. Set a later time": _later,
+    r"Set spec\.expiresAt, or spec\.ttl in a new ApiKey": _shorter,
+    r"create an ApiKey with a shorter spec\.ttl": _shorter,
+    r"(?P<member>\S+) already has \d+ keys?, .* Delete one of them": _fewer,
+    r"Remove the other labels and annotations": _no_template,
+    r"it can have only one\. Use another namespace": _namespace,
+    r"at most \d+ are allowed\. Remove some": _fewer_labels,
+}
+"""How each advice is followed, by a pattern of its text."""
