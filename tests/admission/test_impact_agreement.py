@@ -43,7 +43,7 @@ class Applied:
     def impact(self) -> tuple[int, dict[str, Any]]:
         """What is said of the pull request without a look at the cluster."""
         arguments = ["--base", str(self.folder / "base"), "--head", str(self.folder / "head")]
-        options = [f"--namespace={self.team.namespace}", "--output=json", *self.given.options]
+        options = [f"--namespace={self.team.namespace}", "--output=json", "--allow-empty", *self.given.options]
         result = CliRunner().invoke(app, ["impact", *arguments, *options])
         return result.exit_code, json.loads(result.output)
 
@@ -96,6 +96,7 @@ SAMPLE = (
     "a new member with a denied role",
     "a service accounts key that was approved",
     "another subject",
+    "a member is renamed",
     "the organization goes with everything",
     "a protected organization goes",
     "keys under Deny",
@@ -162,4 +163,6 @@ def essence(refusal: str) -> str:
     """What a refusal shares with the cluster's: of the last owner and of the schema each has words of its own."""
     if "must keep an Owner" in refusal:
         return "is the only Owner of Organization acme"
+    if "Make two commits" in refusal:
+        return "is already a member, with Membership"
     return "subject: can't be changed" if "subject: can't be changed" in refusal else refusal

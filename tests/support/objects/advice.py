@@ -77,7 +77,7 @@ def without(tree: Tree, *objects: Refused) -> Tree:
     return {file: body for file, body in tree.items() if named(body) not in objects}
 
 
-def _two_commits(before: Tree, after: Tree, refused: Refused, found: re.Match[str]) -> Commits:
+def _two_commits(before: Tree, after: Tree, _: Refused, found: re.Match[str]) -> Commits:
     keys = [("ApiKey", key) for key in (found["keys"] or "").split(", ")]
     return [without(before, ("Membership", found["member"]), *keys), after]
 
@@ -90,8 +90,9 @@ def _allowed_domain(_: Tree, after: Tree, refused: Refused, found: re.Match[str]
     return [with_fields(after, *refused, subject={"kind": "User", "name": f"sam@{found['domain']}"})]
 
 
-def _another_owner(_: Tree, after: Tree, __: Refused, ___: re.Match[str]) -> Commits:
-    return [{**after, "members/0.yaml": member("successor", "Owner")}]
+def _another_owner(before: Tree, after: Tree, _: Refused, __: re.Match[str]) -> Commits:
+    successor = {"members/0.yaml": member("successor", "Owner")}
+    return [{**before, **successor}, {**after, **successor}]
 
 
 def _role_of_that_one(_: Tree, after: Tree, refused: Refused, found: re.Match[str]) -> Commits:
@@ -134,23 +135,15 @@ def _shorter(_: Tree, after: Tree, refused: Refused, __: re.Match[str]) -> Commi
     return [with_fields(after, *refused, ttl="1h")]
 
 
-def _fewer(before: Tree, after: Tree, refused: Refused, found: re.Match[str]) -> Commits:
-    mine = [
-        named(body)
-        for body in before.values()
-        if body["kind"] == "ApiKey" and body["spec"]["membership"] == found["member"]
-    ]
-    return [without(after, mine[0])]
+def _fewer(before: Tree, after: Tree, _: Refused, found: re.Match[str]) -> Commits:
+    keys = (body for body in before.values() if body["kind"] == "ApiKey")
+    return [without(after, next(named(body) for body in keys if body["spec"]["membership"] == found["member"]))]
 
 
 def _no_template(_: Tree, after: Tree, refused: Refused, __: re.Match[str]) -> Commits:
-    return [
-        edited(
-            after,
-            *refused,
-            lambda body: {**body, "spec": {k: v for k, v in body["spec"].items() if k != "secretTemplate"}},
-        )
-    ]
+    fields = find(after, *refused)["spec"]
+    spec = {name: value for name, value in fields.items() if name != "secretTemplate"}
+    return [edited(after, *refused, lambda body: {**body, "spec": spec})]
 
 
 def _namespace(_: Tree, after: Tree, refused: Refused, __: re.Match[str]) -> Commits:
@@ -165,9 +158,9 @@ ADVICE: Mapping[str, Callable[[Tree, Tree, Refused, re.Match[str]], Commits]] = 
     r"Make two commits: first remove (?P<member>[\w.-]*\w)(, and its keys \((?P<keys>[^)]*)\))?\. Once": _two_commits,
     r"\(spec\.roleChanges\.deny\)\. It allows (?P<role>\w+)": _allowed_role,
     r"It allows (?P<domain>\S+) \(spec\.allowedEmailDomains\)": _allowed_domain,
-    r"Make another member an Owner, in the same commit": _another_owner,
+    r"First make another member an Owner, in a commit of its own": _another_owner,
     r"is already a member.*, with Membership (?P<member>[\w.-]*\w)\. Change the role of that": _role_of_that_one,
-    r"would revoke (?P<keys>[^.]*)\. First delete these ApiKeys, or set their spec\.forRole to (?P<role>\w+)": _approve_first,
+    r"would revoke (?P<keys>[^.]*)\. First delete .* or set their spec\.forRole to (?P<role>\w+)": _approve_first,
     r"First run: kubectl patch organization (?P<name>\S+) .* -p '(?P<patch>[^']*)'": _patch_first,
     r"Delete the Membership and create another one": _delete_and_create,
     r"[Cc]reate another (Membership|ApiKey)": _create_another,

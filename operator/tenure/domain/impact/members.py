@@ -9,6 +9,7 @@ from tenure.domain.admission.evidence import MembershipEvidence
 from tenure.domain.admission.messages import service_account_warning
 from tenure.domain.admission.request import Change
 from tenure.domain.admission.role_rules import duplicate_refusal
+from tenure.domain.admission.verdict import join_names
 from tenure.domain.impact.step import Step, address_of
 from tenure.domain.impact.tokens import kept_service_account_keys
 from tenure.domain.impact.tree import Address
@@ -114,19 +115,31 @@ def _impact(step: Step, member: Address, evidence: MembershipEvidence, decision:
         kept=tuple(key.name for key in price.kept),
         key_ids={key.name: key.key_id for key in (*price.revoked, *price.reissued) if key.key_id},
         left_behind={} if new else _left_behind(step, member),
-        remarks=tuple(_remarks(evidence, decision)),
+        remarks=tuple(_remarks(step, evidence, decision)),
         refusals=(*step.schema_refusals(change), *_in_words_of_a_tree(step, decision.refusals, old or known)),
         **_acknowledgement(evidence),
     )
 
 
-def _remarks(evidence: MembershipEvidence, decision: Decision) -> Iterator[str]:
+def _remarks(step: Step, evidence: MembershipEvidence, decision: Decision) -> Iterator[str]:
     """Yield the warnings that the report doesn't say in its own words."""
+
+    def was_owner(member: Membership) -> bool:
+        before = step.base.memberships.get(address_of(member))
+        return before is not None and before.spec.role is Role.OWNER
+
     old = evidence.change.old
     if old is None:
         yield from decision.judgement.warnings
-    elif text := service_account_warning(old, evidence.service_account_keys or 0):
+        return
+    if text := service_account_warning(old, evidence.service_account_keys or 0):
         yield text
+    if evidence.takes_owner and evidence.remaining_owners and not any(map(was_owner, evidence.remaining_owners)):
+        names = join_names(owner.name for owner in evidence.remaining_owners)
+        yield (
+            f"The only remaining Owners are new ({names}). Argo CD and Flux apply this only in two commits: first make "
+            f"{names} Owner, then change {old.name}."
+        )
 
 
 def _in_words_of_a_tree(step: Step, refusals: Iterable[Refusal], member: Membership) -> Iterator[str]:
@@ -135,7 +148,7 @@ def _in_words_of_a_tree(step: Step, refusals: Iterable[Refusal], member: Members
         if one.rule is Rule.LAST_OWNER:
             yield (
                 f"spec.role: Organization {member.spec.organization} must keep an Owner, and no other Membership in "
-                "the tree is an Owner. Make another member an Owner, in the same commit or in an earlier one."
+                "the tree is an Owner. First make another member an Owner, in a commit of its own."
             )
         elif one.rule is Rule.DUPLICATE and (former := _former(step, member)) is not None:
             yield _two_commits(step, former, member)
