@@ -97,7 +97,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"),
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"), list("-+.0123456789")
 )
-_Loader.bool_values = {**yaml.SafeLoader.bool_values, "y": True, "n": False}  # type: ignore[attr-defined]
+_Loader.bool_values = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
 for _tag in ("binary", "omap", "pairs", "set", "timestamp"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", lambda *_: Opaque())
 _Loader.add_multi_constructor("", _opaque)

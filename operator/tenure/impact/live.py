@@ -17,7 +17,7 @@ async def read_cluster(namespaces: Collection[str]) -> Tree:
         ApiError: the API server doesn't answer, or your rights don't allow it.
     """
     objects: dict[type[Resource], dict[Address, Any]] = {resource: {} for resource in KINDS}
-    bodies: dict[Identity, Body] = {}
+    reviewed: dict[Identity, Body] = {}
     async with Cluster(await connect()) as cluster:
         for namespace in sorted(namespaces):
             for resource in KINDS:
@@ -26,5 +26,5 @@ async def read_cluster(namespaces: Collection[str]) -> Tree:
                         parsed = parse(resource, body)
                         address = Address(namespace, parsed.name)
                         objects[resource][address] = parsed
-                        bodies[resource.kind, address] = reviewed_body(body)
-    return Tree(objects[Organization], objects[Membership], objects[ApiKey], bodies)
+                        reviewed[resource.kind, address] = reviewed_body(body)
+    return Tree(objects[Organization], objects[Membership], objects[ApiKey], reviewed)

@@ -115,7 +115,8 @@ def _check_types(resource: type[Resource], spec: Any) -> None:
 
 @cache
 def _spec_model(resource: type[Resource]) -> type[BaseModel]:
-    return create_model(resource.kind, spec=(resource.model_fields["spec"].annotation, ...))
+    spec: Any = resource.model_fields["spec"].annotation
+    return create_model(resource.kind, spec=(spec, ...))
 
 
 def _kind(document: Mapping[str, Any]) -> type[Resource] | None:

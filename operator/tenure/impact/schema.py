@@ -51,11 +51,11 @@ class _Node:
         """Yield the fields of a map, or the items of a list."""
         if isinstance(self.value, Mapping):
             fields, rest = self.schema.get("properties", {}), self.schema.get("additionalProperties")
-            old = self.old if isinstance(self.old, Mapping) else {}
+            old_fields = self.old if isinstance(self.old, Mapping) else {}
             for name, value in self.value.items():
                 if isinstance(schema := fields.get(name, rest), Mapping):
                     path = f"{self.path}.{name}" if self.path else str(name)
-                    yield _Node(schema, value, old.get(name, _MISSING), path)
+                    yield _Node(schema, value, old_fields.get(name, _MISSING), path)
         elif isinstance(self.value, list):
             old_items = dict(self._keyed(self.old)) if isinstance(self.old, list) else {}
             for position, item in enumerate(self.value):

@@ -25,12 +25,7 @@ def follow(before: Tree, after: Tree, document: Document) -> Commits:
     """
     for change in document["changes"]:
         if change["missingAcknowledgement"] is not None and not change["refusals"]:
-            mark = {ANNOTATION: change["missingAcknowledgement"]}
-            return [
-                edited(
-                    after, "Membership", change["membership"], lambda body, mark=mark: marked(body, annotations=mark)
-                )
-            ]
+            return [acknowledged(after, change["membership"], change["missingAcknowledgement"])]
     for kind, name, text in refusals(document):
         for pattern, heed in ADVICE.items():
             if found := re.search(pattern, text):
@@ -66,6 +61,11 @@ def find(tree: Tree, kind: str, name: str) -> Body:
 
 def edited(tree: Tree, kind: str, name: str, edit: Callable[[Body], Body]) -> Tree:
     return {file: edit(body) if named(body) == (kind, name) else body for file, body in tree.items()}
+
+
+def acknowledged(tree: Tree, name: str, text: str) -> Tree:
+    """The tree where a Membership has the acknowledging annotation."""
+    return edited(tree, "Membership", name, lambda body: marked(body, annotations={ANNOTATION: text}))
 
 
 def with_fields(tree: Tree, kind: str, name: str, **fields: Any) -> Tree:

@@ -21,7 +21,8 @@ from tenure.domain.admission.decide import decide
 from tenure.domain.admission.decision import Decision
 from tenure.domain.admission.verdict import Judgement
 from tenure.domain.impact.assumptions import grounded
-from tenure.domain.impact.compare import Comparison, Impact, compare
+from tenure.domain.impact.compare import Comparison, compare
+from tenure.domain.impact.members import Impact
 from tenure.domain.impact.tree import Address, Tree
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.planning.actions import UpdateStatus

@@ -30,7 +30,7 @@ def judge(tmp_path: Path, changed: dict[str, Body | None], base: dict[str, Body 
     for folder, bodies in (("base", before), ("head", {**before, **changed})):
         present = [body for body in bodies.values() if body is not None]
         trees.append(fill(tmp_path / folder, {"a.yaml": yaml.safe_dump_all(present)}))
-    return impact(*trees, "--namespace=c18", "--output=json")
+    return impact(trees[0], trees[1], "--namespace=c18", "--output=json")
 
 
 def key(**spec: Any) -> Body:
@@ -71,7 +71,7 @@ def org(**spec: Any) -> Body:
         ({"k2": api_key("k2", "jo"), "org": org(keys={"maxPerMember": 1})}, "jo already has 1 key"),
     ],
 )
-def test_what_the_cluster_refuses_does_not_pass(tmp_path: Path, changed: dict[str, Body], words: str) -> None:
+def test_what_the_cluster_refuses_does_not_pass(tmp_path: Path, changed: dict[str, Body | None], words: str) -> None:
     said = judge(tmp_path, changed)
     assert said.code == 2
     refusals = [

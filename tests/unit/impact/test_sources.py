@@ -113,8 +113,8 @@ def test_a_tree_without_an_object_is_refused_unless_it_may_be_empty(tmp_path: Pa
     fill(tmp_path / "base", files)
     fill(tmp_path / "head", files)
     fill(tmp_path / "empty", {"notes.yaml": "a: 1"})
-    trees = [tmp_path / ("empty" if tree == empty else tree) for tree in ("base", "head")]
-    said = impact(*trees)
+    base, head = (tmp_path / ("empty" if tree == empty else tree) for tree in ("base", "head"))
+    said = impact(base, head)
     assert said.code == 1
     assert "there is no object of Tenure's. Check the path. If it is meant to be empty, add --allow-empty." in said.text
-    assert impact(*trees, "--allow-empty").code == 0
+    assert impact(base, head, "--allow-empty").code == 0

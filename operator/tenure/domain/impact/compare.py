@@ -3,6 +3,7 @@
 The evidence comes from two trees here, and from reads in a cluster. The same function decides.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -34,9 +35,17 @@ class Comparison:
     """Every token that works before and not afterwards, whichever change revokes or suspends it."""
 
     @property
+    def changes(self) -> Iterator[Impact | OrganizationRemoval | OrganizationChange | KeyChange]:
+        """The changes of all kinds."""
+        yield from self.members
+        yield from self.removals
+        yield from self.organizations
+        yield from self.keys
+
+    @property
     def passes(self) -> bool:
         """Whether nothing has to be added or undone."""
-        return all(one.passes for one in (*self.members, *self.removals, *self.organizations, *self.keys))
+        return all(one.passes for one in self.changes)
 
     @cached_property
     def other_tokens(self) -> tuple[LostToken, ...]:

@@ -68,9 +68,8 @@ def object_remarks(change: KeyChange | OrganizationChange, prose: Prose = printa
 
 def summary(comparison: Comparison) -> str:
     """Return how many keys are revoked, and what is missing."""
-    everything = (*comparison.members, *comparison.removals, *comparison.organizations, *comparison.keys)
     missing = sum(one.acknowledgement is not None for one in comparison.members)
-    refused = sum(bool(one.refusals) for one in everything)
+    refused = sum(bool(one.refusals) for one in comparison.changes)
     parts = [_count(len(_revoked(comparison)), "key", "revoked")]
     for fate in ("reissued", "suspended"):
         number = sum(token.fate == fate for token in comparison.tokens)
