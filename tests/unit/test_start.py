@@ -19,7 +19,8 @@ REPOSITORY = {"tenure_dev"}
 VERIFIER = {"uvicorn", "limits", "httptools", "tenure.verifier"}
 WEBHOOK = {"tenure.admission", "tenure.certificates", "tenure.admission.process", "cryptography"}
 CONTROLLER = {"tenure.controller", "tenure.controller.process"}
-OTHER_COMMANDS = {"tenure.impact.command", "tenure.revocation.command", *REPOSITORY}
+IMPACT = {"tenure.impact.command", "celpy"}
+OTHER_COMMANDS = {*IMPACT, "tenure.revocation.command", *REPOSITORY}
 SYNCHRONOUS_CLIENT = {"requests", "requests_oauthlib", "oauthlib", "urllib3", "websocket", "kubernetes.client.rest"}
 """What the client's synchronous half imports, and nothing else does."""
 
@@ -45,11 +46,11 @@ ROWS: dict[str, tuple[Sequence[str], set[str], set[str]]] = {
     "revoke": (
         ["revoke", "--issued-before=0s", "--dry-run"],
         {"aiohttp", "tenure.revocation.command"},
-        {"kopf", "tenure.impact.command", *VERIFIER, *WEBHOOK, *CONTROLLER, *REPOSITORY, *SYNCHRONOUS_CLIENT},
+        {"kopf", *IMPACT, *VERIFIER, *WEBHOOK, *CONTROLLER, *REPOSITORY, *SYNCHRONOUS_CLIENT},
     ),
     "impact": (
-        ["impact", "--base=-", f"--head={CRDS}"],
-        {"pydantic", "tenure.impact.command"},
+        ["impact", "--base=-", f"--head={CRDS}", "--allow-empty"],
+        {"pydantic", *IMPACT},
         {"kopf", "tenure.revocation.command", *CLIENT, *VERIFIER, *WEBHOOK, *CONTROLLER, *REPOSITORY},
     ),
 }

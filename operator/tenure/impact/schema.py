@@ -5,6 +5,7 @@ times, and lists whose items mustn't repeat.
 """
 
 import re
+import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +27,7 @@ _OLD = re.compile(r"\boldSelf\b")
 _FIELD = re.compile(r"[A-Za-z.]+: ")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE | re.ASCII)
 _DATE_TIME = "date-time"
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def find_flaws(resource: type[Resource], body: Mapping[str, Any]) -> Iterator[str]:
@@ -36,6 +38,14 @@ def find_flaws(resource: type[Resource], body: Mapping[str, Any]) -> Iterator[st
 def find_transition_flaws(resource: type[Resource], old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     """Yield what the schema doesn't allow as a change from one object to another."""
     yield from _flaws(_Node(_schema(resource), new, old, ""), is_change=True)
+
+
+def evaluate(rule: str, **values: Any) -> bool:
+    """Return whether a CEL rule holds. One that can't be evaluated doesn't."""
+    try:
+        return bool(_program(rule).evaluate(values))
+    except (CELEvalError, ValueError, OverflowError):
+        return False
 
 
 @dataclass(frozen=True)
@@ -98,11 +108,7 @@ def _broken(rule: Mapping[str, str], node: _Node) -> Iterator[str]:
     values = {"self": _cel(node.schema, node.value)}
     if node.old is not _MISSING:
         values["oldSelf"] = _cel(node.schema, node.old)
-    try:
-        holds = bool(_program(rule["rule"]).evaluate(values))
-    except (CELEvalError, ValueError, OverflowError):
-        holds = False
-    if not holds:
+    if not evaluate(rule["rule"], **values):
         has_field = _FIELD.match(rule["message"])
         place = "spec." if has_field else f"{node.path}: "
         yield f"{place if node.path else ''}{rule['message']}."
@@ -120,10 +126,18 @@ def _cel(schema: Schema, value: Any) -> Any:
     return celtypes.TimestampType(value) if schema.get("format") == _DATE_TIME else json_to_cel(value)
 
 
+def _lower_ascii(text: celtypes.StringType) -> celtypes.StringType:
+    return celtypes.StringType(text.translate(_LOWER))
+
+
+_FUNCTIONS = {"lowerAscii": _lower_ascii}
+"""Functions that the API server has besides those of the language itself, as far as the rules use them."""
+
+
 @cache
 def _program(rule: str) -> celpy.Runner:
     environment = _environment()
-    return environment.program(environment.compile(rule))
+    return environment.program(environment.compile(rule), functions=_FUNCTIONS)
 
 
 @cache
