@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -92,25 +92,34 @@ def parse(resource: type[Resource], body: Mapping[str, Any], namespace: str, *, 
         "creationTimestamp": format_time(LONG_AGO),
     }
     try:
-        spec = json.loads(_as_json(body.get("spec")))
+        spec = _as_json(body.get("spec"))
         if strict:
             _check_types(resource, spec)
         return resource.from_body({"metadata": kept, "spec": spec})
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadInputError(f"{what}: {where or 'spec'}: {first['msg']}") from error
+        raise BadInputError(f"{what}: {_first(error)}") from error
     except ValueError as error:
-        raise BadInputError(f"{what}: spec: {error}") from error
+        raise BadInputError(f"{what}: {error}") from error
 
 
 def _check_types(resource: type[Resource], spec: Any) -> None:
-    """Check the types of a spec's values.
+    """Check that a spec's values have the types of the schema. A number isn't text, and text isn't a number.
 
     Raises:
-        pydantic.ValidationError: a value has another type than the schema says.
+        ValueError: a value has another type than the schema says.
     """
-    _spec_model(resource).model_validate_json(json.dumps({"spec": spec}), strict=True)
+    try:
+        _spec_model(resource).model_validate_json(json.dumps({"spec": spec}), strict=True)
+    except ValidationError as error:
+        # In JSON a time is text. The models parse it, and the schema's rules check its form.
+        if flaw := _first(error, lambda one: one["type"] != "datetime_type" or not isinstance(one["input"], str)):
+            raise ValueError(flaw) from error
+
+
+def _first(error: ValidationError, counts: Callable[[Any], bool] = lambda _: True) -> str:
+    """Return the first flaw that counts with its field, or an empty text if none counts."""
+    flaw = next(filter(counts, error.errors(include_url=False)), None)
+    return "" if flaw is None else f"{'.'.join(map(str, flaw['loc'])) or 'spec'}: {flaw['msg']}"
 
 
 @cache
@@ -181,20 +190,27 @@ def _unknown(resource: type[Resource], body: Mapping[str, Any]) -> Iterator[str]
         yield f"{field}: unknown field"
 
 
-def _as_json(value: Any) -> str:
-    """Return a value as JSON, from which the API server would read it.
+def _as_json(value: Any) -> Any:
+    """Return a spec as the API server would read it from JSON.
 
     Raises:
-        ValueError: JSON doesn't have such a value.
+        ValueError: JSON doesn't have such a value, or the object is too large.
     """
+    encoder = json.JSONEncoder(allow_nan=False, default=_refuse)
     parts: list[str] = []
-    size = 0
-    for part in json.JSONEncoder(allow_nan=False, default=_refuse).iterencode(value):
-        parts.append(part)
-        size += len(part)
-        if size > _LARGEST:
-            raise ValueError("the object is too large for the API server")
-    return "".join(parts)
+    room = _LARGEST
+    try:
+        # Part by part, because anchors make a small file a large object.
+        for part in encoder.iterencode(value):
+            parts.append(part)
+            room -= len(part)
+            if room < 0:
+                break
+    except ValueError as error:
+        raise ValueError(f"spec: {error}") from error
+    if room < 0:
+        raise ValueError("spec: the object is too large for the API server")
+    return json.loads("".join(parts))
 
 
 def _refuse(_: Any) -> Any:

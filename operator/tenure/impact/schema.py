@@ -8,6 +8,7 @@ import re
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -15,9 +16,10 @@ import celpy
 from celpy import celtypes
 from celpy.adapter import json_to_cel
 from celpy.evaluation import CELEvalError
+from pydantic import TypeAdapter
 
 from tenure.domain.resources import Resource
-from tenure.domain.resources.base import RULES
+from tenure.domain.resources.base import RULES, DateTime
 from tenure.domain.schema import custom_resource_definition
 
 Schema = Mapping[str, Any]
@@ -25,7 +27,8 @@ Schema = Mapping[str, Any]
 _MISSING = object()
 _OLD = re.compile(r"\boldSelf\b")
 _FIELD = re.compile(r"[A-Za-z.]+: ")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE | re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-4]):[0-5]\d)", re.IGNORECASE | re.ASCII)
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(DateTime)
 _DATE_TIME = "date-time"
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -105,10 +108,12 @@ def _flaws(node: _Node, *, is_change: bool) -> Iterator[str]:
 
 def _broken(rule: Mapping[str, str], node: _Node) -> Iterator[str]:
     """Yield the message of a rule, with the path of its field, if it doesn't hold or can't be evaluated."""
-    values = {"self": _cel(node.schema, node.value)}
-    if node.old is not _MISSING:
-        values["oldSelf"] = _cel(node.schema, node.old)
-    if not evaluate(rule["rule"], **values):
+    parts = {"self": node.value} if node.old is _MISSING else {"self": node.value, "oldSelf": node.old}
+    try:
+        holds = evaluate(rule["rule"], **{name: _cel(node.schema, value) for name, value in parts.items()})
+    except ValueError:
+        holds = False  # It isn't a time, which the check of its form says.
+    if not holds:
         has_field = _FIELD.match(rule["message"])
         place = "spec." if has_field else f"{node.path}: "
         yield f"{place if node.path else ''}{rule['message']}."
@@ -123,7 +128,18 @@ def _cel(schema: Schema, value: Any) -> Any:
         )
     if isinstance(value, list):
         return celtypes.ListType([_cel(schema.get("items", {}), item) for item in value])
-    return celtypes.TimestampType(value) if schema.get("format") == _DATE_TIME else json_to_cel(value)
+    return _moment(value) if schema.get("format") == _DATE_TIME else json_to_cel(value)
+
+
+def _moment(text: str) -> celtypes.TimestampType:
+    """Return an instant. Python refuses zones that are a day away from UTC, which the models accept.
+
+    The models in turn shorten instants outside of Python's calendar, so they are asked last.
+    """
+    try:
+        return celtypes.TimestampType(datetime.fromisoformat(text))
+    except ValueError:
+        return celtypes.TimestampType(_MOMENT.validate_python(text))
 
 
 def _lower_ascii(text: celtypes.StringType) -> celtypes.StringType:

@@ -14,8 +14,6 @@ Commits = list[Tree]
 Refused = tuple[str, str]
 """The kind and the name of an object that is refused."""
 
-LATER = "2098-06-01T00:00:00Z"
-
 
 def follow(before: Tree, after: Tree, document: Document) -> Commits:
     """Follow the first advice about a commit that doesn't pass, and return what is committed instead.
@@ -127,10 +125,6 @@ def _raise(before: Tree, after: Tree, refused: Refused, _: re.Match[str]) -> Com
     return [with_fields(after, *refused, revision=find(before, *refused)["spec"]["revision"] + 1)]
 
 
-def _later(_: Tree, after: Tree, refused: Refused, __: re.Match[str]) -> Commits:
-    return [with_fields(after, *refused, expiresAt=LATER)]
-
-
 def _shorter(_: Tree, after: Tree, refused: Refused, __: re.Match[str]) -> Commits:
     return [with_fields(after, *refused, ttl="1h")]
 
@@ -165,7 +159,6 @@ ADVICE: Mapping[str, Callable[[Tree, Tree, Refused, re.Match[str]], Commits]] = 
     r"Delete the Membership and create another one": _delete_and_create,
     r"[Cc]reate another (Membership|ApiKey)": _create_another,
     r"can only be raised": _raise,
-    r"is in the past\. Set a later time": _later,
     r"Set spec\.expiresAt, or spec\.ttl in a new ApiKey": _shorter,
     r"create an ApiKey with a shorter spec\.ttl": _shorter,
     r"(?P<member>\S+) already has \d+ keys?, .* Delete one of them": _fewer,

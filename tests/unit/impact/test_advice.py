@@ -39,7 +39,6 @@ MORE = [
     key_change("no expiry", expiresAt=None),
     key_change("another member", membership="bob"),
     key_change("a label of nobodys", secretTemplate={"labels": {"a.io/b": "c"}}),
-    new_key("an expired key", expiresAt="2020-01-01T00:00:00Z"),
     new_key("a key without expiry", {"requireExpiry": True}),
     new_key("a key that is too long", {"maxTTL": "8760h"}, ttl="9000h"),
     new_key("a key too many", {"maxPerMember": 2}),

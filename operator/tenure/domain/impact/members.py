@@ -94,7 +94,7 @@ def member_evidence(step: Step, change: Change[Membership]) -> MembershipEvidenc
         keys=keys,
         changed_keys={key.name: step.key_after(key) for key in keys},
         service_account_keys=len(list(kept_service_account_keys(step, known.namespace))) if _steps_down(change) else 0,
-        owners=step.head.members_in(known.namespace),
+        owners=list(_owners(step, change)),
         namespace_terminating=False,
     )
 
@@ -199,6 +199,17 @@ def _members_before(step: Step, new: Membership) -> Iterator[Membership]:
     for member in step.head.members_in(new.namespace):
         if address_of(member) not in step.base.memberships and member.name < new.name:
             yield member
+
+
+def _owners(step: Step, change: Change[Membership]) -> Iterator[Membership]:
+    """Yield the members among whom another Owner is looked for.
+
+    If an Owner leaves, only those count that will be there. If an Owner is added, those who leave count too, because
+    they are still there.
+    """
+    yield from step.head.members_in(change.namespace)
+    if not _steps_down(change):
+        yield from step.base.members_in(change.namespace)
 
 
 def _acknowledgement(evidence: MembershipEvidence) -> dict[str, str]:

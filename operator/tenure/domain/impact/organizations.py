@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.decision import Decision
 from tenure.domain.admission.evidence import OrganizationEvidence
+from tenure.domain.admission.organization_rules import newly_suspended
 from tenure.domain.admission.request import Change
 from tenure.domain.impact.keys import differing_fields, name_of
 from tenure.domain.impact.members import member_evidence
@@ -106,6 +107,7 @@ def _decide(step: Step, change: Change[Organization]) -> Decision:
         for address, one in step.head.organizations.items()
         if address.namespace == namespace and address not in step.base.organizations and address.name < name
     ]
+    members = step.head.members_in(namespace)
     return decide(
         OrganizationEvidence(
             change=change,
@@ -113,7 +115,8 @@ def _decide(step: Step, change: Change[Organization]) -> Decision:
             installation=step.installation,
             missing_deletion=(),
             present=[*before, *added],
-            owners=[one for one in step.head.members_in(namespace) if one.spec.role is Role.OWNER],
+            owners=[one for one in members if one.spec.role is Role.OWNER],
+            not_members=[one for one in newly_suspended(change) if one not in {member.name for member in members}],
         )
     )
 
