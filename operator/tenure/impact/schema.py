@@ -6,7 +6,7 @@ times, and lists whose items mustn't repeat.
 
 import re
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -146,7 +146,7 @@ def _lower_ascii(text: celtypes.StringType) -> celtypes.StringType:
     return celtypes.StringType(text.translate(_LOWER))
 
 
-_FUNCTIONS = {"lowerAscii": _lower_ascii}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {"lowerAscii": _lower_ascii}
 """Functions that the API server has besides those of the language itself, as far as the rules use them."""
 
 
