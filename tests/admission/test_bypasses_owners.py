@@ -130,13 +130,15 @@ def test_an_owner_is_not_exchanged_under_its_uid(acme: Acme, living: Body) -> No
             )
         )
         assert f"spec.role: {OUTSIDER.user} lacks grant-member on " in message
-    acme.by(OUTSIDER).patch("memberships", "alice", owning({**living, "blockOwnerDeletion": False}))
+    acme.by(OWNER).patch("memberships", "alice", owning({**living, "blockOwnerDeletion": False}))
     assert acme.client.get("memberships", "alice") is not None
 
 
-def test_an_owner_reference_is_taken_away_by_whoever_may_write(acme: Acme, living: Body) -> None:
+def test_an_owner_reference_is_taken_away_by_whoever_may_grant_the_role(acme: Acme, living: Body) -> None:
     acme.client.patch("memberships", "alice", owning(living))
-    acme.by(OUTSIDER).patch("memberships", "alice", {"metadata": {"ownerReferences": None}})
+    message = denial(lambda: acme.by(OUTSIDER).patch("memberships", "alice", {"metadata": {"ownerReferences": None}}))
+    assert f"metadata.ownerReferences: {OUTSIDER.user} lacks grant-member on " in message
+    acme.by(OWNER).patch("memberships", "alice", {"metadata": {"ownerReferences": None}})
     assert acme.state()["memberships/alice"]["metadata"]["ownerReferences"] is None
 
 

@@ -30,7 +30,7 @@ T = TypeVar("T")
 async def gather(context: Context, change: Change[Any]) -> Evidence[Any]:
     """Read the evidence for the decision about a change.
 
-    Nothing is read for an update of labels and the like, which affects no key and no role.
+    Nothing is read for an update that changes nothing, such as a storage migration.
 
     Raises:
         ApiError: the API server didn't answer, or rejected a read.
@@ -71,7 +71,10 @@ async def gather_membership(context: Context, change: Change[Membership]) -> Mem
             change=change, now=now, missing_deletion=(), missing_grants=(), organization=None, issuer=None
         )
     organization, missing_grants, missing_deletion = await asyncio.gather(
-        context.find(Organization, change.namespace, change.subject.spec.organization),
+        _if(
+            not change.only_metadata,
+            lambda: context.find(Organization, change.namespace, change.subject.spec.organization),
+        ),
         context.missing(change.requester, membership_grants(change)),
         context.missing_deletion(change),
     )

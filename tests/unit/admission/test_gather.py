@@ -102,7 +102,8 @@ ROWS = {
     "Membership: new, without the grant": Row(
         Membership, None, alice(), (GET_ACME, GRANT("member"), "list Membership"), 2, granted=NOTHING
     ),
-    "Membership: labels": Row(Membership, alice(), alice(**LABELLED), (), 0),
+    "Membership: unchanged": Row(Membership, alice(), alice(), (), 0),
+    "Membership: labels": Row(Membership, alice(), alice(**LABELLED), (GRANT("member"),), 1),
     "Membership: role, with a warning at most": Row(Membership, alice(), alice("Viewer"), DEMOTION, 1),
     "Membership: role, where keys are acknowledged": Row(
         Membership, alice(), alice("Viewer"), (*DEMOTION, LIST_KEYS), 2, organization=ASKS
@@ -170,7 +171,16 @@ ROWS = {
         (GET_ALICE, GET_ACME, *map(GRANT, ("member", "owner", "viewer"))),
         3,
     ),
-    "ApiKey: labels": Row(ApiKey, laptop(), laptop(**LABELLED), (), 0),
+    "ApiKey: unchanged": Row(ApiKey, laptop(), laptop(), (), 0),
+    "ApiKey: labels": Row(ApiKey, laptop(), laptop(**LABELLED), (GET_ALICE, GET_ACME, GRANT("member")), 3),
+    "ApiKey: labels on one's own": Row(ApiKey, laptop(), laptop(**LABELLED), (GET_ALICE, GET_ACME), 2, ALICE),
+    "ApiKey: an ownerReference beside labels": Row(
+        ApiKey,
+        laptop(),
+        laptop(**LABELLED, **OWNED),
+        (GET_ALICE, GET_ACME, GRANT("member"), DELETE("apikeys.tenure.dev/laptop")),
+        3,
+    ),
     "ApiKey: somebody else's": Row(
         ApiKey, None, laptop(), (GET_ALICE, GET_ACME, GRANT("member"), LIST_KEYS), 4, organization=COUNTS
     ),

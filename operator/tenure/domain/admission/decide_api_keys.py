@@ -28,7 +28,7 @@ def _check_holder(evidence: ApiKeyEvidence) -> Iterator[Text]:
     own = [one for one in missing if one.verb == grant_verb(membership.spec.role)]
     approved = [one for one in missing if one not in own]
     if own:
-        field = "spec.suspended" if evidence.is_own else "spec.membership"
+        field = "spec.suspended" if evidence.is_own else evidence.change.field("spec.membership")
         yield explain_missing(requester, own, field) + explain_spelling(requester, membership, evidence.installation)
     if approved:
         yield explain_missing(requester, approved, "spec.forRole")
@@ -57,8 +57,9 @@ def _check_quota(evidence: ApiKeyEvidence) -> Iterator[Text]:
 _AUTHORITY_CHECKS: Mapping[Rule, Check[ApiKeyEvidence]] = {
     # Only a requester who may delete an object may hand it to the garbage collector.
     Rule.DELETION: check_deletion,
-    # Only its holder, or a requester who may grant the holder's role and the roles in forRole, may change a key. The
-    # verb revoke also allows to delete it. Holders can't lift a suspension of their own key without that grant.
+    # Only its holder, or a requester who may grant the holder's role and the roles in forRole, may change a key, its
+    # metadata included. The verb revoke also allows to delete it. Holders can't lift a suspension of their own key
+    # without that grant.
     Rule.GRANTS: _check_holder,
 }
 _KEY_CHECKS: Mapping[Rule, Check[ApiKeyEvidence]] = {

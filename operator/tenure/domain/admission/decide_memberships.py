@@ -30,7 +30,7 @@ _BUSY = "Another Owner of Organization {} is being changed at this moment. Try a
 
 def _check_grants(evidence: MembershipEvidence) -> Iterator[Text]:
     if evidence.missing_grants:
-        yield explain_missing(evidence.change.requester, evidence.missing_grants, "spec.role")
+        yield explain_missing(evidence.change.requester, evidence.missing_grants, evidence.change.field("spec.role"))
 
 
 def _check_own_role(evidence: MembershipEvidence) -> Iterator[Text]:
@@ -95,7 +95,8 @@ def _check_acknowledgement(evidence: MembershipEvidence) -> Iterator[Text]:
 
 
 _MEMBERSHIP_CHECKS: Mapping[Rule, Check[MembershipEvidence]] = {
-    # The requester must have the grant of each role that the change gives or takes.
+    # The requester must have the grant of each role that the change gives or takes. To change metadata, they must have
+    # the grant of the member's role.
     Rule.GRANTS: _check_grants,
     # Requesters can't raise their own role, no matter which grants they have.
     Rule.OWN_ROLE: _check_own_role,
@@ -122,7 +123,10 @@ def decide_membership(evidence: MembershipEvidence) -> Decision:
     """Decide about the creation, change or removal of a Membership."""
     change, old = evidence.change, evidence.change.old
     refusals = find_refusals(_MEMBERSHIP_CHECKS, evidence)
-    judgement = refused(refusals).note(**_notes(evidence)).warn(ownership_warning(change))
+    judgement = refused(refusals)
+    if change.only_metadata:
+        return Decision(judgement, refusals)
+    judgement = judgement.note(**_notes(evidence)).warn(ownership_warning(change))
     if old is None:
         return Decision(judgement.warn(*_creation_warnings(evidence)), refusals)
     judgement = replace(judgement, busy=_busy(evidence))

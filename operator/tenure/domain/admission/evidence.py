@@ -260,8 +260,8 @@ class ApiKeyEvidence(Evidence[ApiKey]):
 
     @property
     def asks_for_revocation(self) -> bool:
-        """Whether the right to revoke is enough, because the key is deleted and its spec isn't changed."""
-        return not self.is_own and self.change.removes and not self.change.changes_spec
+        """Whether the right to revoke is enough, because the key is deleted and not changed otherwise."""
+        return not self.is_own and self.change.only_removes
 
     @property
     def asks_for_grants(self) -> bool:

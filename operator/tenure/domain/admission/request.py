@@ -14,6 +14,12 @@ from tenure.domain.resources.base import Model
 
 R = TypeVar("R", bound=Resource)
 
+_KEPT_BY_SERVER = {"resourceVersion", "generation"}
+"""Metadata that no client can set, and that changes with the rest of an object."""
+
+_RELEASABLE = ("finalizers", "ownerReferences")
+_MANAGED = "managedFields"
+
 _UNSTORED = {"uid": "", "resourceVersion": "", "creationTimestamp": "1970-01-01T00:00:00Z"}
 """Metadata that an object may lack before it is stored."""
 
@@ -129,9 +135,49 @@ class Change(Generic[R]):
         return both and self.old_body.get("spec") != self.new_body.get("spec")
 
     @property
+    def changed_metadata(self) -> tuple[str, ...]:
+        """The fields of `metadata` that change of an object that exists before and after, sorted by name.
+
+        Every change also changes `managedFields`, so this field is named only if no other one changes.
+        """
+        if self.old is None or self.new is None:
+            return ()
+        before, after = _metadata(self.old_body), _metadata(self.new_body)
+        fields = {field for field in {*before, *after} - _KEPT_BY_SERVER if before.get(field) != after.get(field)}
+        return tuple(sorted(fields - {_MANAGED} or fields))
+
+    @property
+    def releases(self) -> bool:
+        """Whether an object that is being deleted only loses finalizers or owner references, so that it can go."""
+        if self.old is None or not self.old.metadata.deleting or self.changes_spec:
+            return False
+        before, after = _metadata(self.old_body), _metadata(self.new_body)
+        return all(
+            field in _RELEASABLE and all(one in (before.get(field) or ()) for one in after.get(field) or ())
+            for field in self.changed_metadata
+        )
+
+    @property
+    def only_removes(self) -> bool:
+        """Whether an object is deleted, or handed to the garbage collector and not changed otherwise."""
+        return self.removes and not self.changes_spec and set(self.changed_metadata) <= {"ownerReferences"}
+
+    @property
+    def only_metadata(self) -> bool:
+        """Whether only metadata changes, in a way that neither removes nor releases the object."""
+        return bool(self.changed_metadata) and not (self.removes or self.changes_spec or self.releases)
+
+    @property
     def matters(self) -> bool:
-        """Whether the change affects more than labels, annotations and other metadata."""
-        return self.removes or self.old is None or self.changes_spec
+        """Whether the change needs a right of the requester or is subject to a rule.
+
+        A storage migration, which writes an object as it is, doesn't matter.
+        """
+        return self.removes or self.old is None or self.changes_spec or self.only_metadata
+
+    def field(self, spec: str) -> str:
+        """Return the path of the changed fields: `spec`, unless only metadata changes."""
+        return ", ".join(f"metadata.{field}" for field in self.changed_metadata) if self.only_metadata else spec
 
     @property
     def acknowledgements(self) -> tuple[str | None, str | None]:

@@ -202,7 +202,7 @@ def test_whoever_may_not_delete_hands_nobody_to_the_garbage_collector() -> None:
         assert answer.audit == {"from": "Owner", "to": "None"}
         assert "lacks grant-owner" in judged(Membership, old=old, new=new, owners=[OLGA], grants=()).message
     kept: Body = {"ownerReferences": [{**OWNED["ownerReferences"][0], "blockOwnerDeletion": False}]}
-    assert judged(Membership, old=olga(**OWNED), new=olga(**kept), may_delete=False, grants=()).allowed
+    assert judged(Membership, old=olga(**OWNED), new=olga(**kept), may_delete=False).allowed
 
 
 UNREAD: Mapping[str, Callable[[MembershipEvidence], MembershipEvidence]] = {

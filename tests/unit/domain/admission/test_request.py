@@ -135,7 +135,8 @@ OWNERS: dict[str, tuple[Body, Body, bool]] = {
 @pytest.mark.parametrize(("old", "new", "hands_over"), OWNERS.values(), ids=OWNERS)
 def test_a_new_owner_removes_an_object(old: Body, new: Body, hands_over: bool) -> None:  # noqa: FBT001
     asked = change(Membership, old=old, new=new)
-    assert asked.hands_over is asked.removes is asked.gains_owner is asked.matters is hands_over
+    assert asked.hands_over is asked.removes is asked.gains_owner is asked.only_removes is hands_over
+    assert asked.matters is (old != new)
     assert not asked.changes_spec
 
 
@@ -150,7 +151,7 @@ def test_an_owner_at_the_creation_removes_nothing() -> None:
         (None, ALICE, False, True, False),
         (ALICE, None, True, True, False),
         (ALICE, ALICE, False, False, False),
-        (ALICE, with_metadata(labels={"a": "b"}, annotations={"c": "d"}, finalizers=["e/f"]), False, False, False),
+        (ALICE, with_metadata(labels={"a": "b"}, annotations={"c": "d"}, finalizers=["e/f"]), False, True, False),
         (ALICE, with_role("Member"), False, True, True),
         (ALICE, with_role("Member", ownerReferences=[OWNER]), True, True, True),
         (ALICE, {**ALICE, "status": {"role": "Owner"}}, False, False, False),
@@ -171,3 +172,58 @@ def test_what_of_a_change_matters(
 def test_a_field_that_a_newer_version_knows_matters_too() -> None:
     old, new = (manifests.api_key("laptop", "alice", newer=value) for value in (1, 2))
     assert change(ApiKey, old=old, new=new).matters
+
+
+MANAGED = [{"manager": "kubectl", "operation": "Apply"}]
+GOING: Body = {"deletionTimestamp": "2026-11-30T08:00:00Z", "finalizers": ["a/b", "c/d"], "ownerReferences": [OWNER]}
+
+METADATA: dict[str, tuple[Body, Body, str, bool]] = {
+    "nothing": ({}, {}, "", False),
+    "a version alone": ({"resourceVersion": "1"}, {"resourceVersion": "2"}, "", False),
+    "a label": ({}, {"labels": {"a": "b"}}, "metadata.labels", True),
+    "another value": ({"labels": {"a": "b"}}, {"labels": {"a": "c"}}, "metadata.labels", True),
+    "an annotation goes": ({"annotations": {"a": "b"}}, {}, "metadata.annotations", True),
+    "a finalizer": ({}, {"finalizers": ["a/b"]}, "metadata.finalizers", True),
+    "a finalizer goes": ({"finalizers": ["a/b"]}, {}, "metadata.finalizers", True),
+    "an owner goes": ({"ownerReferences": [OWNER]}, {}, "metadata.ownerReferences", True),
+    "who manages a field": ({}, {"managedFields": MANAGED}, "metadata.managedFields", True),
+    "a label and who manages it": ({}, {"labels": {"a": "b"}, "managedFields": MANAGED}, "metadata.labels", True),
+    "several": ({}, {"labels": {"a": "b"}, "annotations": {"a": "b"}}, "metadata.annotations, metadata.labels", True),
+    "a field of a newer version": ({}, {"newer": 1}, "metadata.newer", True),
+    "deleted: a finalizer goes": (GOING, {**GOING, "finalizers": ["c/d"]}, "", False),
+    "deleted: all finalizers go": (GOING, {**GOING, "finalizers": None, "managedFields": MANAGED}, "", False),
+    "deleted: the owner goes": (GOING, {**GOING, "ownerReferences": []}, "", False),
+    "deleted: both go": (GOING, {**GOING, "ownerReferences": [], "finalizers": []}, "", False),
+    "deleted: a finalizer more": (GOING, {**GOING, "finalizers": ["a/b", "e/f"]}, "metadata.finalizers", True),
+    "deleted: a label": (GOING, {**GOING, "labels": {"a": "b"}}, "metadata.labels", True),
+    "deleted: a finalizer goes beside a label": (
+        GOING,
+        {**GOING, "finalizers": [], "labels": {"a": "b"}},
+        "metadata.finalizers, metadata.labels",
+        True,
+    ),
+    "deleted: who manages a field": (GOING, {**GOING, "managedFields": MANAGED}, "metadata.managedFields", True),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "field", "matters"), METADATA.values(), ids=METADATA)
+def test_of_metadata_all_matters_but_what_lets_go_of_a_deleted_object(
+    before: Body,
+    after: Body,
+    field: str,
+    matters: bool,  # noqa: FBT001
+) -> None:
+    asked = change(Membership, old=with_metadata(**before), new=with_metadata(**after))
+    assert (asked.only_metadata, asked.matters) == (matters, matters)
+    assert asked.field("spec.role") == (field or "spec.role")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "only_removes"),
+    [({}, True), ({"managedFields": MANAGED}, True), ({"labels": {"a": "b"}}, False), ({"finalizers": ["a/b"]}, False)],
+    ids=str,
+)
+def test_an_owner_beside_other_metadata_is_more_than_a_removal(metadata: Body, only_removes: bool) -> None:  # noqa: FBT001
+    asked = change(Membership, old=ALICE, new=with_metadata(ownerReferences=[OWNER], **metadata))
+    assert asked.removes
+    assert asked.only_removes is only_removes
