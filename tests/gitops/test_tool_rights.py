@@ -102,11 +102,13 @@ def test_without_owners_a_tool_changes_roles_and_makes_nobody_an_owner(
         assert (world.member("anna")["spec"]["role"] == role) is not refused
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-def test_an_owner_whose_file_does_not_change_may_stand_in_the_repository(founded: Repository, tool: str) -> None:
+@pytest.mark.parametrize("tool", ["Argo CD server side", "Flux"])
+def test_a_tool_without_the_grant_leaves_no_mark_on_an_owner(founded: Repository, tool: str) -> None:
     owner: Address = ("Membership", "olga")
     founded.files = {owner: samples(founded.namespace)[owner]}
-    assert TOOLS[tool](founded).as_user(ACCOUNT).settle() == 1
+    (refused,) = TOOLS[tool](founded).as_user(ACCOUNT).sync()
+    assert "metadata." in refused
+    assert "lacks grant-owner" in refused
 
 
 @pytest.mark.parametrize("mode", [(), SERVER_SIDE], ids=["client side", "server side"])
