@@ -10,7 +10,7 @@ from typing import Annotated
 
 from tenure.domain.durations import MEANING, parse_duration
 from tenure.domain.installation import DEFAULTS, Installation, KubernetesAccess, Limits
-from tenure.domain.policy import WhenKeysExist
+from tenure.domain.policy import MAX_KEYS_PER_MEMBER, WhenKeysExist
 from tenure.errors import StartRefusedError
 from tenure.options import Setting
 
@@ -82,6 +82,16 @@ class RuleSettings:
             chart_default="RequireAcknowledgement",
         ),
     ] = DEFAULTS.when_keys_exist
+    max_keys_per_member: Annotated[
+        int,
+        Setting(
+            "Maximum number of working keys of a member. It applies to organizations that have no such rule of their "
+            "own (spec.keys.maxPerMember).",
+            min=1,
+            max=MAX_KEYS_PER_MEMBER,
+            chart="organizationDefaults.maxPerMember",
+        ),
+    ] = DEFAULTS.max_per_member
     limits: Annotated[
         str,
         Setting(
@@ -94,7 +104,11 @@ class RuleSettings:
     @property
     def installation(self) -> Installation:
         """The rules and settings for all organizations."""
-        return Installation(when_keys_exist=self.when_keys_exist, limits=Limits.parse(self.limits))
+        return Installation(
+            when_keys_exist=self.when_keys_exist,
+            max_per_member=self.max_keys_per_member,
+            limits=Limits.parse(self.limits),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

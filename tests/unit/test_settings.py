@@ -89,9 +89,11 @@ def test_without_options_nothing_is_decided_for_organizations() -> None:
 
 
 def test_every_option_for_all_organizations_reaches_them() -> None:
-    decided = Installation("oidc:", WhenKeysExist.DENY, Limits(max_per_member=5), KubernetesAccess.ROLES)
+    decided = Installation("oidc:", WhenKeysExist.DENY, Limits(max_per_member=5), KubernetesAccess.ROLES, 7)
     assert not vars(decided).items() & vars(DEFAULTS).items(), "decide this one too"
-    webhook = WebhookSettings(username_prefix="oidc:", when_keys_exist=WhenKeysExist.DENY, limits="maxPerMember=5")
+    webhook = WebhookSettings(
+        username_prefix="oidc:", when_keys_exist=WhenKeysExist.DENY, limits="maxPerMember=5", max_keys_per_member=7
+    )
     assert webhook.installation == replace(decided, kubernetes_access=DEFAULTS.kubernetes_access)
     run = RunSettings(**vars(webhook), kubernetes_access=KubernetesAccess.ROLES)
     assert run.installation == decided

@@ -1,18 +1,40 @@
 """The cache of the three kinds. It proposes, and consistent reads prove."""
 
-from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Hashable, Mapping
+from typing import Any, Generic, TypeVar, cast
 
 from tenure.controller.recent import Recent
 from tenure.controller.refs import Change, Ref, ref_of
+from tenure.domain.conditions import ready_reason
 from tenure.domain.in_force import oldest
+from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.membership import SubjectKind
 
 R = TypeVar("R", bound=Resource)
+G = TypeVar("G", bound=Hashable)
 
-_NO_KEYS: Mapping[str, dict[str, ApiKey]] = {}
+
+class Groups(Generic[G, R]):
+    """Objects by a group and their name. A group without objects takes no memory."""
+
+    def __init__(self) -> None:
+        self._groups: dict[G, dict[str, R]] = {}
+
+    def add(self, group: G, resource: R) -> None:
+        """Add an object to a group, in place of one of the same name."""
+        self._groups.setdefault(group, {})[resource.name] = resource
+
+    def discard(self, group: G, name: str) -> None:
+        """Remove an object from a group, if it is in it."""
+        objects = self._groups.get(group, {})
+        objects.pop(name, None)
+        if not objects:
+            self._groups.pop(group, None)
+
+    def of(self, group: G) -> list[R]:
+        """The objects of a group."""
+        return list(self._groups.get(group, {}).values())
 
 
 class Cache:
@@ -22,10 +44,12 @@ class Cache:
         self._objects: dict[Ref, Resource] = {}
         self._seen_at: dict[Ref, float] = {}
         self._gone = Recent[str]()
-        self._members: defaultdict[str, dict[str, Membership]] = defaultdict(dict)
-        self._subjects: defaultdict[tuple[str, tuple[SubjectKind, str]], dict[str, Membership]] = defaultdict(dict)
-        self._organizations: defaultdict[str, dict[str, Organization]] = defaultdict(dict)
-        self._keys: defaultdict[str, defaultdict[str, dict[str, ApiKey]]] = defaultdict(lambda: defaultdict(dict))
+        self._members = Groups[str, Membership]()
+        self._subjects = Groups[tuple[str, tuple[SubjectKind, str]], Membership]()
+        self._organizations = Groups[str, Organization]()
+        self._keys = Groups[str, ApiKey]()
+        self._keys_of = Groups[tuple[str, str], ApiKey]()
+        self._over_quota = Groups[tuple[str, str], ApiKey]()
 
     def holds(self, ref: Ref, metadata: Mapping[str, Any]) -> bool:
         """Whether the cache has the object with this uid in this version or a newer one."""
@@ -49,18 +73,9 @@ class Cache:
             return None
         self._objects[ref] = new
         self._seen_at[ref] = seen_at
-        match new:
-            case ApiKey():
-                self._keys[new.namespace][new.spec.membership][new.name] = new
-                if isinstance(known, ApiKey) and known.spec.membership != new.spec.membership:
-                    self._keys[new.namespace][known.spec.membership].pop(new.name, None)
-            case Membership():
-                if isinstance(known, Membership):
-                    self._subjects[known.namespace, known.spec.subject.folded].pop(known.name, None)
-                self._members[new.namespace][new.name] = new
-                self._subjects[new.namespace, new.spec.subject.folded][new.name] = new
-            case Organization():
-                self._organizations[new.namespace][new.name] = new
+        if known is not None:
+            self._unindex(known)
+        self._index(new)
         return Change(ref, known, new)
 
     def remove(self, ref: Ref, uid: str, *, for_good: bool = False) -> Change | None:
@@ -74,15 +89,35 @@ class Cache:
         if known is None or known.metadata.uid != uid:
             return None
         del self._objects[ref], self._seen_at[ref]
-        match known:
-            case ApiKey():
-                self._keys[known.namespace][known.spec.membership].pop(known.name, None)
-            case Membership():
-                self._members[known.namespace].pop(known.name, None)
-                self._subjects[known.namespace, known.spec.subject.folded].pop(known.name, None)
-            case Organization():
-                self._organizations[known.namespace].pop(known.name, None)
+        self._unindex(known)
         return Change(ref, known, None)
+
+    def _index(self, resource: Resource) -> None:
+        match resource:
+            case ApiKey():
+                member = (resource.namespace, resource.spec.membership)
+                self._keys.add(resource.namespace, resource)
+                self._keys_of.add(member, resource)
+                if ready_reason(resource.status.conditions) == Reason.QUOTA_EXCEEDED:
+                    self._over_quota.add(member, resource)
+            case Membership():
+                self._members.add(resource.namespace, resource)
+                self._subjects.add((resource.namespace, resource.spec.subject.folded), resource)
+            case Organization():
+                self._organizations.add(resource.namespace, resource)
+
+    def _unindex(self, resource: Resource) -> None:
+        match resource:
+            case ApiKey():
+                member = (resource.namespace, resource.spec.membership)
+                self._keys.discard(resource.namespace, resource.name)
+                self._keys_of.discard(member, resource.name)
+                self._over_quota.discard(member, resource.name)
+            case Membership():
+                self._members.discard(resource.namespace, resource.name)
+                self._subjects.discard((resource.namespace, resource.spec.subject.folded), resource.name)
+            case Organization():
+                self._organizations.discard(resource.namespace, resource.name)
 
     def get(self, resource: type[R], namespace: str, name: str) -> R | None:
         """The object as it was last seen, or None if it isn't cached."""
@@ -102,7 +137,7 @@ class Cache:
 
     def organizations(self, namespace: str) -> list[Organization]:
         """The Organizations of a namespace."""
-        return list(self._organizations.get(namespace, {}).values())
+        return self._organizations.of(namespace)
 
     def organization_in_force(self, namespace: str, name: str | None = None) -> Organization | None:
         """The oldest Organization of a namespace. If `name` is given, None unless it has this name."""
@@ -113,11 +148,11 @@ class Cache:
 
     def memberships(self, namespace: str) -> list[Membership]:
         """The Memberships of a namespace."""
-        return list(self._members.get(namespace, {}).values())
+        return self._members.of(namespace)
 
     def namesakes(self, member: Membership) -> list[Membership]:
         """The other Memberships with the same subject, in whatever case, that aren't being deleted."""
-        same = self._subjects.get((member.namespace, member.spec.subject.folded), {}).values()
+        same = self._subjects.of((member.namespace, member.spec.subject.folded))
         return [one for one in same if one.name != member.name and not one.metadata.deleting]
 
     def displacing(self, member: Membership) -> str | None:
@@ -127,8 +162,12 @@ class Cache:
 
     def keys_of(self, namespace: str, membership: str) -> list[ApiKey]:
         """The keys of a member."""
-        return list(self._keys.get(namespace, _NO_KEYS).get(membership, {}).values())
+        return self._keys_of.of((namespace, membership))
+
+    def waiting_for_room(self, namespace: str, membership: str) -> list[ApiKey]:
+        """The keys of a member that wait because there are too many."""
+        return self._over_quota.of((namespace, membership))
 
     def keys_in(self, namespace: str) -> list[ApiKey]:
         """The keys of a namespace."""
-        return [key for keys in self._keys.get(namespace, _NO_KEYS).values() for key in keys.values()]
+        return self._keys.of(namespace)

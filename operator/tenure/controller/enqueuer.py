@@ -10,25 +10,22 @@ from tenure.controller.informer import Observer
 from tenure.controller.queue import Purpose, WorkQueue
 from tenure.controller.refs import Change, Ref, ref_of
 from tenure.domain.conditions import ready_reason
-from tenure.domain.installation import DEFAULTS, Installation
-from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 
 
 class Enqueuer(Observer):
     """Enqueues the objects that a change affects, and wakes them at given times."""
 
-    def __init__(self, queue: WorkQueue, cache: Cache, installation: Installation, now: Callable[[], datetime]) -> None:
+    def __init__(self, queue: WorkQueue, cache: Cache, now: Callable[[], datetime]) -> None:
         self.queue = queue
         self._cache = cache
-        self._installation = installation
         self._now = now
 
     def changed(self, change: Change, *, ours: bool) -> None:
         """Enqueue the object, unless Tenure wrote it itself, and all objects that depend on it."""
         if not ours:
             self.queue.add(change.ref)
-        for effect in effects(change, self._cache, self._installation):
+        for effect in effects(change, self._cache):
             if effect.settled:
                 self.queue.settle(effect.ref)
             else:
@@ -50,29 +47,27 @@ class Effect:
     """Whether to reconcile it only once a burst of changes is over. Sums and lists in a status can wait, keys can't."""
 
 
-def effects(change: Change, cache: Cache, installation: Installation = DEFAULTS) -> Iterator[Effect]:
+def effects(change: Change, cache: Cache) -> Iterator[Effect]:
     """The objects that a change affects, besides the changed object itself."""
     match change.old, change.new:
         case (ApiKey() | None as old, ApiKey() | None as new):
-            yield from _of_api_key(old, new, cache, installation)
+            yield from _of_api_key(old, new, cache)
         case (Membership() | None as old, Membership() | None as new):
             yield from _of_membership(old, new, cache)
         case (Organization() | None as old, Organization() | None as new):
             yield from _of_organization(old, new, cache)
 
 
-def _of_api_key(old: ApiKey | None, new: ApiKey | None, cache: Cache, installation: Installation) -> Iterator[Effect]:
+def _of_api_key(old: ApiKey | None, new: ApiKey | None, cache: Cache) -> Iterator[Effect]:
     key = new or old
     if key is None or (old and new and _worth(old) == _worth(new)):
         return
     for member in {one.spec.membership for one in (old, new) if one}:
         yield Effect(Ref(Membership, key.namespace, member), settled=True)
     yield from _organizations(key, cache)
-    organization = cache.organization_in_force(key.namespace)
-    if old is not None and organization is not None and installation.policy(organization).max_per_member is not None:
-        for sibling in cache.keys_of(key.namespace, (old or key).spec.membership):
-            if ready_reason(sibling.status.conditions) == Reason.QUOTA_EXCEEDED:
-                yield Effect(ref_of(sibling))
+    if old is not None:
+        for sibling in cache.waiting_for_room(key.namespace, old.spec.membership):
+            yield Effect(ref_of(sibling))
 
 
 def _of_membership(old: Membership | None, new: Membership | None, cache: Cache) -> Iterator[Effect]:

@@ -65,7 +65,7 @@ def wire(
     cache, queue, watches = Cache(), WorkQueue(), Watches()
     # The observers are notified in this order, so access is revoked first, and keys are reconciled afterwards.
     bindings = Bindings(cluster, cache, queue, installation=installation, namespaces=namespaces, now=now)
-    enqueuer = Enqueuer(queue, cache, installation, now)
+    enqueuer = Enqueuer(queue, cache, now)
     cleanup = SecretCleanup(cluster, queue, meter)
     informer = Informer(cache, watches, (bindings, enqueuer, cleanup), standing_by=standing_by)
     reads = FreshReads(cluster, cache, informer)

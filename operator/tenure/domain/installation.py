@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from tenure.domain.durations import parse_duration
-from tenure.domain.policy import MAX_KEYS_PER_MEMBER, OnRoleChange, WhenKeysExist
+from tenure.domain.policy import DEFAULT_KEYS_PER_MEMBER, MAX_KEYS_PER_MEMBER, OnRoleChange, WhenKeysExist
 
 if TYPE_CHECKING:  # The command line parses limits and mustn't import the models for that.
     from tenure.domain.resources import Organization
@@ -71,6 +71,7 @@ class Installation:
     Attributes:
         username_prefix: Prefix that the identity provider puts before a person's name in Kubernetes, e.g. `oidc:`.
         when_keys_exist: Default for organizations that don't set `whenKeysExist`.
+        max_per_member: Default for organizations that don't set `maxPerMember`.
         limits: Limits for every organization.
         kubernetes_access: Rights that members get in Kubernetes.
     """
@@ -79,10 +80,16 @@ class Installation:
     when_keys_exist: WhenKeysExist = WhenKeysExist.WARN
     limits: Limits = field(default_factory=Limits)
     kubernetes_access: KubernetesAccess = KubernetesAccess.NONE
+    max_per_member: int = DEFAULT_KEYS_PER_MEMBER
 
     def username(self, person: str) -> str:
         """Return a person's user name in Kubernetes."""
         return self.username_prefix + person
+
+    def limits_keys(self, organization: "Organization") -> bool:
+        """Return whether an organization's own rule or a limit sets the number of keys, and not only the default."""
+        keys = organization.spec.keys
+        return self.limits.max_per_member is not None or (keys is not None and keys.max_per_member is not None)
 
     def policy(self, organization: "Organization") -> "PolicyInForce":
         """Return the rules in force in an organization: its own or the defaults, or the limits if they are stricter."""
@@ -94,7 +101,7 @@ class Installation:
         return PolicyInForce(
             when_keys_exist=max(own, self.limits.when_keys_exist, key=_STRICTNESS.index),
             on_role_change=keys.on_role_change or OnRoleChange.AUTO,
-            max_per_member=min(_given(keys.max_per_member, self.limits.max_per_member), default=None),
+            max_per_member=min(_given(keys.max_per_member or self.max_per_member, self.limits.max_per_member)),
             require_expiry=bool(keys.require_expiry) or self.limits.require_expiry,
             max_ttl=min(_given(keys.max_ttl, self.limits.max_ttl), key=parse_duration, default=None),
         )

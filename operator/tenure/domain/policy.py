@@ -7,6 +7,11 @@ from enum import StrEnum
 
 MAX_KEYS_PER_MEMBER = 1000
 
+DEFAULT_KEYS_PER_MEMBER = 100
+
+MAX_IDLE_KEYS = 100
+"""How many ApiKeys holders may have beyond their limit that don't work: expired, revoked, or waiting."""
+
 
 class OnRoleChange(StrEnum):
     """What becomes of the ApiKeys of a person whose role changes. Their tokens are always revoked."""

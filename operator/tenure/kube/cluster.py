@@ -22,7 +22,9 @@ from tenure.observability.metrics import Meter
 
 FIELD_MANAGER = "tenure"
 CONNECTIONS = 16
-PAGE_SIZE = 500
+PAGE_SIZE = 100
+"""Number of objects in a page of a list. A page is parsed at once, and its objects may be large."""
+
 TIMEOUT_SECONDS = 30.0
 LONGEST_LINE_BYTES = 4 * 1024 * 1024
 
@@ -64,13 +66,15 @@ class Cluster:
     ) -> AsyncIterator[tuple[list[Mapping[str, Any]], str]]:
         """List objects consistently, page by page, each with the list's resourceVersion. None means all namespaces.
 
-        `selector` is a field selector, e.g. `spec.role=Owner`.
+        A page is empty once the next one is asked for, so that only one is in memory. `selector` is a field selector,
+        e.g. `spec.role=Owner`.
         """
         params = {"limit": str(PAGE_SIZE), **({"fieldSelector": selector} if selector else {})}
         while True:
             answer = await self.request("GET", collection_path(resource, namespace), params=params)
-            metadata = answer["metadata"]
-            yield answer["items"], metadata["resourceVersion"]
+            items, metadata = answer["items"], answer["metadata"]
+            yield items, metadata["resourceVersion"]
+            items.clear()
             if not metadata.get("continue"):
                 return
             params["continue"] = metadata["continue"]

@@ -7,6 +7,7 @@ from typing import Any
 import kopf
 
 from tenure.errors import WatchEndedError
+from tenure.kube.cluster import PAGE_SIZE
 from tenure.kube.connection import Connection
 from tenure.process.kopf_storage import NoDiffBase, NoProgress
 from tenure.process.signals import take_signals
@@ -82,6 +83,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.queueing.idle_timeout = 0.1  # A worker is a task and a queue. 10,000 of them at once take 100 MB.
     settings.queueing.exit_timeout = 0.5
+    settings.watching.chunk_size = PAGE_SIZE  # Kopf would take in all objects of a kind at once, with their bodies.
     # Kopf would list and watch all CustomResourceDefinitions and namespaces, to find new and deleted ones. Tenure's
     # definitions exist at the start, and their watches continue if they are deleted and created again.
     settings.scanning.disabled = True

@@ -5,7 +5,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from tenure.domain.in_force import oldest
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
@@ -43,6 +43,27 @@ class Revocation:
     """Hash of the token, or None if only its public id is known."""
 
 
+@dataclass(frozen=True)
+class Indexed:
+    """An object of a list or a watch, without what no decision needs."""
+
+    place: tuple[str, str]
+    """Namespace and name."""
+
+    resource: Resource | None
+    """None if it doesn't fit the schema or was deleted."""
+
+    @classmethod
+    def of(cls, resource: type[Resource], body: Mapping[str, Any]) -> Self:
+        """Parse an object as the API server sent it."""
+        metadata = body["metadata"]
+        try:
+            parsed = parse(resource, body)
+        except MalformedObjectError:
+            parsed = None
+        return cls((metadata["namespace"], metadata["name"]), parsed)
+
+
 class Index:
     """The objects that a decision about a token needs, and the revoked tokens."""
 
@@ -58,38 +79,31 @@ class Index:
         return len(self._by_hash)
 
     async def replace(
-        self,
-        resource: type[R],
-        bodies: Sequence[Mapping[str, Any]],
-        now: datetime,
-        *,
-        namespace: str | None = None,
+        self, resource: type[Resource], objects: Sequence[Indexed], now: datetime, *, namespace: str | None = None
     ) -> None:
         """Replace all objects of a kind, in one namespace or in all, by those of a list. The others are removed.
 
         Other tasks run in between, so requests are answered while a long list is indexed.
         """
-        listed = {(body["metadata"]["namespace"], body["metadata"]["name"]) for body in bodies}
+        listed = {one.place for one in objects}
         known = [place for place in self._objects[resource] if namespace is None or place[0] == namespace]
         for place in [place for place in known if place not in listed]:
             self._remove(resource, place, now)
-        for number, body in enumerate(bodies):
+        for number, one in enumerate(objects):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-            self.change(resource, body, deleted=False, now=now)
+            self._take(resource, one, now)
 
-    def change(self, resource: type[R], body: Mapping[str, Any], *, deleted: bool, now: datetime) -> None:
+    def change(self, resource: type[Resource], body: Mapping[str, Any], *, deleted: bool, now: datetime) -> None:
         """Apply a change of an object to the index. An object that doesn't fit the schema is removed."""
-        metadata = body["metadata"]
-        place = (metadata["namespace"], metadata["name"])
-        try:
-            new = None if deleted else parse(resource, body)
-        except MalformedObjectError:
-            new = None
-        if new is None:
-            self._remove(resource, place, now)
+        one = Indexed.of(resource, body)
+        self._take(resource, replace(one, resource=None) if deleted else one, now)
+
+    def _take(self, resource: type[Resource], one: Indexed, now: datetime) -> None:
+        if one.resource is None:
+            self._remove(resource, one.place, now)
         else:
-            self._put(resource, place, new, now)
+            self._put(resource, one.place, one.resource, now)
 
     def key(self, token_hash: str) -> ApiKey | None:
         """Return the key whose token has this hash, or None if there is none.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tenure.domain.resources import Resource
 from tenure.errors import TenureError, UnavailableError
 from tenure.kube.cluster import Cluster
+from tenure.verifier.index import Indexed
 
 log = logging.getLogger("tenure.feeds")
 
@@ -32,7 +33,7 @@ class Feed(NamedTuple):
 class Listed:
     """A complete list of the objects of a feed, as of a version. An object that isn't in it doesn't exist."""
 
-    bodies: Sequence[Mapping[str, Any]]
+    objects: Sequence[Indexed]
     version: int
     asked_at: float
     """When the list was requested, on the event loop's clock."""
@@ -77,10 +78,10 @@ async def follow(cluster: Cluster, feed: Feed, restart: asyncio.Event, *, watch_
             if not version or restart.is_set():
                 restart.clear()
                 asked_at = asyncio.get_running_loop().time()
-                bodies, version = await _list(cluster, feed)
+                objects, version = await _list(cluster, feed)
                 if restart.is_set():  # Set during the list, so this list may show the state before the restore.
                     continue
-                yield Listed(bodies, int(version), asked_at)
+                yield Listed(objects, int(version), asked_at)
             async for news in _watch(cluster, feed, version, restart, watch_seconds):
                 version, pause = str(news.version), _SHORTEST_PAUSE_SECONDS
                 yield news
@@ -93,9 +94,14 @@ async def follow(cluster: Cluster, feed: Feed, restart: asyncio.Event, *, watch_
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
-async def _list(cluster: Cluster, feed: Feed) -> tuple[list[Mapping[str, Any]], str]:
-    pages = [page async for page in cluster.pages(feed.resource, feed.namespace)]
-    return [body for items, _ in pages for body in items], pages[-1][1]
+async def _list(cluster: Cluster, feed: Feed) -> tuple[list[Indexed], str]:
+    """List all objects. Only one page of bodies is in memory at a time."""
+    objects: list[Indexed] = []
+    version = ""
+    async for items, listed_at in cluster.pages(feed.resource, feed.namespace):
+        objects += [Indexed.of(feed.resource, body) for body in items]
+        version = listed_at
+    return objects, version
 
 
 async def _watch(

@@ -188,11 +188,11 @@ class Verifier:
     async def _feed(self, feed: Feed) -> None:
         async for news in follow(self._cluster, feed, self._restarts[feed], watch_seconds=self._watch_seconds):
             match news:
-                case Listed(bodies, version, asked_at):
+                case Listed(objects, version, asked_at):
                     if self._freshness.went_back(feed, version):
                         self._begin_anew(feed.resource, version)
                     index = self._index
-                    await index.replace(feed.resource, bodies, self._now(), namespace=feed.namespace)
+                    await index.replace(feed.resource, objects, self._now(), namespace=feed.namespace)
                     if index is not self._index:  # etcd was restored during this, so the list may be older.
                         continue
                     self._freshness.begin(feed, version, asked_at)

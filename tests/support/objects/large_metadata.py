@@ -8,11 +8,26 @@ Body = dict[str, Any]
 LARGE_METADATA: Mapping[str, tuple[Body, str]] = {
     "65 labels": ({"labels": {f"example.com/l{n}": "x" for n in range(65)}}, "65 labels, but at most 64 are allowed"),
     "5,000 labels": ({"labels": {f"example.com/l{n}": "x" for n in range(5000)}}, "5000 labels, but at most 64"),
-    "65 kB of annotations": ({"annotations": {"example.com/a": "x" * 66_000}}, "66013 bytes, but at most 65536"),
-    "255 kB of annotations": ({"annotations": {"example.com/a": "x" * 255_000}}, "255013 bytes, but at most 65536"),
+    "9 kB of annotations": (
+        {"annotations": {"example.com/a": "x" * 9_000}},
+        "9013 bytes, but at most",
+    ),
+    "255 kB of annotations": ({"annotations": {"example.com/a": "x" * 255_000}}, "255013 bytes, but at most"),
     "Kopf's annotation of 250 kB": (
         {"annotations": {"kopf.zalando.org/last-handled-configuration": "x" * 250_000}},
-        "at most 65536 are allowed",
+        "bytes, but at most",
+    ),
+    "labels of 5 kB": (
+        {"labels": {f"example.com/{n:02}{'l' * 50}": "x" * 63 for n in range(60)}},
+        "metadata.labels: 7620 bytes, but at most 4096 are allowed",
+    ),
+    "finalizers of 3 kB": (
+        {"finalizers": [f"example.com/{n:063}" for n in range(40)]},
+        "metadata.finalizers: ",
+    ),
+    "many who apply": (
+        {"managedFields": [{"manager": f"{n:0100}", "operation": "Apply"} for n in range(90)]},
+        "metadata.managedFields: ",
     ),
 }
 MEBIBYTE_OF_LABELS = {f"example.com/{n:05}": "x" * 48 for n in range(16_000)}

@@ -154,7 +154,10 @@ ROWS = {
     "Membership: an Owner goes with the organization": Row(
         Membership, alice("Owner"), None, (GET_ACME, GRANT("owner"), OWNER_GOES[0]), 2, organization=GOING
     ),
-    "ApiKey: one's own": Row(ApiKey, None, laptop(), (GET_ALICE, GET_ACME), 2, ALICE),
+    "ApiKey: one's own": Row(ApiKey, None, laptop(), (GET_ALICE, GET_ACME, LIST_KEYS), 3, ALICE),
+    "ApiKey: somebody else's, under the default limit": Row(
+        ApiKey, None, laptop(), (GET_ALICE, GET_ACME, GRANT("member")), 3
+    ),
     "ApiKey: one's own, where they are counted": Row(
         ApiKey, None, laptop(), (GET_ALICE, GET_ACME, LIST_KEYS), 3, ALICE, organization=COUNTS
     ),

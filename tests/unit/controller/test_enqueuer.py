@@ -88,17 +88,8 @@ def test_a_key_concerns_its_member_its_organization_and_who_waits_for_its_place(
     assert _effects(old, new) == expected
 
 
-def test_nobody_waits_for_a_place_where_there_is_no_limit() -> None:
-    assert _effects(A, None, organization()) == SUMS
-
-
-def test_without_an_organization_there_is_no_limit() -> None:
-    cache = Cache()
-    cache.put(WAITS, 0.0)
-    cache.put(A, 0.0)
-    change = cache.remove(ref_of(A), A.metadata.uid)
-    assert change is not None
-    assert [effect.ref for effect in effects(change, cache)] == [ref_of(ALICE)]
+def test_whoever_waits_for_room_is_told_under_the_default_limit_too() -> None:
+    assert "ApiKey waits" in _effects(A, None, organization())
 
 
 def test_a_key_created_again_for_another_member_concerns_both() -> None:

@@ -77,22 +77,32 @@ def present(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-@given(own=st.tuples(MODES, COUNTS, FLAGS, DURATIONS), bound=st.tuples(MODES, COUNTS, FLAGS, DURATIONS), default=MODES)
+@given(
+    own=st.tuples(MODES, COUNTS, FLAGS, DURATIONS),
+    bound=st.tuples(MODES, COUNTS, FLAGS, DURATIONS),
+    default=MODES,
+    count_default=st.integers(1, 1000),
+)
 def test_the_stricter_holds(
-    own: tuple[Any, Any, Any, Any], bound: tuple[Any, Any, Any, Any], default: WhenKeysExist | None
+    own: tuple[Any, Any, Any, Any],
+    bound: tuple[Any, Any, Any, Any],
+    default: WhenKeysExist | None,
+    count_default: int,
 ) -> None:
     mode, count, flag, ttl = own
     acme = organization(
         keys=present(maxPerMember=count, requireExpiry=flag, maxTTL=ttl), role_changes=present(whenKeysExist=mode)
     )
     limits = Limits(bound[0] or WhenKeysExist.WARN, bound[1], require_expiry=bool(bound[2]), max_ttl=bound[3])
-    installation = Installation(when_keys_exist=default or WhenKeysExist.WARN, limits=limits)
+    installation = Installation(
+        when_keys_exist=default or WhenKeysExist.WARN, limits=limits, max_per_member=count_default
+    )
 
     policy = installation.policy(acme)
 
     modes = [mode or installation.when_keys_exist, limits.when_keys_exist]
     assert STRICTNESS.index(policy.when_keys_exist) == max(map(STRICTNESS.index, modes))
-    assert policy.max_per_member == min([one for one in (count, bound[1]) if one is not None], default=None)
+    assert policy.max_per_member == min(one for one in (count or count_default, bound[1]) if one is not None)
     assert policy.require_expiry is (bool(flag) or bool(bound[2]))
     lengths = [parse_duration(one) for one in (ttl, bound[3]) if one is not None]
     assert (policy.max_ttl is None) is (not lengths)
@@ -103,6 +113,7 @@ def test_without_limits_an_organization_has_its_own_rules() -> None:
     assert DEFAULTS.policy(organization()).model_dump(exclude_none=True) == {
         "when_keys_exist": WhenKeysExist.WARN,
         "on_role_change": "Auto",
+        "max_per_member": 100,
         "require_expiry": False,
     }
 

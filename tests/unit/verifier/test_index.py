@@ -10,7 +10,7 @@ from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import format_time
 from tenure.domain.verification import Code, Holding
 from tenure.verifier import index as index_module
-from tenure.verifier.index import Index
+from tenure.verifier.index import Index, Indexed
 
 Body = dict[str, Any]
 
@@ -95,7 +95,7 @@ def test_the_same_names_in_another_namespace_are_other_objects() -> None:
 async def test_a_list_takes_away_what_is_not_in_it() -> None:
     index = filled()
     await index.replace(ApiKey, [], NOW)
-    await index.replace(Membership, [body(membership())], NOW)
+    await index.replace(Membership, [Indexed.of(Membership, body(membership()))], NOW)
     assert find(index, TOKEN.hash) is None
     assert len(index) == 0
 

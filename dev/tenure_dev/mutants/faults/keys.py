@@ -135,8 +135,8 @@ FAULTS = (
         name="quota",
         guard="The keys over an organization's limit wait.",
         where="quota_obstacle",
-        before="if before < limit:\n        return None",
-        after="return None",
+        before="if room > 0 and",
+        after="if True or",
         caught_by=("tests/unit/domain/planning/test_apikeys_quota.py",),
     ),
     Fault(

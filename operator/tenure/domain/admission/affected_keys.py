@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.listing import listed_key
-from tenure.domain.planning.observation import ApiKeyObservation
+from tenure.domain.planning.observation import ApiKeyObservation, Siblings
 from tenure.domain.planning.obstacles import find_obstacle
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.membership import ListedKey
@@ -65,17 +65,17 @@ def price(
     working = {key.name: listed_key(key) for key in keys if validity(key, old, organization, now) in _WORKING}
     if new_role is None:
         return Price(revoked=tuple(working[name] for name in sorted(working)))
+    siblings = Siblings(key for key in after.values() if key is not None)
     observations = [
         ApiKeyObservation(
             api_key=key,
             membership=old if new_role is old.spec.role else with_role(old, new_role),
             organization=organization,
-            siblings=[other for other in after.values() if other is not None],
+            siblings=siblings,
             now=now,
             installation=installation,
         )
-        for key in after.values()
-        if key is not None
+        for key in siblings
     ]
     results = {one.api_key.name: _result(one) for one in observations}
     waiting = {key.name for key in keys if key.name not in working and key.spec.for_role not in (None, old.spec.role)}

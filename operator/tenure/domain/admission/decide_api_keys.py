@@ -9,6 +9,7 @@ from tenure.domain.admission.key_rules import (
     approval_refusal,
     expired_warning,
     expiry_refusal,
+    idle_refusal,
     lifted_suspension_warning,
     quota_refusal,
     template_refusals,
@@ -44,14 +45,29 @@ def _check_quota(evidence: ApiKeyEvidence) -> Iterator[Text]:
     membership, organization = evidence.membership, evidence.organization
     if membership is None or organization is None or not evidence.asks_for_siblings:
         return
+    siblings = read(evidence.siblings, "the member's other keys")
     yield quota_refusal(
         evidence.change.subject,
         membership,
         organization,
-        siblings=read(evidence.siblings, "the member's other keys"),
+        siblings=siblings,
         now=evidence.now,
         installation=evidence.installation,
-    )
+    ) or (idle_refusal(membership, organization, siblings, evidence.installation) if evidence.is_own else None)
+
+
+def _quota_warning(evidence: ApiKeyEvidence) -> str | None:
+    """Return the warning that a new key beyond the default limit waits, or None.
+
+    It rests on the member's status, because reading the keys would take longer than all else.
+    """
+    membership, organization = evidence.membership, evidence.organization
+    if evidence.change.old is not None or evidence.asks_for_siblings or membership is None or organization is None:
+        return None
+    limit = evidence.installation.policy(organization).max_per_member
+    if limit is None or (membership.status.key_count or 0) < limit:
+        return None
+    return f"{membership.name} has {limit} working keys or more. The new one waits (QuotaExceeded) until others go."
 
 
 _AUTHORITY_CHECKS: Mapping[Rule, Check[ApiKeyEvidence]] = {
@@ -84,5 +100,6 @@ def decide_api_key(evidence: ApiKeyEvidence) -> Decision:
         token_warning(evidence.change, evidence.membership),
         lifted_suspension_warning(evidence.change),
         expired_warning(evidence.change, evidence.now),
+        _quota_warning(evidence),
     )
     return Decision(refused(refusals).warn(*warnings), refusals)

@@ -287,7 +287,11 @@ class ApiKeyEvidence(Evidence[ApiKey]):
 
     @property
     def asks_for_siblings(self) -> bool:
-        """Whether the member's other keys must be read, because a new key counts toward the organization's quota."""
+        """Whether the member's other keys must be read, because a new key counts toward the limit.
+
+        If the limit is only the installation's default, those who may grant the role may exceed it, for example by a
+        restore. The keys beyond the limit then wait.
+        """
         if self.change.old is not None or self.membership is None or self.organization is None:
             return False
-        return self.is_entitled and self.installation.policy(self.organization).max_per_member is not None
+        return self.is_entitled and (self.is_own or self.installation.limits_keys(self.organization))

@@ -7,6 +7,7 @@ from tenure.domain.admission.request import Change
 from tenure.domain.installation import Installation
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.planning.obstacles import life_obstacle, quota_obstacle
+from tenure.domain.policy import MAX_IDLE_KEYS
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
@@ -112,6 +113,23 @@ def approval_refusal(change: Change[ApiKey], membership: Membership | None) -> s
         "in the same write. Otherwise a token that a role change revoked could work again. Run: kubectl patch apikey "
         f"{old.name} -n {old.namespace} --type merge -p "
         f'\'{{"spec":{{"forRole":null,"revision":{old.revision + 1}}}}}\''
+    )
+
+
+def idle_refusal(
+    membership: Membership, organization: Organization, siblings: Sequence[ApiKey], installation: Installation
+) -> str | None:
+    """Return why holders may not create a key beside so many that don't work, or None.
+
+    Keys that are expired, revoked or wait for another role don't count toward the quota, but each of them costs.
+    """
+    most = (installation.policy(organization).max_per_member or 0) + MAX_IDLE_KEYS
+    present = sum(not key.metadata.deleting for key in siblings)
+    if present < most:
+        return None
+    return (
+        f"spec.membership: {membership.name} already has {present} ApiKeys, and at most {most} are allowed, including "
+        "those that don't work. Delete those that you no longer need."
     )
 
 

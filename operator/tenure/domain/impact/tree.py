@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Self, TypeVar
 
 from tenure.domain.in_force import oldest
+from tenure.domain.planning.observation import Siblings
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 
 R = TypeVar("R", bound=Resource)
@@ -63,7 +64,7 @@ class Tree:
 
     def keys_of(self, member: Address) -> Sequence[ApiKey]:
         """Return the keys of a member, sorted by name."""
-        return self._keys_by_member[member]
+        return self._keys_by_member.get(member, ())
 
     def file_of(self, kind: type[Resource], address: Address) -> str:
         """Return the file of an object, or an empty string if it has none."""
@@ -114,11 +115,11 @@ class Tree:
         return _by_namespace(self.memberships)
 
     @cached_property
-    def _keys_by_member(self) -> Mapping[Address, list[ApiKey]]:
+    def _keys_by_member(self) -> Mapping[Address, Sequence[ApiKey]]:
         keys: defaultdict[Address, list[ApiKey]] = defaultdict(list)
         for address, key in sorted(self.api_keys.items(), key=lambda item: item[0]):
             keys[Address(address.namespace, key.spec.membership)].append(key)
-        return keys
+        return {member: Siblings(keys) for member, keys in keys.items()}
 
 
 def _by_namespace(objects: Mapping[Address, R]) -> Mapping[str, list[R]]:

@@ -10,7 +10,7 @@ from tenure.domain.listing import listed_key
 from tenure.domain.planning.actions import EmitEvent, EventType, Plan, Regarding, StatusAction, UpdateStatus
 from tenure.domain.planning.apikeys import fate
 from tenure.domain.planning.events import state_events
-from tenure.domain.planning.observation import ApiKeyObservation
+from tenure.domain.planning.observation import ApiKeyObservation, Siblings
 from tenure.domain.planning.states import ChangeState
 from tenure.domain.policy import MAX_KEYS_PER_MEMBER
 from tenure.domain.reasons import Reason
@@ -128,17 +128,20 @@ def _saved(key: EndedKey) -> EndedKey:
 
 
 def _ended(keys: Sequence[ApiKey], observation: MembershipObservation) -> list[EndedKey]:
-    ended = [EndedKey(name=key.name, key_id=key.status.key_id or "", fate=_fate(key, observation)) for key in keys]
+    siblings = Siblings(observation.keys)
+    ended = [
+        EndedKey(name=key.name, key_id=key.status.key_id or "", fate=_fate(key, observation, siblings)) for key in keys
+    ]
     return sorted(ended, key=lambda key: key.name)
 
 
-def _fate(key: ApiKey, observation: MembershipObservation) -> Fate:
+def _fate(key: ApiKey, observation: MembershipObservation, siblings: Siblings) -> Fate:
     return fate(
         ApiKeyObservation(
             api_key=key,
             membership=observation.membership,
             organization=observation.organization,
-            siblings=observation.keys,
+            siblings=siblings,
             now=observation.now,
             displaced_by=observation.displaced_by,
             installation=observation.installation,

@@ -1,8 +1,9 @@
 """The observation that the plan for an ApiKey is made from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.reasons import Reason
@@ -15,6 +16,30 @@ class SecretReading:
     """The result of reading the key's Secret: its facts, or None if there is no Secret."""
 
     facts: SecretFacts | None
+
+
+class Siblings(tuple[ApiKey, ...]):  # noqa: SLOT001 - what is counted is kept with it
+    """All keys of a member. What the limit of keys needs is counted once, however many of them are planned together.
+
+    So use one object only for observations of the same Membership, Organization and time.
+    """
+
+    @cached_property
+    def with_token(self) -> set[str]:
+        """Names of the keys that have a token."""
+        return {key.name for key in self if key.status.secret_uid is not None and not key.metadata.deleting}
+
+    def waiting(self, wants: Callable[[ApiKey], bool]) -> Sequence[tuple[datetime, str]]:
+        """Return the ages of the keys without a token that `wants` says would be issued, the oldest first."""
+        if "_waiting" not in self.__dict__:
+            without = (key for key in self if key.status.secret_uid is None and not key.metadata.deleting)
+            self._waiting = sorted(age(key) for key in without if wants(key))
+        return self._waiting
+
+
+def age(key: ApiKey) -> tuple[datetime, str]:
+    """Return what the keys of a member are sorted by if there isn't room for all."""
+    return key.metadata.creation_timestamp, key.name
 
 
 @dataclass(frozen=True)

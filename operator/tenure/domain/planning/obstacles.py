@@ -1,12 +1,12 @@
 """Finds why a key can't be issued. The rules have a fixed order, and the first one that applies is the reason."""
 
+from bisect import bisect_left
 from datetime import datetime
-from itertools import islice
 
 from tenure.domain.approval import belongs_to, is_approved, last_approval
 from tenure.domain.conditions import ready_reason
 from tenure.domain.durations import parse_duration
-from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
+from tenure.domain.planning.observation import ApiKeyObservation, Obstacle, Siblings, age
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
@@ -139,14 +139,11 @@ def quota_obstacle(observation: ApiKeyObservation, policy: PolicyInForce) -> Obs
     limit, this = policy.max_per_member, observation.api_key
     if limit is None or this.status.secret_uid is not None:
         return None
-    others = [key for key in observation.siblings if key.name != this.name and not key.metadata.deleting]
-    before = sum(key.status.secret_uid is not None for key in others)
-    if before < limit:
-        older = (key for key in others if key.status.secret_uid is None and _age(key) < _age(this))
-        before += sum(
-            1 for _ in islice((key for key in older if _wants_slot(key, observation, policy)), limit - before)
-        )
-    if before < limit:
+    siblings = observation.siblings
+    if not isinstance(siblings, Siblings):
+        siblings = Siblings(siblings)
+    room = limit - len(siblings.with_token - {this.name})
+    if room > 0 and bisect_left(siblings.waiting(lambda key: _wants_slot(key, observation, policy)), age(this)) < room:
         return None
     return Obstacle(
         Reason.QUOTA_EXCEEDED,
@@ -170,10 +167,6 @@ def _is_approved_anew(key: ApiKey, membership: Membership) -> bool:
     """Return whether a new token was approved after the former one was revoked: by `forRole` or `revision`."""
     stamp = key.status.issued
     return key.spec.for_role is membership.spec.role or (stamp is not None and key.revision > stamp.revision)
-
-
-def _age(key: ApiKey) -> tuple[datetime, str]:
-    return key.metadata.creation_timestamp, key.name
 
 
 def _suspension_obstacle(observation: ApiKeyObservation, organization: Organization) -> Obstacle | None:

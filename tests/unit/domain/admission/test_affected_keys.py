@@ -1,7 +1,9 @@
 """The price of a role change or a removal: what ends, goes on, stays and starts, by keys and by status."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from support.objects.builders import NOW, api_key, edited, issued, membership, o
 from tenure.domain.admission.affected_keys import Price, price, recorded_price, tells_price
 from tenure.domain.installation import Installation, Limits
 from tenure.domain.listing import listed_key
+from tenure.domain.planning import obstacles
 from tenure.domain.planning.actions import UpdateStatus
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
 from tenure.domain.resources import ApiKey, Membership
@@ -164,3 +167,17 @@ def test_listed_keys_carry_id_age_and_expiry() -> None:
     assert (listed.name, listed.key_id) == ("a", key.status.key_id)
     assert listed.issued_at is not None
     assert NOW - listed.issued_at > timedelta(days=40)
+
+
+def test_the_limit_of_keys_is_counted_once_for_all_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Counter[str]()
+
+    def counted(key: ApiKey, *_: Any) -> bool:
+        calls[key.name] += 1
+        return True
+
+    monkeypatch.setattr(obstacles, "_wants_slot", counted)
+    keys = [waiting(f"k{number:03}", "Viewer") for number in range(300)]
+    cost = price(ALICE, Role.VIEWER, keys, ACME, NOW)
+    assert cost.issued == tuple(key.name for key in keys[:100])
+    assert set(calls.values()) == {1}

@@ -12,6 +12,7 @@ from tenure.domain.admission.verdict import Judgement
 from tenure.domain.installation import DEFAULTS, Installation, Limits
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import format_time
+from tenure.domain.resources.membership import MembershipStatus
 
 Body = manifests.Body
 
@@ -115,6 +116,36 @@ def test_one_key_too_many_is_refused(who: str, kind: str) -> None:
     )
     assert creation(named("more", who), {"maxPerMember": 2}, membership=holder, siblings=siblings[:1]).allowed
     assert creation(named("more", who), {}, membership=holder, siblings=siblings).allowed
+
+
+def test_the_default_limit_holds_for_a_holder_and_only_warns_whoever_may_grant_the_role() -> None:
+    holder = ALICE.model_copy(update={"status": MembershipStatus(key_count=100)})
+    siblings = [issued(api_key(f"k{number}"), ALICE, ACME) for number in range(100)]
+
+    def said(count: int = 100, **facts: Any) -> Judgement:
+        return creation(named("more"), {}, membership=holder, siblings=siblings[:count], **facts)
+
+    own: Body = {"username": "alice@acme.io", "grants": ()}
+    assert said(99, **own).allowed
+    assert said(**own).message.startswith("spec.membership: alice already has 100 keys, ")
+    assert said().allowed
+    assert said().warnings == (
+        "alice has 100 working keys or more. The new one waits (QuotaExceeded) until others go.",
+    )
+    assert creation(named("more"), {}).warnings == ()
+
+
+def test_a_holder_has_a_limited_number_of_keys_that_dont_work() -> None:
+    """They don't count toward the limit, but the API server stores them, and every program lists them."""
+    idle = [api_key(f"k{number}", for_role="Owner") for number in range(102)]
+    own: Body = {"username": "alice@acme.io", "grants": ()}
+    assert creation(named("more"), {"maxPerMember": 2}, siblings=idle[:101], **own).allowed
+    said = creation(named("more"), {"maxPerMember": 2}, siblings=idle, **own)
+    assert said.message == (
+        "spec.membership: alice already has 102 ApiKeys, and at most 102 are allowed, including those that don't work. "
+        "Delete those that you no longer need."
+    )
+    assert creation(named("more"), {"maxPerMember": 2}, siblings=idle).allowed
 
 
 def test_a_key_that_ended_takes_no_slot() -> None:

@@ -228,6 +228,7 @@ def test_the_policy_in_force_shows_the_defaults() -> None:
     assert policy.model_dump(by_alias=True, mode="json", exclude_none=True) == {
         "whenKeysExist": "Warn",
         "onRoleChange": "Auto",
+        "maxPerMember": 100,
         "requireExpiry": False,
     }
 
