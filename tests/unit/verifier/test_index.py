@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.objects.builders import NOW, api_key, issued, membership, organization, token_of
+from support.objects.sizes import sizes
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import format_time
 from tenure.domain.verification import Code, Holding
@@ -236,3 +237,27 @@ def test_when_the_organization_in_force_goes_the_next_one_is() -> None:
     holding = find(index, TOKEN.hash)
     assert holding is not None
     assert holding.organization is None
+
+
+def test_objects_that_are_gone_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "MOST_REMEMBERED", 50)
+    index = Index()
+
+    def come_and_go(first: int) -> None:
+        objects: list[Resource] = []
+        for number in range(first, first + 200):
+            place = {"namespace": f"ns-{number}"}
+            org, member = organization(**place), membership(f"m-{number}", **place)
+            key = issued(api_key(f"k-{number}", membership=member.name, **place), member, org)
+            changed = after_role_change(str(number)).model_copy(update={"metadata": member.metadata})
+            objects += [org, member, key, changed]
+        for one in objects:
+            index.change(type(one), body(one), deleted=False, now=NOW)
+        for one in objects:
+            deleted(index, one)
+
+    come_and_go(0)
+    before = sizes(index)
+    for first in range(200, 2000, 200):
+        come_and_go(first)
+    assert {path: size for path, size in sizes(index).items() if size > before[path]} == {}

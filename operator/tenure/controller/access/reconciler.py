@@ -186,15 +186,22 @@ class Bindings(Observer):
 
     def _note(self, ref: Ref, problem: BindingState | None) -> None:
         """Record a problem for the Organization's condition. None means that there is none any more."""
-        problems = self._problems.setdefault(ref.namespace, {})
-        if problem is None:
-            problems.pop(ref, None)
-        else:
+        problems = self._problems.get(ref.namespace, {})
+        problems.pop(ref, None)
+        if problem is not None:
             problems[ref] = problem
+        if problems:
+            self._problems[ref.namespace] = problems
+        else:
+            self._problems.pop(ref.namespace, None)
+        organizations = self._cache.organizations(ref.namespace)
+        if not organizations:
+            self._told.pop(ref.namespace, None)
+            return
         state = next(iter(problems.values()), BindingState())
         if self._told.get(ref.namespace) != state:
             self._told[ref.namespace] = state
-            for organization in self._cache.organizations(ref.namespace):
+            for organization in organizations:
                 self._objects.add(ref_of(organization))
 
     def state(self, namespace: str) -> BindingState | None:
