@@ -51,7 +51,8 @@ async def tenancy(api: Api, *, members: int) -> AsyncIterator[Tenancy]:
     """
     namespace = f"bench-{next(_numbers)}"
     await api.send("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
-    await _create(api, collection(namespace, "organizations"), "Organization", "acme", {"displayName": "Acme"})
+    spec: dict[str, Any] = {"displayName": "Acme", "keys": {"maxPerMember": 1000}}
+    await _create(api, collection(namespace, "organizations"), "Organization", "acme", spec)
     names = tuple(f"member-{number:02}" for number in range(members))
     for name, role in [("owner", "Owner"), *((name, "Member") for name in names)]:
         subject = {"kind": "User", "name": f"{name}@acme.io"}

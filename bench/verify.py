@@ -24,7 +24,7 @@ from tenure.domain.resources import KINDS
 from tenure.domain.roles import Capability
 from tenure.domain.tokens import CHECKSUM_LENGTH, ENTROPY_BYTES, PREFIX, SECRET_LENGTH, Token, _checksum
 from tenure.domain.verification import Question
-from tenure.verifier.index import Index
+from tenure.verifier.index import Index, Indexed
 from tenure.verifier.verifier import look_up
 from tenure_dev import verifier
 from tenure_dev.controlplane import free_ports
@@ -77,7 +77,7 @@ async def _decision(api: Api, place: Tenancy, tokens: Sequence[Token]) -> float:
     index, now = Index(), datetime.now(UTC)
     for kind in KINDS:
         bodies = (await api.get(collection(place.namespace, kind.plural)))["items"]
-        whole = [{**body, "apiVersion": API_VERSION, "kind": kind.kind} for body in bodies]
+        whole = [Indexed.of(kind, {**body, "apiVersion": API_VERSION, "kind": kind.kind}) for body in bodies]
         await index.replace(kind, whole, now)
     question, texts, taken = Question("acme", Capability.COSTS), [token.reveal() for token in tokens], []
     for number in range(DECISIONS):

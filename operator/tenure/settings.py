@@ -183,6 +183,13 @@ class ReviewSettings(CertificateSettings):
     webhook_port: Annotated[int, Setting("Port on which the webhooks listen. 0: any free port.", min=0, max=65535)] = (
         9443
     )
+    client_ca_file: Annotated[
+        Path | None,
+        Setting(
+            "File with the certificates of the authority of the API server's client certificate. Reviews without a "
+            "certificate of it are rejected. Default: everyone who reaches the port can send reviews.",
+        ),
+    ] = None
     request_timeout: Annotated[
         float,
         Setting(

@@ -61,6 +61,7 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str
         "organizationLimits": {"maxTTL": "720h"},
         "verifier": {"tlsSecret": "certificate"},
         "certificates": {"mode": "certManager"},
+        "webhook": {"clientCA": "client-authority"},
     }
     for value, field in (row for component in COMPONENTS for row in chart_options(component)):
         put(values, value, changed(field))

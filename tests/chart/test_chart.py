@@ -37,6 +37,8 @@ VARIANTS = {
     "no definitions": ("--set=crds.enabled=false",),
     "limits": ("--set=organizationLimits.maxTTL=720h", "--set=organizationLimits.requireExpiry=true"),
     "by digest": (f"--set=image.digest=sha256:{'0' * 64}",),
+    "a client authority": ("--set=webhook.clientCA=client-authority",),
+    "both certificates": ("--set=webhook.clientCA=client-authority", "--set=certificates.mode=certManager"),
     "host network": ("--set=webhook.hostNetwork=true",),
     "OpenShift": ("--set=platform=openshift",),
 }

@@ -27,7 +27,7 @@ def test_with_nothing_to_do_nothing_is_written(
     world: World, control_plane: ControlPlane, audit: Audit, tmp_path: Path, figure: Figure
 ) -> None:
     namespace = world.api.namespace
-    world.create(organization(), *(member(f"member-{number}") for number in range(10)))
+    world.create(organization(keys={"maxPerMember": 200}), *(member(f"member-{number}") for number in range(10)))
     world.create(*(api_key(f"key-{number}", f"member-{number % 10}", ttl="1000h") for number in range(KEYS)))
     options = ("--namespace", namespace, "--resync", str(RESYNC_SECONDS))
     with OperatorProcess(config_of(control_plane, CONTROLLER), tmp_path / "operator.log", *options) as operator:

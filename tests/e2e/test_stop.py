@@ -43,7 +43,7 @@ def test_it_stops_in_the_middle_of_a_burst_and_leaves_nothing_half_done(
     world: World, stopped_operator: OperatorProcess
 ) -> None:
     names = [f"key-{number}" for number in range(300)]
-    world.create(organization(), member("alice"), *(api_key(name, "alice") for name in names))
+    world.create(organization(keys={"maxPerMember": 300}), member("alice"), *(api_key(name, "alice") for name in names))
     stopped_operator.start()
     eventually(lambda: len(world.api.list("secrets")) > 20, every=0.01, describe="the burst has begun")
 

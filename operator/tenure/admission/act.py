@@ -1,6 +1,7 @@
-"""Carry out a decision: take the owners' Lease, which is the only write that a review causes.
+"""Carry out a decision: take the owners' Lease, or enter the line for it. No review causes another write.
 
-The webhook takes the Lease after all reads, and only for a change that it allows and that removes an Owner.
+The webhook takes the Lease after all reads, and only for a change that it allows and that removes an Owner. If another
+Owner's change holds it, the webhook writes into the Lease that this one waits.
 
 The Lease is free again as soon as a list shows that the holder's Membership has changed since the Lease was taken. If
 the allowed write is still in flight then, it gets a conflict, and the API server asks the webhook again. Otherwise the
@@ -8,11 +9,13 @@ Lease expires later than the API server's request timeout. So no allowed write i
 another Membership.
 """
 
+from contextlib import suppress
 from math import ceil
 
 from tenure.admission.gather import lease_name
 from tenure.admission.reader import Context
 from tenure.domain.admission.decision import Claim, Decision
+from tenure.domain.admission.owners_turn import taken
 from tenure.domain.admission.verdict import Judgement
 from tenure.domain.lease import Lease
 from tenure.errors import AlreadyExistsError, ConflictError
@@ -29,10 +32,13 @@ async def act(context: Context, decision: Decision) -> Judgement:
         ApiError: the API server didn't store the Lease.
     """
     claim = decision.claim
+    if decision.line is not None:
+        with suppress(AlreadyExistsError, ConflictError):  # It enters the line at its next try.
+            await write_lease(context.cluster, decision.line)
     if claim is None:
         return decision.judgement
     try:
-        await write_lease(context.cluster, _lease(context, claim))
+        await write_lease(context.cluster, taken(claim.replaces, _lease(context, claim)))
     except (AlreadyExistsError, ConflictError):
         return claim.lost
     return decision.judgement
@@ -46,5 +52,4 @@ def _lease(context: Context, claim: Claim) -> Lease:
         held_version=claim.held_version,
         acquired=context.now(),
         seconds=ceil(context.request_seconds) + _SKEW_SECONDS,
-        resource_version=claim.replaces.resource_version if claim.replaces is not None else "",
     )

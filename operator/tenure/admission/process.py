@@ -8,6 +8,7 @@ from typing import Self
 
 from yarl import URL
 
+from tenure.admission.callers import Callers, trust_clients
 from tenure.admission.connectivity import Reach
 from tenure.admission.dispatch import judge
 from tenure.admission.reader import Context
@@ -61,7 +62,9 @@ async def find_registration(cluster: Cluster) -> Registration | None:
 class Webhook:
     """Serves reviews: it runs the listener, keeps the certificate valid, and tests itself."""
 
-    def __init__(self, context: Context, keeper: Keeper, settings: WebhookSettings, meter: Meter) -> None:
+    def __init__(
+        self, context: Context, keeper: Keeper, settings: WebhookSettings, meter: Meter, callers: Callers
+    ) -> None:
         self._context = context
         self._keeper = keeper
         self._paths = tuple(f"/{path}" for path in _RESOURCES)
@@ -71,12 +74,14 @@ class Webhook:
         self._registration = RegistrationCheck(context.cluster, settings.namespaces)
         self._due = asyncio.Event()
         self._due.set()
+        self._callers = callers
         self.listener = Listener(
             (settings.webhook_host, settings.webhook_port),
             keeper.context,
             {path: resource.kind for path, resource in _RESOURCES.items()},
             self._judge,
             meter=meter,
+            callers=self._callers,
             on_no_answer=self._reach.doubt,
         )
 
@@ -104,6 +109,7 @@ class Webhook:
                 f"{', '.join(sorted(unknown))}). Apply manifests/webhooks.yaml"
             )
         keeper = _keeper(cluster, settings, registration)
+        callers = trust_clients(keeper.context, settings.client_ca_file)
         await try_leases(cluster, settings.system_namespace)
         await keeper.look()
         context = Context(
@@ -112,7 +118,7 @@ class Webhook:
             system_namespace=settings.system_namespace,
             request_seconds=settings.request_timeout,
         )
-        return cls(context, keeper, settings, meter)
+        return cls(context, keeper, settings, meter, callers)
 
     async def _judge(self, path: str, request: AdmissionRequest) -> Judgement:
         return await judge(self._context, _RESOURCES[path], request)
@@ -165,7 +171,9 @@ class Webhook:
         while True:
             await self._due.wait()
             self._due.clear()
-            while flaw := await find_leak(self._own_url, self._paths, self._context.installation):
+            while flaw := await find_leak(
+                self._own_url, self._paths, self._context.installation, headers=self._callers.headers
+            ):
                 if flaw != self._flaw:
                     log.error("Not ready, because the self-test failed: %s", flaw)
                 self._flaw = flaw

@@ -44,10 +44,12 @@ def must_be_refused(path: str, installation: Installation) -> dict[str, Any]:
     }
 
 
-async def find_leak(listener: URL, paths: Iterable[str], installation: Installation) -> str:
+async def find_leak(
+    listener: URL, paths: Iterable[str], installation: Installation, *, headers: Mapping[str, str] | None = None
+) -> str:
     """Send an invalid review to each path of a listener, and return what went wrong at the first that didn't reject it.
 
-    The text is empty if all were rejected.
+    The text is empty if all were rejected. `headers` are sent with each review.
     """
     # The test is about the judgement. The API server decides whether it trusts the certificate.
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -59,7 +61,7 @@ async def find_leak(listener: URL, paths: Iterable[str], installation: Installat
         for path in paths:
             review = must_be_refused(path.lstrip("/"), installation)
             try:
-                async with session.post(listener / path.lstrip("/"), json=review) as answer:
+                async with session.post(listener / path.lstrip("/"), json=review, headers=headers) as answer:
                     flaw = _flaw(answer.status, await answer.json() if answer.status == 200 else {})  # noqa: PLR2004
             except (aiohttp.ClientError, TimeoutError, KeyError) as error:
                 flaw = f"doesn't answer: {str(error) or 'no answer in time'}"

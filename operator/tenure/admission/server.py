@@ -1,10 +1,9 @@
 """The HTTPS listener to which the API server sends reviews.
 
-It bounds size and time of a request, and rejects unknown paths and malformed reviews, which Kopf's own server doesn't.
+It rejects unknown paths and malformed reviews, which Kopf's own server doesn't.
 """
 
 import asyncio
-import json
 import logging
 import ssl
 import time
@@ -13,9 +12,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
-from pydantic import ValidationError
 
+from tenure.admission.callers import ANYBODY, Callers
 from tenure.admission.fail_closed import Answer, judge_or_reject
+from tenure.admission.intake import Intake
 from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.admission.verdict import Judgement
 from tenure.listening import PortCheck, listen, own_addresses
@@ -24,12 +24,6 @@ from tenure.observability.logcontext import log_fields, object_fields
 from tenure.observability.metrics import Meter, Verdict
 
 log = logging.getLogger("tenure.admission")
-
-MAX_BODY_BYTES = 8 * 1024 * 1024
-"""Maximum size of a review. It has two versions of an object, and etcd stores objects of up to 1.5 MiB."""
-
-RECEIVED_WITHIN_SECONDS = 4.0
-"""Time limit for the body of a review to arrive."""
 
 IDLE_SECONDS = 120.0
 """How long a connection may be idle or take to send its first headers. The API server closes idle ones after 90 s."""
@@ -54,6 +48,7 @@ class Listener:
         judge: Judge,
         *,
         meter: Meter,
+        callers: Callers = ANYBODY,
         on_no_answer: Callable[[], None] = lambda: None,
     ) -> None:
         self.address = address
@@ -62,6 +57,8 @@ class Listener:
         self._kinds = kinds
         self._judge = judge
         self._meter = meter
+        self._callers = callers
+        self._intake = Intake()
         self._on_no_answer = on_no_answer
 
     @asynccontextmanager
@@ -71,7 +68,7 @@ class Listener:
         Raises:
             StartRefusedError: the process can't listen on the port.
         """
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app = web.Application()
         app.router.add_post("/{path}", self._review)
         runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=IDLE_SECONDS
@@ -100,12 +97,14 @@ class Listener:
         path = request.match_info["path"]
         if path not in self._kinds:
             raise web.HTTPNotFound(text=f"Unknown path /{path}\n")
-        if request.content_type != "application/json":
-            raise web.HTTPUnsupportedMediaType(text="The Content-Type must be application/json\n")
-        asked, began = _parse(await _receive(request)), time.perf_counter()
-        with log_fields(**_fields(self._kinds[path], asked)):
-            answer = await judge_or_reject(self._judge(path, asked), asked, self._on_no_answer)
-            self._record(path, asked, answer, time.perf_counter() - began)
+        certificate = request.transport and request.transport.get_extra_info("peercert")
+        if not self._callers.includes(certificate, request.headers):
+            raise web.HTTPForbidden(text="Only the API server may send reviews, with its client certificate\n")
+        async with self._intake.received(request) as asked:
+            began = time.perf_counter()
+            with log_fields(**_fields(self._kinds[path], asked)):
+                answer = await judge_or_reject(self._judge(path, asked), asked, self._on_no_answer)
+                self._record(path, asked, answer, time.perf_counter() - began)
         return web.json_response(_review_of(asked, answer.judgement))
 
     def _record(self, path: str, request: AdmissionRequest, answer: Answer, seconds: float) -> None:
@@ -125,36 +124,6 @@ async def _close(runner: web.AppRunner, stop: asyncio.Event) -> None:
     """Close all connections once `stop` is set, because Kopf would wait for their tasks, which it doesn't know."""
     await stop.wait()
     await runner.cleanup()
-
-
-async def _receive(request: web.Request) -> bytes:
-    try:
-        async with asyncio.timeout(RECEIVED_WITHIN_SECONDS):
-            return await request.read()
-    except TimeoutError:
-        raise web.HTTPRequestTimeout(text="The review didn't arrive in time\n") from None
-    except web.RequestPayloadError:
-        raise web.HTTPBadRequest(text="The review can't be decoded\n") from None
-
-
-def _parse(body: bytes) -> AdmissionRequest:
-    """Parse the request of a review. Anything else is answered with HTTP 400."""
-    try:
-        return AdmissionRequest.model_validate(_request_of(json.loads(body)))
-    except ValidationError as error:
-        fields = ", ".join(".".join(map(str, one["loc"])) for one in error.errors(include_input=False))
-        raise web.HTTPBadRequest(text=f"Malformed review: request.{fields}\n") from None
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise web.HTTPBadRequest(text=f"Malformed review: {reason}\n") from None
-
-
-def _request_of(review: object) -> object:
-    if not isinstance(review, dict) or review.get("kind") != "AdmissionReview":
-        raise ValueError("it isn't an AdmissionReview")
-    if review.get("apiVersion") != _API_VERSION:
-        raise ValueError(f"its apiVersion isn't {_API_VERSION}")
-    return review.get("request")
 
 
 def _fields(kind: str, request: AdmissionRequest) -> Mapping[str, Any]:

@@ -52,6 +52,9 @@ def load_pair(context: ssl.SSLContext, pair: KeyPair) -> None:
         ssl.SSLError: the pair can't be used. The certificate before it is still served.
     """
     served = server_context()
+    if authorities := context.get_ca_certs(binary_form=True):  # Those that clients' certificates are checked by.
+        served.load_verify_locations(cadata=b"".join(authorities))
+        served.verify_mode = context.verify_mode
     load_chain(served, pair.certificate + pair.key)
 
     def switch(connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:

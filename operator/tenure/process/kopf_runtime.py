@@ -83,7 +83,8 @@ def _settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.queueing.idle_timeout = 0.1  # A worker is a task and a queue. 10,000 of them at once take 100 MB.
     settings.queueing.exit_timeout = 0.5
-    settings.watching.chunk_size = PAGE_SIZE  # Kopf would take in all objects of a kind at once, with their bodies.
+    # Kopf would take in all objects of a kind at once, with their bodies. It keeps those of several chunks for a while.
+    settings.watching.chunk_size = PAGE_SIZE // 2
     # Kopf would list and watch all CustomResourceDefinitions and namespaces, to find new and deleted ones. Tenure's
     # definitions exist at the start, and their watches continue if they are deleted and created again.
     settings.scanning.disabled = True

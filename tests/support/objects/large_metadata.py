@@ -17,17 +17,13 @@ LARGE_METADATA: Mapping[str, tuple[Body, str]] = {
         {"annotations": {"kopf.zalando.org/last-handled-configuration": "x" * 250_000}},
         "bytes, but at most",
     ),
-    "labels of 5 kB": (
-        {"labels": {f"example.com/{n:02}{'l' * 50}": "x" * 63 for n in range(60)}},
-        "metadata.labels: 7620 bytes, but at most 4096 are allowed",
+    "labels of 8.3 kB": (
+        {"labels": {f"example.com/{n:063}": "x" * 63 for n in range(60)}},
+        "metadata.labels: 8280 bytes, but at most 8192 are allowed",
     ),
     "finalizers of 3 kB": (
         {"finalizers": [f"example.com/{n:063}" for n in range(40)]},
         "metadata.finalizers: ",
-    ),
-    "many who apply": (
-        {"managedFields": [{"manager": f"{n:0100}", "operation": "Apply"} for n in range(90)]},
-        "metadata.managedFields: ",
     ),
 }
 MEBIBYTE_OF_LABELS = {f"example.com/{n:05}": "x" * 48 for n in range(16_000)}

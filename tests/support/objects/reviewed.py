@@ -39,12 +39,13 @@ def change(
     **fields: Any,
 ) -> Change[R]:
     """A change from one manifest to another; None: it is created, or deleted."""
-    before, after = (None if body is None else _stored(body) for body in (old, new))
+    place = fields.get("namespace", NAMESPACE)
+    before, after = (None if body is None else _stored(body, place) for body in (old, new))
     user = {"username": username, "groups": list(groups)}
     asked = request(resource, old=before, new=after, userInfo=user, **fields)
     return Change.of(asked, resource)
 
 
-def _stored(body: Body) -> Body:
+def _stored(body: Body, namespace: str) -> Body:
     """The object as the API server holds it; what the test says of its metadata stands."""
-    return stored(body, NAMESPACE, **{"uid": f"uid-of-{body['metadata'].get('name')}"[:64], **body["metadata"]})
+    return stored(body, namespace, **{"uid": f"uid-of-{body['metadata'].get('name')}"[:64], **body["metadata"]})

@@ -1,5 +1,6 @@
 """The one write of admission: the lease that a decision claims, as it was read, and the answer if it is lost."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -55,3 +56,13 @@ async def test_whoever_loses_the_lease_is_told_to_try_again(error: ApiError) -> 
 async def test_without_an_answer_nothing_is_allowed() -> None:
     with pytest.raises(UnavailableError):
         await answer(claim(None), Reads(fails="write lease", error=UnavailableError("away")))
+
+
+@pytest.mark.parametrize("error", [None, ConflictError("changed")], ids=["stored", "another was faster"])
+async def test_who_has_to_wait_is_written_into_the_lease(error: ApiError | None) -> None:
+    reads = Reads(fails="write lease", error=error) if error else Reads()
+    assert await answer(Decision(LOST, line=replace(HELD, waiting=("uid-of-olga",))), reads) is LOST
+    if error is None:
+        (written,) = reads.written
+        assert written["metadata"]["annotations"]["tenure.dev/waiting"] == "uid-of-olga"
+        assert written["spec"]["holderIdentity"] == "somebody"

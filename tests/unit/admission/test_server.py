@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from support.api.review import review
+from tenure.admission import intake
 from tenure.admission import server as module
 from tenure.admission.server import Judge, Listener
 from tenure.certificates.authority import Authority
@@ -160,7 +161,7 @@ async def test_whoever_says_too_little_is_hung_up_on(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_body_that_never_ends_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RECEIVED_WITHIN_SECONDS", 0.2)
+    monkeypatch.setattr(intake, "RECEIVED_WITHIN_SECONDS", 0.2)
     async with listening(lets_in) as listener:
         reader, writer = await asyncio.open_connection(*listener.address, ssl=TRUSTING)
         head = b"POST /memberships HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"

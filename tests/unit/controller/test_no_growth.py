@@ -44,9 +44,9 @@ class EmptyCluster(Cluster):
 def page(number: int) -> Iterator[Resource]:
     """Objects of each kind, in namespaces and with names that no other page has."""
     for position in range(number, number + PAGE):
-        place = {"namespace": f"ns-{position}"}
-        org, member = organization(**place), membership(f"m-{position}", **place)
-        key = api_key(f"k-{position}", membership=member.name, **place)
+        place = f"ns-{position}"
+        org, member = organization(namespace=place), membership(f"m-{position}", namespace=place)
+        key = api_key(f"k-{position}", membership=member.name, namespace=place)
         waits = issued(key, member, org, reason="QuotaExceeded") if position % 2 else issued(key, member, org)
         yield from (org, member, waits)
 

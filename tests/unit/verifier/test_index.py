@@ -246,9 +246,9 @@ def test_objects_that_are_gone_leave_nothing_behind(monkeypatch: pytest.MonkeyPa
     def come_and_go(first: int) -> None:
         objects: list[Resource] = []
         for number in range(first, first + 200):
-            place = {"namespace": f"ns-{number}"}
-            org, member = organization(**place), membership(f"m-{number}", **place)
-            key = issued(api_key(f"k-{number}", membership=member.name, **place), member, org)
+            place = f"ns-{number}"
+            org, member = organization(namespace=place), membership(f"m-{number}", namespace=place)
+            key = issued(api_key(f"k-{number}", membership=member.name, namespace=place), member, org)
             changed = after_role_change(str(number)).model_copy(update={"metadata": member.metadata})
             objects += [org, member, key, changed]
         for one in objects:

@@ -38,6 +38,7 @@ def decide(evidence: Evidence[Any]) -> Decision:
         always.join(decision.judgement),
         (*limits, *decision.refusals),
         claim and replace(claim, lost=always.join(claim.lost)),
+        decision.line if always.allowed else None,
     )
 
 

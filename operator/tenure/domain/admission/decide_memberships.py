@@ -15,6 +15,7 @@ from tenure.domain.admission.messages import (
     service_account_warning,
     unacknowledged,
 )
+from tenure.domain.admission.owners_turn import may_take, with_waiting
 from tenure.domain.admission.role_rules import (
     domain_refusal,
     duplicate_refusal,
@@ -22,6 +23,7 @@ from tenure.domain.admission.role_rules import (
     transition_refusal,
 )
 from tenure.domain.admission.verdict import Judgement
+from tenure.domain.lease import Lease
 from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import Membership
 
@@ -137,7 +139,7 @@ def decide_membership(evidence: MembershipEvidence) -> Decision:
         number = read(evidence.service_account_keys, "the number of service accounts' keys")
         warned = warned.warn(service_account_warning(old, number))
     if not judgement.allowed:
-        return Decision(warned, refusals)
+        return Decision(warned, refusals, line=_line(evidence, old) if judgement.busy and not refusals else None)
     warned = warned.warn(*price_warnings(old, evidence.new_role, evidence.price, evidence.now))
     return Decision(warned, claim=_claim(evidence, old, judgement))
 
@@ -167,19 +169,26 @@ def _busy(evidence: MembershipEvidence) -> str:
 
     The reason is that the change of another Owner, the lease holder, may still be stored.
     """
-    leaving, lease, organization = evidence.change.old, evidence.lease, evidence.organization
+    leaving, organization = evidence.change.old, evidence.organization
     if leaving is None or organization is None or not evidence.asks_for_owners or not evidence.remaining_owners:
         return ""
-    if lease is None or lease.holder == leaving.metadata.uid or lease.expired(evidence.now):
+    versions, uid = _versions(evidence), leaving.metadata.uid
+    if uid not in versions or may_take(evidence.lease, uid, versions, evidence.now):
         return ""
-    # If the holder's version is another one than when it took the lease, its change was stored or meets a conflict.
-    return _BUSY.format(organization.name) if lease.held_version == _listed_version(evidence, lease.holder) else ""
+    return _BUSY.format(organization.name)
 
 
-def _listed_version(evidence: MembershipEvidence, uid: str) -> str | None:
-    """Return the resourceVersion of an Owner in the list, or None if it was deleted or isn't an Owner any more."""
+def _line(evidence: MembershipEvidence, leaving: Membership) -> Lease | None:
+    """Return the lease with an Owner in it who has to wait, unless it is a dry-run."""
+    if evidence.lease is None or evidence.change.dry_run:
+        return None
+    return with_waiting(evidence.lease, leaving.metadata.uid, _versions(evidence))
+
+
+def _versions(evidence: MembershipEvidence) -> dict[str, str]:
+    """Return the resourceVersion of each Owner's Membership, by its uid."""
     owners = read(evidence.owners, "the Owners")
-    return next((owner.metadata.resource_version for owner in owners if owner.metadata.uid == uid), None)
+    return {owner.metadata.uid: owner.metadata.resource_version for owner in owners}
 
 
 def _claim(evidence: MembershipEvidence, leaving: Membership, judgement: Judgement) -> Claim | None:
@@ -189,13 +198,16 @@ def _claim(evidence: MembershipEvidence, leaving: Membership, judgement: Judgeme
         return None
     if not evidence.asks_for_owners or not evidence.remaining_owners:
         return None
-    holder = leaving.metadata.uid
+    holder, versions = leaving.metadata.uid, _versions(evidence)
+    if holder not in versions:
+        # It has changed since the review was sent, so the write meets a conflict. Or somebody forged the review.
+        return None
     return Claim(
         namespace=organization.namespace,
         holder=holder,
         # The version in the list, and not the one in the review. The review's may be older, and then another change
         # to the same Membership can still be stored. It can't be newer, unless somebody forged the review.
-        held_version=_listed_version(evidence, holder) or leaving.metadata.resource_version,
+        held_version=versions[holder],
         replaces=evidence.lease,
         lost=replace(judgement, busy=_BUSY.format(organization.name)),
     )

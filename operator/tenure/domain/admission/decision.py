@@ -74,11 +74,14 @@ class Decision:
         judgement: The answer.
         refusals: The refusals in it, each with its rule.
         claim: The lease to take first. None if the change needs none, isn't allowed or is a dry-run.
+        line: The lease with the Owner who has to wait in it, to be written. None if the Owner needn't wait, or waits
+            already.
     """
 
     judgement: Judgement
     refusals: tuple[Refusal, ...] = ()
     claim: Claim | None = None
+    line: Lease | None = None
 
 
 def find_refusals(checks: Mapping[Rule, Check[E]], evidence: E) -> tuple[Refusal, ...]:

@@ -79,7 +79,7 @@ def _template_size(body: Body) -> int:
 
 
 BOUNDS: Sequence[_Bound] = (
-    _Bound("metadata.labels", _map_size("labels"), 4 * _KIB),
+    _Bound("metadata.labels", _map_size("labels"), 8 * _KIB),
     # kubectl's last-applied-configuration repeats the spec and the other annotations.
     _Bound("metadata.annotations", _map_size("annotations"), 8 * _KIB, per_spec=2),
     _Bound("metadata.finalizers", _list_size("finalizers"), 2 * _KIB),

@@ -17,6 +17,10 @@ R = TypeVar("R", bound=Resource)
 _KEPT_BY_SERVER = {"resourceVersion", "generation"}
 """Metadata that no client can set, and that changes with the rest of an object."""
 
+_NAMESPACE = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_OBJECT_NAME = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
+"""These become parts of paths, so nothing else is allowed, for example no `../`."""
+
 _RELEASABLE = ("finalizers", "ownerReferences")
 _MANAGED = "managedFields"
 
@@ -34,6 +38,9 @@ class ReviewedResource(Model):
 
 class ReviewedMetadata(Model):
     """The metadata of an object under review that checks need and the models of the kinds don't have."""
+
+    name: str = Field(pattern=_OBJECT_NAME, max_length=253)
+    namespace: str | None = None
 
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
@@ -54,7 +61,7 @@ class AdmissionRequest(Model):
     operation: Operation
     resource: ReviewedResource
     sub_resource: str = ""
-    namespace: str = Field(min_length=1)
+    namespace: str = Field(pattern=_NAMESPACE, max_length=63)
     user_info: Requester
     object: dict[str, Any] | None = None
     old_object: dict[str, Any] | None = None
@@ -92,6 +99,9 @@ class Change(Generic[R]):
         wanted = (request.operation is not Operation.CREATE, request.operation is not Operation.DELETE)
         if wanted != (request.old_object is not None, request.object is not None):
             raise ValueError(f"the objects don't fit the operation {request.operation}")
+        for body in filter(None, (request.object, request.old_object)):
+            if _metadata(body).get("namespace", request.namespace) != request.namespace:
+                raise ValueError("an object is in another namespace than the request")
         return cls(
             operation=request.operation,
             requester=request.user_info,

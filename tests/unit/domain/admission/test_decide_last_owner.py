@@ -12,7 +12,7 @@ from support.objects.builders import NOW, condition, membership, organization
 from support.objects.evidence import judged, of_membership
 from support.objects.reviewed import change
 from tenure.domain.admission.decide import decide
-from tenure.domain.admission.decision import Claim, Decision
+from tenure.domain.admission.decision import Decision
 from tenure.domain.admission.evidence import MembershipEvidence, NotReadError
 from tenure.domain.lease import Lease
 from tenure.domain.resources import Membership
@@ -143,8 +143,27 @@ def test_while_another_owner_may_still_go_one_has_to_wait(new: Body | None, leas
 
 def test_the_lease_is_for_the_version_that_was_listed() -> None:
     listed = OLGA.model_copy(update={"metadata": OLGA.metadata.model_copy(update={"resource_version": "9"})})
-    claims = [decision(None, owners=owners).claim for owners in ([listed, OMAR], [OMAR])]
-    assert [claim.held_version for claim in claims if isinstance(claim, Claim)] == ["9", "1"]
+    claim = decision(None, owners=[listed, OMAR]).claim
+    assert claim is not None
+    assert claim.held_version == "9"
+
+
+def test_who_is_no_owner_as_it_is_stored_takes_no_lease() -> None:
+    """The Membership has changed since the review was sent, so the write meets a conflict; or the review is forged."""
+    for lease in (None, held(OMAR)):
+        made = decision(None, owners=[OMAR], lease=lease)
+        assert made.judgement.allowed
+        assert (made.claim, made.line) == (None, None)
+
+
+def test_who_has_to_wait_enters_the_line_once_and_not_by_a_dry_run() -> None:
+    line = decision(None, lease=held(OMAR)).line
+    assert line is not None
+    assert line == replace(held(OMAR), waiting=(OLGA.metadata.uid,))
+    assert decision(None, lease=line).line is None
+    trial = of_membership(change(Membership, old=olga(), new=None, dryRun=True), owners=[OLGA, OMAR], lease=held(OMAR))
+    assert decide(trial).line is None
+    assert decision(None, lease=held(OMAR), grants=()).line is None
 
 
 REFUSED: Mapping[str, Mapping[str, Any]] = {

@@ -38,7 +38,7 @@ def counting(valid: int, **metadata: Any) -> Body:
     [
         ("default", True),
         ("kube-system", True),
-        ("kube-", True),
+        ("kube-x", True),
         ("kube", False),
         ("kubernetes", False),
         ("tenure-system", True),

@@ -227,3 +227,17 @@ def test_an_owner_beside_other_metadata_is_more_than_a_removal(metadata: Body, o
     asked = change(Membership, old=ALICE, new=with_metadata(ownerReferences=[OWNER], **metadata))
     assert asked.removes
     assert asked.only_removes is only_removes
+
+
+@pytest.mark.parametrize("name", ["../", "a/b", "Alice", "alice\n", "", "a" * 254])
+def test_a_name_that_no_object_has_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError):
+        change(Membership, new=with_metadata(name=name))
+
+
+@pytest.mark.parametrize("operation", ["new", "old"])
+def test_an_object_in_another_namespace_than_the_request_is_refused(operation: str) -> None:
+    bodies: dict[str, Any] = {operation: stored(ALICE, "another")}
+    asked = request(Membership, **{"old": None, "new": None, **bodies})
+    with pytest.raises(ValueError, match="another namespace"):
+        Change.of(asked, Membership)
