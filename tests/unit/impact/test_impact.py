@@ -154,6 +154,12 @@ def test_a_removed_member_leaves_keys_behind(judge: Callable[..., tuple[int, dic
         pytest.param([_with_role(OLGA, "Member"), ALICE, BOB, ROBOT], "olga", "must keep an Owner", id="demoted"),
         pytest.param([OLGA, ALICE, _with_role(BOB, "Owner"), ROBOT], "bob", "It allows Member, Analyst.", id="denied"),
         pytest.param(
+            [_with_role(OLGA, "Member"), ALICE, _with_role(BOB, "Owner"), ROBOT],
+            "bob",
+            "It allows Member, Analyst.",
+            id="denied while the Owner leaves",
+        ),
+        pytest.param(
             [OLGA, ALICE, member("bob", "Viewer", organization="other"), ROBOT], "bob", "can't be changed", id="moved"
         ),
     ],
@@ -164,6 +170,14 @@ def test_what_will_be_refused_is_said(
     code, changes = judge(members)
     assert code == 2
     assert words in " ".join(changes[name]["refusals"])
+
+
+def test_only_the_first_of_two_new_owners_is_the_first_owner(judge: Callable[..., tuple[int, dict[str, Any]]]) -> None:
+    acme = organization(roleChanges={"deny": [{"from": "None", "to": "Owner"}]})
+    base = {"organization.yaml": [acme], "members.yaml": [BOB]}
+    code, changes = judge([BOB, OLGA, member("zoe", "Owner")], keys=[], base=base)
+    assert (code, changes["olga"]["refusals"]) == (2, [])
+    assert "spec.roleChanges.deny" in " ".join(changes["zoe"]["refusals"])
 
 
 def test_the_whole_organization_may_go(tmp_path: Path) -> None:

@@ -205,11 +205,14 @@ def _owners(step: Step, change: Change[Membership]) -> Iterator[Membership]:
     """Yield the members among whom another Owner is looked for.
 
     If an Owner leaves, only those count that will be there. If an Owner is added, those who leave count too, because
-    they are still there.
+    they are still there. Of several new Owners, the first one by name is applied first.
     """
-    yield from step.head.members_in(change.namespace)
-    if not _steps_down(change):
+    after = step.head.members_in(change.namespace)
+    if _steps_down(change):
+        yield from after
+    else:
         yield from step.base.members_in(change.namespace)
+        yield from (member for member in after if member.name < change.subject.name)
 
 
 def _acknowledgement(evidence: MembershipEvidence) -> dict[str, str]:
