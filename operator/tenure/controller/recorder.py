@@ -21,7 +21,8 @@ log = logging.getLogger("tenure.reconcile")
 
 CONTROLLER = "tenure.dev/controller"
 _MAX_NOTE_BYTES = 1024
-_PAUSES_SECONDS = (0.1, 0.3, 0.5)
+_PAUSES_SECONDS = (0.1, 0.3, None)
+"""After each failed attempt. None: it was the last one."""
 
 BUDGET_SECONDS = 2.0
 """How long reconciliations wait for Events that can't be recorded, within `_WINDOW_SECONDS`, all Events together."""
@@ -41,6 +42,7 @@ class Recorder:
         self._cluster = cluster
         self._clock = clock
         self._window_ends = 0.0
+        self._charged_until = 0.0
         self._budget, self._left = budget, budget
 
     async def record(self, event: EmitEvent, regarding: Resource, now: datetime) -> None:
@@ -48,16 +50,32 @@ class Recorder:
         began = self._clock()
         if began >= self._window_ends:
             self._left = self._budget
-        failure = await self._post(_body(event, regarding, now), self._left)
-        if failure is None:
-            return
-        if began >= self._window_ends:
-            self._window_ends = began + _WINDOW_SECONDS
-        self._left = max(self._left - (self._clock() - began), 0.0)
+        try:
+            failure = await self._post(_body(event, regarding, now), self._left)
+        except NamespaceTerminatingError:
+            return  # Its Events are deleted with it.
+        except ApiError as error:
+            failure = str(error)  # The store answers, so the Events of others needn't be dropped.
+        else:
+            if failure is None:
+                return
+            self._charge(began)
         log.warning("Event %s on %s %s wasn't recorded: %s", event.reason, regarding.kind, regarding.name, failure)
 
+    def _charge(self, began: float) -> None:
+        """Take the time since a moment from the budget, once for all reconciliations that waited at the same time."""
+        if began >= self._window_ends:
+            self._window_ends = began + _WINDOW_SECONDS
+        ended = self._clock()
+        self._left = max(self._left - (ended - max(began, self._charged_until)), 0.0)
+        self._charged_until = ended
+
     async def _post(self, body: dict[str, Any], seconds: float) -> str | None:
-        """Post an Event within some seconds, and return why that failed, or None."""
+        """Post an Event within some seconds, and return why the store of Events didn't answer, or None.
+
+        Raises:
+            ApiError: the API server rejected the Event.
+        """
         failure = "the store of Events doesn't answer"
         if not seconds:
             return f"{failure}, so Tenure doesn't wait for it again yet"
@@ -68,13 +86,10 @@ class Recorder:
                         await create_event(self._cluster, body)
                     except UnavailableError as error:
                         failure = str(error)
-                        await asyncio.sleep(pause)
+                        if pause is not None:
+                            await asyncio.sleep(pause)
                     else:
                         return None
-        except NamespaceTerminatingError:
-            return None  # Its Events are deleted with it.
-        except ApiError as error:
-            return str(error)
         except TimeoutError:
             pass
         return failure

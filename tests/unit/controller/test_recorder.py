@@ -45,9 +45,22 @@ class HangingStore(Store):
             self.now += BUDGET_SECONDS
 
 
+class BrieflyAwayStore(Store):
+    """Fails every request, but not before it is back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.back = asyncio.Event()
+
+    async def request(self, _: str, __: str, *, body: dict[str, Any], **___: object) -> dict[str, Any]:
+        self.requests.append(body["reason"])
+        await self.back.wait()
+        raise UnavailableError("HTTP 503")
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(module, "_PAUSES_SECONDS", (0.0, 0.0, None))
 
 
 def recorder(store: Store) -> Recorder:
@@ -97,3 +110,37 @@ async def test_after_a_while_events_are_posted_again() -> None:
     store.now += 31
     await recording.record(event("3"), ALICE, NOW)
     assert len(store.requests) == spent + 1
+
+
+async def test_an_event_that_is_rejected_takes_nothing_from_the_budget_of_others() -> None:
+    store = Store(*[ForbiddenError("exceeded quota")] * 9, seconds=1.0)
+    recording = recorder(store)
+    for number in range(10):
+        await recording.record(event(str(number)), ALICE, NOW)
+    assert len(store.requests) == 10
+
+
+async def test_reconciliations_that_wait_at_the_same_time_use_the_budget_once() -> None:
+    store = BrieflyAwayStore()
+    recording = recorder(store)
+    waiting = [asyncio.ensure_future(recording.record(event(str(number)), ALICE, NOW)) for number in range(5)]
+    await asyncio.sleep(0)
+    store.now += 1.0
+    store.back.set()
+    await asyncio.gather(*waiting)
+    spent = len(store.requests)
+    await recording.record(event("afterwards"), ALICE, NOW)
+    assert len(store.requests) > spent
+
+
+async def test_nothing_waits_after_the_last_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.undo()
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    store = Store(*[UnavailableError("HTTP 503")] * 5)
+    await recorder(store).record(event("1"), ALICE, NOW)
+    assert len(pauses) == len(store.requests) - 1
