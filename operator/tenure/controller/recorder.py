@@ -25,9 +25,11 @@ _PAUSES_SECONDS = (0.1, 0.3, None)
 """After each failed attempt. None: it was the last one."""
 
 BUDGET_SECONDS = 2.0
-"""How long reconciliations wait for Events that can't be recorded, within `_WINDOW_SECONDS`, all Events together."""
+"""How long reconciliations wait for a store of Events that is away or slow, within `_WINDOW_SECONDS`, all together."""
 
 _WINDOW_SECONDS = 30.0
+_SLOW_SECONDS = 0.5
+"""An Event that takes longer is charged to the budget, even if it is recorded."""
 
 
 class Recorder:
@@ -57,9 +59,10 @@ class Recorder:
         except ApiError as error:
             failure = str(error)  # The store answers, so the Events of others needn't be dropped.
         else:
+            if failure is not None or self._clock() - began > _SLOW_SECONDS:
+                self._charge(began)
             if failure is None:
                 return
-            self._charge(began)
         log.warning("Event %s on %s %s wasn't recorded: %s", event.reason, regarding.kind, regarding.name, failure)
 
     def _charge(self, began: float) -> None:

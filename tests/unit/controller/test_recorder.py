@@ -100,6 +100,14 @@ async def test_a_store_that_hangs_costs_one_budget_however_many_events_there_are
     assert caplog.text.count("wasn't recorded") == 20
 
 
+async def test_a_slow_store_costs_one_budget_too() -> None:
+    store = Store(seconds=0.9)
+    recording = recorder(store)
+    for number in range(20):
+        await recording.record(event(str(number)), ALICE, NOW)
+    assert store.now < BUDGET_SECONDS + 1
+
+
 async def test_after_a_while_events_are_posted_again() -> None:
     store = Store(*[UnavailableError("HTTP 503")] * 3, seconds=1.0)
     recording = recorder(store)
