@@ -68,13 +68,15 @@ def lifted_suspension_warning(change: Change[Organization]) -> str | None:
     old, new = change.old, change.new
     if old is None or new is None:
         return None
+    listed = [member.name for member in new.spec.suspended_members or ()]
     if old.spec.suspended and not new.spec.suspended:
-        return f"spec.suspended: the suspension of Organization {new.name} is lifted. Its keys work again."
-    after = {member.name for member in new.spec.suspended_members or ()}
-    lifted = [member.name for member in old.spec.suspended_members or () if member.name not in after]
+        rest = f", except those of {join_names(listed)} (spec.suspendedMembers)" if listed else ""
+        return f"spec.suspended: the suspension of Organization {new.name} is lifted. Its keys work again{rest}."
+    lifted = [member.name for member in old.spec.suspended_members or () if member.name not in listed]
     if not lifted:
         return None
-    return f"spec.suspendedMembers: the suspension of {join_names(lifted)} is lifted. Their keys work again."
+    still = " as soon as spec.suspended is lifted too" if new.spec.suspended else ""
+    return f"spec.suspendedMembers: the suspension of {join_names(lifted)} is lifted. Their keys work again{still}."
 
 
 def unknown_members_warning(names: Sequence[str]) -> str | None:

@@ -21,6 +21,7 @@ from tenure.domain.resources import Organization
 Body = manifests.Body
 
 ACME = manifests.organization()
+SUSPENDED = manifests.organization(suspended=True)
 OWNED = {**ACME, "metadata": {**ACME["metadata"], "ownerReferences": [{"kind": "ConfigMap", "name": "x", "uid": "1"}]}}
 
 
@@ -129,6 +130,22 @@ def test_a_suspension_that_is_lifted_warns(old: Body | None, new: Body | None, l
     warning = lifted_suspension_warning(change(Organization, old=old, new=new))
     assert (warning is not None) is bool(lifted)
     assert warning is None or f"the suspension of {lifted} is lifted" in warning
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (suspending("alice"), ACME, "work again."),
+        (SUSPENDED, ACME, "work again."),
+        (SUSPENDED, suspending("alice"), "work again, except those of alice (spec.suspendedMembers)."),
+        (suspending("alice"), SUSPENDED, "work again as soon as spec.suspended is lifted too."),
+    ],
+    ids=str,
+)
+def test_a_lifted_suspension_says_which_keys_work(old: Body, new: Body, words: str) -> None:
+    warning = lifted_suspension_warning(change(Organization, old=old, new=new))
+    assert warning is not None
+    assert warning.endswith(words)
 
 
 def test_suspending_a_name_that_is_no_member_warns() -> None:
