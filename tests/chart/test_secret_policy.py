@@ -20,6 +20,7 @@ from tenure_dev.controlplane import ControlPlane
 
 NAME = "tenure-secrets"
 TEMPLATE = "--show-only=templates/secretpolicy.yaml"
+HOLDS = "holds the token of ApiKey laptop"
 REFUSED = "so only Tenure deletes it"
 
 
@@ -82,6 +83,8 @@ WAYS = {
     "delete it": lambda api: api.delete("secrets", "laptop"),
     "take it from its key": patch_owner(None),
     "give it to another key": patch_owner({"uid": "00000000-0000-0000-0000-000000000000"}),
+    "let it belong to another kind": patch_owner({"apiVersion": "v1", "kind": "ConfigMap"}),
+    "name another key": patch_owner({"name": "phone"}),
     "no longer control it": patch_owner({"controller": False}),
 }
 
@@ -114,6 +117,11 @@ def test_all_secrets_at_once_spare_those_of_keys(plane: ControlPlane, world: Wor
     world.create(manifests.secret("other"), {**manifests.secret("unowned"), "type": TYPE})
     assert REFUSED in delete(plane, world.api.namespace, "--all")
     assert [body["metadata"]["name"] for body in world.api.list("secrets")] == ["laptop"]
+
+
+def test_the_deletion_of_a_collection_is_refused_in_the_same_words(plane: ControlPlane, world: World) -> None:
+    path = f"/api/v1/namespaces/{world.api.namespace}/secrets"
+    assert f"Secret laptop {HOLDS}" in plane.kubectl("delete", f"--raw={path}", check=False).stderr
 
 
 def test_a_secret_is_changed_as_before(world: World) -> None:
