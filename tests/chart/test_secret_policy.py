@@ -10,12 +10,13 @@ import pytest
 import yaml
 
 from support.api.api import Api, ApiRefusedError
-from support.cluster.identity import CONTROLLER, install_identities
+from support.cluster.identity import CONTROLLER, WEBHOOK, install_identities
 from support.cluster.world import World, fresh_world
 from support.objects import manifests
 from support.run.eventually import eventually
 from tenure.domain.secret import TYPE
-from tenure_dev.chart import CHART, render
+from tenure.kube.names import AUTHORITIES_SECRET
+from tenure_dev.chart import CHART, NAMESPACE, render
 from tenure_dev.controlplane import ControlPlane
 
 NAME = "tenure-secrets"
@@ -119,6 +120,13 @@ def test_all_secrets_at_once_spare_those_of_keys(plane: ControlPlane, world: Wor
     assert [body["metadata"]["name"] for body in world.api.list("secrets")] == ["laptop"]
 
 
+def test_the_webhook_replaces_a_key_that_has_the_name_of_its_authority(plane: ControlPlane) -> None:
+    with closing(Api(plane, NAMESPACE)) as api, closing(Api(plane, NAMESPACE, user=WEBHOOK)) as webhook:
+        deliver(World(api), AUTHORITIES_SECRET)
+        webhook.delete("secrets", AUTHORITIES_SECRET)
+        api.delete("apikeys", AUTHORITIES_SECRET)
+
+
 def test_the_deletion_of_a_collection_is_refused_in_the_same_words(plane: ControlPlane, world: World) -> None:
     path = f"/api/v1/namespaces/{world.api.namespace}/secrets"
     assert f"Secret laptop {HOLDS}" in plane.kubectl("delete", f"--raw={path}", check=False).stderr
@@ -166,7 +174,7 @@ def test_the_webhooks_and_the_policy_let_the_same_clean_up_pass() -> None:
         one["expression"] for each in webhooks for one in each["matchConditions"] if "clean-up" in one["name"]
     }
     users = set(re.findall(r"'(system:[^']*)'", condition))
-    assert set(re.findall(r"'(system:[^']*)'", render(TEMPLATE))) == users | {CONTROLLER}
+    assert set(re.findall(r"'(system:[^']*)'", render(TEMPLATE))) == users | {CONTROLLER, WEBHOOK}
 
 
 @pytest.mark.parametrize("template", ["secretpolicy", "statuspolicy"])
