@@ -21,7 +21,7 @@ from support.load.key_churn import KeyChurn
 from support.load.load import load_beside
 from support.load.role_changes import FORBIDDEN_ROLE, RoleChanges
 from support.objects import manifests
-from support.programs.release import Site, Version, present, previous
+from support.programs.release import PREVIOUS, SAME_DEFINITIONS, Site, Version, present, previous
 from support.run.eventually import eventually
 from support.run.soak import Figure, size
 from tenure_dev.build import find_or_build
@@ -33,14 +33,22 @@ RATE = 10
 NEW_KEYS = KeyChurn("new", members=10, older=40)
 PATIENCE = 120.0
 CHANGES = RoleChanges("changing", CHANGING)
+ROLLBACK = "helm rollback"
 NEWER_FIELD = "fieldOfANewerVersion"
 
 Issued = Mapping[str, tuple[str, str, str, str]]
 
 
-@pytest.fixture(scope="module")
-def old(tmp_path_factory: pytest.TempPathFactory) -> Version:
-    return previous(tmp_path_factory.mktemp("previous"))
+@pytest.fixture
+def way(request: pytest.FixtureRequest) -> str:
+    """Give the way back."""
+    return str(request.param)
+
+
+@pytest.fixture
+def old(tmp_path: Path, way: str) -> Version:
+    """Give the version before. `helm rollback` takes the definitions back too, so there they may differ."""
+    return previous(tmp_path / "previous", PREVIOUS if way == ROLLBACK else SAME_DEFINITIONS)
 
 
 @pytest.fixture
@@ -145,14 +153,14 @@ def write_newer_field(client: Client) -> None:
 
 
 def roll_back(site: Site, old: Version, way: str) -> None:
-    if way == "helm rollback":
+    if way == ROLLBACK:
         site.helm("rollback", "tenure", "1")
     else:
         site.helm("upgrade", "tenure", str(old.chart), "--set=crds.enabled=false")
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("way", ["helm rollback", "the chart before, without its definitions"])
+@pytest.mark.parametrize("way", [ROLLBACK, "the chart before, without its definitions"], indirect=True)
 def test_no_key_is_lost_or_issued_anew_and_no_write_goes_unjudged(
     site: Site, client: Client, versions: tuple[Version, Version], way: str, figure: Figure
 ) -> None:
@@ -192,7 +200,7 @@ def test_no_key_is_lost_or_issued_anew_and_no_write_goes_unjudged(
     assert passed.codes[200] > passed.codes.total() / 2, passed.errors
     assert set(keys.codes) <= {200, 201, 403, 404, 429, 500}, keys.errors
     assert keys.codes[201] > keys.codes.total() / 4, keys.errors
-    check_old_code_works_on(site, client, keeps=way != "helm rollback")
+    check_old_code_works_on(site, client, keeps=way != ROLLBACK)
 
 
 def check_old_code_works_on(site: Site, client: Client, *, keeps: bool) -> None:

@@ -28,6 +28,9 @@ from tenure_dev.tools import Tools
 PREVIOUS = "45aea96047d5e167ef284c2daa4e97bebafefb7e"
 """The version before, as long as none is released."""
 
+SAME_DEFINITIONS = "883b325574fe0b7d02c1938f6575d37453e7ebcb"
+"""The first version that starts with the present definitions. Those before it want an `enum` where a rule is now."""
+
 
 _PATIENCE = 120.0
 _READY = "Tenure is ready"
@@ -49,14 +52,14 @@ def present(chart: Path = CHART) -> Version:
     return Version("present", chart, (sys.executable, "-m", "tenure"))
 
 
-def previous(folder: Path) -> Version:
+def previous(folder: Path, commit: str = PREVIOUS) -> Version:
     """The version before, built from Git into an environment of its own; skips where the clone has no history."""
     git = ["git", "-C", str(CHECKOUT)]
-    if subprocess.run([*git, "cat-file", "-e", f"{PREVIOUS}^{{commit}}"], capture_output=True, check=False).returncode:
-        pytest.skip(f"this clone has no commit {PREVIOUS[:12]}: it is shallow; run `git fetch --unshallow`")
+    if subprocess.run([*git, "cat-file", "-e", f"{commit}^{{commit}}"], capture_output=True, check=False).returncode:
+        pytest.skip(f"this clone has no commit {commit[:12]}: it is shallow; run `git fetch --unshallow`")
     source, environment = folder / "source", folder / "environment"
     paths = ["operator", "helm", "pyproject.toml", "uv.lock", "README.md", "LICENSE"]
-    archive = subprocess.run([*git, "archive", PREVIOUS, *paths], capture_output=True, check=True).stdout
+    archive = subprocess.run([*git, "archive", commit, *paths], capture_output=True, check=True).stdout
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
         tar.extractall(source, filter="data")
     uv = os.environ.get("UV") or shutil.which("uv")
