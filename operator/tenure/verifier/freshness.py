@@ -63,6 +63,6 @@ class Freshness:
         self._reached[feed], self._proven[feed] = -1, float("-inf")
         self._waiting[feed].clear()
 
-    def age(self, now: float) -> float:
-        """Return the seconds since the oldest of the feeds' latest proofs, or infinity while a feed has none."""
-        return now - min(self._proven.values())
+    def age(self, feeds: Iterable[Hashable], now: float) -> float:
+        """Return the seconds since the oldest of some feeds' latest proofs, or infinity while one of them has none."""
+        return now - min(self._proven[feed] for feed in feeds)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from tenure.domain.resources import KINDS, ApiKey, Membership, Resource
 from tenure.domain.tokens import Token
 from tenure.domain.verification import Code, Decision, Holding, Question, decide
-from tenure.errors import MalformedTokenError, ObjectNotFoundError, TenureError
+from tenure.errors import ForbiddenError, MalformedTokenError, ObjectNotFoundError, TenureError
 from tenure.kube.cluster import Cluster
 from tenure.observability.catalogue import VERIFIER_KEYS, VERIFIER_PROOF
 from tenure.observability.metrics import Reading
@@ -27,6 +27,7 @@ _PROOFS_PER_STALENESS = 10
 _WATCHES_PER_STALENESS = 2
 _MOMENT = timedelta(seconds=60)
 _ALIVE = {Code.VALID, Code.FORBIDDEN, Code.SUSPENDED, Code.PENDING}
+_NO_LIST = "the first list isn't complete yet"
 _DUMMY = "sha256:" + "0" * 64
 """Compared if there is no key, so that the answer for an unknown id takes as long as for a wrong secret."""
 
@@ -116,7 +117,9 @@ class Verifier:
         self._watch_seconds = int(max_staleness / _WATCHES_PER_STALENESS)
         self._index = Index()
         self._places: Sequence[str | None] = namespaces or (None,)
-        feeds = [Feed(resource, place) for resource in KINDS for place in self._places]
+        self._feeds = {place: [Feed(resource, place) for resource in KINDS] for place in self._places}
+        feeds = [feed for feeds in self._feeds.values() for feed in feeds]
+        self._unlisted = set(feeds)
         self._freshness = Freshness(feeds)
         self._restarts = {feed: asyncio.Event() for feed in feeds}
 
@@ -137,21 +140,23 @@ class Verifier:
             await asyncio.gather(working, *tasks, return_exceptions=True)
 
     def why_not_ready(self) -> str:
-        """Return the reason why the verifier can't answer now, or "" if it can."""
-        age = self._freshness.age(asyncio.get_running_loop().time())
-        if age <= self._max_staleness:
-            return ""
-        if age == float("inf"):
-            return "the first list isn't complete yet"
-        return f"the verifier's data is {age:.0f} s old, and the maximum is {self._max_staleness:.0f} s"
+        """Return the reason why the verifier can't answer now, or "" if it can.
+
+        It can once every namespace was listed, as long as the data of one of them is fresh enough. Otherwise lost
+        rights in one namespace would make it answer for none.
+        """
+        return _NO_LIST if self._unlisted else self._why_stale(min(map(self._age, self._places)))
 
     async def measure(self) -> list[Reading]:
         """Return the readings of the verifier's gauges: the number of keys, and the time of each kind's proof."""
         offset = time.time() - asyncio.get_running_loop().time()
-        proofs = ((kind, min(self._freshness.proven(feed) for feed in self._feeds(kind))) for kind in KINDS)
+        proofs = {
+            kind: min(self._freshness.proven(feed) for feed in self._restarts if feed.resource is kind)
+            for kind in KINDS
+        }
         return [
             Reading(VERIFIER_KEYS, len(self._index)),
-            *(Reading(VERIFIER_PROOF, max(at + offset, 0.0), (kind.kind,)) for kind, at in proofs),
+            *(Reading(VERIFIER_PROOF, max(at + offset, 0.0), (kind.kind,)) for kind, at in proofs.items()),
         ]
 
     async def verify(self, text: str, question: Question) -> Answer:
@@ -160,14 +165,35 @@ class Verifier:
         Raises:
             StaleError: the index isn't fresh enough, or the key's Membership can't be read.
         """
-        if reason := self.why_not_ready():
-            raise StaleError(reason)
         answer = look_up(self._index, text, question, self._now())
+        if reason := self._why_not_sure(answer):
+            raise StaleError(reason)
         if isinstance(answer, Answer):
             return answer
         holding = await self._afresh(answer)
         decision = decide(holding, question, self._now())
         return Answer(decision or Decision(Code.PENDING, holding), key_id=answer.api_key.status.key_id)
+
+    def _why_not_sure(self, answer: Answer | Holding) -> str:
+        """Return the reason why an answer may be wrong, or "".
+
+        An answer about a key needs fresh data of the key's namespace, and one about an unknown token of all namespaces.
+        """
+        namespace = answer.namespace if isinstance(answer, Answer) else answer.api_key.namespace
+        if namespace in self._feeds:
+            return self._why_stale(self._age(namespace))
+        return self._why_stale(max(map(self._age, self._places)))
+
+    def _age(self, place: str | None) -> float:
+        """Return the age of the data of a namespace, or of all of them if it is None."""
+        return self._freshness.age(self._feeds[place], asyncio.get_running_loop().time())
+
+    def _why_stale(self, age: float) -> str:
+        if age <= self._max_staleness:
+            return ""
+        if age == float("inf"):
+            return _NO_LIST
+        return f"the verifier's data is {age:.0f} s old, and the maximum is {self._max_staleness:.0f} s"
 
     async def _afresh(self, holding: Holding) -> Holding:
         """Read the key's Membership from the API server, because the index is behind the key's stamp."""
@@ -182,9 +208,6 @@ class Verifier:
             raise StaleError("the verifier can't read the key's Membership now") from error
         return replace(holding, membership=member)
 
-    def _feeds(self, resource: type[Resource]) -> list[Feed]:
-        return [Feed(resource, place) for place in self._places]
-
     async def _feed(self, feed: Feed) -> None:
         async for news in follow(self._cluster, feed, self._restarts[feed], watch_seconds=self._watch_seconds):
             match news:
@@ -196,6 +219,7 @@ class Verifier:
                     if index is not self._index:  # etcd was restored during this, so the list may be older.
                         continue
                     self._freshness.begin(feed, version, asked_at)
+                    self._unlisted.discard(feed)
                 case Changed(body, deleted, version):
                     self._index.change(feed.resource, body, deleted=deleted, now=self._now())
                     self._freshness.reach(feed, version)
@@ -205,11 +229,12 @@ class Verifier:
     async def _prove(self) -> None:
         while True:
             await asyncio.sleep(self._max_staleness / _PROOFS_PER_STALENESS)
-            age = self._freshness.age(asyncio.get_running_loop().time())
-            if self._max_staleness < age < float("inf"):
-                # etcd may have been restored meanwhile, and a watch that is resumed wouldn't report it.
-                log.warning("The data is %.0f s old. Listing all objects again", age)
-                self._read_anew()
+            for place in self._places:
+                if self._max_staleness < (age := self._age(place)) < float("inf"):
+                    # etcd may have been restored meanwhile, and a watch that is resumed wouldn't report it.
+                    where = f" of namespace {place}" if place else ""
+                    log.warning("The data%s is %.0f s old. Listing all its objects again", where, age)
+                    self._read_anew(place)
             for resource in KINDS:
                 try:
                     await self._prove_one(resource)
@@ -217,14 +242,24 @@ class Verifier:
                     log.warning("Can't check now whether the data on %s is current: %s", resource.plural, error)
 
     async def _prove_one(self, resource: type[Resource]) -> None:
-        reached = {feed: self._freshness.reached(feed) for feed in self._feeds(resource)}
-        asked_at = asyncio.get_running_loop().time()
-        # The version is the store's, so one list proves the feeds of all namespaces.
-        version = await self._cluster.version(resource, self._places[0])
+        reached = {feed: self._freshness.reached(feed) for feed in self._restarts if feed.resource is resource}
+        asked_at, version = await self._store_version(resource)
         for feed, before in reached.items():
             if before >= 0 and not self._freshness.ask(feed, version, asked_at, reached=before):
                 self._begin_anew(resource, version)
                 return
+
+    async def _store_version(self, resource: type[Resource]) -> tuple[float, int]:
+        """Return the store's version, and when it was asked for.
+
+        The version is the same for all namespaces, so the first one that may be listed is enough.
+        """
+        for place in self._places[:-1]:
+            asked_at = asyncio.get_running_loop().time()
+            with contextlib.suppress(ForbiddenError):
+                return asked_at, await self._cluster.version(resource, place)
+        asked_at = asyncio.get_running_loop().time()
+        return asked_at, await self._cluster.version(resource, self._places[-1])
 
     def _begin_anew(self, seen: type[Resource], version: int) -> None:
         """Drop the index of all kinds and relist after a restore of etcd, because all kinds are in the same store."""
@@ -234,9 +269,11 @@ class Verifier:
             version,
         )
         self._index = Index()
-        self._read_anew()
+        for place in self._places:
+            self._read_anew(place)
 
-    def _read_anew(self) -> None:
-        for feed, restart in self._restarts.items():
+    def _read_anew(self, place: str | None) -> None:
+        """List the objects of a namespace again, or of all of them if it is None."""
+        for feed in self._feeds[place]:
             self._freshness.forget(feed)
-            restart.set()
+            self._restarts[feed].set()

@@ -15,23 +15,23 @@ def fresh() -> Freshness:
 def test_nothing_is_proved_before_every_feed_has_told_all() -> None:
     freshness = Freshness([A, B])
     freshness.begin(A, 100, at=10.0)
-    assert freshness.age(12.0) == float("inf")
+    assert freshness.age([A, B], 12.0) == float("inf")
 
 
 def test_the_oldest_proof_counts() -> None:
-    assert fresh().age(15.0) == 5.0
+    assert fresh().age([A, B], 15.0) == 5.0
 
 
 def test_a_question_is_a_proof_once_the_feed_has_come_as_far() -> None:
     freshness = fresh()
     for feed in (A, B):
         assert freshness.ask(feed, 120, 20.0, reached=freshness.reached(feed))
-    assert freshness.age(21.0) == 11.0
+    assert freshness.age([A, B], 21.0) == 11.0
     freshness.reach(A, 119)
     freshness.reach(B, 120)
-    assert freshness.age(21.0) == 11.0
+    assert freshness.age([A, B], 21.0) == 11.0
     freshness.reach(A, 125)
-    assert freshness.age(21.0) == 1.0
+    assert freshness.age([A, B], 21.0) == 1.0
 
 
 def test_a_store_that_went_back_is_noticed_and_a_feed_that_is_ahead_is_not() -> None:
@@ -45,6 +45,6 @@ def test_a_store_that_went_back_is_noticed_and_a_feed_that_is_ahead_is_not() -> 
 def test_what_was_forgotten_has_to_be_told_anew() -> None:
     freshness = fresh()
     freshness.forget(A)
-    assert freshness.age(12.0) == float("inf")
+    assert freshness.age([A, B], 12.0) == float("inf")
     freshness.begin(A, 5, at=12.0)
-    assert freshness.age(12.0) == 1.0
+    assert freshness.age([A, B], 12.0) == 1.0

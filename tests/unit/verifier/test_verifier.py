@@ -1,11 +1,16 @@
 """What counts as a use of a dead key, what an answer's bearer may be told, and when nothing may be said."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
 import pytest
 
 from support.objects.builders import NOW, api_key, entropy_of, issued, membership, organization, token_of
 from tenure.domain.resources import ApiKey, Resource
 from tenure.domain.tokens import Token
 from tenure.domain.verification import Code, Decision, Question
+from tenure.errors import ForbiddenError
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import Connection
 from tenure.verifier.index import Index, Revocation
@@ -62,3 +67,46 @@ async def test_nothing_is_said_before_everything_was_listed() -> None:
         assert verifier.why_not_ready() == "the first list isn't complete yet"
         with pytest.raises(StaleError, match="the first list isn't complete yet"):
             await verifier.verify(TOKEN.reveal(), Question())
+
+
+class ForbidsOneNamespace:
+    """Lists and watches as the API server does, until somebody takes the verifier's rights in one namespace."""
+
+    def __init__(self) -> None:
+        self.forbidden = ""
+        self._version = 10
+
+    async def pages(self, resource: type[Resource], namespace: str) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+        self._check(namespace)
+        objects = [one for one in (organization(), membership(), KEY) if isinstance(one, resource)]
+        bodies = [one.model_dump(by_alias=True, mode="json", exclude_none=True) for one in objects]
+        yield bodies if namespace == KEY.namespace else [], str(self._version)
+
+    async def watch(self, _: type[Resource], __: str, namespace: str, *, seconds: int) -> AsyncIterator[dict[str, Any]]:
+        self._check(namespace)
+        await asyncio.sleep(seconds / 100)
+        yield {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(self._version)}}}
+
+    async def version(self, _: type[Resource], namespace: str) -> int:
+        self._check(namespace)
+        self._version += 1
+        return self._version
+
+    def _check(self, namespace: str) -> None:
+        if namespace == self.forbidden:
+            raise ForbiddenError("HTTP 403", status=403)
+
+
+@pytest.mark.asyncio(loop_scope="function")
+@pytest.mark.parametrize("forbidden", ["another", "first"])
+async def test_keys_of_one_namespace_work_without_rights_in_another(forbidden: str) -> None:
+    cluster = ForbidsOneNamespace()
+    namespaces = ("first", KEY.namespace, "another")
+    verifier = Verifier(cast("Cluster", cluster), max_staleness=1, namespaces=namespaces, now=lambda: NOW)
+    async with verifier.running():
+        while verifier.why_not_ready():  # noqa: ASYNC110 - there is nothing else to wait for
+            await asyncio.sleep(0.01)
+        cluster.forbidden = forbidden
+        for _ in range(20):
+            await asyncio.sleep(0.1)
+            assert (await verifier.verify(TOKEN.reveal(), Question())).decision.code is Code.VALID
