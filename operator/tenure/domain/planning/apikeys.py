@@ -29,6 +29,8 @@ from tenure.domain.validity import Verdict, expiry, renewed_stamp, validity, was
 _COMMIT_TIME = timedelta(seconds=3)
 """Time that it takes to apply the manifests of one commit."""
 
+_IS_DELETED = "This ApiKey is deleted in a moment."
+
 _GRACE = timedelta(seconds=5)
 """Time for which a key isn't Stalled yet in a state that another write of the same commit may end. A tool that waits
 for health takes a change back if it sees `Stalled` between two of its own writes."""
@@ -49,7 +51,7 @@ def plan_api_key(observation: ApiKeyObservation) -> Plan[Action]:
             return Plan(_delete_secret_of(key), awaits_record=True)
     if obstacle is None:
         return Plan((*_delete_secret_of(key), IssueToken()))
-    return _delete(observation) if state is KeyState.TO_DELETE else _wait(observation, obstacle)
+    return _delete(observation, obstacle) if state is KeyState.TO_DELETE else _wait(observation, obstacle)
 
 
 def find_key_state(observation: ApiKeyObservation) -> KeyState:
@@ -188,10 +190,17 @@ def _repair(observation: ApiKeyObservation) -> tuple[Action, ...]:
     return (*removal, IssueToken(), event)
 
 
-def _delete(observation: ApiKeyObservation) -> Plan[Action]:
-    """Plan for a key whose ApiKey is deleted along with its token."""
-    ending, due = _delete_secret_of(observation.api_key), _deletion_due(observation)
-    return Plan((*ending, DeleteApiKey())) if due <= observation.now else Plan(ending, due)
+def _delete(observation: ApiKeyObservation, obstacle: Obstacle) -> Plan[Action]:
+    """Plan for a key whose ApiKey is deleted along with its token.
+
+    Until then its status says that it was revoked, so that nobody who waits for `Ready` takes it for a working key. The
+    status keeps the uid of the Secret, which tells that the ApiKey has to be deleted.
+    """
+    key, due = observation.api_key, _deletion_due(observation)
+    if due <= observation.now:
+        return Plan((*_delete_secret_of(key), DeleteApiKey()))
+    status = _with_readiness(key.status, observation, obstacle.reason, f"{obstacle.message} {_IS_DELETED}")
+    return Plan((*_delete_secret_of(key), *_update(key, status)), due)
 
 
 def _wait(observation: ApiKeyObservation, obstacle: Obstacle) -> Plan[Action]:

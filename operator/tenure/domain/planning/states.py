@@ -132,7 +132,7 @@ KEY_STATES: Mapping[KeyState, Description] = {
     ),
     KeyState.TO_DELETE: Description(
         "The Membership lists the key as revoked, and the organization's `onRoleChange` asks to delete the ApiKey.",
-        "what it showed before",
+        "`Ready=False`, `RoleChanged`",
         "Tenure deletes the Secret, and the ApiKey three seconds after the role change. You can still save it with "
         "`forRole`.",
     ),
@@ -205,7 +205,7 @@ KEY_STEPS: tuple[Step[KeyState], ...] = (
     Step(KeyState.TO_RECORD, "recorded, onRoleChange deletes it", (), KeyState.TO_DELETE),
     Step(KeyState.TO_RECORD, "recorded, it stays", (), KeyState.TO_REVOKE),
     Step(KeyState.TO_RECORD, "recorded, approved by forRole", (), KeyState.TO_REISSUE),
-    Step(KeyState.TO_DELETE, "less than 3 seconds ago", (DeleteSecret,), KeyState.TO_DELETE),
+    Step(KeyState.TO_DELETE, "less than 3 seconds ago", _END, KeyState.TO_DELETE),
     Step(KeyState.TO_DELETE, "3 seconds later", (DeleteSecret, DeleteApiKey), KeyState.GONE),
     Step(KeyState.TO_REVOKE, FOUND, _END, KeyState.REVOKED),
     Step(KeyState.TO_REVOKE, "a crash left another Secret", _END, KeyState.TO_CLEAN, rare=True),

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from support.objects.builders import NOW, api_key, edited, issued, membership, organization, shown
+from tenure.domain.planning.actions import UpdateStatus
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.resources.base import format_time
 from tenure.domain.resources.membership import MembershipStatus
 
@@ -118,8 +120,13 @@ def test_an_api_key_outlives_its_secret_for_the_time_that_a_commit_takes() -> No
     )
     seen = _seen(key, recorded_now)
     plan = plan_api_key(seen)
-    assert shown(plan) == ["DeleteSecret"]
+    assert shown(plan) == ["DeleteSecret", "UpdateStatus RoleChanged"]
     assert plan.wake_at == NOW + timedelta(seconds=3)
+    (told,) = [action.status for action in plan.actions if isinstance(action, UpdateStatus)]
+    assert isinstance(told, ApiKeyStatus)
+    assert told.secret_uid == key.status.secret_uid, "or Tenure wouldn't delete the ApiKey"
+    again = replace(seen, api_key=key.model_copy(update={"status": told}))
+    assert shown(plan_api_key(again)) == ["DeleteSecret"]
     assert shown(plan_api_key(replace(seen, now=NOW + timedelta(seconds=3)))) == DELETED
     approved = edited(key, forRole="Viewer")
     assert shown(plan_api_key(_seen(approved, recorded_now))) == ISSUED_AGAIN
