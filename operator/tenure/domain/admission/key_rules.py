@@ -93,7 +93,7 @@ def lifted_suspension_warning(change: Change[ApiKey]) -> str | None:
     old, new = change.old, change.new
     if old is None or new is None or not old.spec.suspended or new.spec.suspended:
         return None
-    return f"spec.suspended: the suspension of {new.name} is lifted. Its token works again, unless something else stops it."
+    return f"spec.suspended: the suspension of {new.name} is lifted. It works again unless something else stops it."
 
 
 def approval_refusal(change: Change[ApiKey], membership: Membership | None) -> str | None:

@@ -241,7 +241,7 @@ def test_b_30_a_key_of_a_backup_that_has_expired_passes_with_a_warning(at: str |
 def test_lifting_a_suspension_passes_with_a_warning(old: Body, new: Body, warns: bool) -> None:  # noqa: FBT001
     bodies = [manifests.api_key("laptop", "alice", revision=number, **spec) for number, spec in ((1, old), (2, new))]
     answer = judged(ApiKey, old=bodies[0], new=bodies[1], membership=ALICE, installation=DEFAULTS)
-    words = "spec.suspended: the suspension of laptop is lifted. Its token works again, unless something else stops it."
+    words = "spec.suspended: the suspension of laptop is lifted. It works again unless something else stops it."
     assert (answer.allowed, answer.warnings) == (True, (words,) if warns else ())
 
 
