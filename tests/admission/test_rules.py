@@ -142,6 +142,7 @@ def test_deleting_an_organization_warns_of_its_working_keys(client: Client, kube
 def test_all_that_is_wrong_is_said_at_once(client: Client) -> None:
     deny = [{"from": "None", "to": "Owner"}]
     client.create("organizations", manifests.organization(allowedEmailDomains=["acme.io"], roleChanges={"deny": deny}))
+    client.create("memberships", person("olga", "olga@acme.io", "Owner"))  # The first one, whom no rule denies.
     client.create("memberships", person("alice", "alice@acme.io"))
     client.patch("organizations", "acme", {"spec": {"allowedEmailDomains": ["elsewhere.example"]}})
     body = manifests.marked(person("alice-2", "alice@acme.io", "Owner"), labels={f"l{n}": "x" for n in range(65)})
