@@ -41,10 +41,10 @@ from tenure.admission import process as webhook
 
 find_leak = webhook.find_leak
 
-async def find_leak_later(*arguments):
+async def find_leak_later(*arguments, **options):
     while not Path({file!r}).exists():
         await asyncio.sleep(0.05)
-    return await find_leak(*arguments)
+    return await find_leak(*arguments, **options)
 
 webhook.find_leak = find_leak_later
 """

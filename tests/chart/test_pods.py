@@ -15,8 +15,8 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())["properties"]
 OWN = {
     "controller": {"leaseSeconds", "podDisruptionBudget", "replicas", "resyncSeconds"},
     "webhook": {
-        *("configurationAnnotations", "enabled", "healthPort", "hostNetwork", "ingressFrom", "podDisruptionBudget"),
-        *("port", "replicas", "requestTimeoutSeconds"),
+        *("clientCA", "configurationAnnotations", "enabled", "healthPort", "hostNetwork", "ingressFrom"),
+        *("podDisruptionBudget", "port", "replicas", "requestTimeoutSeconds"),
     },
     "verifier": {
         *("callerAudience", "enabled", "maxStalenessSeconds", "podDisruptionBudget", "replicas", "tlsSecret"),
