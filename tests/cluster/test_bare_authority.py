@@ -69,7 +69,7 @@ def test_the_verifier_connects(plane: ControlPlane, tmp_path: Path) -> None:
     "arguments",
     [
         ("revoke", "--issued-before=0s", "--yes"),
-        ("impact", "--live", f"--base={CRDS}", f"--head={CRDS}"),
+        ("impact", "--live", "--allow-empty", f"--base={CRDS}", f"--head={CRDS}"),
     ],
     ids=["revoke", "impact --live"],
 )

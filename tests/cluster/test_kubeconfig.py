@@ -33,7 +33,10 @@ def listening(proxy: ForwardProxy) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
-def test_kubectl_and_tenure_take_the_same_way(control_plane: ControlPlane, tmp_path: Path, scheme: str) -> None:
+def test_kubectl_and_tenure_take_the_same_way(
+    control_plane: ControlPlane, namespace: str, tmp_path: Path, scheme: str
+) -> None:
+    revoke = ("--issued-before=2h", "--dry-run", f"--namespace={namespace}")
     config = yaml.safe_load(control_plane.kubeconfig.read_text())
     path = tmp_path / "config"
     proxy = ForwardProxy(scheme)
@@ -44,7 +47,7 @@ def test_kubectl_and_tenure_take_the_same_way(control_plane: ControlPlane, tmp_p
         assert "tenure.dev/v1alpha1" in kubectl("get", "--raw=/apis/tenure.dev").stdout
         by_kubectl = len(proxy.asked)
         assert by_kubectl > 0
-        done = Caller(path).run("--issued-before=2h", "--dry-run")
+        done = Caller(path).run(*revoke)
         assert done.stdout.startswith("0 keys issued before ")
         assert len(proxy.asked) > by_kubectl
 
@@ -52,4 +55,4 @@ def test_kubectl_and_tenure_take_the_same_way(control_plane: ControlPlane, tmp_p
         path.write_text(yaml.safe_dump(config))
         refused = kubectl("get", "--raw=/apis", check=False)
         assert "elsewhere.example" in refused.stderr
-        assert "elsewhere.example" in Caller(path).refused("--issued-before=2h", "--dry-run")
+        assert "elsewhere.example" in Caller(path).refused(*revoke)
