@@ -168,6 +168,8 @@ class Book:
                 wrong[key.name] = "another token in its Secret"
             elif not works and reason != "Suspended" and key.name in tokens:
                 wrong[key.name] = f"{reason}, and a Secret"
+            elif reason == "RoleChanged" and key.status.secret_uid is not None:
+                wrong[key.name] = "revoked, and deleted in a moment"
         wrong |= dict.fromkeys(tokens.keys() - {key.name for key in state.keys}, "a Secret without a key")
         assert wrong == {}, wrong
         return True
