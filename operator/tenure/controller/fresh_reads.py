@@ -107,11 +107,24 @@ class FreshReads:
     def _newest(self, ref: Ref, resource: type[R], read: R | None, started: float) -> R | None:
         """The object as it was read, or a newer state that the cache has since then."""
         if read is not None:
+            self._drop_phantom(ref, read, started)
             self._informer.take_in(read)
             return self._cache.get(resource, ref.namespace, ref.name)
         if self._cache.seen_at(ref) > started:
             return self._cache.get(resource, ref.namespace, ref.name)
         return None
+
+    def _drop_phantom(self, ref: Ref, read: Resource, started: float) -> None:
+        """Drop a cached object that was seen before the read started, and is newer than what was read.
+
+        Etcd was then restored from a backup, which doesn't have the cached version. A list will show it for the whole
+        kind, but until then no key may be revoked because of a role that is no longer stored.
+        """
+        known = self._cache.get(ref.resource, ref.namespace, ref.name)
+        if known is None or self._cache.seen_at(ref) >= started:
+            return
+        if int(known.metadata.resource_version) > int(read.metadata.resource_version):
+            self._informer.forget([known])
 
     async def _read_membership(self, ref: Ref) -> Membership | None:
         return await self._read(Membership, ref)

@@ -2,11 +2,18 @@
 
 import asyncio
 import gc
+from typing import cast
 
 import pytest
 
-from tenure.controller.fresh_reads import Reading, SharedReads
+from support.objects.builders import membership
+from tenure.controller.cache import Cache
+from tenure.controller.fresh_reads import FreshReads, Reading, SharedReads
+from tenure.controller.informer import Informer
+from tenure.controller.watch_lag import Watches
+from tenure.domain.resources import Membership, Resource
 from tenure.errors import UnavailableError
+from tenure.kube.cluster import Cluster
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
@@ -224,3 +231,41 @@ async def test_reads_are_not_remembered_for_ever() -> None:
         await reads.get(f"member-{number}", since)
     assert (await reads.get("member-1999", since)).value == 2000
     assert (await reads.get("member-0", since)).value == 2001, "the oldest was forgotten"
+
+
+class _Stored:
+    """What a GET of one Membership gives, and what happens while it is on its way."""
+
+    def __init__(self, stored: Membership) -> None:
+        self.stored = stored
+        self.meanwhile: Membership | None = None
+        self.informer: Informer | None = None
+
+    async def get(self, *_: object) -> Resource:
+        answer = self.stored
+        await _tick()
+        if self.meanwhile is not None and self.informer is not None:
+            self.informer.take_in(self.meanwhile)
+        return answer
+
+
+async def _reads(stored: _Stored, cached: Membership) -> FreshReads:
+    cache = Cache()
+    stored.informer = Informer(cache, Watches(), (), standing_by=False)
+    stored.informer.take_in(cached)
+    await _tick()
+    return FreshReads(cast("Cluster", stored), cache, stored.informer)
+
+
+async def test_a_read_that_is_older_than_what_was_seen_before_it_tells_of_a_restored_etcd() -> None:
+    backup = membership(role="Member", generation=1, version=5)
+    reads = await _reads(_Stored(backup), cached=membership(role="Viewer", generation=2, version=9))
+    assert await reads.membership(backup.namespace, backup.name, _now()) == backup
+
+
+async def test_a_state_that_was_seen_while_the_read_was_on_its_way_is_newer() -> None:
+    before, after = membership(version=5), membership(role="Viewer", generation=2, version=9)
+    stored = _Stored(before)
+    stored.meanwhile = after
+    reads = await _reads(stored, cached=before)
+    assert await reads.membership(before.namespace, before.name, _now()) == after
