@@ -71,8 +71,8 @@ release: helm ## Write packages, chart, images, manifests, SBOM and checksums of
 	@rm -rf dist
 	@$(BIN)/python -m tenure_dev release
 
-e2e-node: setup ## Test what people install on one real node; needs root on Linux. ARGS="-m short" as CI.
-	@$(BIN)/python -m tenure_dev node-run -- $(BIN)/pytest -p no:cacheprovider tests/node $(ARGS)
+e2e-node: setup ## Test what people install on one real node; needs root on Linux. ARGS="-m short" as CI, or files.
+	@$(BIN)/python -m tenure_dev node-run -- $(BIN)/pytest -p no:cacheprovider $(if $(findstring tests/,$(ARGS)),,tests/node) $(ARGS)
 
 e2e-on-node: setup ## Run tests/e2e on one real node; needs root on Linux.
 	@$(BIN)/python -m tenure_dev node-run -- dev/e2e-on-cluster $(ARGS)
