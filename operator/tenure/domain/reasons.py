@@ -13,13 +13,16 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     HAS_OWNER = "HasOwner"
     ROLES_BOUND = "RolesBound"
+    SECRET_TEMPLATE_APPLIED = "SecretTemplateApplied"  # noqa: S105 - a type, no password
 
 
 class Reason(StrEnum):
     """The reason of a condition."""
 
     ACTIVE = "Active"
+    APPLIED = "Applied"
     AWAITING_FIRST_OWNER = "AwaitingFirstOwner"
+    AWAITING_NEXT_TOKEN = "AwaitingNextToken"  # noqa: S105 - a reason, no password
     BINDING_CONFLICT = "BindingConflict"
     BINDING_FORBIDDEN = "BindingForbidden"
     BOUND = "Bound"
@@ -72,6 +75,7 @@ class State:
 
 
 _READY, _HAS_OWNER, _ROLES_BOUND = ConditionType.READY, ConditionType.HAS_OWNER, ConditionType.ROLES_BOUND
+_SECRET_TEMPLATE_APPLIED = ConditionType.SECRET_TEMPLATE_APPLIED
 _TRUE, _FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
 
 STATES: tuple[State, ...] = (
@@ -187,6 +191,21 @@ STATES: tuple[State, ...] = (
         _FALSE,
         Reason.DELETING,
         "Revoked. The ApiKey is being deleted, and another program's finalizer still keeps it.",
+    ),
+    State(
+        "ApiKey",
+        _SECRET_TEMPLATE_APPLIED,
+        _TRUE,
+        Reason.APPLIED,
+        "The Secret has the labels and annotations of secretTemplate.",
+    ),
+    State(
+        "ApiKey",
+        _SECRET_TEMPLATE_APPLIED,
+        _FALSE,
+        Reason.AWAITING_NEXT_TOKEN,
+        "secretTemplate was changed, or the organization's secretMetadataPrefixes. The token works, and the change "
+        "applies to the next one.",
     ),
     State("Membership", _READY, _TRUE, Reason.ACTIVE, "The role is in force."),
     State("Membership", _READY, _FALSE, Reason.ORGANIZATION_NOT_FOUND, "It waits for its Organization."),

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -154,6 +155,19 @@ def find_template_flaw(field: str, name: str, value: str) -> str | None:
     if field == "labels" and value and not _LAST_PART.fullmatch(value):
         return f"the value {value!r} isn't a label's. {_ALLOWED}, or use an annotation"
     return None
+
+
+def template_digest(api_key: ApiKey, organization: Organization) -> str:
+    """Return a short digest of the labels and annotations that a key's template sets on its Secret."""
+    return _digest(*_template(api_key, organization))
+
+
+def _digest(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps([labels, annotations], sort_keys=True).encode()).hexdigest()[:16]
+
+
+NO_TEMPLATE = _digest({}, {})
+"""The digest of a template that sets nothing, and of none."""
 
 
 def _token(body: Mapping[str, Any]) -> Token | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tenure.domain.operations import Operation
-from tenure.domain.reasons import STATES
+from tenure.domain.reasons import STATES, ConditionType
 from tenure.domain.resources import KINDS, ApiKey
 from tenure.domain.roles import Role
 from tenure.domain.verification import Code
@@ -39,7 +39,10 @@ _OPEN_ORGANIZATION = (
     Label("organization", bound="its name"),
 )
 _ROLES = tuple(role.value for role in Role)
-KEY_REASONS: Sequence[str] = (*(state.reason.value for state in STATES if state.kind == ApiKey.kind), UNRECONCILED)
+_READY_REASONS = tuple(
+    state.reason.value for state in STATES if (state.kind, state.type) == (ApiKey.kind, ConditionType.READY)
+)
+KEY_REASONS: Sequence[str] = (*_READY_REASONS, UNRECONCILED)
 """The reasons by which ApiKeys are counted."""
 
 BUILD_INFO = Metric(

@@ -25,6 +25,8 @@ Arrange = Callable[[World], object]
 
 LAPTOP, ALICE, ACME = api_key("laptop", "alice"), member("alice"), organization()
 SUSPENDED = organization(suspended=True)
+PREFIXED = organization(keys={"secretMetadataPrefixes": ["acme.io/"]})
+TEAMS = api_key("laptop", "alice", secretTemplate={"labels": {"acme.io/team": "core"}})
 
 
 def applied(*bodies: Body) -> Arrange:
@@ -106,7 +108,7 @@ ARRANGEMENTS: Mapping[str, Arrange] = {
     "ApiKey Ready=False Suspended": issued_then(lambda world: world.change_key("laptop", suspended=True)),
     "ApiKey Ready=False SecretConflict": applied(secret("laptop"), ACME, ALICE, LAPTOP),
     "ApiKey Ready=False SecretRejected": applied(
-        organization(keys={"secretMetadataPrefixes": ["acme.io/"]}),
+        PREFIXED,
         ALICE,
         api_key("laptop", "alice", secretTemplate={"labels": {"acme.io/team": "not a label!"}}),
     ),
@@ -115,6 +117,10 @@ ARRANGEMENTS: Mapping[str, Arrange] = {
     "ApiKey Ready=False DuplicateSubject": younger_member,
     "ApiKey Ready=False Deleting": issued_then(
         lambda world: world.api.delete("apikeys", "laptop"), ACME, ALICE, held(LAPTOP)
+    ),
+    "ApiKey SecretTemplateApplied=True Applied": applied(PREFIXED, ALICE, TEAMS),
+    "ApiKey SecretTemplateApplied=False AwaitingNextToken": issued_then(
+        lambda world: world.change_key("laptop", secretTemplate=None), PREFIXED, ALICE, TEAMS
     ),
     "Membership Ready=True Active": applied(ACME, ALICE),
     "Membership Ready=False OrganizationNotFound": applied(ALICE),

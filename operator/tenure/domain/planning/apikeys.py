@@ -17,13 +17,14 @@ from tenure.domain.planning.actions import (
 from tenure.domain.planning.events import state_events
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
 from tenure.domain.planning.obstacles import describe_suspension, find_obstacle
+from tenure.domain.planning.secret_template import template_conditions
 from tenure.domain.planning.states import KeyState
 from tenure.domain.policy import OnRoleChange
 from tenure.domain.reasons import GRACE, Reason
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.apikey import ApiKeyStatus, Stamp
 from tenure.domain.resources.membership import Fate
-from tenure.domain.secret import SecretFacts
+from tenure.domain.secret import SecretFacts, template_digest
 from tenure.domain.validity import Verdict, expiry, renewed_stamp, validity, was_revoked_by_role
 
 _COMMIT_TIME = timedelta(seconds=3)
@@ -106,7 +107,7 @@ def issued_status(
             "approval": None,
         }
     )
-    return _with_readiness(delivered, observation, Reason.ISSUED, _works(observation))
+    return _with_token(delivered, observation, Reason.ISSUED, _works(observation))
 
 
 def obstructed_status(observation: ApiKeyObservation, reason: Reason, message: str) -> ApiKeyStatus:
@@ -129,6 +130,7 @@ def new_stamp(observation: ApiKeyObservation, at: datetime) -> Stamp:
         role=observation.membership.spec.role,
         revision=observation.api_key.revision,
         for_role=observation.api_key.spec.for_role,
+        template_digest=template_digest(observation.api_key, observation.organization),
         at=at,
     )
 
@@ -153,7 +155,7 @@ def _keep(observation: ApiKeyObservation, *, suspended: bool) -> Plan[Action]:
     kept = key.status.model_copy(
         update={"expires_at": wake_at, "issued": _renewed_stamp(observation), "approval": None}
     )
-    status = _with_readiness(kept, observation, reason, message)
+    status = _with_token(kept, observation, reason, message)
     return Plan(_update(key, status), wake_at)
 
 
@@ -296,6 +298,13 @@ def _with_readiness(status: ApiKeyStatus, observation: ApiKeyObservation, reason
         grace=_GRACE if (ApiKey.kind, reason) in GRACE else timedelta(),
     )
     return status.model_copy(update={"observed_generation": generation, "conditions": conditions})
+
+
+def _with_token(status: ApiKeyStatus, observation: ApiKeyObservation, reason: Reason, message: str) -> ApiKeyStatus:
+    """Return the status of a key whose Secret holds its current token."""
+    template = template_conditions(status, observation)
+    shown = _with_readiness(status, observation, reason, message)
+    return shown.model_copy(update={"conditions": [*shown.conditions, *template]})
 
 
 def _update(key: ApiKey, status: ApiKeyStatus) -> tuple[Action, ...]:

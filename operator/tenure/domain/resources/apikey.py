@@ -117,7 +117,7 @@ class ApiKeySpec(Model):
 
     secret_template: SecretTemplate | None = None
     """Labels and annotations for the Secret, if the organization's secretMetadataPrefixes allow them. Tenure sets them
-    when it issues a token."""
+    when it issues a token, so a change waits for the next one. The condition SecretTemplateApplied says so."""
 
 
 class Stamp(Model):
@@ -140,6 +140,9 @@ class Stamp(Model):
 
     for_role: Role | None = None
     """The role that the key was approved for, if it had a forRole."""
+
+    template_digest: str | None = Field(default=None, max_length=64)
+    """Digest of the labels and annotations that the Secret got from secretTemplate."""
 
     at: DateTime
     """When the token was issued, by the API server's clock."""
@@ -165,7 +168,8 @@ class ApiKeyStatus(Model):
     """The metadata.generation that this status describes. -1 means not reconciled yet."""
 
     conditions: list[Condition] = Field(default_factory=list, json_schema_extra=list_map("type"))
-    """Ready says whether the key works. Stalled says that waiting won't change that."""
+    """Ready says whether the key works. Stalled says that waiting won't change that. SecretTemplateApplied says whether
+    the Secret has the labels and annotations of secretTemplate."""
 
     key_id: str | None = Field(default=None, max_length=32)
     """The public id of the token, for logs and searches."""
