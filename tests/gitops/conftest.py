@@ -20,6 +20,7 @@ from support.run.eventually import eventually
 from tenure_dev.controlplane import ControlPlane
 
 Body = dict[str, Any]
+LONG_AGO = "2026-01-01T00:00:00Z"
 
 
 @pytest.fixture(scope="package")
@@ -39,8 +40,14 @@ def states(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
 
 
 def stalled(plane: ControlPlane, body: Body) -> Body:
-    """The object once waiting is hopeless: some seconds after the state began, another write could still end it."""
+    """The object once waiting is hopeless: until its grace is over, another write could still end the state.
+
+    The grace is made to have begun earlier, because that of a missing reference takes minutes.
+    """
     api = Api(plane, body["metadata"]["namespace"])
+    old = body["status"]["conditions"]
+    early = [{**one, "lastTransitionTime": LONG_AGO} if one["type"] == "Stalled" else one for one in old]
+    api.patch(f"{body['kind'].lower()}s", body["metadata"]["name"], {"status": {"conditions": early}}, "status")
 
     def read() -> Body | None:
         now = api.get(f"{body['kind'].lower()}s", body["metadata"]["name"])

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tenure.controller.cache import Cache
+from tenure.controller.enqueuer import Enqueuer
 from tenure.controller.executor import Executor
-from tenure.controller.queue import Item, WorkQueue
+from tenure.controller.queue import Item
 from tenure.controller.refs import ref_of
 from tenure.domain.installation import Installation
 from tenure.domain.planning.actions import StatusAction, UpdateStatus
@@ -22,7 +23,7 @@ class Memberships:
     """Reconciles Memberships."""
 
     cache: Cache
-    queue: WorkQueue
+    enqueuer: Enqueuer
     executor: Executor
     installation: Installation
     meter: Meter
@@ -32,7 +33,7 @@ class Memberships:
         """Post the Events of a role change, and update a Membership's status, as its plan says."""
         membership = self.cache.get(Membership, item.ref.namespace, item.ref.name)
         if membership is None:
-            self.queue.forget(item.ref)
+            self.enqueuer.queue.forget(item.ref)
             return
         seen = MembershipObservation(
             membership=membership,
@@ -43,13 +44,15 @@ class Memberships:
             installation=self.installation,
         )
         try:
-            for action in plan_membership(seen).actions:
+            plan = plan_membership(seen)
+            self.enqueuer.wake(item.ref, plan.wake_at)
+            for action in plan.actions:
                 await self.executor.act(action, membership, seen.organization)
                 self._count(membership, action)
         except Exception:
             # Only the record waits. The keys' Secrets are deleted even while the status can't be written.
             for key in seen.keys:
-                self.queue.add(ref_of(key))
+                self.enqueuer.queue.add(ref_of(key))
             raise
 
     def _count(self, membership: Membership, action: StatusAction) -> None:

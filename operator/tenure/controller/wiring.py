@@ -91,7 +91,7 @@ def wire(
             now=now,
         ),
         Membership: Memberships(
-            cache=cache, queue=queue, executor=executor, installation=installation, meter=meter, now=now
+            cache=cache, enqueuer=enqueuer, executor=executor, installation=installation, meter=meter, now=now
         ),
         Organization: Organizations(
             cache=cache, queue=queue, executor=executor, bindings=bindings, installation=installation, now=now

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict
 
-from tenure.domain.reasons import STALLED, ConditionType, Reason
+from tenure.domain.reasons import GRACE, STALLED, ConditionType, Reason
 from tenure.domain.resources.base import Condition, ConditionStatus
 
 
@@ -52,31 +52,33 @@ def renew_condition(
 def readiness(
     old: Sequence[Condition],
     *,
+    kind: str,
     ready: bool,
     reason: Reason,
     message: str,
     generation: int,
     now: datetime,
-    grace: timedelta = timedelta(),
 ) -> list[Condition]:
     """Build the Ready condition, followed by Stalled if the reason lasts until a user acts (`STALLED`).
 
-    With `grace` Stalled is False for that time first, because another write of the same commit may end the state.
+    Stalled is False at first for reasons with a grace (`GRACE`), because other writes may end the state.
     """
     renewed: _Renewed = {"reason": reason, "message": message, "generation": generation, "now": now}
     conditions = [renew_condition(old, ConditionType.READY, holds=ready, **renewed)]
     if reason in STALLED:
-        holds = not grace or _is_over(old, reason, generation, now - grace)
-        conditions.append(renew_condition(old, ConditionType.STALLED, holds=holds, **renewed))
+        grace = _grace(kind, reason)
+        begun = _begun(old, kind, grace)
+        holds = not grace or _is_over(begun, reason, generation, now - grace)
+        conditions.append(renew_condition(begun, ConditionType.STALLED, holds=holds, **renewed))
     return conditions
 
 
-def stalls_at(conditions: Sequence[Condition], grace: timedelta) -> datetime | None:
-    """Return when Stalled becomes True, or None if it is already or doesn't."""
+def stalls_at(conditions: Sequence[Condition], kind: str) -> datetime | None:
+    """Return when Stalled becomes True in an object of this kind, or None if it is already or doesn't."""
     stalled = find_condition(conditions, ConditionType.STALLED)
     if stalled is None or stalled.status is ConditionStatus.TRUE:
         return None
-    return stalled.last_transition_time + grace
+    return stalled.last_transition_time + _grace(kind, stalled.reason)
 
 
 class _Renewed(TypedDict):
@@ -84,6 +86,18 @@ class _Renewed(TypedDict):
     message: str
     generation: int
     now: datetime
+
+
+def _grace(kind: str, reason: str) -> timedelta:
+    return GRACE.get((kind, reason), timedelta())
+
+
+def _begun(old: Sequence[Condition], kind: str, grace: timedelta) -> Sequence[Condition]:
+    """Return the conditions that a grace of this length may have begun in. Another one's time doesn't count."""
+    stalled = find_condition(old, ConditionType.STALLED)
+    if stalled is None or stalled.status is ConditionStatus.TRUE or _grace(kind, stalled.reason) == grace:
+        return old
+    return [condition for condition in old if condition is not stalled]
 
 
 def _is_over(old: Sequence[Condition], reason: Reason, generation: int, before: datetime) -> bool:

@@ -1,6 +1,8 @@
 """The table of all condition types and reasons, which are part of the API."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from tenure.domain.resources.base import ConditionStatus
@@ -59,7 +61,7 @@ class State:
         reason: The condition's reason.
         meaning: The explanation for users.
         stalled: Whether the state lasts until a user acts, so that Tenure also sets `Stalled=True`.
-        grace: Whether another write of the same commit may end the state, so that `Stalled` is False for some seconds.
+        grace: How long `Stalled` is False first, because other writes that are on their way may end the state.
         event: Whether the controller posts an Event when the state begins. It doesn't for a state that follows from a
             change to another object, because that object has an Event, and here each key would have one.
     """
@@ -71,22 +73,40 @@ class State:
     meaning: str
     stalled: bool = False
     event: bool = False
-    grace: bool = False
+    grace: timedelta = timedelta()
 
 
 _READY, _HAS_OWNER, _ROLES_BOUND = ConditionType.READY, ConditionType.HAS_OWNER, ConditionType.ROLES_BOUND
 _SECRET_TEMPLATE_APPLIED = ConditionType.SECRET_TEMPLATE_APPLIED
 _TRUE, _FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
 
+_COMMIT = timedelta(seconds=5)
+"""The grace of a state that another write of the same commit may end. A tool that waits for health takes a change back
+if it sees `Stalled` between two of its own writes."""
+
+_SYNC = timedelta(minutes=10)
+"""The grace of a reference to an object that isn't there. It may come by another sync, which a tool retries. No tool
+waits that long for health by default, so none takes a change back for an object that still comes."""
+
 STATES: tuple[State, ...] = (
     State("ApiKey", _READY, _TRUE, Reason.ISSUED, "The token in the Secret works."),
-    State("ApiKey", _READY, _FALSE, Reason.MEMBERSHIP_NOT_FOUND, "Not issued yet. It waits for its Membership."),
+    State(
+        "ApiKey",
+        _READY,
+        _FALSE,
+        Reason.MEMBERSHIP_NOT_FOUND,
+        "Not issued yet. It waits for its Membership.",
+        stalled=True,
+        grace=_SYNC,
+    ),
     State(
         "ApiKey",
         _READY,
         _FALSE,
         Reason.ORGANIZATION_NOT_FOUND,
         "Not issued yet. It waits for its member's Organization.",
+        stalled=True,
+        grace=_SYNC,
     ),
     State(
         "ApiKey",
@@ -95,7 +115,7 @@ STATES: tuple[State, ...] = (
         Reason.MEMBERSHIP_GONE,
         "Its Membership was deleted. The next Membership of that name doesn't get the key unless you raise revision.",
         stalled=True,
-        grace=True,
+        grace=_COMMIT,
     ),
     State(
         "ApiKey",
@@ -104,7 +124,7 @@ STATES: tuple[State, ...] = (
         Reason.ORGANIZATION_GONE,
         "Revoked, because its Organization was deleted.",
         stalled=True,
-        grace=True,
+        grace=_COMMIT,
     ),
     State(
         "ApiKey",
@@ -114,7 +134,7 @@ STATES: tuple[State, ...] = (
         "The role has changed since the key was issued or first waited. To have it issued, set forRole to the present "
         "role or raise revision.",
         stalled=True,
-        grace=True,
+        grace=_COMMIT,
     ),
     State(
         "ApiKey",
@@ -123,7 +143,7 @@ STATES: tuple[State, ...] = (
         Reason.ROLE_MISMATCH,
         "It waits, because its forRole names another role than its member has.",
         stalled=True,
-        grace=True,
+        grace=_COMMIT,
     ),
     State("ApiKey", _READY, _FALSE, Reason.EXPIRED, "Its ttl or expiresAt is over.", stalled=True, event=True),
     State("ApiKey", _READY, _FALSE, Reason.SUSPENDED, "The key, its member or the organization is suspended."),
@@ -164,7 +184,7 @@ STATES: tuple[State, ...] = (
         "The member already has maxPerMember keys.",
         stalled=True,
         event=True,
-        grace=True,
+        grace=_COMMIT,
     ),
     State(
         "ApiKey",
@@ -174,7 +194,7 @@ STATES: tuple[State, ...] = (
         "The organization's requireExpiry or maxTTL doesn't allow it.",
         stalled=True,
         event=True,
-        grace=True,
+        grace=_COMMIT,
     ),
     State(
         "ApiKey",
@@ -183,7 +203,7 @@ STATES: tuple[State, ...] = (
         Reason.DUPLICATE_SUBJECT,
         "Its Membership has no effect, because an older one has the same subject.",
         stalled=True,
-        grace=True,
+        grace=_COMMIT,
     ),
     State(
         "ApiKey",
@@ -208,7 +228,15 @@ STATES: tuple[State, ...] = (
         "applies to the next one.",
     ),
     State("Membership", _READY, _TRUE, Reason.ACTIVE, "The role is in force."),
-    State("Membership", _READY, _FALSE, Reason.ORGANIZATION_NOT_FOUND, "It waits for its Organization."),
+    State(
+        "Membership",
+        _READY,
+        _FALSE,
+        Reason.ORGANIZATION_NOT_FOUND,
+        "It waits for its Organization.",
+        stalled=True,
+        grace=_SYNC,
+    ),
     State("Membership", _READY, _FALSE, Reason.SUSPENDED, "The member or the organization is suspended."),
     State(
         "Membership",
@@ -263,5 +291,7 @@ STATES: tuple[State, ...] = (
 STALLED: frozenset[Reason] = frozenset(state.reason for state in STATES if state.stalled)
 """Reasons that last until a user acts."""
 
-GRACE: frozenset[tuple[str, Reason]] = frozenset((state.kind, state.reason) for state in STATES if state.grace)
-"""Kinds and reasons with which `Stalled` becomes True only after some seconds."""
+GRACE: Mapping[tuple[str, str], timedelta] = {
+    (state.kind, state.reason): state.grace for state in STATES if state.grace
+}
+"""How long `Stalled` is False first, by kind and reason."""

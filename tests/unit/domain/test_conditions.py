@@ -6,7 +6,7 @@ import pytest
 
 from support.objects.builders import ISSUED, NOW, condition
 from tenure.domain.conditions import find_condition, readiness, ready_reason, renew_condition, stalls_at
-from tenure.domain.reasons import STALLED, STATES, ConditionType, Reason
+from tenure.domain.reasons import GRACE, STALLED, STATES, ConditionType, Reason
 from tenure.domain.resources.base import Condition, ConditionStatus
 
 OLD = Condition.model_validate(condition("Ready", "Issued", holds=True, since=ISSUED, generation=1))
@@ -51,7 +51,8 @@ def test_what_is_written_reads_back_equal() -> None:
 
 
 def _readiness(*old: Condition, reason: Reason) -> list[Condition]:
-    return readiness(old, ready=reason is Reason.ISSUED, reason=reason, message="why", generation=2, now=NOW)
+    said = {"kind": "Secret", "ready": reason is Reason.ISSUED, "reason": reason, "message": "why", "generation": 2}
+    return readiness(old, **said, now=NOW)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("reason", [pytest.param(reason, id=reason) for reason in Reason])
@@ -75,24 +76,24 @@ def test_stalled_keeps_its_time_while_only_its_reason_changes() -> None:
     assert stalled.last_transition_time == ISSUED
 
 
-GRACE_TIME = timedelta(seconds=5)
+GRACE_TIME = GRACE["ApiKey", Reason.ROLE_MISMATCH]
 
 
 def _patient(*old: Condition, after: float, reason: Reason = Reason.ROLE_MISMATCH, generation: int = 2) -> Condition:
     now = NOW + timedelta(seconds=after)
-    said = {"ready": False, "reason": reason, "message": "why", "generation": generation}
-    return readiness(old, **said, now=now, grace=GRACE_TIME)[1]  # type: ignore[arg-type]
+    said = {"kind": "ApiKey", "ready": False, "reason": reason, "message": "why", "generation": generation}
+    return readiness(old, **said, now=now)[1]  # type: ignore[arg-type]
 
 
 def test_stalled_has_a_grace_in_which_another_write_of_the_commit_may_come() -> None:
     first = _patient(after=0)
-    assert (first.status, stalls_at([first], GRACE_TIME)) == (ConditionStatus.FALSE, NOW + GRACE_TIME)
+    assert (first.status, stalls_at([first], "ApiKey")) == (ConditionStatus.FALSE, NOW + GRACE_TIME)
     between = _patient(first, after=4.9)
     assert (between.status, between.last_transition_time) == (ConditionStatus.FALSE, NOW)
     over = _patient(between, after=5)
-    assert (over.status, stalls_at([over], GRACE_TIME)) == (ConditionStatus.TRUE, None)
+    assert (over.status, stalls_at([over], "ApiKey")) == (ConditionStatus.TRUE, None)
     assert _patient(over, after=99).last_transition_time == NOW + GRACE_TIME
-    assert stalls_at([], GRACE_TIME) is None
+    assert stalls_at([], "ApiKey") is None
 
 
 def test_the_grace_begins_anew_with_the_next_write_and_ends_though_reasons_change() -> None:
@@ -102,6 +103,26 @@ def test_the_grace_begins_anew_with_the_next_write_and_ends_though_reasons_chang
     other = _patient(_patient(after=0), after=3, reason=Reason.ROLE_CHANGED)
     assert other.status is ConditionStatus.FALSE
     assert _patient(other, after=5, reason=Reason.ROLE_MISMATCH).status is ConditionStatus.TRUE
+
+
+def test_a_missing_reference_has_a_grace_of_its_own() -> None:
+    """A commit's objects come in any order, and its tool may have to try again."""
+    missing = _patient(after=0, reason=Reason.MEMBERSHIP_NOT_FOUND)
+    assert missing.status is ConditionStatus.FALSE
+    assert stalls_at([missing], "ApiKey") == NOW + timedelta(minutes=10)
+    late = _patient(missing, after=599, reason=Reason.MEMBERSHIP_NOT_FOUND)
+    assert late.status is ConditionStatus.FALSE
+    assert _patient(late, after=600, reason=Reason.MEMBERSHIP_NOT_FOUND).status is ConditionStatus.TRUE
+
+
+def test_a_grace_begins_anew_where_another_length_follows() -> None:
+    """The Membership comes after a minute, and then its role is still the former one."""
+    missing = _patient(after=0, reason=Reason.MEMBERSHIP_NOT_FOUND)
+    mismatch = _patient(missing, after=60)
+    assert (mismatch.status, mismatch.last_transition_time) == (ConditionStatus.FALSE, NOW + timedelta(seconds=60))
+    assert _patient(mismatch, after=65).status is ConditionStatus.TRUE
+    without = _patient(mismatch, after=62, reason=Reason.ORGANIZATION_NOT_FOUND)
+    assert stalls_at([without], "ApiKey") == NOW + timedelta(seconds=62, minutes=10)
 
 
 def test_a_condition_is_found_by_its_type() -> None:

@@ -20,7 +20,7 @@ from tenure.domain.planning.obstacles import describe_suspension, find_obstacle
 from tenure.domain.planning.secret_template import template_conditions
 from tenure.domain.planning.states import KeyState
 from tenure.domain.policy import OnRoleChange
-from tenure.domain.reasons import GRACE, Reason
+from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.apikey import ApiKeyStatus, Stamp
 from tenure.domain.resources.membership import Fate
@@ -31,10 +31,6 @@ _COMMIT_TIME = timedelta(seconds=3)
 """Time that it takes to apply the manifests of one commit."""
 
 _IS_DELETED = "This ApiKey is deleted in a moment."
-
-_GRACE = timedelta(seconds=5)
-"""Time for which a key isn't Stalled yet in a state that another write of the same commit may end. A tool that waits
-for health takes a change back if it sees `Stalled` between two of its own writes."""
 
 
 def plan_api_key(observation: ApiKeyObservation) -> Plan[Action]:
@@ -211,7 +207,7 @@ def _wait(observation: ApiKeyObservation, obstacle: Obstacle) -> Plan[Action]:
     ending = _delete_secret_of(key) if leftover is None else (DeleteSecret(leftover.uid),)
     ends = expiry(key, None)
     status = _revoked_status(observation, obstacle)
-    moments = [ends if ends is not None and ends > observation.now else None, stalls_at(status.conditions, _GRACE)]
+    moments = [ends if ends is not None and ends > observation.now else None, stalls_at(status.conditions, key.kind)]
     wake_at = min((moment for moment in moments if moment is not None), default=None)
     return Plan((*ending, *state_events(key, status.conditions), *_update(key, status)), wake_at)
 
@@ -290,12 +286,12 @@ def _with_readiness(status: ApiKeyStatus, observation: ApiKeyObservation, reason
     generation = observation.api_key.metadata.generation
     conditions = readiness(
         status.conditions,
+        kind=ApiKey.kind,
         ready=reason is Reason.ISSUED,
         reason=reason,
         message=message,
         generation=generation,
         now=observation.now,
-        grace=_GRACE if (ApiKey.kind, reason) in GRACE else timedelta(),
     )
     return status.model_copy(update={"observed_generation": generation, "conditions": conditions})
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tenure.domain.conditions import readiness
+from tenure.domain.conditions import readiness, stalls_at
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.listing import listed_key
 from tenure.domain.planning.actions import EmitEvent, EventType, Plan, Regarding, StatusAction, UpdateStatus
@@ -58,12 +58,13 @@ def plan_membership(observation: MembershipObservation) -> Plan[StatusAction]:
         return Plan()
     change = _role_change(observation)
     status = _status(observation, change or membership.status.last_role_change)
+    wake_at = stalls_at(status.conditions, membership.kind)
     if status == membership.status:
-        return Plan()
+        return Plan(wake_at=wake_at)
     events: tuple[StatusAction, ...] = ()
     if change is not None and _find(observation, change) is ChangeState.SEEN:
         events = _announce(membership, change)
-    return Plan((*events, *state_events(membership, status.conditions), UpdateStatus(status)))
+    return Plan((*events, *state_events(membership, status.conditions), UpdateStatus(status)), wake_at)
 
 
 def find_change_state(observation: MembershipObservation) -> ChangeState:
@@ -186,6 +187,7 @@ def _status(observation: MembershipObservation, change: RoleChange | None) -> Me
             "observed_generation": membership.metadata.generation,
             "conditions": readiness(
                 membership.status.conditions,
+                kind=membership.kind,
                 ready=reason is Reason.ACTIVE,
                 reason=reason,
                 message=message,
@@ -221,10 +223,11 @@ def _readiness(observation: MembershipObservation) -> tuple[Reason, str]:
     membership, organization = observation.membership, observation.organization
     if organization is None or organization.metadata.deleting:
         name = membership.spec.organization
-        return (
-            Reason.ORGANIZATION_NOT_FOUND,
-            f"Waiting for Organization {name} in this namespace.",
+        message = (
+            f"Waiting for Organization {name} in this namespace. If spec.organization is misspelled, delete this "
+            "Membership and create it again with the right name."
         )
+        return Reason.ORGANIZATION_NOT_FOUND, message
     if observation.displaced_by is not None:
         first = (
             f"{membership.spec.subject.name} is already a member, with the older Membership {observation.displaced_by}"

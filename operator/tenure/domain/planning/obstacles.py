@@ -47,14 +47,17 @@ def _standing(observation: ApiKeyObservation) -> Obstacle | tuple[Membership, Or
             )
         return Obstacle(
             Reason.MEMBERSHIP_NOT_FOUND,
-            f"Not issued yet: waiting for Membership {key.spec.membership} in this namespace.",
+            f"Not issued yet: waiting for Membership {key.spec.membership} in this namespace. If spec.membership is "
+            "misspelled, delete this ApiKey and create it again with the right name.",
         )
     if organization is None or organization.metadata.deleting:
         name = membership.spec.organization
         if was_issued:
             return Obstacle(Reason.ORGANIZATION_GONE, f"Revoked: Organization {name} was deleted. Delete this ApiKey.")
         return Obstacle(
-            Reason.ORGANIZATION_NOT_FOUND, f"Not issued yet: waiting for Organization {name} in this namespace."
+            Reason.ORGANIZATION_NOT_FOUND,
+            f"Not issued yet: waiting for Organization {name} in this namespace, which Membership {membership.name} "
+            "names.",
         )
     if observation.displaced_by is not None:
         return Obstacle(

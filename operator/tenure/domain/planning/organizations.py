@@ -64,6 +64,7 @@ def _status_displaced(observation: OrganizationObservation) -> OrganizationStatu
     organization = observation.organization
     conditions = readiness(
         organization.status.conditions,
+        kind=Organization.kind,
         ready=False,
         reason=Reason.NAMESPACE_TAKEN,
         message=f"The older Organization {observation.in_force.name} is in force in this namespace. Create this one in "
@@ -114,6 +115,7 @@ def _conditions(observation: OrganizationObservation, owners: Sequence[str]) -> 
     return [
         *readiness(
             old,
+            kind=Organization.kind,
             ready=reason is Reason.ACTIVE,
             reason=reason,
             message=message,

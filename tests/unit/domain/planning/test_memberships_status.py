@@ -1,6 +1,7 @@
 """The rest of a Membership's status: the role in force, what it opens, and the keys that work."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from support.objects.builders import NOW, api_key, edited, issued, membership, organization, with_status
 from tenure.domain.installation import Installation
-from tenure.domain.planning.actions import UpdateStatus
+from tenure.domain.planning.actions import Plan, UpdateStatus
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
 from tenure.domain.reasons import STATES
 from tenure.domain.resources import ApiKey, Membership, Organization
@@ -74,8 +75,29 @@ STATUSES = {
 
 @pytest.mark.parametrize(("member", "org", "reason"), [pytest.param(*row, id=name) for name, row in STATUSES.items()])
 def test_readiness(member: Membership, org: Organization | None, reason: str) -> None:
-    (ready,) = _status(member, org).conditions
+    ready, *stalled = _status(member, org).conditions
     assert (ready.type, ready.reason, ready.status.value) == ("Ready", reason, str(reason == "Active"))
+    assert [(condition.type, condition.status.value) for condition in stalled] == (
+        [("Stalled", "False")] if reason == "OrganizationNotFound" else []
+    )
+
+
+def test_a_member_without_its_organization_is_stalled_after_a_while_and_well_once_it_comes() -> None:
+    waits = MembershipObservation(with_status(MEMBER, _status(org=None)), None, [], NOW)
+    wakes = plan_membership(waits).wake_at
+    assert (plan_membership(waits).actions, wakes) == ((), NOW + timedelta(minutes=10))
+    assert wakes is not None
+    (update,) = plan_membership(replace(waits, now=wakes)).actions
+    assert isinstance(update, UpdateStatus)
+    assert [(one.type, one.status.value) for one in update.status.conditions] == [
+        ("Ready", "False"),
+        ("Stalled", "True"),
+    ]
+    stalled = replace(waits, membership=with_status(MEMBER, update.status), now=wakes)
+    assert plan_membership(stalled) == Plan()
+    (update,) = plan_membership(replace(stalled, organization=ORG)).actions
+    assert isinstance(update, UpdateStatus)
+    assert [(one.type, one.status.value) for one in update.status.conditions] == [("Ready", "True")]
 
 
 def test_only_the_oldest_membership_of_a_subject_has_effect() -> None:
