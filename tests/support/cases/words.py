@@ -45,7 +45,8 @@ To have a key reissued with a new token instead, set its spec.forRole to Viewer.
 """
 )
 TWICE_A_MEMBER = """\
-spec.subject: alice@acme.io is already a member, with Membership alice. Change the role of that Membership instead.
+spec.subject: alice@acme.io is already a member, with Membership alice. Change the role of that Membership instead. \
+To rename it, first delete Membership alice and its ApiKeys, and create alice-2 once they are gone.
 """
 UNWANTED = """\
 spec.role: Organization acme denies a new member with the role Analyst (spec.roleChanges.deny). It allows Owner, \

@@ -15,8 +15,10 @@ Refused = tuple[str, str]
 """The kind and the name of an object that is refused."""
 
 
-def follow(before: Tree, after: Tree, document: Document) -> Commits:
+def follow(before: Tree, after: Tree, document: Document, *, renames: bool = False) -> Commits:
     """Follow the first advice about a commit that doesn't pass, and return what is committed instead.
+
+    Of two pieces of advice the one about a new name is followed where that is what somebody wants.
 
     Raises:
         AssertionError: something is refused without advice that can be followed.
@@ -25,7 +27,7 @@ def follow(before: Tree, after: Tree, document: Document) -> Commits:
         if change["missingAcknowledgement"] is not None and not change["refusals"]:
             return [acknowledged(after, change["membership"], change["missingAcknowledgement"])]
     for kind, name, text in refusals(document):
-        for pattern, heed in ADVICE.items():
+        for pattern, heed in (RENAMING if renames else ADVICE).items():
             if found := re.search(pattern, text):
                 return heed(before, after, (kind, name), found)
         raise AssertionError(f"{kind} {name}: no advice that can be followed: {text}")
@@ -78,6 +80,13 @@ def without(tree: Tree, *objects: Refused) -> Tree:
 def _two_commits(before: Tree, after: Tree, _: Refused, found: re.Match[str]) -> Commits:
     keys = [("ApiKey", key) for key in (found["keys"] or "").split(", ")]
     return [without(before, ("Membership", found["member"]), *keys), after]
+
+
+def _rename(before: Tree, after: Tree, _: Refused, found: re.Match[str]) -> Commits:
+    old = found["member"]
+    keys = [named(body) for body in before.values() if body["spec"].get("membership") == old]
+    gone = [("Membership", old), *keys]
+    return [without(before, *gone), without(after, *gone)]
 
 
 def _allowed_role(_: Tree, after: Tree, refused: Refused, found: re.Match[str]) -> Commits:
@@ -167,3 +176,9 @@ ADVICE: Mapping[str, Callable[[Tree, Tree, Refused, re.Match[str]], Commits]] = 
     r"at most \d+ are allowed\. Remove some": _fewer_labels,
 }
 """How each advice is followed, by a pattern of its text."""
+
+RENAMING: Mapping[str, Callable[[Tree, Tree, Refused, re.Match[str]], Commits]] = {
+    r"To rename it, first delete Membership (?P<member>\S+) and its ApiKeys, and create": _rename,
+    **ADVICE,
+}
+"""The same for somebody who wants another name for a Membership."""

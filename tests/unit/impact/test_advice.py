@@ -50,6 +50,11 @@ MORE = [
         2,
     ),
     PullRequest(
+        "an owner's second membership",
+        {"members/o.yaml": {**member("olga-b", "Owner"), "spec": OLGA["spec"]}},
+        2,
+    ),
+    PullRequest(
         "many labels",
         {
             K("laptop"): {
@@ -82,8 +87,17 @@ def judged(tmp_path: Path, given: PullRequest, before: Tree, after: Tree) -> dic
     return document
 
 
-@pytest.mark.parametrize("given", REFUSED, ids=str)
-def test_advice_that_is_followed_passes(tmp_path: Path, given: PullRequest) -> None:
+TWICE = [one for one in REFUSED if one.title in {"a second membership", "an owner's second membership"}]
+
+
+@pytest.mark.parametrize(
+    ("given", "renames"),
+    [
+        *(pytest.param(one, False, id=str(one)) for one in REFUSED),
+        *(pytest.param(one, True, id=f"{one}, as a new name") for one in TWICE),
+    ],
+)
+def test_advice_that_is_followed_passes(tmp_path: Path, given: PullRequest, *, renames: bool) -> None:
     before, commits, advice = given.before, [given.after], 0
     while commits:
         document = judged(tmp_path, given, before, commits[0])
@@ -92,5 +106,5 @@ def test_advice_that_is_followed_passes(tmp_path: Path, given: PullRequest) -> N
             continue
         advice += 1
         assert advice < 8, f"the advice goes round in circles: {document}"
-        commits[:1] = follow(before, commits[0], document)
+        commits[:1] = follow(before, commits[0], document, renames=renames)
     assert advice > 0

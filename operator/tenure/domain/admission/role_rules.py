@@ -63,7 +63,8 @@ def duplicate_refusal(member: Membership, others: Iterable[Membership]) -> str |
             spelled = "" if other.spec.subject == subject else f" as {other.spec.subject.name}"
             return (
                 f"spec.subject: {subject.name} is already a member{spelled}, with Membership {other.name}. Change the "
-                "role of that Membership instead."
+                f"role of that Membership instead. To rename it, first delete Membership {other.name} and its ApiKeys, "
+                f"and create {member.name} once they are gone."
             )
     return None
 

@@ -167,7 +167,8 @@ TWINS = {
 def test_nobody_is_a_member_twice(body: Body, there: Membership, subject: str) -> None:
     assert judged(Membership, new=body, namesakes=[there]).message == (
         f"spec.subject: {subject} is already a member, with Membership {there.name}. Change the role of that "
-        "Membership instead."
+        f"Membership instead. To rename it, first delete Membership {there.name} and its ApiKeys, and create "
+        f"{body['metadata']['name']} once they are gone."
     )
 
 
@@ -175,7 +176,8 @@ def test_nobody_is_a_member_twice_in_another_case() -> None:
     body = person("jane", "Jane.Doe@acme.io")
     assert judged(Membership, new=body, namesakes=[membership("alice", subject="jane.doe@acme.io")]).message == (
         "spec.subject: Jane.Doe@acme.io is already a member as jane.doe@acme.io, with Membership alice. Change the "
-        "role of that Membership instead."
+        "role of that Membership instead. To rename it, first delete Membership alice and its ApiKeys, and create jane "
+        "once they are gone."
     )
 
 
