@@ -21,6 +21,10 @@ class LeadershipLostError(TenureError):
     """Another replica reconciles, or may do so soon, so this process must exit."""
 
 
+class TaskFailedError(TenureError):
+    """A task in the background failed by a bug, so this process must exit."""
+
+
 class MalformedTokenError(TenureError):
     """A text isn't a token, because its form or its checksum is wrong. The error never repeats the text."""
 

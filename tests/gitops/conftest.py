@@ -53,7 +53,7 @@ def stalled(plane: ControlPlane, body: Body) -> Body:
         now = api.get(f"{body['kind'].lower()}s", body["metadata"]["name"])
         return now if now is not None and conditions(now)["Stalled"]["status"] == "True" else None
 
-    found = eventually(read, within=30, describe="it is stalled")
+    found = eventually(read, within=30, describe=f"{body['kind']} {old[0]['reason']} is stalled")
     api.close()
     assert found is not None
     return found

@@ -34,6 +34,7 @@ from tenure.observability.metrics import Component, Meter, Reading
 from tenure.observability.prometheus import Measurements
 from tenure.process.signals import READY, run_to_end, take_signals
 from tenure.process.startup import prepared_before
+from tenure.process.tasks import background
 from tenure.settings import WebhookSettings
 
 log = logging.getLogger("tenure.admission")
@@ -144,22 +145,22 @@ class Webhook:
 
     @contextlib.asynccontextmanager
     async def running(self, stop: asyncio.Event) -> AsyncIterator[None]:
-        """Serve until `stop` is set. While the block runs, keep the certificate valid and the readiness up to date."""
+        """Serve until `stop` is set. While the block runs, keep the certificate valid and the readiness up to date.
+
+        Raises:
+            TaskFailedError: at the end of the block, if one of the tasks failed, which also sets `stop`.
+        """
         async with self.listener.serving(stop) as port_check:
             self._port_check = port_check
-            tasks = [
+            tasks = (
                 asyncio.create_task(port_check.watch(), name="port"),
                 asyncio.create_task(keep(self._keeper, self._due.set), name="certificate"),
                 asyncio.create_task(self._test_itself(port_check), name="self-test"),
                 asyncio.create_task(self._reach.watch(), name="reach"),
                 asyncio.create_task(self._registration.watch(), name="registration"),
-            ]
-            try:
+            )
+            async with background(stop, *tasks):
                 yield
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def _own_url(self) -> URL:

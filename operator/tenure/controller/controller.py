@@ -15,6 +15,7 @@ from tenure.domain.resources import KINDS, Resource
 from tenure.errors import ConflictError, TenureError
 from tenure.observability.catalogue import LEADER
 from tenure.observability.metrics import Queue, Reading
+from tenure.process.tasks import background
 
 log = logging.getLogger("tenure.reconcile")
 
@@ -109,8 +110,12 @@ class Controller:
             worker.cancel()
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Reconcile or stand by while the block runs. Then, reconciliations under way have 3 seconds to finish."""
+    async def running(self, stop: asyncio.Event) -> AsyncIterator[None]:
+        """Reconcile or stand by while the block runs. Then, reconciliations under way have 3 seconds to finish.
+
+        Raises:
+            TaskFailedError: at the end of the block, if a worker or the sweep failed, which also sets `stop`.
+        """
         reconcilers = {
             Queue.OBJECTS: (self._reconcile, WORKERS),
             Queue.BINDINGS: (self._parts.bindings.reconcile, BINDING_WORKERS),
@@ -119,14 +124,11 @@ class Controller:
             reconcile, workers = reconcilers[name]
             work = Work(self._parts.cache, self._parts.meter, queue, name, reconcile, self._is_entitled)
             self._workers += queue.start(work, workers=workers)
-        tasks = [*self._workers, asyncio.create_task(self._resync(), name="sweep")]
-        try:
-            yield
-        finally:
-            await self.finish(_GRACE_SECONDS)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with background(stop, *self._workers, asyncio.create_task(self._resync(), name="sweep")):
+            try:
+                yield
+            finally:
+                await self.finish(_GRACE_SECONDS)
 
     def _is_entitled(self) -> bool:
         return self._may_work()

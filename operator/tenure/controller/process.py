@@ -39,6 +39,7 @@ async def run_operator(settings: RunSettings) -> None:
         StartRefusedError: the cluster can't be reached, or lacks a CRD or a right.
         WatchEndedError: a watch ended permanently. Start the process again.
         LeadershipLostError: another replica reconciles, or may do so soon. Start the process again.
+        TaskFailedError: a task in the background failed by a bug.
     """
     stop = asyncio.Event()
     take_signals(stop.set)
@@ -57,7 +58,7 @@ async def run_operator(settings: RunSettings) -> None:
         if prepared is not None:
             registry, webhook = prepared
             async with (
-                controller.running(),
+                controller.running(stop),
                 _admission(webhook, health, stop),
                 leadership.running(connection, controller, stop),
             ):

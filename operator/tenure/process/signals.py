@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from tenure.errors import LeadershipLostError, WatchEndedError
+from tenure.errors import LeadershipLostError, TaskFailedError, WatchEndedError
 
 READY = "Tenure is ready"
 
@@ -54,7 +54,7 @@ def run_to_end(main: Callable[[], Awaitable[None]]) -> None:
 async def _run_to_end(main: Callable[[], Awaitable[None]]) -> None:
     try:
         await main()
-    except (WatchEndedError, LeadershipLostError) as error:
+    except (WatchEndedError, LeadershipLostError, TaskFailedError) as error:
         sys.stderr.write(f"tenure: {error}\n")
         code = 1
     else:

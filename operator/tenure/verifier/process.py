@@ -21,6 +21,7 @@ from tenure.observability.metrics import Component, Reading
 from tenure.observability.prometheus import Measurements
 from tenure.process.signals import READY, run_to_end, take_signals
 from tenure.process.startup import prepared_before
+from tenure.process.tasks import background
 from tenure.settings import VerifierSettings
 from tenure.verifier.callers import Callers
 from tenure.verifier.http.app import VerifyApi
@@ -63,14 +64,16 @@ async def run_verifier(settings: VerifierSettings) -> None:
         measurements.read_from(verifier.measure)
         callers = Callers(cluster, [settings.caller_audience] if settings.caller_audience else [])
         api = VerifyApi(verifier, callers, measurements)
-        async with _certified(settings, measurements) as context:
+        async with _certified(settings, measurements, stop) as context:
             server = uvicorn.Server(server_configuration(settings, api, context))
             await _listen_and_serve(settings, health, verifier, server, stop)
     log.info("Tenure has stopped")
 
 
 @contextlib.asynccontextmanager
-async def _certified(settings: VerifierSettings, measurements: Measurements) -> AsyncIterator[ssl.SSLContext | None]:
+async def _certified(
+    settings: VerifierSettings, measurements: Measurements, stop: asyncio.Event
+) -> AsyncIterator[ssl.SSLContext | None]:
     """Reload the given certificate whenever its files change, while the block runs.
 
     The block gets the TLS context, or None if no certificate is given. Then the verifier serves plain HTTP.
@@ -93,11 +96,8 @@ async def _certified(settings: VerifierSettings, measurements: Measurements) -> 
         ]
 
     measurements.read_from(measure)
-    keeping = asyncio.create_task(keep(keeper, lambda: None), name="certificate")
-    try:
+    async with background(stop, asyncio.create_task(keep(keeper, lambda: None), name="certificate")):
         yield keeper.context
-    finally:
-        keeping.cancel()
 
 
 async def _listen_and_serve(
@@ -109,13 +109,12 @@ async def _listen_and_serve(
         health.parts.append(Part(Component.VERIFIER, lambda: verifier.why_not_ready() or port.why_not()))
         async with verifier.running() as working:
             health.starting = False
-            tasks = [
+            tasks = (
                 asyncio.create_task(port.watch(), name="port"),
                 asyncio.create_task(_announce(health, settings), name="announcement"),
-            ]
-            await _serve(server, listening, working, stop)
-            for task in tasks:
-                task.cancel()
+            )
+            async with background(stop, *tasks):
+                await _serve(server, listening, working, stop)
 
 
 async def _serve(
