@@ -25,14 +25,22 @@ class Permission:
     subresource: str = ""
 
     def __str__(self) -> str:
-        where = f"{self.plural}.{GROUP}" + (f"/{self.name}" if self.name else "")
-        return f"{self.verb} on {where} in namespace {self.namespace}"
+        return f"{self.verb} on {self.place}"
+
+    @property
+    def target(self) -> str:
+        """The object as kubectl takes it, or its kind."""
+        return f"{self.plural}.{GROUP}" + (f"/{self.name}" if self.name else "")
+
+    @property
+    def place(self) -> str:
+        """The object, or its kind, and the namespace."""
+        return f"{self.target} in namespace {self.namespace}"
 
     @property
     def question(self) -> str:
         """The kubectl command that tells whether you have the permission."""
-        target = f"{self.plural}.{GROUP}" + (f"/{self.name}" if self.name else "")
-        return f"kubectl auth can-i {self.verb} {target} -n {self.namespace}"
+        return f"kubectl auth can-i {self.verb} {self.target} -n {self.namespace}"
 
 
 def grant_verb(role: Role) -> str:

@@ -66,24 +66,25 @@ def raises_itself(change: Change[Membership], installation: Installation) -> boo
 
 def explain_missing(requester: Requester, missing: Sequence[Permission], field: str) -> str:
     """Return the refusal that says which permissions the requester lacks, and what to do."""
-    lacking = ", ".join(permission.verb for permission in missing)
-    place = str(missing[0]).partition(" on ")[2]
     return (
-        f"{field}: {requester.username} lacks {lacking} on {place}. Ask an Owner to make this change, or a cluster "
-        f"administrator to give you the permission. To check, run: {missing[0].question}"
+        f"{field}: {_lack(requester, missing)}. Ask an Owner to make this change, or a cluster administrator to give "
+        f"you the permission. To check, run: {missing[0].question}"
     )
 
 
 def explain_unknown_holder(requester: Requester, missing: Sequence[Permission], key: ApiKey) -> str:
     """Return the refusal of a key whose Membership doesn't exist, so that the grants of all roles are needed."""
     name = key.spec.membership
-    lacking = ", ".join(permission.verb for permission in missing)
-    place = str(missing[0]).partition(" on ")[2]
     return (
         f"spec.membership: there is no Membership {name} in namespace {key.namespace}. A key of an unknown member "
-        f"needs the grants of all roles, and {requester.username} lacks {lacking} on {place}. Create Membership {name} "
-        "first, or correct the name."
+        f"needs the grants of all roles, and {_lack(requester, missing)}. Create Membership {name} first, or correct "
+        "the name."
     )
+
+
+def _lack(requester: Requester, missing: Sequence[Permission]) -> str:
+    """Return a clause that says who lacks what, for permissions on one object or kind."""
+    return f"{requester.username} lacks {', '.join(permission.verb for permission in missing)} on {missing[0].place}"
 
 
 def explain_spelling(requester: Requester, membership: Membership | None, installation: Installation) -> str:

@@ -65,12 +65,7 @@ def _organization(change: OrganizationChange) -> Fields:
     return {
         "namespace": change.organization.namespace,
         "organization": change.organization.name,
-        "change": change.change,
-        "fields": change.fields,
-        "file": change.file,
-        "remarks": change.remarks,
-        "refusals": change.refusals,
-        "passes": change.passes,
+        **_change(change),
     }
 
 
@@ -79,6 +74,12 @@ def _key(change: KeyChange) -> Fields:
         "namespace": change.key.namespace,
         "apiKey": change.key.name,
         "membership": change.member,
+        **_change(change),
+    }
+
+
+def _change(change: OrganizationChange | KeyChange) -> Fields:
+    return {
         "change": change.change,
         "fields": change.fields,
         "file": change.file,
