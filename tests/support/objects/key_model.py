@@ -1,17 +1,10 @@
 """One key with all that it depends on as a pure model, and an operator that carries out plans write by write."""
 
 import hashlib
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from support.objects.builders import CREATED, NOW, api_key, edited, membership, organization, token_of, with_status
-from tenure.domain.admission.key_rules import approval_refusal
-from tenure.domain.admission.request import Change
-from tenure.domain.operations import Operation
-from tenure.domain.permissions import Requester
+from support.objects.builders import NOW, api_key, membership, organization, token_of, with_status
 from tenure.domain.planning.actions import Action, DeleteApiKey, DeleteSecret, IssueToken, UpdateStatus
 from tenure.domain.planning.apikeys import issued_status, new_stamp, obstructed_status, plan_api_key
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
@@ -20,7 +13,6 @@ from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.resources.base import format_time
-from tenure.domain.resources.organization import OrganizationSpec
 from tenure.domain.secret import SecretFacts, is_adoptable, stamp_text
 from tenure.domain.tokens import Token
 from tenure.domain.validity import Verdict, validity
@@ -200,161 +192,3 @@ class Cluster:
         self._update(
             issued_status(observation, stamp, key_id=token.key_id, token_hash=token.hash, secret_uid=self.secret.uid)
         )
-
-
-Event = Callable[[Cluster], object]
-
-
-def _change_role(role: str) -> Event:
-    def change(cluster: Cluster) -> None:
-        if cluster.member is None or cluster.member.spec.role == role:
-            return
-        generation = cluster.member.metadata.generation + 1
-        changed = membership(role=role, kind=cluster.member.spec.subject.kind, generation=generation)
-        metadata = cluster.member.metadata.model_copy(update={"generation": generation})
-        cluster.former_member = cluster.member
-        cluster.member = cluster.member.model_copy(update={"spec": changed.spec, "metadata": metadata})
-        stamp = cluster.key.status.issued
-        if cluster.member.is_person or cluster.key.spec.for_role or (stamp and stamp.for_role):
-            cluster.kill()
-
-    return change
-
-
-def _recreate_member(cluster: Cluster) -> None:
-    cluster.births += 1
-    cluster.member = membership(uid=f"member-{cluster.births}", created=cluster.now)
-    cluster.former_member = None
-    cluster.kill()
-
-
-def _remove_member(cluster: Cluster) -> None:
-    cluster.member = cluster.former_member = None
-    cluster.kill()
-
-
-def _recreate_org(cluster: Cluster) -> None:
-    cluster.births += 1
-    cluster.org = organization(uid=f"org-{cluster.births}")
-    cluster.kill()
-
-
-def _recreate_key(cluster: Cluster) -> None:
-    if cluster.is_gone and cluster.member is not None:
-        cluster.births += 1
-        role = cluster.member.spec.role
-        cluster.key = api_key(uid=f"key-{cluster.births}", for_role=role, created=cluster.now)
-        cluster.is_gone = False
-
-
-def _raise_revision(cluster: Cluster) -> None:
-    cluster.key = edited(cluster.key, revision=cluster.key.revision + 1)
-    cluster.kill()
-
-
-def _edit_key(**spec: Any) -> Event:
-    def edit(cluster: Cluster) -> None:
-        new = edited(cluster.key, **spec)
-        if cluster.asks_webhook and _is_refused(cluster, new):
-            # The refusal says to raise the revision in the same write.
-            new = edited(cluster.key, **spec, revision=cluster.key.revision + 1)
-            assert not _is_refused(cluster, new)
-        if new.revision > cluster.key.revision:
-            cluster.kill()
-        cluster.key = new
-
-    return edit
-
-
-def _is_refused(cluster: Cluster, new: ApiKey) -> bool:
-    change = Change(Operation.UPDATE, Requester(username="root"), new.namespace, cluster.key, new, {}, {})
-    return approval_refusal(change, cluster.member) is not None
-
-
-def _expire(cluster: Cluster) -> None:
-    """Set expiresAt to an hour from now, unless it is earlier already."""
-    ends = cluster.now + timedelta(hours=1)
-    if cluster.key.spec.expires_at is None or ends < cluster.key.spec.expires_at:
-        cluster.key = edited(cluster.key, expiresAt=format_time(ends))
-
-
-def _delete_key(cluster: Cluster) -> None:
-    """Delete the ApiKey. The garbage collector deletes its Secret."""
-    cluster.is_gone = True
-    cluster.kill()
-    if cluster.secret is not None and cluster.secret.is_owned_by(cluster.key):
-        cluster.secret = None
-
-
-def _edit_org(**spec: Any) -> Event:
-    def edit(cluster: Cluster) -> None:
-        if cluster.org is not None:
-            changed = {**cluster.org.spec.model_dump(by_alias=True, mode="json"), **spec}
-            cluster.org = cluster.org.model_copy(update={"spec": OrganizationSpec.model_validate(changed)})
-
-    return edit
-
-
-def _edit_secret(change: Callable[[Cluster], SecretFacts | None]) -> Event:
-    def edit(cluster: Cluster) -> None:
-        cluster.secret = change(cluster)
-
-    return edit
-
-
-def _pass(**time: float) -> Event:
-    def wait(cluster: Cluster) -> None:
-        cluster.now += timedelta(**time)
-
-    return wait
-
-
-def _crash_before(write: int) -> Event:
-    """The operator works, and dies instead of making this write."""
-
-    def crash(cluster: Cluster) -> None:
-        cluster.writes_left = write - 1
-        with suppress(CrashError):
-            cluster.reconcile()
-        cluster.writes_left = None
-
-    return crash
-
-
-EVENTS: dict[str, Event] = {
-    "Member": _change_role("Member"),
-    "Viewer": _change_role("Viewer"),
-    "Analyst": _change_role("Analyst"),
-    "membership created again": _recreate_member,
-    "membership gone": _remove_member,
-    "organization created again": _recreate_org,
-    "key created again": _recreate_key,
-    "revision raised": _raise_revision,
-    "forRole Member": _edit_key(forRole="Member"),
-    "forRole Viewer": _edit_key(forRole="Viewer"),
-    "forRole removed": _edit_key(forRole=None),
-    "key suspended": _edit_key(suspended=True),
-    "key not suspended": _edit_key(suspended=None),
-    "organization suspended": _edit_org(suspended=True),
-    "organization not suspended": _edit_org(suspended=None),
-    "policy Revoke": _edit_org(keys={"onRoleChange": "Revoke"}),
-    "policy with expiry": _edit_org(keys={"requireExpiry": True, "maxTTL": "100h"}),
-    "secret deleted": _edit_secret(lambda _: None),
-    "secret emptied": _edit_secret(lambda cluster: cluster.secret and replace(cluster.secret, token=None)),
-    "secret foreign": _edit_secret(lambda _: SecretFacts("foreign", format_time(CREATED), None, None, None)),
-    "a second": _pass(seconds=1),
-    "an hour": _pass(hours=1),
-    "four days": _pass(hours=100),
-}
-"""What people, other programs and the clock do."""
-
-EDITS: dict[str, Event] = {
-    **EVENTS,
-    "forRole Analyst": _edit_key(forRole="Analyst"),
-    "expiresAt in an hour": _expire,
-    "key deleted": _delete_key,
-}
-"""All that people may do to a key and to what it depends on. A deletion is no step of the tables of states."""
-
-CRASHES = {f"operator crashes before write {write}": _crash_before(write) for write in range(1, 6)}
-"""A round of the operator that is cut off: the Membership's status, then the key's Secrets and status."""

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.objects.builders import api_key, issued, membership, secret_facts, shown
-from support.objects.key_model import CRASHES, EDITS, EVENTS, Cluster
+from support.objects.key_events import CRASHES, EDITS, EVENTS
+from support.objects.key_model import Cluster
 from tenure.domain.conditions import ready_reason
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.memberships import plan_membership

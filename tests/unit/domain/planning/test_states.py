@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.objects.builders import api_key, membership
-from support.objects.key_model import CRASHES, EVENTS, Cluster
+from support.objects.key_events import CRASHES, EVENTS
+from support.objects.key_model import Cluster
 from tenure.domain.planning.actions import Action, EmitEvent, IssueToken, Plan, UpdateStatus
 from tenure.domain.planning.apikeys import find_key_state, plan_api_key
 from tenure.domain.planning.memberships import find_change_state
