@@ -177,8 +177,9 @@ def test_a_waiting_key_is_never_deleted_and_goes_on_when_the_role_returns(world:
     (created,) = world.create(api_key("waiting", "alice", forRole="Member"))
     old = world.issue("waiting")["waiting"]
     world.change_role("alice", "Viewer")
-    waiting = world.wait_reason("waiting", "RoleMismatch")
-    world.wait_valid_keys(0)
+    world.wait_reason("waiting", "RoleMismatch")
+    world.wait_rest()  # It becomes Stalled some seconds later.
+    waiting = world.key("waiting")
 
     wait_sweeps(lists_in(audit, world.api.namespace))
 

@@ -22,7 +22,7 @@ from support.programs.replicas import Replicas
 from support.programs.verifier_process import VerifierProcess
 from support.run.eventually import eventually
 from support.run.soak import Figure, edit_minutes, seed
-from support.run.sweeps import USER_AGENT, lists_in, wait_sweeps
+from support.run.sweeps import check_quiet
 
 MINUTES = edit_minutes(short=0)
 ROUNDS = 4
@@ -99,15 +99,6 @@ def check_keys(world: World, edits: Edits) -> None:
     present = {body["metadata"]["name"] for body in world.api.list("apikeys")}
     assert edits.kept <= present, edits.kept - present
     assert not edits.deleted & present
-
-
-def check_quiet(world: World, audit: Audit) -> None:
-    """Check that once everything is written nothing more is, whatever sweeps look at."""
-    lists = lists_in(audit, world.api.namespace)
-    wait_sweeps(lists)
-    audit.reset()
-    wait_sweeps(lists, 2)
-    assert not [entry for entry in audit.writes(user_agent=USER_AGENT) if entry.namespace == world.api.namespace]
 
 
 def check_verdicts(book: Book, verifier: VerifierProcess) -> None:

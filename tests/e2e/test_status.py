@@ -111,16 +111,6 @@ def test_a_change_is_not_observed_before_it_was_reconciled(world: World, operato
     assert [condition["observedGeneration"] for condition in key["status"]["conditions"]] == [2]
 
 
-def _in_grace(world: World) -> list[str]:
-    """The keys that aren't stalled yet, because another write of their commit may still come."""
-    keys = {key["metadata"]["name"]: key["status"].get("conditions", ()) for key in world.api.list("apikeys")}
-    return [
-        name
-        for name, conditions in keys.items()
-        if any((one["type"], one["status"]) == ("Stalled", "False") for one in conditions)
-    ]
-
-
 def test_no_status_is_rewritten_without_news(
     world: World, control_plane: ControlPlane, audit: Audit, tmp_path: Path
 ) -> None:
@@ -130,7 +120,7 @@ def test_no_status_is_rewritten_without_news(
         config_of(control_plane, CONTROLLER), tmp_path / "operator.log", "--namespace", namespace, "--resync", "1"
     ) as operator:
         wait_settled(world)
-        eventually(lambda: not _in_grace(world), within=30, describe="no key has still to be called stalled")
+        world.wait_rest()
         before = statuses(world)
 
         wait_sweeps(lists_in(audit, namespace), 3)

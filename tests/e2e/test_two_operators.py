@@ -17,11 +17,10 @@ from support.faults.proxy import Proxy
 from support.load.churn import Churn, Witness, check_settled
 from support.objects.manifests import api_key, member, organization
 from support.programs.operator_process import OperatorProcess
-from support.run.sweeps import lists_in, wait_sweeps
+from support.run.sweeps import check_quiet
 from tenure_dev.controlplane import ControlPlane
 
 STEPS = 40
-USER_AGENT = "tenure"
 
 Pair = tuple[OperatorProcess, OperatorProcess]
 
@@ -54,14 +53,14 @@ def test_churn_ends_as_with_one_operator(
                 check_settled(world)
         pair[1].resume()
         check_settled(world)
-        _check_quiet(world, audit, operators=2)
+        check_quiet(world, audit, operators=2)
         check_settled(world)
     assert witness.looks > STEPS
     assert not witness.revived
 
     settled = _picture(world)
     pair[1].stop()
-    _check_quiet(world, audit, operators=1)
+    check_quiet(world, audit, operators=1)
     assert _picture(world) == settled
 
 
@@ -137,15 +136,6 @@ class Gate:
     async def refuse(self, request: Request) -> Answer:
         is_news = request.is_list and request.resource == self._resource and not self.open.is_set()
         return Reply.failure(500, "InternalError") if is_news else None
-
-
-def _check_quiet(world: World, audit: Audit, *, operators: int) -> None:
-    """Check that the operators write nothing during sweeps, once they have written what they had to."""
-    lists = lists_in(audit, world.api.namespace)
-    wait_sweeps(lists, operators=operators)
-    audit.reset()
-    wait_sweeps(lists, 2, operators=operators)
-    assert not [entry for entry in audit.writes(user_agent=USER_AGENT) if entry.namespace == world.api.namespace]
 
 
 def _picture(world: World) -> dict[str, Body]:

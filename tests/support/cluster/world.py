@@ -9,6 +9,7 @@ from typing import Any
 
 from support.api.api import Api, ApiRefusedError
 from support.api.client import fresh_namespace
+from support.cluster.rest import Stored
 from support.objects import manifests
 from support.run.eventually import eventually
 from tenure.domain.resources import ApiKey, Membership, Organization
@@ -115,20 +116,22 @@ class World:
         return eventually(recorded, within=within, describe=f"{name}'s role change is recorded") or {}
 
     def wait_counted(self, *, within: float = 15.0) -> None:
-        """Wait until every Membership counts its keys, and acme all of them: there is nothing left to be written."""
+        """Wait until every Membership counts its keys, and the Organization all of them."""
+        self._wait_nothing(lambda stored: [*stored.uncounted()], "the keys are counted", within)
 
-        def counted() -> bool:
-            issued = [
-                body["spec"]["membership"]
-                for body in self.api.list("apikeys")
-                if self.reason("apikeys", body["metadata"]["name"]) == "Issued"
-            ]
-            return all(
-                member["status"].get("keyCount") == issued.count(member["metadata"]["name"])
-                for member in self.api.list("memberships")
-            ) and bool(self.wait_valid_keys(len(issued)))
+    def wait_rest(self, *, within: float = 30.0) -> None:
+        """Wait until there is nothing left that Tenure has to write, nor will in a moment."""
+        self._wait_nothing(
+            lambda stored: [*stored.unfinished(), *stored.uncounted()], "nothing is to be written", within
+        )
 
-        eventually(counted, within=within, describe="the keys are counted")
+    def _wait_nothing(self, left: Callable[[Stored], list[str]], what: str, within: float) -> None:
+        def is_over() -> bool:
+            found = left(Stored(self.api))
+            assert found == [], found
+            return True
+
+        eventually(is_over, within=within, every=0.2, describe=what)
 
     def events(self, reason: str) -> list[Body]:
         """Return the Events of a reason."""

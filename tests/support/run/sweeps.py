@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from support.api.audit import Audit
+from support.api.audit import Audit, Entry
+from support.cluster.world import World
 from support.faults.proxy import Proxy
 from support.run.eventually import eventually
 from tenure.kube.cluster import PAGE_SIZE
@@ -37,3 +38,25 @@ def wait_sweeps(lists: Callable[[], int], count: int = 1, *, operators: int = 1,
     """
     before, wanted = lists(), (count + 2) * operators
     eventually(lambda: lists() >= before + wanted, within=within, every=0.2, describe=f"{count} sweeps")
+
+
+def check_quiet(world: World, audit: Audit, *, operators: int = 1, sweeps: int = 2) -> None:
+    """Check that operators which sweep write nothing, once everything is written that follows from what happened.
+
+    What the objects tell is waited for, and then for a sweep without a write, because an Event may still be on its way.
+    """
+    world.wait_rest(within=60)
+    lists = lists_in(audit, world.api.namespace)
+
+    def written() -> list[Entry]:
+        return [entry for entry in audit.writes(user_agent=USER_AGENT) if entry.namespace == world.api.namespace]
+
+    def is_quiet() -> bool:
+        audit.reset()
+        wait_sweeps(lists, operators=operators)
+        return not written()
+
+    eventually(is_quiet, within=30, describe="a sweep writes nothing")
+    audit.reset()
+    wait_sweeps(lists, sweeps, operators=operators)
+    assert written() == []

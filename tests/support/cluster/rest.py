@@ -1,0 +1,67 @@
+"""What Tenure has still to write in a namespace, as far as what is stored tells it.
+
+A state is seldom the last write about it: sums and lists follow a second later, a key becomes Stalled five seconds
+after its state began, and an ApiKey that a role change revoked is deleted after three. A test that counts writes, or
+compares objects, waits until nothing of that is left.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from support.api.api import Api
+from tenure.domain.conditions import ready_reason, stalls_at
+from tenure.domain.in_force import oldest
+from tenure.domain.reasons import Reason
+from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.organization import KeyCounts
+from tenure.domain.validity import Verdict, validity
+
+
+class Stored:
+    """The objects of a namespace, read once."""
+
+    def __init__(self, api: Api) -> None:
+        self.keys = [ApiKey.from_body(body) for body in api.list("apikeys")]
+        # Read after the keys, so that a key is never judged by a member who is older than its stamp.
+        self.members = [Membership.from_body(body) for body in api.list("memberships")]
+        self.organizations = [Organization.from_body(body) for body in api.list("organizations")]
+        self._now = datetime.now(UTC)
+
+    def uncounted(self) -> Iterator[str]:
+        """Say which member and which Organization doesn't count its keys yet as what is stored demands."""
+        acme, members = oldest(self.organizations), {member.name: member for member in self.members}
+        verdicts = [
+            (key, validity(key, members.get(key.spec.membership), acme, self._now))
+            for key in self.keys
+            if acme is not None and _is_of(acme, members.get(key.spec.membership))
+        ]
+        working = Counter(key.spec.membership for key, verdict in verdicts if verdict is Verdict.VALID)
+        for member in self.members:
+            if member.status.key_count != working[member.name]:
+                yield f"{member.name} counts {member.status.key_count} keys, and {working[member.name]} work"
+        counts = None if acme is None else acme.status.keys
+        if acme is not None and (counts is None or (counts.valid, _total(counts)) != (working.total(), len(verdicts))):
+            yield f"{acme.name} counts {counts}, and {working.total()} of {len(verdicts)} keys work"
+
+    def unfinished(self) -> Iterator[str]:
+        """Say which object is to be read, to become Stalled or to be deleted."""
+        resources: list[Organization | Membership | ApiKey] = [*self.organizations, *self.members, *self.keys]
+        for resource in resources:
+            if resource.status.observed_generation != resource.metadata.generation:
+                yield f"{resource.kind} {resource.name} isn't observed"
+        for key in self.keys:
+            conditions = key.status.conditions
+            if stalls_at(conditions, timedelta()) is not None:
+                yield f"{key.name} becomes Stalled in a moment"
+            if ready_reason(conditions) == Reason.ROLE_CHANGED and key.status.secret_uid is not None:
+                yield f"{key.name} is deleted in a moment"
+
+
+def _is_of(organization: Organization, member: Membership | None) -> bool:
+    """Whether the key of this member counts: only a member of another Organization doesn't."""
+    return member is None or member.spec.organization == organization.name
+
+
+def _total(counts: KeyCounts) -> int:
+    return counts.valid + counts.suspended + counts.waiting + counts.ended
