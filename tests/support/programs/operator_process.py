@@ -10,7 +10,7 @@ import requests
 
 from support.programs.forks import ForkedProcess
 from support.run.eventually import eventually
-from support.run.slowness import NEVER, slowness
+from support.run.slowness import NEVER
 from tenure_dev import operator
 from tenure_dev.controlplane import free_ports
 
@@ -96,7 +96,13 @@ class OperatorProcess:
 
     def stop(self, *, within: float = 5.0) -> None:
         """Stop it as Kubernetes does, with SIGTERM; it must exit with 0 `within` seconds of a quiet machine."""
-        code = self._process.stop(grace=within * slowness())
+        self.terminate()
+        try:
+            eventually(lambda: not self.running, within=within, every=0.005, describe="SIGTERM ends it")
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{error}\n{self._process.tail(30)}") from None
+        code = self.exit_code
         assert code == 0, f"SIGTERM ended the operator with {code} instead of 0:\n{self._process.tail(30)}"
 
     def terminate(self) -> None:
