@@ -119,7 +119,7 @@ def test_equal_names_in_two_namespaces_are_strangers(
         other_world.create(*TEAM)
         world.issue("laptop", "server")
         tokens = other_world.issue("laptop", "server")
-        other_world.wait_counted()
+        other_world.wait_rest()
         before = _stored(other_world)
 
         world.change_role("alice", "Viewer")
@@ -138,7 +138,7 @@ def test_equal_names_in_two_namespaces_are_strangers(
 def test_a_second_organization_changes_nothing_for_the_first(world: World) -> None:
     (acme, *_) = world.create(*TEAM)
     tokens = world.issue("laptop", "server")
-    world.wait_counted()
+    world.wait_rest()
     before = _stored(world, "apikeys", "secrets")
     _wait_for_another_second(acme)
 

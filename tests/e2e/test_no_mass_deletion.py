@@ -238,7 +238,7 @@ def _populate(world: World) -> None:
         api_key("robot", "deploy"),
     )
     world.issue(*KEYS)
-    world.wait_counted()  # With nothing left to write, only a watch shows what happens next.
+    world.wait_rest()  # With nothing left to write, only a watch shows what happens next.
 
 
 def _secrets(world: World) -> dict[str, tuple[str, str]]:

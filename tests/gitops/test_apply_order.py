@@ -25,7 +25,7 @@ MANAGERS = {
 def settled(world: World) -> dict[str, str]:
     """Wait until there is nothing left to be done, and return the keys' tokens."""
     tokens = world.issue(*KEYS, within=30)
-    world.wait_counted(within=30)
+    world.wait_rest(within=30)
     return {name: token.reveal() for name, token in tokens.items()}
 
 

@@ -126,7 +126,7 @@ def test_a_role_change_lives_its_whole_life_in_git(
     repository.key("ci-deploy")["spec"]["forRole"] = "Member"
     sync.settle()
     world.wait_new_token("ci-deploy", new, within=30)
-    world.wait_counted(within=30)
+    world.wait_rest(within=30)
     before = repository.versions()
     assert sync.settle() == 1
     assert repository.versions() == before

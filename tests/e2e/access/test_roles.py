@@ -127,7 +127,7 @@ def test_a_restart_writes_nothing(world: World, operator: OperatorProcess) -> No
     world.issue("laptop", within=20)
     wait_reads(world, "alice", "laptop")
     wait_condition(world, "Bound")
-    world.wait_counted()
+    world.wait_rest()
     before = versions(world)
     operator.stop()
     operator.start()
