@@ -166,7 +166,7 @@ class Verifier:
             StaleError: the index isn't fresh enough, or the key's Membership can't be read.
         """
         answer = look_up(self._index, text, question, self._now())
-        if reason := self._why_not_sure(answer):
+        if reason := self._why_not_sure(answer, question):
             raise StaleError(reason)
         if isinstance(answer, Answer):
             return answer
@@ -174,12 +174,14 @@ class Verifier:
         decision = decide(holding, question, self._now())
         return Answer(decision or Decision(Code.PENDING, holding), key_id=answer.api_key.status.key_id)
 
-    def _why_not_sure(self, answer: Answer | Holding) -> str:
+    def _why_not_sure(self, answer: Answer | Holding, question: Question) -> str:
         """Return the reason why an answer may be wrong, or "".
 
-        An answer about a key needs fresh data of the key's namespace, and one about an unknown token of all namespaces.
+        An answer about a key needs fresh data of the key's namespace. One about an unknown token needs that of the
+        namespace that the question names, because a key of another one gets no access, or else of all namespaces.
         """
         namespace = answer.namespace if isinstance(answer, Answer) else answer.api_key.namespace
+        namespace = namespace or question.namespace
         if namespace in self._feeds:
             return self._why_stale(self._age(namespace))
         return self._why_stale(max(map(self._age, self._places)))

@@ -113,6 +113,12 @@ def test_keys_of_one_namespace_work_without_rights_in_another(forbidden: str) ->
             for _ in range(20):
                 await asyncio.sleep(3)
                 assert (await verifier.verify(TOKEN.reveal(), Question())).decision.code is Code.VALID
+            unknown = Token.mint(bytes(48)).reveal()
+            answer = await verifier.verify(unknown, Question(namespace=KEY.namespace))
+            assert answer.decision.code is Code.NOT_FOUND
+            for namespace in (None, forbidden, "not-served"):
+                with pytest.raises(StaleError, match=r"s old|isn't complete"):
+                    await verifier.verify(unknown, Question(namespace=namespace))
 
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         runner.run(check())
