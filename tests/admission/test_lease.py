@@ -265,3 +265,34 @@ def denial_of_demotion(client: Client, name: str) -> str:
     refused = refusal(lambda: demote(client, name))
     assert refused is not None, "it passed"
     return denial_of(refused)
+
+
+def test_one_of_two_first_owners_comes_if_a_rule_denies_all_others(
+    plane: ControlPlane, webhook: WebhookProcess, proxy: Proxy
+) -> None:
+    del webhook
+    acme = manifests.organization(roleChanges={"deny": [{"from": one, "to": "Owner"} for one in ("*", "None")]})
+    with fresh_namespace(plane) as client:
+        eventually(
+            lambda: client.create("organizations", acme), within=30, describe="the API server trusts the webhook"
+        )
+        client.create("memberships", manifests.member("alice", "Member"))
+
+        def first(api: Api) -> object:
+            return api.patch("memberships", "alice", {"spec": {"role": "Owner"}})
+
+        def second() -> object:
+            return client.create("memberships", manifests.member("bob", "Owner"))
+
+        gate = Gate(proxy, {"metadata": {"uid": "first-owner/alice"}})
+        other = client.as_user("")
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(lambda: refusal(lambda: first(other)))
+            gate.wait_closed()
+            assert code(refusal(second)) == TOO_MANY
+            gate.open()
+            assert coming.result() is None
+        assert owners(client) == ["alice"]
+        refused = refusal(second)
+        assert refused is not None, "it passed"
+        assert "denies a new member with the role Owner" in denial_of(refused)

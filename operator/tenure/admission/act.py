@@ -1,7 +1,7 @@
 """Carry out a decision: take the owners' Lease, or enter the line for it. No review causes another write.
 
-The webhook takes the Lease after all reads, and only for a change that it allows and that removes an Owner. If another
-Owner's change holds it, the webhook writes into the Lease that this one waits.
+The webhook takes the Lease after all reads, and only for a change that it allows and that removes an Owner, or adds
+the first one although a rule denies others. If another Owner's change holds it, an Owner who leaves gets in line.
 
 The Lease is free again as soon as a list shows that the holder's Membership has changed since the Lease was taken. If
 the allowed write is still in flight then, it gets a conflict, and the API server asks the webhook again. Otherwise the

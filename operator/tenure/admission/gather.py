@@ -139,18 +139,17 @@ async def _if(is_needed: bool, fetch: Callable[[], Awaitable[T]]) -> T | None:  
 async def _with_owners(context: Context, evidence: MembershipEvidence) -> MembershipEvidence:
     """Read the Lease, then the Owners, then, if no Owner would remain, whether the namespace is terminating.
 
-    Listing the Owners alone isn't enough, because two demotions at the same moment would each see the other Owner.
+    Listing the Owners alone isn't enough, because two demotions at the same moment would each see the other Owner, and
+    two first Owners would each see none.
     The Lease is read before the list. If it can later be taken with the resourceVersion that was read, no other change
     was allowed in between.
     """
     namespace = evidence.change.namespace
-    if evidence.asks_for_first_owner:
-        return replace(evidence, owners=await _owners(context, namespace))
-    if not evidence.asks_for_owners:
+    if not evidence.asks_for_owners and not evidence.asks_for_first_owner:
         return evidence
     lease: Lease | None = await read_lease(context.cluster, context.system_namespace, lease_name(namespace))
     evidence = replace(evidence, lease=lease, owners=await _owners(context, namespace))
-    if evidence.remaining_owners:
+    if evidence.asks_for_first_owner or evidence.remaining_owners:
         return evidence
     return replace(evidence, namespace_terminating=await _is_terminating(context, namespace))
 

@@ -37,6 +37,7 @@ DEMOTION = (GET_ACME, GRANT("member"), GRANT("viewer"))
 
 ACME = organization()
 ASKS = organization(role_changes={"whenKeysExist": "RequireAcknowledgement"})
+DENIES = organization(role_changes={"deny": [{"from": "*", "to": "Owner"}]})
 COUNTS = organization(keys={"maxPerMember": 2})
 SUSPENDS = organization(suspended_members=["alice"])
 GOING = organization(deleting=True)
@@ -122,6 +123,14 @@ ROWS = {
     ),
     "Membership: role, without an organization": Row(
         Membership, alice(), alice("Viewer"), DEMOTION, 1, organization=None
+    ),
+    "Membership: the first Owner, whom a rule denies": Row(
+        Membership,
+        alice(),
+        alice("Owner"),
+        (GET_ACME, GRANT("member"), GRANT("owner"), "read lease", LIST_OWNERS),
+        3,
+        organization=DENIES,
     ),
     "Membership: removal": Row(Membership, alice(), None, (GET_ACME, GRANT("member")), 1),
     "Membership: removal, where keys are acknowledged": Row(

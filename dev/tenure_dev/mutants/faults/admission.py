@@ -87,9 +87,17 @@ FAULTS = (
         name="owners-lease",
         guard="An Owner leaves only under the organization's lease, which only one of them can take.",
         where="_claim",
-        before="if organization is None or evidence.change.dry_run:",
+        before="if organization is None or evidence.change.dry_run or not judgement.allowed:",
         after="if True:",
         caught_by=(f"{_LAST_OWNER}::test_one_of_two_owners_may_go_and_only_the_change_itself_takes_the_lease",),
+    ),
+    Fault(
+        name="owners-lease-first",
+        guard="Of two first Owners at the same moment only one comes if a rule denies all others.",
+        where="is_free",
+        before="return bool(versions)",
+        after="return True",
+        caught_by=(f"{_RULES}/test_owners_turn.py",),
     ),
     Fault(
         name="owners-lease-held",

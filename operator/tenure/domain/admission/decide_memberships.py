@@ -15,7 +15,7 @@ from tenure.domain.admission.messages import (
     service_account_warning,
     unacknowledged,
 )
-from tenure.domain.admission.owners_turn import may_take, with_waiting
+from tenure.domain.admission.owners_turn import arriving, may_take, with_waiting
 from tenure.domain.admission.role_rules import (
     domain_refusal,
     duplicate_refusal,
@@ -27,6 +27,7 @@ from tenure.domain.lease import Lease
 from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import Membership
 
+_ARRIVING = "Organization {} is getting another first Owner at this moment. Try again in a second."
 _BUSY = "Another Owner of Organization {} is being changed at this moment. Try again in a second."
 
 
@@ -128,10 +129,11 @@ def decide_membership(evidence: MembershipEvidence) -> Decision:
     judgement = refused(refusals)
     if change.only_metadata:
         return Decision(judgement, refusals)
+    judgement = replace(judgement, busy=_busy(evidence))
     judgement = judgement.note(**_notes(evidence)).warn(ownership_warning(change))
     if old is None:
-        return Decision(judgement.warn(*_creation_warnings(evidence)), refusals)
-    judgement = replace(judgement, busy=_busy(evidence))
+        warned = judgement.warn(*_creation_warnings(evidence))
+        return Decision(warned, refusals, claim=_claim(evidence, judgement))
     if not evidence.takes_role:
         return Decision(judgement, refusals)
     warned = judgement
@@ -141,7 +143,7 @@ def decide_membership(evidence: MembershipEvidence) -> Decision:
     if not judgement.allowed:
         return Decision(warned, refusals, line=_line(evidence, old) if judgement.busy and not refusals else None)
     warned = warned.warn(*price_warnings(old, evidence.new_role, evidence.price, evidence.now))
-    return Decision(warned, claim=_claim(evidence, old, judgement))
+    return Decision(warned, claim=_claim(evidence, judgement))
 
 
 def _creation_warnings(evidence: MembershipEvidence) -> Iterator[str | None]:
@@ -169,6 +171,11 @@ def _busy(evidence: MembershipEvidence) -> str:
 
     The reason is that the change of another Owner, the lease holder, may still be stored.
     """
+    if evidence.is_first_owner:
+        # Nobody else is an Owner, so the lease of an Owner who left is free.
+        first = arriving(evidence.change.subject.name)
+        is_free = may_take(evidence.lease, first, {}, evidence.now)
+        return "" if is_free else _ARRIVING.format(evidence.change.subject.spec.organization)
     leaving, organization = evidence.change.old, evidence.organization
     if leaving is None or organization is None or not evidence.asks_for_owners or not evidence.remaining_owners:
         return ""
@@ -180,7 +187,7 @@ def _busy(evidence: MembershipEvidence) -> str:
 
 def _line(evidence: MembershipEvidence, leaving: Membership) -> Lease | None:
     """Return the lease with an Owner in it who has to wait, unless it is a dry-run."""
-    if evidence.lease is None or evidence.change.dry_run:
+    if evidence.lease is None or evidence.change.dry_run or evidence.is_first_owner:
         return None
     return with_waiting(evidence.lease, leaving.metadata.uid, _versions(evidence))
 
@@ -191,12 +198,20 @@ def _versions(evidence: MembershipEvidence) -> dict[str, str]:
     return {owner.metadata.uid: owner.metadata.resource_version for owner in owners}
 
 
-def _claim(evidence: MembershipEvidence, leaving: Membership, judgement: Judgement) -> Claim | None:
-    """Return the lease that the change has to take if an Owner leaves an organization that keeps another one."""
-    organization = evidence.organization
-    if organization is None or evidence.change.dry_run:
+def _claim(evidence: MembershipEvidence, judgement: Judgement) -> Claim | None:
+    """Return the lease that the change has to take: if an Owner leaves, or if the first one comes despite a rule."""
+    organization, leaving = evidence.organization, evidence.change.old
+    if organization is None or evidence.change.dry_run or not judgement.allowed:
         return None
-    if not evidence.asks_for_owners or not evidence.remaining_owners:
+    if evidence.is_first_owner:
+        return Claim(
+            namespace=organization.namespace,
+            holder=arriving(evidence.change.subject.name),
+            held_version="",
+            replaces=evidence.lease,
+            lost=replace(judgement, busy=_ARRIVING.format(organization.name)),
+        )
+    if leaving is None or not evidence.asks_for_owners or not evidence.remaining_owners:
         return None
     holder, versions = leaving.metadata.uid, _versions(evidence)
     if holder not in versions:

@@ -53,8 +53,8 @@ class Claim:
 
     Attributes:
         namespace: The organization's namespace.
-        holder: The uid of the Membership of the Owner who leaves.
-        held_version: The resourceVersion of that Membership.
+        holder: The uid of the Membership of the Owner who leaves, or the name of the first Owner's (`arriving`).
+        held_version: The resourceVersion of that Membership. Empty for the first Owner.
         replaces: The lease as it was read, or None if there was none.
         lost: The answer if another change takes the lease first.
     """

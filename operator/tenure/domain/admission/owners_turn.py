@@ -3,6 +3,9 @@
 The Lease is free once its holder's Membership has changed, because the holder's write was then stored or will meet a
 conflict. Whoever reaches the webhook can also make it take the Lease for a change that never comes, again and again. So
 a holder can't prolong the Lease while others wait, and others get their turn in the order in which they began to wait.
+
+The first Owner of an organization takes the same Lease if a rule of the organization denies all others. It is free once
+there is an Owner.
 """
 
 from collections.abc import Mapping
@@ -10,6 +13,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tenure.domain.lease import Lease
+
+_ARRIVING = "first-owner/"
 
 
 def may_take(lease: Lease | None, uid: str, versions: Mapping[str, str], now: datetime) -> bool:
@@ -53,8 +58,21 @@ def with_waiting(lease: Lease, uid: str, versions: Mapping[str, str]) -> Lease |
     return replace(lease, waiting=(*(one for one in lease.waiting if one in versions), uid))
 
 
+def arriving(name: str) -> str:
+    """Return the holder of the Lease while a Membership of this name becomes the first Owner's.
+
+    It has no uid yet that another try would have too.
+    """
+    return f"{_ARRIVING}{name}"
+
+
 def is_free(lease: Lease, versions: Mapping[str, str]) -> bool:
-    """Return whether the holder's Membership is gone, is no Owner's any more, or has changed since."""
+    """Return whether the holder's Membership is gone, is no Owner's any more, or has changed since.
+
+    A first Owner's lease is free once anybody is an Owner.
+    """
+    if lease.holder.startswith(_ARRIVING):
+        return bool(versions)
     return lease.held_version != versions.get(lease.holder)
 
 

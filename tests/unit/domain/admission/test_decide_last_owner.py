@@ -238,3 +238,30 @@ def test_nothing_is_decided_on_what_nobody_has_read(what: str) -> None:
     assert decide(evidence).judgement.allowed
     with pytest.raises(NotReadError, match=what):
         decide(UNREAD[what](evidence))
+
+
+@pytest.mark.parametrize("old", [None, "Member"], ids=str)
+def test_a_first_owner_whom_a_rule_denies_takes_the_owners_lease(old: str | None) -> None:
+    """Otherwise two of them at the same moment would each see no Owner."""
+    before = None if old is None else manifests.member("dana", old)
+    asked = change(Membership, old=before, new=manifests.member("dana", "Owner"))
+    facts: dict[str, Any] = {
+        "organization": organization(role_changes={"deny": [{"from": one, "to": "*"} for one in ("*", "None")]}),
+        "owners": [],
+    }
+    claim = decide(of_membership(asked, **facts)).claim
+    assert claim is not None
+    assert (claim.namespace, claim.holder, claim.held_version) == ("acme", "first-owner/dana", "")
+    assert not claim.lost.allowed
+    busy = "Organization acme is getting another first Owner at this moment. Try again in a second."
+    assert claim.lost.busy == busy
+
+    other = Lease("tenure-system", "tenure-owners-acme", "first-owner/bob", "", NOW, 70, resource_version="4")
+    waits = decide(of_membership(asked, **facts, lease=other))
+    assert (waits.judgement.busy, waits.claim, waits.line) == (busy, None, None)
+    again = decide(of_membership(asked, **facts, lease=replace(other, holder="first-owner/dana")))
+    assert again.claim is not None
+    dry = change(Membership, old=before, new=manifests.member("dana", "Owner"), dryRun=True)
+    assert decide(of_membership(dry, **facts)).claim is None
+    free = {**facts, "organization": organization()}
+    assert decide(of_membership(asked, **free)).claim is None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from support.objects.builders import NOW
-from tenure.domain.admission.owners_turn import may_take, taken, with_waiting
+from tenure.domain.admission.owners_turn import arriving, may_take, taken, with_waiting
 from tenure.domain.lease import Lease
 
 TURN = 70
@@ -25,7 +25,9 @@ def lease(holder: str = "omar", *waiting: str, renewed: float | None = None, ver
     )
 
 
+FIRST = lease(arriving("alice"), version="")
 ROWS = {
+    "the first Owner hasn't come yet, and there is one now": (FIRST, "olga", 1, True),
     "there is none": (None, "olga", 0, True),
     "another holds it": (lease(), "olga", 69, False),
     "it is over": (lease(), "olga", 70, True),
@@ -91,3 +93,17 @@ def test_whoever_forges_reviews_all_the_time_keeps_nobody_from_their_turn(forged
             if uid == "olga" and "olga" not in forged and held is not None and held.holder == "olga":
                 return
     pytest.fail("olga never gets a turn")
+
+
+@pytest.mark.parametrize(
+    ("held", "name", "after", "takes"),
+    [
+        pytest.param(None, "alice", 0, True, id="there is no lease"),
+        pytest.param(FIRST, "alice", 69, True, id="the same one again"),
+        pytest.param(FIRST, "bob", 69, False, id="another one"),
+        pytest.param(FIRST, "bob", 70, True, id="another one once it is over"),
+        pytest.param(lease(), "bob", 1, True, id="an Owner who left holds it"),
+    ],
+)
+def test_one_first_owner_comes_at_a_time(held: Lease | None, name: str, after: float, *, takes: bool) -> None:
+    assert may_take(held, arriving(name), {}, at(after)) is takes
