@@ -3,14 +3,14 @@
 import base64
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+from support.cluster.rest import stalls_soon
 from support.cluster.world import Body, World
 from support.load.churn import PEOPLE, ROLES, Churn
 from support.objects.manifests import member
 from support.run.eventually import eventually
-from tenure.domain.conditions import stalls_at
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.tokens import Token
 from tenure.domain.validity import Verdict, validity
@@ -171,7 +171,7 @@ class Book:
                 wrong[key.name] = f"{reason}, and a Secret"
             elif reason == "RoleChanged" and key.status.secret_uid is not None:
                 wrong[key.name] = "revoked, and deleted in a moment"
-            elif stalls_at(key.status.conditions, timedelta()) is not None:
+            elif stalls_soon(key, datetime.now(UTC)):
                 wrong[key.name] = f"{reason}, and Stalled in a moment"
         wrong |= dict.fromkeys(tokens.keys() - {key.name for key in state.keys}, "a Secret without a key")
         assert wrong == {}, wrong

@@ -13,7 +13,7 @@ FAULTS = (
         name="before-first-list",
         guard="The verifier answers nothing before it has listed everything.",
         where="Verifier.verify",
-        before="if reason := self._why_not_sure(answer):",
+        before="if reason := self._why_not_sure(answer, question):",
         after='if reason := "":',
         caught_by=(f"{_VERIFIER}::test_nothing_is_said_before_everything_was_listed",),
     ),
