@@ -28,26 +28,26 @@ setup: | $(UV)
 $(CACHE)/uv/bin/uv:
 	@dev/install-uv $(UV_VERSION) $(CACHE)/uv
 
-control-plane: setup ## Find etcd, kube-apiserver and the rest, or download or build them, once.
+control-plane: setup ## Find the control plane's programs, or download or build them once.
 	@$(BIN)/python -m tenure_dev control-plane
 
-helm: setup ## Find Helm, promtool and what else tests need, or get them once.
+helm: setup ## Find Helm, promtool and Prometheus' CRDs, or get them once.
 	@$(BIN)/python -m tenure_dev helm
 
-demo: setup ## Show a role change, and what it costs, on a control plane of its own.
+demo: setup ## Show on a real control plane which keys a role change revokes.
 	@$(BIN)/python -m tenure_dev demo
 
-up: setup ## Start a control plane with Tenure in the background.
+up: setup ## Start a control plane with Tenure in the background, and print how to use it.
 	@$(BIN)/python -m tenure_dev up
 
 down: setup ## Stop what `make up` started.
 	@$(BIN)/python -m tenure_dev down
 
-test: control-plane helm ## Run all tests; ARGS="tests/unit -k validity" chooses.
+test: control-plane helm ## Run all tests, or those that you choose, for example with ARGS="tests/unit -k validity".
 	@dev/install-nginx
 	$(BIN)/pytest $(WORKERS) --durations=30 $(ARGS)
 
-test-oldest: | $(UV) ## Run the unit tests on the oldest Python that is supported.
+test-oldest: | $(UV) ## Run the unit tests on the oldest supported Python.
 	@UV_PROJECT_ENVIRONMENT=.cache/oldest $(UV) sync --locked --quiet --python $(OLDEST)
 	.cache/oldest/bin/pytest --quiet tests/unit
 
@@ -56,40 +56,40 @@ SOAK_MINUTES ?= $(if $(SOAK_HOURS),$(shell echo $$(($(SOAK_HOURS) * 60))),20)
 soak: control-plane helm ## Run the long tests at full size, and random edits for SOAK_MINUTES=20 (or SOAK_HOURS).
 	$(BIN)/pytest --soak --timeout=0 --soak-minutes=$(SOAK_MINUTES) $(ARGS)
 
-mutants: setup ## Plant faults in a copy, one at a time; a test must catch each. ARGS="stamp lease", --quick, --list.
+mutants: setup ## Plant faults in a copy, one at a time. A test must catch each. ARGS="stamp lease", --quick or --list.
 	@$(BIN)/python -m tenure_dev mutants $(ARGS)
 
-mutation: setup ## Count which of mutmut's changes to the domain unit tests notice; ARGS="validity planning" chooses.
+mutation: setup ## Count the changes by mutmut that unit tests catch, in the domain or in ARGS="validity planning".
 	@UV_PROJECT_ENVIRONMENT=.cache/mutation-venv nice -n 10 $(UV) run --locked --quiet --group mutation \
 		python -m tenure_dev mutation $(ARGS)
 
-image: setup ## Build the image into dist/, with Docker or buildah, and check what is in it.
+image: setup ## Build the image into dist/ with Docker or buildah, and check it.
 	@$(BIN)/python -m tenure_dev image
 
-release: helm ## Write packages, chart, images, manifests, SBOM and checksums of a release into dist/, and try them.
+release: helm ## Write all files of a release into dist/, and try them.
 	@$(BIN)/python -m tenure_dev generate --check
 	@rm -rf dist
 	@$(BIN)/python -m tenure_dev release
 
-e2e-node: setup ## Test what people install on one real node; needs root on Linux. ARGS="-m short" as CI, or files.
+e2e-node: setup ## Test an installation on one real node, as root on Linux. ARGS="-m short" as in CI, or files.
 	@$(BIN)/python -m tenure_dev node-run -- $(BIN)/pytest -p no:cacheprovider $(if $(findstring tests/,$(ARGS)),,tests/node) $(ARGS)
 
-e2e-on-node: setup ## Run tests/e2e on one real node; needs root on Linux.
+e2e-on-node: setup ## Run tests/e2e on one real node, as root on Linux.
 	@$(BIN)/python -m tenure_dev node-run -- dev/e2e-on-cluster $(ARGS)
 
-prepare-node: setup ## Get everything that a real node takes: packages, programs, the image.
+prepare-node: setup ## Get all packages, programs and images of a real node.
 	@$(BIN)/python -m tenure_dev node-prepare
 
-up-node: setup ## Start one real node in the background, and print how to get in.
+up-node: setup ## Start one real node in the background, and print how to enter it.
 	@$(BIN)/python -m tenure_dev node-up
 
 down-node: setup ## Stop what `make up-node` started.
 	@$(BIN)/python -m tenure_dev node-down
 
-e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind; needs Docker.
+e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind, with Docker.
 	@dev/e2e-kind
 
-check: setup ## Check format, lint, types, layers, prose, generated files, and that the docs build.
+check: setup ## Check format, lint, types, layers, prose and generated files, and build the docs.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -100,19 +100,19 @@ check: setup ## Check format, lint, types, layers, prose, generated files, and t
 	@$(MAKE) --no-print-directory docs
 
 # Read anew each time: what Sphinx remembers of an unchanged page are not its dead links.
-docs: setup ## Build the documentation site; a warning, such as a dead link, is an error.
+docs: setup ## Build the documentation site. A warning, such as a dead link, is an error.
 	$(BIN)/sphinx-build --builder html --fresh-env --jobs auto --quiet --fail-on-warning --keep-going docs .cache/docs
 
 docs-serve: docs ## Build the documentation site and show it on http://127.0.0.1:8000.
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory .cache/docs 8000
 
-generate: helm ## Write anew what follows from the code: CRDs, reference pages, the chart's files, install.yaml.
+generate: helm ## Write the generated files: CRDs, reference pages, the chart's files and manifests/install.yaml.
 	$(BIN)/python -m tenure_dev generate
 
-bench: setup ## Measure; results go to bench/results.
+bench: setup ## Measure Tenure. The results are in bench/results.
 	$(BIN)/python -m bench
 
-clean: ## Remove everything that is not in Git from the checkout; the cache folder stays.
+clean: ## Remove all files that aren't in Git from the checkout, but keep the cache folder.
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tenure_dev down; $(BIN)/python -m tenure_dev node-down; fi
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

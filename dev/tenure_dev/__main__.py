@@ -31,14 +31,18 @@ app = typer.Typer(
     help="Tenure's development tools.",
 )
 
-Folder = Annotated[Path, typer.Option(help="Where everything is kept.", resolve_path=True)]
-Command = Annotated[list[str], typer.Argument(help="The command and its arguments, after `--`.")]
-WithOperator = Annotated[bool, typer.Option(help="Run Tenure on it.")]
+Folder = Annotated[Path, typer.Option(help="Folder for all files, logs included.", resolve_path=True)]
+Command = Annotated[list[str], typer.Argument(help="Command and its arguments, after `--`.")]
+WithOperator = Annotated[bool, typer.Option(help="Start Tenure too, not only the control plane.")]
 
-Names = Annotated[list[str] | None, typer.Argument(help="Parts of the names of faults; none: all of them.")]
-Modules = Annotated[list[str] | None, typer.Argument(help="Parts of the paths of modules; none: all of the domain.")]
-Quick = Annotated[bool, typer.Option(help="Only those that unit tests catch, which need no control plane.")]
-OnlyList = Annotated[bool, typer.Option("--list", help="List them, and do nothing.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Words in the names of faults. By default all faults are planted.")
+]
+Modules = Annotated[
+    list[str] | None, typer.Argument(help="Words in the paths of modules. By default the whole domain.")
+]
+Quick = Annotated[bool, typer.Option(help="Plant only the faults that unit tests catch, without a control plane.")]
+OnlyList = Annotated[bool, typer.Option("--list", help="List the faults, and plant none.")]
 
 TRY = """\
 # Try:
@@ -60,13 +64,13 @@ TRY_NODE = """\
 
 @app.command("control-plane")
 def control_plane() -> None:
-    """Find the control plane's programs, or build them once; the last line on stdout is their folder."""
+    """Find the control plane's programs, or download or build them once. The last line on stdout is their folder."""
     typer.echo(find_or_build().folder)
 
 
 @app.command()
 def helm() -> None:
-    """Find Helm and what else tests need of others, or get it once; the last line on stdout is Helm's path."""
+    """Find Helm, promtool and Prometheus' CRDs, or get them once. The last line on stdout is Helm's path."""
     monitoring.find_or_fetch()
     typer.echo(Tools.find_or_build().helm)
 
@@ -75,9 +79,9 @@ def helm() -> None:
 def image(
     *,
     output: Annotated[Path, typer.Option(help="File for the image.", resolve_path=True)] = DIST / "tenure-image.tar",
-    tag: Annotated[str | None, typer.Option(help="Name and tag; by default tenure and its version.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Name and tag. By default tenure and its version.")] = None,
 ) -> None:
-    """Build the image into a file that `docker load` and `ctr images import` read, whose path is the last line."""
+    """Build the image into a file for `docker load` or `ctr images import`. The last line on stdout is its path."""
     build_image(output, tag=tag)
     typer.echo(output)
 
@@ -85,25 +89,25 @@ def image(
 @app.command()
 def release(
     *,
-    output: Annotated[Path, typer.Option(help="An empty folder.", resolve_path=True)] = DIST,
-    images: Annotated[bool, typer.Option(help="Build the images, too.")] = True,
+    output: Annotated[Path, typer.Option(help="Empty folder for the release.", resolve_path=True)] = DIST,
+    images: Annotated[bool, typer.Option(help="Build the images too.")] = True,
 ) -> None:
-    """Write everything that a release consists of into a folder, and try it."""
+    """Write all files of a release into a folder, and try them."""
     typer.echo(summary(build_release(output, images=images)))
 
 
 @app.command()
 def generate(
-    *, check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file would change.")] = False
+    *, check: Annotated[bool, typer.Option("--check", help="Write no file, and fail if one would change.")] = False
 ) -> None:
-    """Write the files that follow from the code: CRDs, reference pages, the chart's files, manifests/install.yaml."""
+    """Write the generated files: CRDs, reference pages, the chart's files and manifests/install.yaml."""
     changed = _update(files.generated_files(), check=check)
     if check and not Tools.are_built():
-        typer.echo("not checked, because Helm isn't here: manifests/install.yaml; get Helm with `make helm`")
+        typer.echo("manifests/install.yaml isn't checked, because Helm is missing. Get Helm with `make helm`")
     else:
         changed += _update(rendered_files(), check=check)  # Last, because Helm reads files that were just written.
     if check and changed:
-        raise ToolError("run `make generate` and commit the result")
+        raise ToolError("Generated files are out of date. Run `make generate` and commit the result")
 
 
 def _update(texts: Mapping[Path, str], *, check: bool) -> list[Path]:
@@ -139,17 +143,17 @@ def down(*, folder: Folder = UP) -> None:
 
 @app.command("node-prepare")
 def node_prepare() -> None:
-    """Get everything that a real node takes; the last line on stdout is the archive of Tenure's image."""
+    """Get all packages, programs and images of a node. The last line on stdout is the archive of Tenure's image."""
     typer.echo(prepare_all())
 
 
 @app.command("node-run", context_settings={"ignore_unknown_options": True})
 def node_run(command: Command) -> None:
-    """Run a command in a real node of its own; exit with 69 if no node runs on this machine."""
+    """Start a real node, run a command in it, and stop it. The exit code is 69 if this machine can't run a node."""
     try:
         code = run_in_node(command)
     except UnfitError as error:
-        typer.echo(f"No node can run here: {error}", err=True)
+        typer.echo(f"This machine can't run a node: {error}", err=True)
         sys.exit(UNFIT)
     sys.exit(code)
 
@@ -170,20 +174,20 @@ def node_down(*, folder: Folder = UP_NODE) -> None:
 
 @app.command("node-enter", context_settings={"ignore_unknown_options": True})
 def node_enter(command: Command, *, folder: Folder = UP_NODE) -> None:
-    """Run a command, such as kubectl, helm or bash, in the node of `node-up`."""
+    """Run a command in the node of `node-up`, for example kubectl, helm or bash."""
     line, environment = UpNode(folder).enter(command)
     os.execvpe(line[0], line, environment)  # noqa: S606  (no shell is wanted)
 
 
 @app.command("node-supervise", hidden=True)
 def node_supervise(*, folder: Folder = UP_NODE) -> None:
-    """Run in the foreground what `node-up` runs in the background."""
+    """Run the node of `node-up` in the foreground."""
     UpNode(folder).supervise()
 
 
 @app.command()
 def demo() -> None:
-    """Show a role change, and what it costs, on a control plane of its own."""
+    """Show on a real control plane which keys a role change revokes."""
     run_demo()
 
 
@@ -191,7 +195,7 @@ def demo() -> None:
 def lint_prose(
     *, counts: Annotated[bool, typer.Option("--counts", help="Print the counts of each page too.")] = False
 ) -> None:
-    """Compare the prose of hand-written pages and of printed texts with the bounds for it."""
+    """Compare hand-written pages and printed texts with the bounds for prose."""
     pages = prose.read(CHECKOUT)
     if counts:
         typer.echo(prose.table(pages))
@@ -201,7 +205,7 @@ def lint_prose(
 
 @app.command()
 def mutants(names: Names = None, *, quick: Quick = False, only_list: OnlyList = False) -> None:
-    """Take the guards away by turns in a copy of the checkout, and say which test notices."""
+    """Plant faults in a copy of the checkout, one at a time, and print which test catches each."""
     chosen = choose(names or (), quick=quick)
     if only_list:
         list_faults(chosen)
@@ -211,13 +215,13 @@ def mutants(names: Names = None, *, quick: Quick = False, only_list: OnlyList = 
 
 @app.command()
 def mutation(modules: Modules = None) -> None:
-    """Have mutmut change the domain in hundreds of small ways in a copy, and count what unit tests notice."""
+    """Let mutmut change a copy of the domain in hundreds of small ways, and count the changes that unit tests catch."""
     run_mutation(modules or ())
 
 
 @app.command(hidden=True)
 def supervise(*, folder: Folder = UP, operator: WithOperator = True) -> None:
-    """Run in the foreground what `up` runs in the background."""
+    """Run the control plane and Tenure of `up` in the foreground."""
     Up(folder).supervise(with_operator=operator)
 
 

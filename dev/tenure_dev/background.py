@@ -38,7 +38,7 @@ class Background:
         with self._lock() as lock:
             if lock is None:
                 if not wait_until(self.ready.exists, within=within):
-                    raise ToolError(f"Another run is starting it, and it isn't ready yet; see {self.log}")
+                    raise ToolError(f"Another run started it, but it isn't ready yet. See {self.log}")
                 return False
             shutil.rmtree(self.folder, ignore_errors=True)  # It may have the process id of a killed supervisor.
             self.folder.mkdir(parents=True)
@@ -47,7 +47,7 @@ class Background:
         if not self.ready.exists():
             supervisor.terminate()
             supervisor.wait()
-            raise ToolError(f"It didn't come up. The end of {self.log}:\n{_tail(self.log)}")
+            raise ToolError(f"It didn't start. The last lines of {self.log}:\n{_tail(self.log)}")
         return True
 
     def down(self) -> bool:
@@ -57,7 +57,7 @@ class Background:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 return False
         if not self._pid.exists():
-            raise ToolError("`up` has only just begun, in another terminal: stop it there with Ctrl-C")
+            raise ToolError("`up` is just starting in another terminal. Stop it there with Ctrl-C")
         pid = int(self._pid.read_text())
         os.kill(pid, signal.SIGTERM)
         if not wait_until(self._is_free, within=STOPPED_WITHIN):

@@ -75,8 +75,8 @@ def find() -> Binaries | None:
         folder = Path(assets).absolute()
         if missing := CONTROL_PLANE.missing(folder):
             raise ToolError(
-                f"KUBEBUILDER_ASSETS is {folder}, and there is no executable {', '.join(missing)} in it. "
-                "Complete the folder, or unset the variable: then all programs are downloaded or built, once."
+                f"KUBEBUILDER_ASSETS is {folder}, but this folder has no executable {', '.join(missing)}. Complete it, "
+                "or unset the variable, and all programs are downloaded or built once"
             )
         return Binaries(folder)
     folder = CONTROL_PLANE.folder

@@ -70,7 +70,7 @@ def _locked(path: Path, module: GoModule, progress: Report) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress.step(f"{module.name}: another run is building; waiting for that")
+            progress.step(f"{module.name}: waiting for another run that is building")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

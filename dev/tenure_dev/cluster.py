@@ -37,7 +37,7 @@ class RunningCluster:
     @property
     def etcd_endpoint(self) -> str:
         """Always raises `ToolError`, because the cluster's etcd can't be reached from outside."""
-        raise ToolError("the etcd of a cluster that somebody else started can't be reached")
+        raise ToolError("these tools can't reach the etcd of a cluster that they didn't start")
 
     def check(self) -> None:
         """Raise `KubectlError` if the cluster doesn't answer any more."""
@@ -46,7 +46,7 @@ class RunningCluster:
     def _write(self, name: str, section: dict[str, Any], field: str) -> Path:
         if field not in section:
             raise ToolError(
-                f"{self.kubeconfig}: {field} is missing; the administrator must have a certificate in the file"
+                f"{self.kubeconfig}: {field} is missing. The administrator's certificate must be in the file"
             )
         path = self.folder / name
         path.touch(mode=0o600)

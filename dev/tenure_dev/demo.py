@@ -28,7 +28,7 @@ def run_demo() -> None:
     console = Console(soft_wrap=False)
     binaries = find_or_build()
     began = time.monotonic()
-    console.print("[bold]Tenure demo: a role change, and what it costs[/bold]", highlight=False)
+    console.print("[bold]Tenure demo: which keys a role change revokes[/bold]", highlight=False)
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
     folder = Path(tempfile.mkdtemp(prefix="demo-", dir=LOGS.parent))
@@ -38,20 +38,20 @@ def run_demo() -> None:
         with plane:
             tenure = Tenure.install(plane, LOGS)
             try:
-                held = _play(Demo(console, plane, tenure))
+                steps = _play(Demo(console, plane, tenure))
             finally:
                 tenure.stop()
     except ToolError as error:
-        raise ToolError(f"{error}\nThe logs: {LOGS}/") from error
+        raise ToolError(f"{error}\nThe logs are in {LOGS}/") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     seconds = time.monotonic() - began
-    console.print(f"\n[green]✓[/green] {held} of {held} steps held in {seconds:.0f} s. Nothing is left running.")
-    console.print("  Keep it running: make up      How it works: docs/concepts.md", highlight=False)
+    console.print(f"\n[green]✓[/green] All {steps} steps worked, in {seconds:.0f} s. All processes are stopped.")
+    console.print("  To try it yourself: make up      How it works: docs/concepts.md", highlight=False)
 
 
 def _play(demo: Demo) -> int:
-    with _task(demo.console, "tenure", "definitions, roles, webhooks, operator, verifier"):
+    with _task(demo.console, "tenure", "CRDs, roles, webhooks, operator, verifier"):
         demo.tenure.start()
     with _task(demo.console, "samples", "kubectl apply --filename manifests/samples/"):
         demo.plane.kubectl("apply", "--filename", str(SAMPLES))
@@ -68,7 +68,7 @@ def _introduce(demo: Demo, start: Snapshot) -> None:
     others = len(start.memberships) - people
     demo.say(
         f"\n Organization {NAMESPACE}: {people} people, {others} service account, {len(start.keys)} keys, "
-        "all Ready, each key a Secret."
+        "all Ready. Each key has a Secret."
     )
     table = _table("NAME", "MEMBER", "ROLE", "ACCESS", "EXPIRES", "TOKEN IN THE SECRET")
     for name, key in sorted(start.keys.items()):
@@ -87,7 +87,7 @@ def _introduce(demo: Demo, start: Snapshot) -> None:
 
 
 def _ask_price(demo: Demo, number: int) -> None:
-    _headline(demo, number, "Alice is to become a Viewer. First ask what it costs.")
+    _headline(demo, number, "Alice should become a Viewer. A dry-run lists the keys that this revokes.")
     viewer = '-p={"spec":{"role":"Viewer"}}'
     patch = ("patch", "membership", "alice", "-n", NAMESPACE, "--type=merge", viewer, "--dry-run=server")
     demo.run_refused(*patch, because="would revoke 2 API keys of alice@acme.io")
@@ -96,14 +96,12 @@ def _ask_price(demo: Demo, number: int) -> None:
 
 
 def _change_role(demo: Demo, number: int) -> None:
-    _headline(
-        demo, number, "Acknowledge exactly these two, in the write that changes the role. Nobody else's keys end."
-    )
+    _headline(demo, number, "You acknowledge these two keys in the same write. Other members' keys keep working.")
     demo.run("apply", "--filename", str((CHECKOUT / "dev/demo/alice-viewer.yaml").relative_to(CHECKOUT)))
     began = time.monotonic()
     ended = ("ci-deploy", "laptop")
     dead = demo.wait_verdict("RoleChanged", *(demo.tokens[name] for name in ended))
-    demo.say(f"    The verifier refuses both, {dead * 1000:.0f} ms after kubectl's answer.")
+    demo.say(f"    The verifier rejects both {dead * 1000:.0f} ms after kubectl's answer.")
     now = demo.wait("their Secrets deleted", lambda now: not any(name in now.tokens for name in ended))
     seconds = time.monotonic() - began
     _report(demo, now, dict.fromkeys(ended, f"gone after {seconds:.2f} s"))
@@ -115,11 +113,11 @@ def _change_role(demo: Demo, number: int) -> None:
 
 
 def _carry_key_over(demo: Demo, number: int) -> None:
-    _headline(demo, number, "Anna becomes a Viewer too, and her key was approved for that in the same commit.")
+    _headline(demo, number, "Anna becomes a Viewer too. The same commit approves her key for the new role.")
     demo.run("apply", "--filename", str((CHECKOUT / "dev/demo/anna-viewer.yaml").relative_to(CHECKOUT)))
     old = demo.tokens["cost-report"]
     now = demo.wait(
-        "cost-report issued anew",
+        "cost-report reissued",
         lambda now: now.all_issued() and now.tokens["cost-report"] != old,
     )
     _report(demo, now, {"cost-report": "same name, new token"})
@@ -127,7 +125,7 @@ def _carry_key_over(demo: Demo, number: int) -> None:
 
 
 def _change_while_stopped(demo: Demo, number: int) -> None:
-    _headline(demo, number, "The operator is stopped. Bob: Viewer, then Member, then Viewer again.")
+    _headline(demo, number, "The operator is stopped. Bob, a Viewer, becomes a Member and then a Viewer again.")
     demo.tenure.operator.stop()
     acknowledged = '"metadata":{"annotations":{"tenure.dev/acknowledge-key-deletion":"Member: bob-cli"}},'
     for patch in (f'{{{acknowledged}"spec":{{"role":"Member"}}}}', '{"spec":{"role":"Viewer"}}'):
@@ -135,20 +133,21 @@ def _change_while_stopped(demo: Demo, number: int) -> None:
     now = demo.look()
     demo.wait_verdict("RoleChanged", demo.tokens["bob-cli"])
     verdict = demo.verdict(demo.tokens["bob-cli"])
-    demo.say(f"    bob-cli is stamped (bob, 1), and bob's generation is {now.memberships['bob'].metadata.generation}.")
-    demo.say(f"    So the verifier says [bold red]{verdict}[/bold red], and the Secret still stands.")
-    demo.expect("bob-cli is RoleChanged though the operator is stopped", holds=verdict == "RoleChanged")
-    demo.expect("the Secret still stands", holds="bob-cli" in now.tokens)
+    generation = now.memberships["bob"].metadata.generation
+    demo.say(f"    bob-cli is stamped with generation 1, and bob's Membership has generation {generation}.")
+    demo.say(f"    So the verifier says [bold red]{verdict}[/bold red], although the Secret still exists.")
+    demo.expect("bob-cli is RoleChanged although the operator is stopped", holds=verdict == "RoleChanged")
+    demo.expect("the Secret still exists", holds="bob-cli" in now.tokens)
     began = time.monotonic()
     demo.tenure.operator.start()
     demo.wait("bob-cli's Secret deleted", lambda now: "bob-cli" not in now.tokens)
     demo.say(
-        f"    Operator back: Secret deleted {time.monotonic() - began:.1f} s after its start. No event was needed."
+        f"    The operator deleted the Secret {time.monotonic() - began:.1f} s after its start. It needed no event."
     )
 
 
 def _keep_last_owner(demo: Demo, number: int) -> None:
-    _headline(demo, number, "Olga, the last owner, steps down, and acknowledges the end of her key.")
+    _headline(demo, number, "Olga, the last Owner, steps down and acknowledges the key that this revokes.")
     acknowledged = '"metadata":{"annotations":{"tenure.dev/acknowledge-key-deletion":"Member: olga-admin"}}'
     patch = f'-p={{{acknowledged},"spec":{{"role":"Member"}}}}'
     refused = ("patch", "membership", "olga", "-n", NAMESPACE, "--type=merge", patch)
@@ -156,7 +155,7 @@ def _keep_last_owner(demo: Demo, number: int) -> None:
 
 
 def _compare_rest(demo: Demo, number: int) -> None:
-    _headline(demo, number, "Everybody else's keys have gone on as if nothing had happened.")
+    _headline(demo, number, "The other keys still have the same token, and it works.")
     now = demo.wait("all is settled", lambda now: now.all_issued())
     for name in ("olga-admin", "pipeline"):
         same = now.tokens.get(name) == demo.tokens[name]

@@ -72,7 +72,7 @@ def downloaded(module: GoModule, progress: Report) -> bool:
     """
     chosen = os.environ.get(VARIABLE) or "auto"
     if chosen not in {"auto", "build", "download"}:
-        raise ToolError(f"{VARIABLE} is {chosen!r}, and can be auto, download or build")
+        raise ToolError(f"{VARIABLE} is {chosen!r}. It can be auto, download or build")
     published = sources(module)
     if published is None or chosen == "build":
         return False

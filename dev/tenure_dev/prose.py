@@ -138,13 +138,13 @@ def read(checkout: Path) -> dict[str, Page]:
 def complaints(pages: Mapping[str, Page], unconverted: Iterable[str] = UNCONVERTED) -> list[str]:
     """Return a message for each bound that a page or all converted pages together exceed."""
     unconverted = set(unconverted)
-    found = [f"{name}: no such hand-written page; remove it from UNCONVERTED" for name in unconverted - set(pages)]
+    found = [f"{name}: no such hand-written page. Remove it from UNCONVERTED" for name in unconverted - set(pages)]
     for name, page in pages.items():
         wrong = list(_exceeded({name: page}, Measure.limit))
         if name not in unconverted:
             found += [f"{name}: {what}" for what in wrong]
         elif not wrong:
-            found.append(f"{name}: meets the bounds; remove it from UNCONVERTED")
+            found.append(f"{name}: meets the bounds. Remove it from UNCONVERTED")
     converted = {name: page for name, page in pages.items() if name not in unconverted}
     return found + [f"all pages together: {what}" for what in _exceeded(converted, Measure.exact_limit)]
 

@@ -47,7 +47,7 @@ class Demo:
         try:
             output = self.plane.kubectl(*arguments).stdout
         except KubectlError as error:
-            raise StepFailedError(f"expected kubectl to succeed, and it said: {error.result.stderr.strip()}") from error
+            raise StepFailedError(f"kubectl should succeed, but it said: {error.result.stderr.strip()}") from error
         self._show(output)
 
     def run_refused(self, *arguments: str, because: str) -> None:
@@ -57,9 +57,7 @@ class Demo:
         shown = result.stderr.replace("Error from server (Forbidden): ", "Forbidden: ").replace(DENIED, "")
         self._show(shown, style="yellow")
         if result.returncode == 0 or because not in result.stderr:
-            raise StepFailedError(
-                f"expected a refusal that says {because!r}, and kubectl said: {result.stderr.strip()}"
-            )
+            raise StepFailedError(f"kubectl should say {because!r}, but it said: {result.stderr.strip()}")
 
     def look(self) -> Snapshot:
         """Read all objects in the demo's namespace."""
@@ -76,7 +74,7 @@ class Demo:
         if not wait_until(arrived, within=WITHIN):
             reasons = {name: ready_reason(key.status.conditions) for name, key in seen[0].keys.items()}
             secrets = ", ".join(sorted(seen[0].tokens))
-            raise StepFailedError(f"expected: {expected}; seen after {WITHIN:.0f} s: keys {reasons}, Secrets {secrets}")
+            raise StepFailedError(f"expected: {expected}. After {WITHIN:.0f} s: keys {reasons}, Secrets {secrets}")
         return seen[0]
 
     def verdict(self, token: Token) -> str:
@@ -104,13 +102,13 @@ class Demo:
             return seen <= {expected}
 
         if not wait_until(said, within=WITHIN, every=0.002):
-            raise StepFailedError(f"expected the verifier to say {expected} of every token; it says {sorted(seen)}")
+            raise StepFailedError(f"the verifier should say {expected} for every token, but it says {sorted(seen)}")
         return time.monotonic() - began
 
     def expect(self, expected: str, *, holds: bool) -> None:
         """Fail the step unless `holds` is true."""
         if not holds:
-            raise StepFailedError(f"expected: {expected}; it isn't so")
+            raise StepFailedError(f"expected: {expected}. This isn't so")
 
     def _show_command(self, arguments: Sequence[str]) -> None:
         shown = " ".join(f"'{argument}'" if "{" in argument else argument for argument in arguments)

@@ -114,8 +114,8 @@ def _uv(oldest: tuple[int, ...]) -> str:
     known = os.environ.get("UV") or shutil.which("uv")
     if known is None:
         raise ToolError(
-            f"There is neither Go {_dotted(oldest)} or newer nor uv on PATH. `make control-plane` installs uv; "
-            "or install one of the two yourself."
+            f"There is neither Go {_dotted(oldest)} or newer nor uv on PATH. Run `make control-plane`, which "
+            "installs uv, or install one of the two yourself."
         )
     return known
 

@@ -40,6 +40,6 @@ def _text(path: Path, texts: tuple[str, ...]) -> str:
         )
         if not count:
             raise ToolError(
-                f"{path} repeats the version nowhere as {text!r}; correct dev/tenure_dev/generate/version.py"
+                f"{path} doesn't contain the version as {text!r}. Correct dev/tenure_dev/generate/version.py"
             )
     return content

@@ -60,31 +60,31 @@ def complaints(contents: Contents, version: str) -> list[str]:
 
 def _of_config(config: Mapping[str, Any], version: str) -> Iterator[str]:
     if not re.fullmatch(r"[1-9]\d*:[1-9]\d*", config.get("User", "")):
-        yield f"its user is {config.get('User')!r}, and runAsNonRoot needs a number that isn't 0"
+        yield f"its user is {config.get('User')!r}, but runAsNonRoot needs a number that isn't 0"
     if not any(variable.startswith("HOME=") for variable in config.get("Env", ())):
-        yield "HOME isn't set, so a user without an entry in /etc/passwd has none"
+        yield "HOME isn't set, so a user without an entry in /etc/passwd has no home folder"
     if config.get("Entrypoint") != ["tenure"]:
-        yield f"its entry point is {config.get('Entrypoint')}, and needs a shell unless it is the command itself"
+        yield f"its entry point is {config.get('Entrypoint')}, but must be the command itself, without a shell"
     labels = config.get("Labels") or {}
     if labels.get("org.opencontainers.image.version") != version:
-        yield f"its label says version {labels.get('org.opencontainers.image.version')}, and this is {version}"
+        yield f"its label says version {labels.get('org.opencontainers.image.version')}, but this is version {version}"
 
 
 def _of_size(contents: Contents) -> Iterator[str]:
     if contents.megabytes > BOUND:
-        yield f"it takes {contents.megabytes:.0f} MB, and at most {BOUND} are allowed"
+        yield f"it takes {contents.megabytes:.0f} MB, but at most {BOUND} MB are allowed"
 
 
 def _of_files(files: Sequence[tarfile.TarInfo]) -> Iterator[str]:
     for file in files:
         if _PROGRAMS.fullmatch(file.name):
-            yield f"/{file.name} is in it: only Python and Tenure's environment belong into it"
+            yield f"/{file.name} is in it, but only Python and Tenure's environment belong there"
         if file.issym() or file.islnk():
             continue
         if file.uid or (file.mode & 0o022 and not file.mode & 0o1000):
-            yield f"/{file.name} can be changed by others than root"
+            yield f"users other than root can change /{file.name}"
         if file.mode & 0o6000:
-            yield f"/{file.name} gives who runs it the rights of its owner"
+            yield f"/{file.name} runs with its owner's rights (setuid or setgid)"
         if not file.mode & (0o005 if file.isdir() else 0o004) and file.name.startswith(("app", "usr")):
             yield f"/{file.name} can't be read by a user id of the cluster's choice"
 
@@ -96,7 +96,7 @@ def _of_sbom(contents: Contents) -> Iterator[str]:
     known = {(_normal(part["name"]), part["version"]) for part in _parts(contents.sbom)}
     for file in contents.files:
         if (found := _DISTRIBUTION.fullmatch(file.name)) and (_normal(found[1]), found[2]) not in known:
-            yield f"/{SBOM} doesn't know {found[1]} {found[2]}"
+            yield f"{found[1]} {found[2]} is missing in /{SBOM}"
 
 
 def _parts(sbom: Mapping[str, Any]) -> list[Mapping[str, Any]]:

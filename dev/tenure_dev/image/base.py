@@ -69,8 +69,8 @@ def _debian_base(engine: Engine, architecture: str) -> str:
         return image
     if not shutil.which("mmdebstrap"):
         raise ToolError(
-            "the image's base can't be made of Debian's packages without mmdebstrap; on Debian and Ubuntu: "
-            f"apt-get install mmdebstrap. {VARIABLE}=registry pulls the official image instead."
+            "the image's base can't be made of Debian's packages without mmdebstrap. Install it (Debian and "
+            f"Ubuntu: apt-get install mmdebstrap), or set {VARIABLE}=registry to pull the official image."
         )
     (cache_folder() / "image").mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=cache_folder() / "image") as scratch:
@@ -78,6 +78,6 @@ def _debian_base(engine: Engine, architecture: str) -> str:
         options = ["--variant=minbase", f"--architectures={architecture}", f"--include={','.join(packages())}"]
         result = subprocess.run(["mmdebstrap", *options, SUITE, archive, MIRROR], stdout=sys.stderr, check=False)
         if result.returncode:
-            raise ToolError("mmdebstrap failed; its messages are above")
+            raise ToolError("mmdebstrap failed. Its messages are above")
         engine.import_root(archive, image, architecture)
     return image

@@ -161,8 +161,8 @@ def find_engine() -> Docker | Buildah:
     if Buildah.is_there():
         return Buildah()
     raise ToolError(
-        "`make image` needs Docker with a running daemon, or buildah, and finds neither. On Debian and Ubuntu: "
-        "apt-get install buildah mmdebstrap"
+        "`make image` found neither Docker with a running daemon nor buildah. Install one of them, for example on "
+        "Debian and Ubuntu: apt-get install buildah mmdebstrap"
     )
 
 
@@ -190,7 +190,7 @@ def _prints(text: str, *command: str) -> bool:
 def _show(*command: str) -> None:
     """Run a command and show all that it says, on stderr. Raises `ToolError` if it fails."""
     if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
-        raise ToolError(f"`{' '.join(command)}` failed; its messages are above")
+        raise ToolError(f"`{' '.join(command)}` failed. Its messages are above")
 
 
 def _run(*command: str) -> str:

@@ -27,7 +27,7 @@ def choose(words: Sequence[str], *, quick: bool = False) -> list[Fault]:
     for word in words:
         if not any(word in fault.name for fault in faults):
             names = ", ".join(fault.name for fault in faults)
-            raise ToolError(f"no planted fault has {word} in its name; there are {names}")
+            raise ToolError(f"No fault has {word!r} in its name. The faults are: {names}")
     return [fault for fault in faults if not words or any(word in fault.name for word in words)]
 
 
@@ -52,12 +52,12 @@ def run_mutants(chosen: Sequence[Fault]) -> bool:
         for fault in chosen:
             plant(fault, copy.package)
         baseline = check_baseline(copy, chosen, scratch)
-        print(f"{len(baseline.passed)} tests pass without a fault ({baseline.seconds:.0f} s)\n", flush=True)
+        print(f"Without a fault, {len(baseline.passed)} tests pass ({baseline.seconds:.0f} s)\n", flush=True)
         _print_line("fault", "caught by", "seconds")
         survivors = [fault for fault in chosen if not _try(copy, fault, scratch)]
-    print(f"\n{len(chosen) - len(survivors)} of {len(chosen)} faults are caught")
+    print(f"\nTests caught {len(chosen) - len(survivors)} of {len(chosen)} faults")
     for fault in survivors:
-        print(f"survived: {fault.name}. Lost unnoticed: {fault.guard}")
+        print(f"survived: {fault.name}. No test protects this guard: {fault.guard}")
     return not survivors
 
 

@@ -66,15 +66,15 @@ def plant(fault: Fault, package: Path) -> Planted:
     if len(found) != 1:
         places = ", ".join(str(path.relative_to(package)) for path, _, _ in found) or "nowhere"
         raise ToolError(
-            f"fault {fault.name}: its text must be in {fault.where} once, and is {len(found)} times ({places}). "
-            "If the code changed, change the fault"
+            f"fault {fault.name}: its text must occur once in {fault.where}, but occurs {len(found)} times ({places}). "
+            "If you changed the code, change the fault too"
         )
     path, start, source = found[0]
     text = source[:start] + fault.after + source[start + len(fault.before) :]
     try:
         ast.parse(text)
     except SyntaxError as error:
-        raise ToolError(f"fault {fault.name}: with it, {path.name} is no Python ({error})") from error
+        raise ToolError(f"fault {fault.name}: {path.name} with this fault isn't valid Python ({error})") from error
     return Planted(path, text)
 
 

@@ -66,14 +66,16 @@ def run_mutation(words: Sequence[str]) -> None:
     modules = choose_modules(words)
     mutmut = Path(sys.executable).with_name("mutmut")
     if not mutmut.exists():
-        raise ToolError("mutmut isn't installed here; run `make mutation`, which has it in an environment of its own")
+        raise ToolError(
+            "mutmut isn't installed here. Run `make mutation`, which installs it into an environment of its own"
+        )
     shutil.rmtree(FOLDER, ignore_errors=True)
     copy_files(CHECKOUT, FOLDER)
     shutil.move(FOLDER / "operator", FOLDER / "src")
     configuration = _CONFIGURATION.format(modules=modules, tests=[*TESTS], deselected=_OF_THE_CHECKOUT)
     (FOLDER / "pyproject.toml").write_text(configuration, encoding="utf-8")
     log = FOLDER / "run.log"
-    print(f"mutmut works in {FOLDER.relative_to(CHECKOUT)}; its output is in run.log there", flush=True)
+    print(f"mutmut runs in {FOLDER.relative_to(CHECKOUT)}. Its output is in run.log there", flush=True)
     with log.open("wb") as output:
         ran = subprocess.run([mutmut, "run"], cwd=FOLDER, stdout=output, stderr=subprocess.STDOUT, check=False)
     if ran.returncode:

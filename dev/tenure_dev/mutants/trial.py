@@ -123,8 +123,8 @@ def check_baseline(copy: Copy, faults: Sequence[Fault], scratch: Path) -> Run:
     run = run_tests(copy, named, scratch)
     absent = [test for test in named if not any(_is_of(passed, test) for passed in run.passed)]
     if run.code != _PASSED or run.skipped or absent:
-        missing = "".join(f"\nran not or didn't pass: {test}" for test in (*run.skipped, *absent))
-        raise ToolError(f"the tests must pass without a fault, and they don't:{missing}\n{run.output}")
+        missing = "".join(f"\ndidn't run or didn't pass: {test}" for test in (*run.skipped, *absent))
+        raise ToolError(f"Without a fault, these tests must pass, but they don't:{missing}\n{run.output}")
     return run
 
 
@@ -137,10 +137,10 @@ def try_fault(copy: Copy, fault: Fault, scratch: Path) -> Verdict:
     if run.code is None:
         return Verdict(None, run.seconds, f"no test failed within {LONGEST_SECONDS:.0f} s")
     if run.broken:
-        return Verdict(None, run.seconds, f"only a fixture failed, of {run.broken[0]}: that shows nothing")
+        return Verdict(None, run.seconds, f"only a fixture of {run.broken[0]} failed, which proves no test")
     if run.code == _PASSED:
         return Verdict(None, run.seconds, "all of its tests pass")
-    return Verdict(None, run.seconds, f"pytest ended with {run.code} and no test failed:\n{run.output}")
+    return Verdict(None, run.seconds, f"pytest exited with {run.code}, but no test failed:\n{run.output}")
 
 
 def _is_of(node: str, named: str) -> bool:

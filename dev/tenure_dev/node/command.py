@@ -77,5 +77,5 @@ class UpNode(Background):
         """
         file = self.folder / "unshare.pid"
         if not self.ready.exists() or not Path("/proc", file.read_text()).exists():
-            raise ToolError("no node is running; start one with `make up-node`")
+            raise ToolError("No node is running. Start one with `make up-node`")
         return entering(int(file.read_text()), *command), environment(self.layout)

@@ -121,7 +121,7 @@ def uv() -> str:
     """Return the path of uv. Raises `ToolError` if there is none."""
     found = os.environ.get("UV") or shutil.which("uv")
     if found is None:
-        raise ToolError("uv is neither on PATH nor named by UV; `make release` installs it")
+        raise ToolError("uv is neither on PATH nor named by UV. Run `make release`, which installs it")
     return found
 
 

@@ -43,7 +43,7 @@ def test_an_incomplete_folder_is_an_error_that_names_what_is_missing(
     assets = fill(tmp_path / "assets", "etcd", "kube-apiserver", "kubectl")
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(assets))
 
-    with pytest.raises(ToolError, match="there is no executable kube-controller-manager in it"):
+    with pytest.raises(ToolError, match="has no executable kube-controller-manager"):
         find()
 
 

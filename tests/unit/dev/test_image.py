@@ -88,21 +88,21 @@ ROWS: list[tuple[str, Spoil, str]] = [
     ("no user", lambda image: image.config.pop("User"), "its user is None"),
     ("no home", lambda image: image.config.update(Env=["PATH=/app/bin"]), "HOME isn't set"),
     ("a shell as entry point", lambda image: image.config.update(Entrypoint=["sh", "-c", "tenure"]), "entry point"),
-    ("another version", lambda image: image.config.update(Labels={}), "version None, and this is 1.2.3"),
+    ("another version", lambda image: image.config.update(Labels={}), "version None, but this is version 1.2.3"),
     ("a shell", lambda image: image.files.update({"usr/bin/dash": b"ELF"}), "/usr/bin/dash is in it"),
     ("pip", lambda image: image.files.update({"usr/local/bin/pip3": b"#!"}), "/usr/local/bin/pip3 is in it"),
     ("a compiler", lambda image: image.files.update({"usr/bin/gcc": b"ELF"}), "/usr/bin/gcc is in it"),
     ("a shell before merged folders", lambda image: image.files.update({"bin/sh": b"ELF"}), "/bin/sh is in it"),
-    ("another owner", lambda image: setattr(image, "uid", 65532), "can be changed by others than root"),
-    ("writable", lambda image: image.modes.update({"app/bin/tenure": 0o777}), "/app/bin/tenure can be changed"),
+    ("another owner", lambda image: setattr(image, "uid", 65532), "users other than root can change /app"),
+    ("writable", lambda image: image.modes.update({"app/bin/tenure": 0o777}), "can change /app/bin/tenure"),
     ("private", lambda image: image.modes.update({"app/bin/tenure": 0o750}), "/app/bin/tenure can't be read"),
-    ("setuid", lambda image: image.modes.update({"usr/bin/python3.13": 0o4755}), "the rights of its owner"),
+    ("setuid", lambda image: image.modes.update({"usr/bin/python3.13": 0o4755}), "its owner's rights"),
     ("no bill", lambda image: setattr(image, "has_sbom", False), f"/{SBOM} is missing"),
-    ("not in the bill", lambda image: image.components.clear(), "doesn't know prometheus_client 0.26.0"),
+    ("not in the bill", lambda image: image.components.clear(), "prometheus_client 0.26.0 is missing"),
     (
         "another version than in the bill",
         lambda image: image.components[0].update(version="0.25.0"),
-        "doesn't know prometheus_client 0.26.0",
+        "prometheus_client 0.26.0 is missing",
     ),
 ]
 
@@ -126,7 +126,7 @@ def test_an_image_has_a_bound(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, s
 
     found = complaints(read(image.write(tmp_path / "image.tar")), VERSION)
 
-    assert found == ([] if size < 1e6 else ["it takes 1 MB, and at most 1 are allowed"])
+    assert found == ([] if size < 1e6 else ["it takes 1 MB, but at most 1 MB are allowed"])
 
 
 class Here(engine.Docker):

@@ -23,9 +23,13 @@ from tenure_dev.prose import complaints, read
             [(1, "Stopped after %d seconds"), (1, "a name of one")],
         ),
         ("X = \"self.role == 'Owner' and so on\"\n", []),
+        (
+            '@app.command("up")\ndef up():\n    """Start it in the background."""\n    echo("The node is up now.")\n',
+            [(2, "Start it in the background."), (4, "The node is up now.")],
+        ),
     ],
 )
-def test_sentences_are_read_and_docstrings_are_not(source: str, texts: list[tuple[int, str]]) -> None:
+def test_sentences_are_read_and_docstrings_only_of_commands(source: str, texts: list[tuple[int, str]]) -> None:
     assert list(literals(source)) == texts
 
 
@@ -36,6 +40,16 @@ def test_descriptions_and_messages_are_read_from_manifests(tmp_path: Path) -> No
         "    rules: [{rule: self == '', message: Can't be empty.}]\n"
     )
     assert list(printed(tmp_path)) == [(tmp_path / "crds" / "a.yaml", [(4, "The role."), (5, "Can't be empty.")])]
+
+
+def test_the_help_of_make_and_the_lines_of_scripts_are_read(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("# A remark.\n\nup: setup ## Start it.\n\t@echo done\n")
+    (tmp_path / "dev" / "tools").mkdir(parents=True)
+    (tmp_path / "dev" / "get").write_text('# Gets it.\necho "$1 is missing." >&2\n')
+    assert list(printed(tmp_path)) == [
+        (tmp_path / "Makefile", [(3, "Start it.")]),
+        (tmp_path / "dev" / "get", [(2, "$1 is missing.")]),
+    ]
 
 
 def test_a_dense_text_is_found_with_its_line(tmp_path: Path) -> None:

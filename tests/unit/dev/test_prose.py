@@ -72,13 +72,13 @@ ROWS = [
     Row(
         "a page that is converted by now",
         {"a.md": PLAIN},
-        ["a.md: meets the bounds; remove it from UNCONVERTED"],
+        ["a.md: meets the bounds. Remove it from UNCONVERTED"],
         ("a.md",),
     ),
     Row(
         "a page that is gone",
         {"b.md": PLAIN},
-        ["a.md: no such hand-written page; remove it from UNCONVERTED"],
+        ["a.md: no such hand-written page. Remove it from UNCONVERTED"],
         ("a.md",),
     ),
 ]

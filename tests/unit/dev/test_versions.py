@@ -78,5 +78,5 @@ def test_no_other_file_for_people_repeats_it() -> None:
 def test_a_place_that_is_gone_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(version, "PLACES", {"LICENSE": ("version: @",)})
 
-    with pytest.raises(ToolError, match=r"LICENSE repeats the version nowhere as 'version: @'"):
+    with pytest.raises(ToolError, match=r"LICENSE doesn't contain the version as 'version: @'"):
         version.versioned_files()

@@ -13,7 +13,7 @@ _READ_LEASE = "await read_lease(context.cluster, context.system_namespace, lease
 FAULTS = (
     Fault(
         name="fail-closed",
-        guard="A change that can't be judged is refused.",
+        guard="A change is rejected if the decision fails.",
         where="Answer.fail",
         before="Judgement().refuse(sentence)",
         after="Judgement()",
@@ -21,7 +21,7 @@ FAULTS = (
     ),
     Fault(
         name="unknown-path",
-        guard="A review on an unknown path is answered 404, and never let in.",
+        guard="A review on an unknown path gets 404, and is never allowed.",
         where="Listener._review",
         before='raise web.HTTPNotFound(text=f"Unknown path /{path}\\n")',
         after='return web.json_response({"response": {"allowed": True}})',
@@ -29,7 +29,7 @@ FAULTS = (
     ),
     Fault(
         name="grant-of-former-role",
-        guard="Whoever changes a role needs the grant of the role before, too.",
+        guard="To change a role, you need the grant of the old role too.",
         where="membership_grants",
         before="for member in (change.old, change.new) if member is not None",
         after="for member in (change.new or change.old,) if member is not None",
@@ -37,7 +37,7 @@ FAULTS = (
     ),
     Fault(
         name="self-promotion",
-        guard="Nobody raises their own role, whatever they may grant.",
+        guard="You can't raise your own role, even if you may grant the new one.",
         where="raises_itself",
         before="_exceeds(change.new.spec.role, change.old.spec.role)",
         after="False",
@@ -45,7 +45,7 @@ FAULTS = (
     ),
     Fault(
         name="missing-grant",
-        guard="Whoever lacks the grant of a role can't give or take it.",
+        guard="Without the grant of a role, you can't give or take the role.",
         where="_check_grants",
         before="if evidence.missing_grants:",
         after="if False:",
@@ -53,7 +53,7 @@ FAULTS = (
     ),
     Fault(
         name="foreign-key",
-        guard="Somebody else's key takes the grant of its holder's role.",
+        guard="To change another member's key, you need the grant of that member's role.",
         where="_check_holder",
         before="if not missing:",
         after="if True:",
@@ -61,7 +61,7 @@ FAULTS = (
     ),
     Fault(
         name="planted-approval",
-        guard="Somebody else's key takes the grants of the roles that forRole names, before and after.",
+        guard="To change forRole of another member's key, you need the grants of the old and the new value.",
         where="ApiKeyEvidence.grants",
         before="approved = () if self.is_own else approved_roles(self.change)",
         after="approved: tuple[Role, ...] = ()",
@@ -69,7 +69,7 @@ FAULTS = (
     ),
     Fault(
         name="lifted-lock",
-        guard="Holders can't lift the suspension of their own key without the grant of their role.",
+        guard="Without the grant of your role, you can't lift the suspension of your own key.",
         where="ApiKeyEvidence.asks_for_grants",
         before="return lifts_suspension(self.change)",
         after="return False",
@@ -77,7 +77,7 @@ FAULTS = (
     ),
     Fault(
         name="own-name-in-capitals",
-        guard="Nobody raises their own role, in whatever case the identity provider spells the name.",
+        guard="You can't raise your own role, even if the identity provider spells your name in another case.",
         where="raises_itself",
         before="not may_be_own(",
         after="not is_own(",
@@ -85,7 +85,7 @@ FAULTS = (
     ),
     Fault(
         name="owners-lease",
-        guard="An Owner leaves only under the organization's lease, which only one of them can take.",
+        guard="An Owner leaves only with the organization's Lease, which only one Owner can take at a time.",
         where="_claim",
         before="if organization is None or evidence.change.dry_run or not judgement.allowed:",
         after="if True:",
@@ -101,7 +101,7 @@ FAULTS = (
     ),
     Fault(
         name="owners-lease-held",
-        guard="While another Owner's change may still be stored, nobody else leaves.",
+        guard="An Owner can't leave while another Owner's change may still be stored.",
         where="_busy",
         before="if uid not in versions or may_take(",
         after="if True or may_take(",
@@ -109,7 +109,7 @@ FAULTS = (
     ),
     Fault(
         name="owners-lease-turn",
-        guard="Whoever holds the lease can't prolong it while others wait.",
+        guard="The holder can't renew the Lease while others wait for it.",
         where="may_take",
         before="(not waiting or now < lease.acquired + _turn(lease))",
         after="True",
@@ -117,7 +117,7 @@ FAULTS = (
     ),
     Fault(
         name="foreign-metadata",
-        guard="A change of metadata needs what a change of the spec needs.",
+        guard="A change of metadata needs the same grants as a change of the spec.",
         where="Change.matters",
         before="or self.only_metadata",
         after="",
@@ -125,7 +125,7 @@ FAULTS = (
     ),
     Fault(
         name="proven-caller",
-        guard="With a client authority, only its certificates and the self-test are heard.",
+        guard="With a client authority, the webhook accepts only its certificates and the self-test.",
         where="Callers.includes",
         before="if not self.certified or certificate:",
         after="if True:",
@@ -133,7 +133,7 @@ FAULTS = (
     ),
     Fault(
         name="owners-lease-order",
-        guard="The lease is read before the Owners, so that it can be taken only if nobody left meanwhile.",
+        guard="The Lease is read before the Owners, so that it can be taken only if no Owner left in between.",
         where="_with_owners",
         before=(
             f"lease: Lease | None = {_READ_LEASE}\n"
@@ -147,7 +147,7 @@ FAULTS = (
     ),
     Fault(
         name="owners-lease-lost",
-        guard="Whoever loses the race for the lease is told to try again.",
+        guard="If another requester takes the Lease first, the answer says to try again.",
         where="act",
         before="return claim.lost",
         after="return decision.judgement",
@@ -155,7 +155,7 @@ FAULTS = (
     ),
     Fault(
         name="read-failed",
-        guard="A read that fails leaves nothing to decide by: there is no default.",
+        guard="If a read fails, there is no default, so the review is rejected.",
         where="Context.find",
         before="except ObjectNotFoundError:",
         after="except Exception:",
@@ -163,7 +163,7 @@ FAULTS = (
     ),
     Fault(
         name="last-owner",
-        guard="An Owner who is being deleted doesn't count as one who stays.",
+        guard="An Owner whose Membership is being deleted doesn't count as an Owner who stays.",
         where="remaining_owners",
         before="and not member.metadata.deleting",
         after="",
@@ -171,7 +171,7 @@ FAULTS = (
     ),
     Fault(
         name="owner-reference",
-        guard="Adding an owner reference is judged as the deletion that the garbage collector may do.",
+        guard="An added owner reference is checked like the deletion that the garbage collector may do.",
         where="Change.gains_owner",
         before="any(owner not in before for owner in after)",
         after="False",
@@ -179,7 +179,7 @@ FAULTS = (
     ),
     Fault(
         name="spent-acknowledgement",
-        guard="An acknowledgement that was there before approves no further change.",
+        guard="An acknowledgement approves only the write that adds it.",
         where="find_flaw",
         before="if after == before:",
         after="if False:",
@@ -187,7 +187,7 @@ FAULTS = (
     ),
     Fault(
         name="metadata-bounds",
-        guard="The parts of an object stay small.",
+        guard="An object's metadata stays within its limits.",
         where="metadata_refusals",
         before="if size > most and",
         after="if False and",
@@ -195,7 +195,7 @@ FAULTS = (
     ),
     Fault(
         name="denied-step",
-        guard="A role change that the organization denies is refused.",
+        guard="A role change that the organization denies is rejected.",
         where="transition_refusal",
         before="not is_denied(organization, before, new.spec.role)",
         after="True",
@@ -205,7 +205,7 @@ FAULTS = (
     ),
     Fault(
         name="duplicate-subject",
-        guard="A person has one Membership.",
+        guard="A person can't have a second Membership in an organization.",
         where="duplicate_refusal",
         before="other.spec.subject == subject",
         after="False",

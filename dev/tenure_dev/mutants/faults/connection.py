@@ -8,7 +8,7 @@ _KUBECONFIG = "tests/unit/kube/test_kubeconfig.py"
 FAULTS = (
     Fault(
         name="authority-read-once",
-        guard="After a rotation of the cluster's authority, the next connection trusts the new one alone.",
+        guard="After a rotation of the cluster's authority, the next connection trusts only the new one.",
         where="RenewedContext.current",
         before="if material != self._material:",
         after="if False:",
@@ -18,7 +18,7 @@ FAULTS = (
     ),
     Fault(
         name="empty-authority",
-        guard="An empty file of the authority never means that any authority of the machine is trusted.",
+        guard="If the file of the authority is empty, no other authority of the machine is trusted.",
         where="_context",
         before='if authority is not None and "BEGIN" not in authority:',
         after="if False:",
@@ -26,7 +26,7 @@ FAULTS = (
     ),
     Fault(
         name="rejected-token",
-        guard="A rejected token is read again at once.",
+        guard="If the API server rejects a token, it is read again immediately.",
         where="Connection._authenticate",
         before="self.credentials.reject(sent)",
         after="",
@@ -34,7 +34,7 @@ FAULTS = (
     ),
     Fault(
         name="impersonation-left-out",
-        guard="A kubeconfig with `as` never acts with the rights of the person themselves.",
+        guard="A kubeconfig with `as` never acts with the rights of the user who impersonates.",
         where="Connection._authenticate",
         before="request.headers.extend(self.impersonated)",
         after="",
@@ -42,7 +42,7 @@ FAULTS = (
     ),
     Fault(
         name="credentials-elsewhere",
-        guard="A redirect to another host doesn't get the credentials.",
+        guard="After a redirect to another host, no credentials are sent.",
         where="Connection._authenticate",
         before="if request.url.host != urlsplit(self.server).hostname:",
         after="if False:",
@@ -50,7 +50,7 @@ FAULTS = (
     ),
     Fault(
         name="expired-credentials",
-        guard="A program of a kubeconfig runs again once its credentials have expired.",
+        guard="The exec plugin of a kubeconfig runs again when its credentials have expired.",
         where="ExecPlugin.credentials",
         before="given.expiration_timestamp <= datetime.now(UTC)",
         after="False",
@@ -66,7 +66,7 @@ FAULTS = (
     ),
     Fault(
         name="first-file",
-        guard="Of several kubeconfig files, the first entry of a name counts.",
+        guard="If several kubeconfig files have an entry of the same name, the first one counts.",
         where="_first",
         before="found.setdefault(entry.name, (folder, entry))",
         after="found[entry.name] = (folder, entry)",
@@ -74,7 +74,7 @@ FAULTS = (
     ),
     Fault(
         name="one-family",
-        guard="Without a host, a listener serves IPv4 and IPv6.",
+        guard="A listener without a host serves IPv4 and IPv6.",
         where="listen",
         before="both = host in _ALL and socket.has_dualstack_ipv6()",
         after="both = False",
@@ -82,7 +82,7 @@ FAULTS = (
     ),
     Fault(
         name="rewritten-registration",
-        guard="A rewritten selector of the webhook configuration is seen.",
+        guard="Tenure notices if another program rewrites a selector of the webhook configuration.",
         where="find_alterations",
         before="if changed:",
         after="if False:",

@@ -21,7 +21,7 @@ FAULTS = (
     ),
     Fault(
         name="stamp-uid",
-        guard="A token is compared with the uid of its Membership and Organization: a namesake isn't the same.",
+        guard="A token is compared with the uids of its Membership and Organization, so a namesake doesn't count.",
         where="_exists",
         before=" and resource.metadata.uid == uid",
         after="",
@@ -29,7 +29,7 @@ FAULTS = (
     ),
     Fault(
         name="stamp-ahead",
-        guard="A stamp newer than the Membership at hand means a stale cache, and nothing is decided by it.",
+        guard="A stamp that is newer than the Membership means a stale cache, so no token is revoked.",
         where="_tenure",
         before="if stamp.membership_generation > current:",
         after="if False:",
@@ -37,7 +37,7 @@ FAULTS = (
     ),
     Fault(
         name="next-holder",
-        guard="A key never passes to the next holder of a Membership's name unasked.",
+        guard="A key never passes to a new Membership of the same name without an approval.",
         where="belongs_to",
         before="approval.membership_uid == membership.metadata.uid",
         after="True",
@@ -45,7 +45,7 @@ FAULTS = (
     ),
     Fault(
         name="approval-since-issue",
-        guard="A stamp remembers a forRole that came after the issue, so that taking it away revives no token.",
+        guard="A stamp records a forRole that was set after the issue, so removing it revives no revoked token.",
         where="renewed_stamp",
         before="if follows_generation(api_key, membership):",
         after="if False:",
@@ -53,7 +53,7 @@ FAULTS = (
     ),
     Fault(
         name="unknown-manager",
-        guard="Auto keeps the ApiKey unless people alone made and changed it.",
+        guard="Auto keeps the ApiKey unless only people made and changed it.",
         where="_is_handmade",
         before="managers <= _KUBECTL",
         after="True",
@@ -61,7 +61,7 @@ FAULTS = (
     ),
     Fault(
         name="approval-at-issue",
-        guard="Taking forRole away doesn't revive a service account's token that was issued for a role.",
+        guard="Removing forRole doesn't revive a revoked token of a service account.",
         where="follows_generation",
         before="api_key.spec.for_role or (stamp and stamp.for_role)",
         after="api_key.spec.for_role",
@@ -69,7 +69,7 @@ FAULTS = (
     ),
     Fault(
         name="secret-uid",
-        guard="A token that ended stays dead: without a secretUID in its status it is never valid.",
+        guard="A revoked token stays revoked, because a token without a secretUID in the status is never valid.",
         where="_life",
         before="if api_key.status.secret_uid is None:",
         after="if False:",
@@ -77,7 +77,7 @@ FAULTS = (
     ),
     Fault(
         name="expiry",
-        guard="A token ends with its ttl or expiresAt.",
+        guard="A token expires with its ttl or expiresAt.",
         where="_life",
         before="if ends is not None and ends <= now:",
         after="if False:",
@@ -85,7 +85,7 @@ FAULTS = (
     ),
     Fault(
         name="suspension",
-        guard="A suspended key, member or organization has no working token.",
+        guard="The token of a suspended key, member or organization is rejected.",
         where="_life",
         before="if api_key.spec.suspended or organization.suspends(api_key.spec.membership):",
         after="if False:",
@@ -93,7 +93,7 @@ FAULTS = (
     ),
     Fault(
         name="revision",
-        guard="Raising the revision kills the present token at once.",
+        guard="A raised revision revokes the present token immediately.",
         where="_life",
         before="if api_key.revision != stamp.revision:",
         after="if False:",
@@ -101,7 +101,7 @@ FAULTS = (
     ),
     Fault(
         name="proof-to-issue",
-        guard="A plan that issues a token asks for a Membership that is read afresh.",
+        guard="A plan that issues a token needs a fresh read of the Membership.",
         where="Plan.needs_proof",
         before="DeleteSecret | DeleteApiKey | IssueToken",
         after="DeleteSecret | DeleteApiKey",
@@ -109,7 +109,7 @@ FAULTS = (
     ),
     Fault(
         name="proof-to-end",
-        guard="A plan that ends a token asks for a Membership that is read afresh.",
+        guard="A plan that revokes a token needs a fresh read of the Membership.",
         where="Plan.needs_proof",
         before="DeleteSecret | DeleteApiKey | IssueToken",
         after="IssueToken",
@@ -117,7 +117,7 @@ FAULTS = (
     ),
     Fault(
         name="record-before-end",
-        guard="An ApiKey is changed or deleted only once the Membership's status records which keys ended.",
+        guard="An ApiKey is changed or deleted only after the Membership's status records the revoked keys.",
         where="_awaits_record",
         before="if change is None or change.generation != membership.metadata.generation:\n        return True",
         after="if change is None or change.generation != membership.metadata.generation:\n        return False",
@@ -125,7 +125,7 @@ FAULTS = (
     ),
     Fault(
         name="commit-time",
-        guard="An ApiKey outlives its Secret by some seconds, so that the forRole of the same commit finds it.",
+        guard="An ApiKey is deleted some seconds after its Secret, so a commit can still set its forRole.",
         where="_deletion_due",
         before="change.at + _COMMIT_TIME",
         after="change.at",
@@ -133,7 +133,7 @@ FAULTS = (
     ),
     Fault(
         name="quota",
-        guard="The keys over an organization's limit wait.",
+        guard="Keys over the organization's limit wait.",
         where="quota_obstacle",
         before="if room > 0 and",
         after="if True or",
@@ -141,7 +141,7 @@ FAULTS = (
     ),
     Fault(
         name="redaction",
-        guard="A token's str and repr are redacted, so that no log and no traceback holds it.",
+        guard="A token's str and repr are redacted, so it appears in no log and no traceback.",
         where="Token.__repr__",
         before="_{self.key_id}_••••••",
         after="_{self._text}",
@@ -157,7 +157,7 @@ FAULTS = (
     ),
     Fault(
         name="adoption",
-        guard="A Secret left by a crash is adopted only under the tenure that it was issued under.",
+        guard="After a crash, a Secret is adopted only under the tenure that it was issued under.",
         where="is_adoptable",
         before="and facts.stamp == stamp_text(stamp)",
         after="",
@@ -165,7 +165,7 @@ FAULTS = (
     ),
     Fault(
         name="secret-owner",
-        guard="A Secret is ours only if its controller has the uid of this very ApiKey.",
+        guard="A Secret belongs to an ApiKey only if its controlling owner has the uid of that ApiKey.",
         where="SecretFacts.is_owned_by",
         before="self.owner_uid == api_key.metadata.uid",
         after="self.owner_uid is not None",
@@ -173,7 +173,7 @@ FAULTS = (
     ),
     Fault(
         name="reserved-metadata",
-        guard="No key puts a GitOps tool's mark on its Secret.",
+        guard="A key can't set the labels and annotations of a GitOps tool on its Secret.",
         where="may_carry",
         before=" and not name.startswith(RESERVED_PREFIXES)",
         after="",
@@ -181,7 +181,7 @@ FAULTS = (
     ),
     Fault(
         name="nameless-rule",
-        guard="A Role for no keys has no rule: a rule without names would open every Secret.",
+        guard="A Role without keys has no rule, because a rule without names would allow every Secret.",
         where="own_keys",
         before="[rule] if names else []",
         after="[rule]",

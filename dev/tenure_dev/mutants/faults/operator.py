@@ -8,7 +8,7 @@ _RESTORE = "tests/recovery/test_etcd_restore.py"
 FAULTS = (
     Fault(
         name="fresh-read",
-        guard="A consistent read is shared only by those who asked before it started.",
+        guard="Only callers that asked before a consistent read started share its result.",
         where="SharedReads.get",
         before="if outcome is not None and started >= since:",
         after="if outcome is not None:",
@@ -16,7 +16,7 @@ FAULTS = (
     ),
     Fault(
         name="proof-left-out",
-        guard="No token is ended by what the cache says: the Membership is read first.",
+        guard="No token is revoked because of the cache. The Membership is read first.",
         where="ApiKeys.reconcile",
         before="if plan.needs_proof:",
         after="if plan.needs_fresh_read:",
@@ -24,7 +24,7 @@ FAULTS = (
     ),
     Fault(
         name="list-as-proof",
-        guard="An object that a list lacks counts as gone only once a read by name says so.",
+        guard="An object that is missing from a list counts as deleted only after a read by name.",
         where="Sweep._is_gone",
         before="found = await self._cluster.get(type(known), known.namespace, known.name)",
         after="return True",
@@ -32,7 +32,7 @@ FAULTS = (
     ),
     Fault(
         name="missing-definition",
-        guard="A 404 for a kind that isn't served says nothing about an object.",
+        guard="A 404 for a kind that isn't served doesn't prove that an object is deleted.",
         where="_error_class",
         before='return ObjectNotFoundError if details.get("name") else KindNotServedError',
         after="return ObjectNotFoundError",
@@ -40,7 +40,7 @@ FAULTS = (
     ),
     Fault(
         name="secret-delete-uid",
-        guard="A Secret is deleted with its uid as a precondition: another one of the same name stays.",
+        guard="A Secret is deleted with its uid as a precondition, so a newer one of the same name stays.",
         where="delete_secret",
         before='{"uid": uid}',
         after="{}",
@@ -48,7 +48,7 @@ FAULTS = (
     ),
     Fault(
         name="key-delete-version",
-        guard="An ApiKey is deleted with its resourceVersion as a precondition: one changed since then stays.",
+        guard="An ApiKey is deleted with its resourceVersion as a precondition, so a changed one stays.",
         where="Cluster.delete",
         before='{} if any_version else {"resourceVersion": old.metadata.resource_version}',
         after="{}",
@@ -58,7 +58,7 @@ FAULTS = (
     ),
     Fault(
         name="late-status",
-        guard="A status is written with the resourceVersion that was read: a paused process changes nothing later.",
+        guard="A status is written with the resourceVersion that was read, so a late write of a paused process fails.",
         where="Cluster.update_status",
         before='{"uid": old.metadata.uid, "resourceVersion": old.metadata.resource_version}',
         after='{"uid": old.metadata.uid}',
@@ -66,7 +66,7 @@ FAULTS = (
     ),
     Fault(
         name="foreign-secret",
-        guard="A Secret that isn't the key's own is left alone.",
+        guard="A Secret that doesn't belong to the key isn't changed.",
         where="_refuse_foreign",
         before="if facts is not None and not facts.is_owned_by(key):",
         after="if False:",
@@ -74,7 +74,7 @@ FAULTS = (
     ),
     Fault(
         name="confirmation",
-        guard="A Secret that the status doesn't name goes only if the ApiKey at hand is the latest.",
+        guard="A Secret that the status doesn't name is deleted only if the ApiKey was read in its latest version.",
         where="confirm",
         before="if latest.metadata.resource_version != key.metadata.resource_version:",
         after="if False:",
@@ -82,7 +82,7 @@ FAULTS = (
     ),
     Fault(
         name="sweep",
-        guard="Everything is listed again and again, so that no event needs to be seen.",
+        guard="The sweep lists all objects periodically, so a missed event does no harm.",
         where="Controller._resync",
         before="await self.look_around()",
         after="pass",
@@ -90,7 +90,7 @@ FAULTS = (
     ),
     Fault(
         name="secret-drift",
-        guard="The Secret of each key is read in every sweep, and a deleted or edited one is replaced.",
+        guard="Each sweep reads the Secret of each key, and replaces a deleted or edited one.",
         where="ApiKeys.reconcile",
         before="await self._read_secret(item.ref) if item.checked else None",
         after="None",
@@ -98,7 +98,7 @@ FAULTS = (
     ),
     Fault(
         name="late-answer",
-        guard="A slow answer doesn't bring back an object whose end a watch told.",
+        guard="A late answer doesn't restore an object that a watch reported as deleted.",
         where="Cache.put",
         before="if new.metadata.uid in self._gone:",
         after="if False:",
@@ -106,7 +106,7 @@ FAULTS = (
     ),
     Fault(
         name="restored-etcd",
-        guard="A resourceVersion that goes back is a restored etcd, and the cache is dropped.",
+        guard="If the resourceVersion decreases, etcd was restored, and the cache is dropped.",
         where="Sweep._notice_restore",
         before="if self._versions[resource, place].advance(version):",
         after="if False:",
@@ -114,7 +114,7 @@ FAULTS = (
     ),
     Fault(
         name="former-holder",
-        guard="Before a Secret is created, every Role that opens its name to somebody else is closed.",
+        guard="Before a Secret is created, its name is removed from the Roles of other members.",
         where="Executor._issue",
         before="await self.bindings.close(key)",
         after="pass",
@@ -124,7 +124,7 @@ FAULTS = (
     ),
     Fault(
         name="election-deadline",
-        guard="A leader stops well before another replica may begin.",
+        guard="A leader stops before another replica may take the Lease.",
         where="Timing.deadline",
         before="self.lease * 2 / 3",
         after="self.lease * 2",
@@ -132,7 +132,7 @@ FAULTS = (
     ),
     Fault(
         name="election-wait",
-        guard="A replica takes a Lease that somebody holds only once it is over.",
+        guard="A replica takes another one's Lease only after it has expired.",
         where="Election._try_acquire",
         before="if not held or self._loop.time() >= self._seen_at + self._seen.seconds:",
         after="if True:",
@@ -142,7 +142,7 @@ FAULTS = (
     ),
     Fault(
         name="election-takeover",
-        guard="A replica takes the Lease of a leader that was killed.",
+        guard="A replica takes the Lease of a killed leader after it has expired.",
         where="Election._try_acquire",
         before="if not held or self._loop.time() >= self._seen_at + self._seen.seconds:",
         after="if not held:",
@@ -150,7 +150,7 @@ FAULTS = (
     ),
     Fault(
         name="quoted-token",
-        guard="An answer of the API server that quotes a token is stripped of it before it is logged.",
+        guard="If an answer of the API server quotes a token, the token is removed before the answer is logged.",
         where="create_secret",
         before='_without_values(error, body["data"].values()) from None',
         after="error",

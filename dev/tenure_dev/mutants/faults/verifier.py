@@ -11,7 +11,7 @@ _REQUESTS = "tests/unit/verifier/http/test_requests.py"
 FAULTS = (
     Fault(
         name="before-first-list",
-        guard="The verifier answers nothing before it has listed everything.",
+        guard="The verifier answers no question before it has listed all objects.",
         where="Verifier.verify",
         before="if reason := self._why_not_sure(answer, question):",
         after='if reason := "":',
@@ -19,7 +19,7 @@ FAULTS = (
     ),
     Fault(
         name="staleness",
-        guard="The verifier answers 503, and never valid, once its proof of freshness is too old.",
+        guard="The verifier answers 503, and never valid, if its proof of freshness is too old.",
         where="Verifier._why_stale",
         before="if age <= self._max_staleness:",
         after='if age < float("inf"):',
@@ -27,7 +27,7 @@ FAULTS = (
     ),
     Fault(
         name="dead-watch",
-        guard="A watch that tells nothing proves nothing: only a version that it has reached does.",
+        guard="A watch without events proves no freshness. Only a version that it has reached does.",
         where="Freshness.ask",
         before="self.reach(feed, self._reached[feed])",
         after="self.reach(feed, version)",
@@ -35,7 +35,7 @@ FAULTS = (
     ),
     Fault(
         name="verifier-restored-etcd",
-        guard="A version that goes back is a restored etcd, and everything is read anew.",
+        guard="If the resourceVersion decreases, etcd was restored, and the verifier lists all objects again.",
         where="Freshness.ask",
         before="if went_back(reached, version):",
         after="if False:",
@@ -43,7 +43,7 @@ FAULTS = (
     ),
     Fault(
         name="replaced-hash",
-        guard="A token that was replaced is found no more.",
+        guard="A replaced token can't be found any more.",
         where="Index._index_key",
         before="if self._by_hash.get(old_hash) is old:",
         after="if False:",
@@ -51,7 +51,7 @@ FAULTS = (
     ),
     Fault(
         name="wrong-secret",
-        guard="Whoever knows a dead key's public id alone learns nothing: the secret is compared too.",
+        guard="The public id of a revoked key isn't enough to get its code: the secret is compared too.",
         where="look_up",
         before="hmac.compare_digest((stored or _DUMMY).encode(), presented.encode())",
         after="True",
@@ -59,7 +59,7 @@ FAULTS = (
     ),
     Fault(
         name="capability",
-        guard="A token opens only what its role and its access reach.",
+        guard="A token allows only the capabilities of its role and its access.",
         where="_missing",
         before="_reach(decision, asked) >= level",
         after="True",
@@ -67,7 +67,7 @@ FAULTS = (
     ),
     Fault(
         name="level-alone",
-        guard="A View key never has the level Full, also where no capability is asked for.",
+        guard="A View key never has the level Full, even if the question names no capability.",
         where="_missing",
         before="if asked is None and level is Level.VIEW:",
         after="if asked is None:",
@@ -75,7 +75,7 @@ FAULTS = (
     ),
     Fault(
         name="decoded-path",
-        guard="A question in the path is read as it was sent, so a client's part of the path can't change it.",
+        guard="The question in the path is parsed as it was sent, so a client's part of the path can't change it.",
         where="read_head",
         before="raw[len(_PATH_PREFIX) :]",
         after='scope["path"].encode()[len(_PATH_PREFIX) :]',
@@ -83,7 +83,7 @@ FAULTS = (
     ),
     Fault(
         name="other-namespaces-list",
-        guard="The list of one namespace takes no key of another one away.",
+        guard="A list of one namespace removes no keys of another namespace.",
         where="Index.replace",
         before="if namespace is None or place[0] == namespace",
         after="",
@@ -91,7 +91,7 @@ FAULTS = (
     ),
     Fault(
         name="other-organization",
-        guard="A token opens nothing of another organization.",
+        guard="A token is rejected in another organization.",
         where="_missing",
         before='        return "organization"\n',
         after='        return ""\n',
