@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, TypeVar
 
 from support.api.api import Body
@@ -15,8 +14,6 @@ from tenure.domain.admission.decision import Decision
 from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
 from tenure.domain.admission.request import Change
 from tenure.domain.admission.verdict import MAX_MESSAGE, Judgement
-from tenure.domain.installation import DEFAULTS, Installation
-from tenure.domain.lease import Lease
 from tenure.domain.permissions import Permission, deletion
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.roles import Role
@@ -60,81 +57,47 @@ def judged(
     return real.judgement
 
 
-def of_organization(
-    change: Change[Organization],
-    *,
-    present: Sequence[Organization] = (),
-    owners: Sequence[Membership] = (),
-    not_members: Sequence[str] = (),
-    may_delete: bool = True,
-) -> OrganizationEvidence:
-    """The evidence about an Organization's change."""
-    return OrganizationEvidence(
-        change=change,
-        now=NOW,
-        missing_deletion=_missing_deletion(change, may_delete),
-        present=present,
-        owners=owners,
-        not_members=not_members,
-    )
+def of_organization(change: Change[Organization], *, may_delete: bool = True, **facts: Any) -> OrganizationEvidence:
+    """The evidence about an Organization's change; `facts` are fields of it."""
+    read = {"now": NOW, "present": (), "owners": (), "not_members": (), **facts}
+    return OrganizationEvidence(change=change, missing_deletion=_missing_deletion(change, may_delete), **read)
 
 
 def of_membership(
-    change: Change[Membership],
-    *,
-    grants: Collection[Role] = ALL_GRANTS,
-    organization: Organization | None = ACME,
-    namesakes: Sequence[Membership] = (),
-    keys: Sequence[ApiKey] | None = (),
-    service_account_keys: int = 0,
-    owners: Sequence[Membership] = (OMAR,),
-    lease: Lease | None = None,
-    terminating: bool = False,
-    may_delete: bool = True,
-    installation: Installation = DEFAULTS,
-    now: datetime = NOW,
+    change: Change[Membership], *, grants: Collection[Role] = ALL_GRANTS, may_delete: bool = True, **facts: Any
 ) -> MembershipEvidence:
-    """The evidence about a Membership's change; `keys` is None where the member's status is all that was read."""
+    """The evidence about a Membership's change; `facts` are fields of it.
+
+    `keys` is None where the member's status is all that was read.
+    """
+    read = {
+        "now": NOW,
+        "organization": ACME,
+        "namesakes": (),
+        "keys": (),
+        "service_account_keys": 0,
+        "owners": (OMAR,),
+        "namespace_terminating": False,
+        **facts,
+    }
     return MembershipEvidence(
         change=change,
-        now=now,
-        installation=installation,
         missing_deletion=_missing_deletion(change, may_delete),
         missing_grants=_missing(membership_grants(change), grants),
-        organization=organization,
-        issuer=organization,
-        namesakes=namesakes,
-        keys=keys,
-        service_account_keys=service_account_keys,
-        lease=lease,
-        owners=owners,
-        namespace_terminating=terminating,
+        issuer=read["organization"],
+        **read,
     )
 
 
 def of_api_key(
-    change: Change[ApiKey],
-    *,
-    membership: Membership | None = None,
-    organization: Organization | None = ACME,
-    grants: Collection[Role] = ALL_GRANTS,
-    may_revoke: bool = False,
-    siblings: Sequence[ApiKey] = (),
-    may_delete: bool = True,
-    installation: Installation = DEFAULTS,
-    now: datetime = NOW,
+    change: Change[ApiKey], *, grants: Collection[Role] = ALL_GRANTS, may_delete: bool = True, **facts: Any
 ) -> ApiKeyEvidence:
-    """The evidence about an ApiKey's change; `membership` is None where the key names one that doesn't exist."""
-    evidence = ApiKeyEvidence(
-        change=change,
-        now=now,
-        installation=installation,
-        missing_deletion=_missing_deletion(change, may_delete),
-        membership=membership,
-        organization=organization,
-        may_revoke=may_revoke,
-        siblings=siblings,
-    )
+    """The evidence about an ApiKey's change; `facts` are fields of it.
+
+    `membership` is None where the key names one that doesn't exist.
+    """
+    read = {"now": NOW, "membership": None, "organization": ACME, "may_revoke": False, "siblings": (), **facts}
+    evidence = ApiKeyEvidence(change=change, missing_deletion=_missing_deletion(change, may_delete), **read)
     return replace(evidence, missing_grants=_missing(evidence.grants, grants))
 
 

@@ -4,22 +4,22 @@ A check says what is wrong, and uses only the evidence. All checks run, so that 
 wrong. The exception is a requester who isn't entitled to the change: they must not learn more from a refusal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from tenure.domain.admission.decide_api_keys import decide_api_key
 from tenure.domain.admission.decide_memberships import decide_membership
 from tenure.domain.admission.decide_organizations import decide_organization
-from tenure.domain.admission.decision import Check, Decision, Rule, find_refusals, refused
+from tenure.domain.admission.decision import Decision, Text, find_refusals, refused
 from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
 from tenure.domain.admission.gitops_warnings import reverted_warning
 from tenure.domain.admission.metadata_limits import metadata_refusals
 
-_METADATA_CHECKS: Mapping[Rule, Check[Evidence[Any]]] = {
-    # An object must stay small enough to be changed again.
-    Rule.METADATA: lambda evidence: metadata_refusals(evidence.change),
-}
+
+def check_metadata(evidence: Evidence[Any]) -> Iterable[Text]:
+    """Reject an object that grows too large to be changed again."""
+    return metadata_refusals(evidence.change)
 
 
 def decide(evidence: Evidence[Any]) -> Decision:
@@ -28,7 +28,7 @@ def decide(evidence: Evidence[Any]) -> Decision:
     Raises:
         NotReadError: the evidence lacks something that a rule needs.
     """
-    limits = find_refusals(_METADATA_CHECKS, evidence)
+    limits = find_refusals([check_metadata], evidence)
     always = refused(limits).warn(reverted_warning(evidence.change))
     if not evidence.change.matters:
         return Decision(always, limits)

@@ -1,9 +1,9 @@
 """Decides about a change of an ApiKey: the requester's rights, and the organization's rules for keys."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 
 from tenure.domain.admission.authority import explain_missing, explain_spelling, explain_unknown_holder
-from tenure.domain.admission.decision import Check, Decision, Rule, Text, check_deletion, find_refusals, refused
+from tenure.domain.admission.decision import Check, Decision, Text, check_deletion, find_refusals, refused
 from tenure.domain.admission.evidence import ApiKeyEvidence, read
 from tenure.domain.admission.key_rules import (
     approval_refusal,
@@ -70,24 +70,32 @@ def _quota_warning(evidence: ApiKeyEvidence) -> str | None:
     return f"{membership.name} has {limit} working keys or more. The new one waits (QuotaExceeded) until others go."
 
 
-_AUTHORITY_CHECKS: Mapping[Rule, Check[ApiKeyEvidence]] = {
+def _check_template(evidence: ApiKeyEvidence) -> Iterable[Text]:
+    return template_refusals(evidence.change, evidence.organization)
+
+
+def _check_approval(evidence: ApiKeyEvidence) -> Iterator[Text]:
+    yield approval_refusal(evidence.change, evidence.membership)
+
+
+_AUTHORITY_CHECKS: Sequence[Check[ApiKeyEvidence]] = (
     # Only a requester who may delete an object may hand it to the garbage collector.
-    Rule.DELETION: check_deletion,
+    check_deletion,
     # Only its holder, or a requester who may grant the holder's role and the roles in forRole, may change a key, its
     # metadata included. The verb revoke also allows to delete it. Holders can't lift a suspension of their own key
     # without that grant.
-    Rule.GRANTS: _check_holder,
-}
-_KEY_CHECKS: Mapping[Rule, Check[ApiKeyEvidence]] = {
+    _check_holder,
+)
+_KEY_CHECKS: Sequence[Check[ApiKeyEvidence]] = (
     # A key may set on its Secret only the labels and annotations that the organization allows.
-    Rule.SECRET_TEMPLATE: lambda evidence: template_refusals(evidence.change, evidence.organization),
+    _check_template,
     # A service account's token that its role revoked mustn't come back because its approval is taken away.
-    Rule.APPROVAL: lambda evidence: [approval_refusal(evidence.change, evidence.membership)],
+    _check_approval,
     # A new key must meet the organization's rules on expiry.
-    Rule.EXPIRY: _check_expiry,
+    _check_expiry,
     # A member may not have more keys than the organization allows.
-    Rule.QUOTA: _check_quota,
-}
+    _check_quota,
+)
 
 
 def decide_api_key(evidence: ApiKeyEvidence) -> Decision:

@@ -1,10 +1,10 @@
 """Decides about a change of a Membership: the requester's rights, transitions, revoked keys and the last Owner."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tenure.domain.admission.authority import explain_missing, raises_itself
-from tenure.domain.admission.decision import Check, Claim, Decision, Rule, Text, check_deletion, find_refusals, refused
+from tenure.domain.admission.decision import Check, Claim, Decision, Text, check_deletion, find_refusals, refused
 from tenure.domain.admission.evidence import MembershipEvidence, read
 from tenure.domain.admission.last_owner import explain_last_owner, ownership_warning
 from tenure.domain.admission.messages import (
@@ -57,13 +57,15 @@ def _check_email_domain(evidence: MembershipEvidence) -> Iterator[Text]:
         yield domain_refusal(organization, change.subject)
 
 
-def _check_duplicate(evidence: MembershipEvidence) -> Iterator[Text]:
+def check_duplicate(evidence: MembershipEvidence) -> Iterator[Text]:
+    """Reject a second Membership of a person."""
     change = evidence.change
     if change.old is None:
         yield duplicate_refusal(change.subject, read(evidence.namesakes, "Memberships of the same name"))
 
 
-def _check_last_owner(evidence: MembershipEvidence) -> Iterator[Text]:
+def check_last_owner(evidence: MembershipEvidence) -> Iterator[Text]:
+    """Reject a change that leaves an organization without an Owner."""
     leaving, organization = evidence.change.old, evidence.organization
     if leaving is None or organization is None or not evidence.asks_for_owners or evidence.remaining_owners:
         return
@@ -80,7 +82,8 @@ def _check_keys_denied(evidence: MembershipEvidence) -> Iterator[Text]:
         yield denied_with_keys(old, new_role, evidence.price, issuer.name)
 
 
-def _check_acknowledgement(evidence: MembershipEvidence) -> Iterator[Text]:
+def check_acknowledgement(evidence: MembershipEvidence) -> Iterator[Text]:
+    """Reject a role change that doesn't acknowledge the keys that it revokes, if the organization requires it."""
     old, new_role = evidence.change.old, evidence.new_role
     if old is None or new_role is None or not evidence.takes_role:
         return
@@ -97,29 +100,29 @@ def _check_acknowledgement(evidence: MembershipEvidence) -> Iterator[Text]:
         )
 
 
-_MEMBERSHIP_CHECKS: Mapping[Rule, Check[MembershipEvidence]] = {
+_MEMBERSHIP_CHECKS: Sequence[Check[MembershipEvidence]] = (
     # The requester must have the grant of each role that the change gives or takes. To change metadata, they must have
     # the grant of the member's role.
-    Rule.GRANTS: _check_grants,
+    _check_grants,
     # Requesters can't raise their own role, no matter which grants they have.
-    Rule.OWN_ROLE: _check_own_role,
+    _check_own_role,
     # Only a requester who may delete an object may hand it to the garbage collector.
-    Rule.DELETION: check_deletion,
+    check_deletion,
     # The organization can deny certain role changes, but not its first Owner. Without one, nobody could use it.
-    Rule.TRANSITION: _check_transition,
+    _check_transition,
     # A new member must have an address in one of the organization's domains.
-    Rule.EMAIL_DOMAIN: _check_email_domain,
+    _check_email_domain,
     # Two Memberships of one person would give them two roles.
-    Rule.DUPLICATE: _check_duplicate,
+    check_duplicate,
     # An organization that had an Owner must keep one.
-    Rule.LAST_OWNER: _check_last_owner,
+    check_last_owner,
     # The organization can deny every role change that revokes keys.
-    Rule.KEYS_DENIED: _check_keys_denied,
+    _check_keys_denied,
     # The organization can require an acknowledgement of the keys that are revoked. The longest refusal comes last.
-    Rule.UNACKNOWLEDGED: _check_acknowledgement,
-}
+    check_acknowledgement,
+)
 
-_OF_KEYS = {Rule.KEYS_DENIED, Rule.UNACKNOWLEDGED}
+_OF_KEYS = (_check_keys_denied, check_acknowledgement)
 
 
 def decide_membership(evidence: MembershipEvidence) -> Decision:

@@ -1,8 +1,8 @@
 """Decides about a change of an Organization: one in each namespace, and protection against deletion."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
-from tenure.domain.admission.decision import Check, Decision, Rule, Text, check_deletion, find_refusals, refused
+from tenure.domain.admission.decision import Check, Decision, Text, check_deletion, find_refusals, refused
 from tenure.domain.admission.evidence import OrganizationEvidence, read
 from tenure.domain.admission.organization_rules import (
     deletion_warning,
@@ -23,14 +23,18 @@ def _check_placement(evidence: OrganizationEvidence) -> Iterator[Text]:
         yield from placement_refusals(change, others, evidence.system_namespace)
 
 
-_ORGANIZATION_CHECKS: Mapping[Rule, Check[OrganizationEvidence]] = {
+def _check_protection(evidence: OrganizationEvidence) -> Iterator[Text]:
+    yield protection_refusal(evidence.change)
+
+
+_ORGANIZATION_CHECKS: Sequence[Check[OrganizationEvidence]] = (
     # Only a requester who may delete an object may hand it to the garbage collector.
-    Rule.DELETION: check_deletion,
+    check_deletion,
     # A protected Organization can be deleted only after an earlier write has removed the protection.
-    Rule.PROTECTION: lambda evidence: [protection_refusal(evidence.change)],
+    _check_protection,
     # The namespace is a vault: it has one Organization and no workloads.
-    Rule.PLACEMENT: _check_placement,
-}
+    _check_placement,
+)
 
 
 def decide_organization(evidence: OrganizationEvidence) -> Decision:

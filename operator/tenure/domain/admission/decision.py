@@ -1,8 +1,7 @@
 """The decision about a change, and the functions that run the checks of a kind."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from tenure.domain.admission.authority import explain_missing
@@ -16,34 +15,14 @@ Text = str | Callable[[int], str] | None
 """A refusal, or None if nothing is wrong. A long one is a function of the number of characters that are left for it."""
 
 Check = Callable[[E], Iterable[Text]]
-
-
-class Rule(StrEnum):
-    """The rules by which a change can be rejected."""
-
-    METADATA = "metadata"
-    DELETION = "deletion"
-    GRANTS = "grants"
-    OWN_ROLE = "own-role"
-    TRANSITION = "transition"
-    EMAIL_DOMAIN = "email-domain"
-    DUPLICATE = "duplicate"
-    LAST_OWNER = "last-owner"
-    KEYS_DENIED = "keys-denied"
-    UNACKNOWLEDGED = "unacknowledged"
-    PROTECTION = "protection"
-    PLACEMENT = "placement"
-    SECRET_TEMPLATE = "secret-template"  # noqa: S105 - a rule
-    APPROVAL = "approval"
-    EXPIRY = "expiry"
-    QUOTA = "quota"
+"""A rule, as a function that yields what a change does wrong."""
 
 
 @dataclass(frozen=True)
 class Refusal:
     """Why a change is rejected, and by which rule."""
 
-    rule: Rule
+    rule: Check[Any]
     text: str
 
 
@@ -84,14 +63,14 @@ class Decision:
     line: Lease | None = None
 
 
-def find_refusals(checks: Mapping[Rule, Check[E]], evidence: E) -> tuple[Refusal, ...]:
+def find_refusals(checks: Iterable[Check[E]], evidence: E) -> tuple[Refusal, ...]:
     """Run the checks in their order, and return the refusals."""
     found: list[Refusal] = []
-    for rule, check in checks.items():
+    for check in checks:
         for text in check(evidence):
             room = MAX_MESSAGE - sum(len(one.text) + 1 for one in found)
             if text is not None:
-                found.append(Refusal(rule, text if isinstance(text, str) else text(room)))
+                found.append(Refusal(check, text if isinstance(text, str) else text(room)))
     return tuple(found)
 
 

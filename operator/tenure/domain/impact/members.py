@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tenure.domain.admission.decide import decide
-from tenure.domain.admission.decision import Decision, Refusal, Rule
+from tenure.domain.admission.decide_memberships import check_acknowledgement, check_duplicate, check_last_owner
+from tenure.domain.admission.decision import Decision, Refusal
 from tenure.domain.admission.evidence import MembershipEvidence
 from tenure.domain.admission.messages import service_account_warning
 from tenure.domain.admission.request import Change
@@ -145,14 +146,14 @@ def _remarks(step: Step, evidence: MembershipEvidence, decision: Decision) -> It
 def _in_words_of_a_tree(step: Step, refusals: Iterable[Refusal], member: Membership) -> Iterator[str]:
     """Yield the refusals that no acknowledgement lifts, worded for a tree of manifests."""
     for one in refusals:
-        if one.rule is Rule.LAST_OWNER:
+        if one.rule is check_last_owner:
             yield (
                 f"spec.role: Organization {member.spec.organization} must keep an Owner, and no other Membership in "
                 "the tree is an Owner. First make another member an Owner, in a commit of its own."
             )
-        elif one.rule is Rule.DUPLICATE and (former := _former(step, member)) is not None:
+        elif one.rule is check_duplicate and (former := _former(step, member)) is not None:
             yield _two_commits(step, former, member)
-        elif one.rule is not Rule.UNACKNOWLEDGED:
+        elif one.rule is not check_acknowledgement:
             yield one.text
 
 

@@ -11,7 +11,7 @@ from support.objects import manifests
 from support.objects.builders import NOW, condition, membership, organization
 from support.objects.evidence import judged, of_membership
 from support.objects.reviewed import change
-from tenure.domain.admission.decide import decide
+from tenure.domain.admission.decide import check_metadata, decide
 from tenure.domain.admission.decision import Decision
 from tenure.domain.admission.evidence import MembershipEvidence, NotReadError
 from tenure.domain.lease import Lease
@@ -83,7 +83,7 @@ def test_one_of_two_owners_may_go_and_only_the_change_itself_takes_the_lease(new
 LETS: Mapping[str, Mapping[str, Any]] = {
     "without an organization": {"organization": None},
     "while the organization is being deleted": {"organization": organization(deleting=True)},
-    "while the namespace is being deleted": {"terminating": True},
+    "while the namespace is being deleted": {"namespace_terminating": True},
 }
 
 
@@ -184,7 +184,7 @@ def test_a_change_that_is_not_allowed_takes_no_lease(facts: Mapping[str, Any]) -
 def test_a_change_that_is_refused_for_its_labels_takes_no_lease() -> None:
     labels = {f"l{number}": "x" for number in range(65)}
     made = decision(olga("Viewer", labels=labels))
-    assert [one.rule for one in made.refusals] == ["metadata"]
+    assert [one.rule for one in made.refusals] == [check_metadata]
     assert made.claim is None
 
 
