@@ -20,7 +20,7 @@ from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.admission.verdict import Judgement
 from tenure.listening import PortCheck, listen, own_addresses
 from tenure.observability.catalogue import ADMISSION, ADMISSION_DURATION
-from tenure.observability.logcontext import log_fields, object_fields
+from tenure.observability.logs import log_fields, object_fields
 from tenure.observability.metrics import Meter, Verdict
 
 log = logging.getLogger("tenure.admission")

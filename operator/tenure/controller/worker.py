@@ -10,7 +10,7 @@ from tenure.controller.cache import Cache
 from tenure.controller.queue import Item, WorkQueue
 from tenure.errors import ApiError, ConflictError, NamespaceTerminatingError, TenureError
 from tenure.observability.catalogue import RECONCILE_DURATION
-from tenure.observability.logcontext import log_fields, object_fields
+from tenure.observability.logs import log_fields, object_fields
 from tenure.observability.metrics import Meter, Outcome, Queue
 
 log = logging.getLogger("tenure.reconcile")

@@ -1,17 +1,21 @@
 """Writes log lines for people or for programs. They contain no token, because a `Token` prints itself redacted."""
 
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 
 from pythonjsonlogger.json import JsonFormatter
 
-from tenure.observability.logcontext import current_fields
 from tenure.settings import LogFormat, LogLevel
 
 _TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _OURS = "tenure"
 _STANDARD = vars(logging.makeLogRecord({})).keys()
 _NOISY = ("kopf", "aiohttp", "asyncio")
+_NOTHING: Mapping[str, object] = {}
+_FIELDS: ContextVar[Mapping[str, object]] = ContextVar("log fields", default=_NOTHING)
 
 
 def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
@@ -43,5 +47,20 @@ def _add_fields(record: logging.LogRecord) -> bool:
     if record.name.partition(".")[0] != _OURS:
         for name in record.__dict__.keys() - _STANDARD:
             del record.__dict__[name]
-    record.__dict__.update(current_fields())
+    record.__dict__.update(_FIELDS.get())
     return True
+
+
+@contextlib.contextmanager
+def log_fields(**fields: object) -> Iterator[None]:
+    """Add fields to log lines while the block runs, besides those of the blocks around it."""
+    token = _FIELDS.set({**_FIELDS.get(), **fields})
+    try:
+        yield
+    finally:
+        _FIELDS.reset(token)
+
+
+def object_fields(kind: str, namespace: str, name: str | None) -> Mapping[str, str | None]:
+    """The fields by which log lines name an object."""
+    return {"kind": kind, "namespace": namespace, "name": name}
