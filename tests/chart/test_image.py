@@ -135,7 +135,7 @@ def as_user(number: int) -> list[str]:
 
 
 def with_files(config: Path, folder: Path) -> Path:
-    """Write a kubeconfig that names files, as a pod has them: the client unpacks inline data into temporary ones."""
+    """Write a kubeconfig that names files for the authority and the token, as a pod has them."""
     content = yaml.safe_load(config.read_text())
     cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
     (folder / "ca.crt").write_bytes(base64.b64decode(cluster.pop("certificate-authority-data")))
