@@ -49,8 +49,7 @@ TRY = """\
 #   kubectl apply --filename manifests/samples/
 #   kubectl get tenure --all-namespaces
 #   kubectl patch membership alice -n acme --type merge -p '{"spec":{"role":"Viewer"}}' --dry-run=server
-#   curl -i "$VERIFIER_URL/v1/authorize?namespace=acme&capability=costs" -H "X-Api-Key: …"   (a token from a Secret)
-# Stop it: make down"""
+#   curl -i "$VERIFIER_URL/v1/authorize?namespace=acme&capability=costs" -H "X-Api-Key: …"   (a token from a Secret)"""
 
 TRY_NODE = """\
 # Enter it:
@@ -58,8 +57,7 @@ TRY_NODE = """\
 #   in-node helm install tenure helm/tenure -n tenure-system --create-namespace --wait
 #   in-node helm test tenure -n tenure-system
 #   in-node kubectl get pods --all-namespaces
-#   in-node bash
-# Stop it: make down-node"""
+#   in-node bash"""
 
 
 @app.command("control-plane")
@@ -133,6 +131,12 @@ def up(*, folder: Folder = UP, operator: WithOperator = True) -> None:
     if hint := kubectl_hint(find_or_build()):
         typer.echo(hint)
     typer.echo(TRY)
+    typer.echo(f"# Stop it: {_stop('down', 'down', folder, UP)}")
+
+
+def _stop(target: str, command: str, folder: Path, usual: Path) -> str:
+    """Return the command that stops what runs in a folder. Make knows only the usual one."""
+    return f"make {target}" if folder == usual else f"{sys.executable} -m tenure_dev {command} --folder={folder}"
 
 
 @app.command()
@@ -164,6 +168,7 @@ def node_up(*, folder: Folder = UP_NODE) -> None:
     started = UpNode(folder).up()
     typer.echo(f"# The node is {'up' if started else 'already running'}. Everything is in {folder}.")
     typer.echo(TRY_NODE)
+    typer.echo(f"# Stop it: {_stop('down-node', 'node-down', folder, UP_NODE)}")
 
 
 @app.command("node-down")

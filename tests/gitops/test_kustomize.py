@@ -21,9 +21,9 @@ def build(folder: Path, *, configured: bool) -> list[Body]:
     """Build an overlay of the samples with a prefix and a suffix."""
     base = folder / "base"
     shutil.copytree(SAMPLES, base)
-    acme = yaml.safe_load((base / "organization.yaml").read_text())
+    acme = yaml.safe_load((base / "10-organization.yaml").read_text())
     acme["spec"]["suspendedMembers"] = [{"name": "bob"}]
-    (base / "organization.yaml").write_text(yaml.safe_dump(acme))
+    (base / "10-organization.yaml").write_text(yaml.safe_dump(acme))
     write(base, {"resources": sorted(path.name for path in SAMPLES.glob("*.yaml"))})
     overlay: Body = {"resources": ["../base"], "namePrefix": "dev-", "nameSuffix": "-eu", "namespace": "dev-acme"}
     if configured:
