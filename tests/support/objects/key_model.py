@@ -55,8 +55,8 @@ class Cluster:
     dead: set[str] = field(default_factory=set)
     """Hashes of tokens that must never work again."""
     owners: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """The uid of the Membership that each ApiKey belongs to, as far as the operator saw them together, and the revision
-    that was asked for then."""
+    """The uid of the Membership that each ApiKey belongs to, as far as the operator recorded it, and the revision that
+    was asked for then. If it saw them and died before it wrote, that is as if it had been down."""
     asks_webhook: bool = True
     """Whether the webhook reviews edits of the key. Only it sees what happens while the operator is down."""
 
@@ -119,9 +119,6 @@ class Cluster:
             return ()
         observation = observation or self.observe()
         actions = plan_api_key(observation).actions
-        if observation.membership is not None and actions:
-            belongs = (observation.membership.metadata.uid, observation.api_key.revision)
-            self.owners.setdefault(observation.api_key.metadata.uid, belongs)
         for action in actions:
             match action:
                 case DeleteSecret(uid) if self.secret is not None and self.secret.uid == uid:
@@ -137,7 +134,15 @@ class Cluster:
                     self.is_gone = True
                     if self.secret is not None and self.secret.is_owned_by(self.key):
                         self.secret = None  # The garbage collector deletes it.
+        if actions and not self.is_gone:
+            self._note_owner(observation, is_first=True)
         return actions
+
+    def _note_owner(self, observation: ApiKeyObservation, *, is_first: bool = False) -> None:
+        """Note which Membership the key belongs to, once the operator has recorded it."""
+        key, member = observation.api_key, observation.membership
+        if member is not None and not (is_first and key.metadata.uid in self.owners):
+            self.owners[key.metadata.uid] = (member.metadata.uid, key.revision)
 
     def _write(self) -> None:
         if self.writes_left is not None:
@@ -173,7 +178,6 @@ class Cluster:
         if owner != member.metadata.uid:
             is_younger = key.metadata.creation_timestamp > member.metadata.creation_timestamp
             assert key.revision > revision or is_younger, "issued to the next holder of the name"
-        self.owners[key.metadata.uid] = (member.metadata.uid, key.revision)
 
     def _issue(self, observation: ApiKeyObservation) -> None:
         self._assert_entitled(observation)
@@ -192,3 +196,4 @@ class Cluster:
         self._update(
             issued_status(observation, stamp, key_id=token.key_id, token_hash=token.hash, secret_uid=self.secret.uid)
         )
+        self._note_owner(observation)
