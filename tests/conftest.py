@@ -16,6 +16,7 @@ import pytest
 from support.run.order import in_order
 from support.run.progress import write_failure
 from support.run.timing import write_times
+from tenure.unused import load_when_used
 from tenure_dev.bytecode import keep_bytecode
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ pytest_plugins = ("support.run.soak",)
 
 # They need a real node, in whose namespaces `make e2e-node` runs them.
 collect_ignore = [] if "TENURE_NODE" in os.environ else ["node"]
+
+load_when_used()  # As each start of Tenure does: the client's synchronous half takes half of a unit test's time.
 
 os.environ["KUBECONFIG"] = os.devnull
 for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
