@@ -74,5 +74,4 @@ def test_an_events_note_that_is_too_long_for_the_api_server_is_cut_and_not_lost(
 
     (event,) = eventually(lambda: world.events("SecretRejected"), describe="an Event")
     assert len(event["note"].encode()) > 1000
-    # The API server tells the faults of the two labels in another order each time.
-    assert message.replace("\N{KEY}1", "\N{KEY}0").startswith(event["note"].replace("\N{KEY}1", "\N{KEY}0"))
+    assert message.startswith(event["note"])

@@ -286,7 +286,7 @@ def test_a_status_that_can_not_be_trusted_does_not_slip_through(
         said = owner.run("--issued-before=0s", f"--namespace={world.api.namespace}", "--yes", code=2).stdout
     finally:
         judged.operator.resume()
-    assert said.splitlines()[-1].endswith("if in doubt run `kubectl delete apikey NAME -n NAMESPACE`")
+    assert said.splitlines()[-1].endswith("if in doubt run `kubectl delete apikeys.tenure.dev NAME -n NAMESPACE`")
     assert ". 1 unclear: " in said
     namespace, name, *_, result = rows(said)["robot"]
     assert (namespace, name, result) == (world.api.namespace, "robot", doubt)

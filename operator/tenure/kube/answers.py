@@ -47,11 +47,22 @@ def parse_answer(what: str, code: int, body: bytes, retry_after: str | None) -> 
         return parsed
     status = parsed if isinstance(parsed, dict) and parsed.get("kind") == "Status" else {}
     raise _error_class(code, status)(
-        f"{what}: {status.get('message') or f'HTTP {code}'}",
+        f"{what}: {_message(status) or f'HTTP {code}'}",
         status=code,
         reason=str(status.get("reason", "")),
         retry_after=_seconds(retry_after),
     )
+
+
+def _message(status: Mapping[str, Any]) -> str:
+    """Return the message of a rejection. The API server lists the faults of a map, such as labels, in random order.
+
+    They are sorted, because the text becomes a condition. It would be written again at each attempt otherwise.
+    """
+    message = str(status.get("message") or "")
+    causes = (status.get("details") or {}).get("causes") or ()
+    faults = [f"{cause.get('field')}: {cause.get('message')}" for cause in causes]
+    return message.replace(f"[{', '.join(faults)}]", f"[{', '.join(sorted(faults))}]")
 
 
 def _error_class(code: int, status: Mapping[str, Any]) -> type[ApiError]:

@@ -72,8 +72,8 @@ class Report:
             said += [f"{left} not revoked: run the command again"] * bool(left)
         if self.survey.unclear:
             said.append(
-                f"{len(self.survey.unclear)} unclear: check them, and if in doubt run `kubectl delete apikey NAME -n "
-                "NAMESPACE`"
+                f"{len(self.survey.unclear)} unclear: check them, and if in doubt run `kubectl delete "
+                "apikeys.tenure.dev NAME -n NAMESPACE`"
             )
         return ". ".join(said)
 

@@ -17,7 +17,7 @@ UNACKNOWLEDGED = """\
 spec.role: Member -> Viewer would revoke 2 API keys of alice@acme.io: ci-deploy (<key>, expires), laptop (<key>).
 Programs that use them would stop working immediately. The acknowledgement doesn't name laptop.
 To acknowledge this, set the annotation in the same write:
-  kubectl patch membership alice -n acme --type merge -p '{"metadata":{"annotations":\
+  kubectl patch memberships.tenure.dev alice -n acme --type merge -p '{"metadata":{"annotations":\
 {"tenure.dev/acknowledge-key-deletion":"Viewer: ci-deploy, laptop"}},"spec":{"role":"Viewer"}}'
 In Git, in the same commit:  tenure.dev/acknowledge-key-deletion: "Viewer: ci-deploy, laptop"
 To have a key reissued with a new token instead, set its spec.forRole to Viewer.
@@ -38,7 +38,7 @@ EVERYTHING = (
 spec.role: Owner -> Viewer would revoke 1 API key of olga@acme.io: admin (<key>).
 Programs that use them would stop working immediately. This write has no acknowledgement.
 To acknowledge this, set the annotation in the same write:
-  kubectl patch membership olga -n acme --type merge -p '{"metadata":{"annotations":\
+  kubectl patch memberships.tenure.dev olga -n acme --type merge -p '{"metadata":{"annotations":\
 {"tenure.dev/acknowledge-key-deletion":"Viewer: admin"}},"spec":{"role":"Viewer"}}'
 In Git, in the same commit:  tenure.dev/acknowledge-key-deletion: "Viewer: admin"
 To have a key reissued with a new token instead, set its spec.forRole to Viewer.

@@ -164,7 +164,7 @@ ADVICE: Mapping[str, Callable[[Tree, Tree, Refused, re.Match[str]], Commits]] = 
     r"First make another member an Owner, in a commit of its own": _another_owner,
     r"is already a member.*, with Membership (?P<member>[\w.-]*\w)\. Change the role of that": _role_of_that_one,
     r"would revoke (?P<keys>[^.]*)\. First delete .* or set their spec\.forRole to (?P<role>\w+)": _approve_first,
-    r"First run: kubectl patch organization (?P<name>\S+) .* -p '(?P<patch>[^']*)'": _patch_first,
+    r"First run: kubectl patch organizations\.tenure\.dev (?P<name>\S+) .* -p '(?P<patch>[^']*)'": _patch_first,
     r"Delete the Membership and create another one": _delete_and_create,
     r"[Cc]reate another (Membership|ApiKey)": _create_another,
     r"can only be raised": _raise,

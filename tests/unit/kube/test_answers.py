@@ -70,3 +70,16 @@ def test_a_body_is_given_back_and_what_is_none_is_no_answer() -> None:
     for text in (b"[]", b"", b'{"kind": '):
         with pytest.raises(UnavailableError, match="GET /: the answer isn't a JSON object"):
             parse_answer("GET /", 200, text, None)
+
+
+@pytest.mark.parametrize("faults", [["a", "b"], ["b", "a"]], ids="first {0[0]}".format)
+def test_the_faults_of_a_map_are_told_in_one_order(faults: list[str]) -> None:
+    causes = [{"field": "metadata.labels", "message": f'Invalid value: "{fault}": no'} for fault in faults]
+    told = ", ".join(f"{cause['field']}: {cause['message']}" for cause in causes)
+    body = {**status("Invalid", causes=causes), "message": f'Secret "laptop" is invalid: [{told}]'}
+    with pytest.raises(RejectedError) as raised:
+        parse_answer("POST secrets acme", 422, json.dumps(body).encode(), None)
+    assert str(raised.value) == (
+        'POST secrets acme: Secret "laptop" is invalid: '
+        '[metadata.labels: Invalid value: "a": no, metadata.labels: Invalid value: "b": no]'
+    )

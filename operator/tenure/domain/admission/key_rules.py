@@ -110,8 +110,8 @@ def approval_refusal(change: Change[ApiKey], membership: Membership | None) -> s
         return None
     return (
         f"spec.forRole: {old.name} is a key of a service account, so to remove forRole you have to raise spec.revision "
-        "in the same write. Otherwise a token that a role change revoked could work again. Run: kubectl patch apikey "
-        f"{old.name} -n {old.namespace} --type merge -p "
+        "in the same write. Otherwise a token that a role change revoked could work again. Run: kubectl patch "
+        f"apikeys.tenure.dev {old.name} -n {old.namespace} --type merge -p "
         f'\'{{"spec":{{"forRole":null,"revision":{old.revision + 1}}}}}\''
     )
 

@@ -128,7 +128,7 @@ def _instruct(member: Membership, new_role: Role, acknowledgement: str, parts: t
             f"{_step(member, new_role)} would revoke {revoked}.",
             f"Programs that use them would stop working immediately. {flaw}".rstrip(),
             "To acknowledge this, set the annotation in the same write:",
-            f"  kubectl patch membership {member.name} -n {member.namespace} --type merge -p '{text}'",
+            f"  kubectl patch memberships.tenure.dev {member.name} -n {member.namespace} --type merge -p '{text}'",
             f"In Git, in the same commit:  {line}",
             f"To have a key reissued with a new token instead, set its spec.forRole to {new_role}.",
         ]

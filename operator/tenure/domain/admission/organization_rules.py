@@ -6,6 +6,8 @@ from tenure.domain.admission.request import Change
 from tenure.domain.admission.verdict import join_names
 from tenure.domain.resources import Membership, Organization
 
+_MAX_NAMESPACE = 63
+
 
 def placement_refusals(
     change: Change[Organization], others: Sequence[Organization], system_namespace: str
@@ -13,16 +15,17 @@ def placement_refusals(
     """Yield the reasons why an Organization can't be created in its namespace. `system_namespace` is Tenure's own."""
     if change.old is not None:
         return
+    own = _own_namespace(change)
     if change.namespace == "default" or change.namespace.startswith("kube-"):
         yield (
             f"metadata.namespace: an Organization can't be in {change.namespace}, because everyone who may create a "
-            f"pod there can read its keys. Use a namespace of its own (kubectl create namespace {change.subject.name})."
+            f"pod there can read its keys. Use a namespace of its own (kubectl create namespace {own})."
         )
     if change.namespace == system_namespace:
         yield (
             f"metadata.namespace: an Organization can't be in {change.namespace}, because Tenure itself runs there and "
             "its members could read Tenure's Secrets. Use a namespace of its own "
-            f"(kubectl create namespace {change.subject.name})."
+            f"(kubectl create namespace {own})."
         )
     if others:
         yield (
@@ -31,14 +34,20 @@ def placement_refusals(
         )
 
 
+def _own_namespace(change: Change[Organization]) -> str:
+    """Return a name for the organization's own namespace. A namespace's name has no dots and at most 63 characters."""
+    return change.subject.name.replace(".", "-")[:_MAX_NAMESPACE].rstrip("-")
+
+
 def protection_refusal(change: Change[Organization]) -> str | None:
     """Return why an Organization can't be deleted or handed to the garbage collector, or None if it can."""
     old = change.old
     if old is None or not change.removes or old.metadata.deleting or not old.spec.deletion_protection:
         return None
     return (
-        f"spec.deletionProtection: Organization {old.name} is protected against deletion. First run: kubectl patch "
-        f'organization {old.name} -n {old.namespace} --type merge -p \'{{"spec":{{"deletionProtection":false}}}}\''
+        f"spec.deletionProtection: Organization {old.name} is protected against deletion. First run: "
+        f"kubectl patch organizations.tenure.dev {old.name} -n {old.namespace} --type merge -p "
+        f'\'{{"spec":{{"deletionProtection":false}}}}\''
     )
 
 

@@ -241,7 +241,7 @@ def test_the_printed_command_and_the_printed_line_approve(member: str, keys: lis
     refusal = given.change_role("Viewer").message
     (command,) = [line for line in refusal.splitlines() if line.startswith("  kubectl ")]
     *words, flag, patch = shlex.split(command)
-    assert [*words, flag] == ["kubectl", "patch", "membership", member, "-n", "acme", "--type", "merge", "-p"]
+    assert [*words, flag] == ["kubectl", "patch", "memberships.tenure.dev", member, "-n", "acme", "--type", "merge", "-p"]
     body = yaml.safe_load(patch)
     assert given.change_role(body["spec"]["role"], body["metadata"]["annotations"][ANNOTATION]).allowed
     (line,) = [line for line in refusal.splitlines() if line.startswith("In Git")]
@@ -269,7 +269,7 @@ def test_one_refusal_holds_all_that_is_wrong() -> None:
     assert said.message.startswith(DENIED)
     third = said.message.splitlines()[2]
     assert third.startswith("spec.role: Owner -> Viewer would revoke 1 API key of olga@acme.io: admin-cli (")
-    assert "kubectl patch membership olga" in said.message
+    assert "kubectl patch memberships.tenure.dev olga" in said.message
     assert said.warnings == ()
 
     approved = given.change_role("Viewer", "Viewer: admin-cli")

@@ -281,6 +281,16 @@ def test_an_organization_has_a_namespace_of_its_own(namespace: str, passes: bool
         assert "Use a namespace of its own (kubectl create namespace acme)." in said.message
 
 
+@pytest.mark.parametrize(
+    ("name", "advised"),
+    [("acme.io", "acme-io"), (f"{'a' * 62}.b", "a" * 62), ("0.a.b", "0-a-b")],
+    ids=["dots", "long", "digit"],
+)
+def test_the_advised_namespace_can_be_created(name: str, advised: str) -> None:
+    said = judged(Organization, new=manifests.organization(name), request={"namespace": "default"})
+    assert f"(kubectl create namespace {advised})." in said.message
+
+
 def test_a_namespace_holds_one_organization() -> None:
     acme, second = manifests.organization(), manifests.organization("second")
     assert judged(Organization, new=second, present=[organization()]).message == (
