@@ -111,7 +111,7 @@ def test_a_protected_organization_stays_until_the_protection_is_taken_away(clien
     message = denial(lambda: client.delete("organizations", "acme"))
     assert message == (
         "spec.deletionProtection: Organization acme is protected against deletion. First run: kubectl patch "
-        f"organization acme -n {client.namespace} --type merge -p "
+        f"organizations.tenure.dev acme -n {client.namespace} --type merge -p "
         """'{"spec":{"deletionProtection":false}}'"""
     )
     unprotected = {

@@ -241,7 +241,7 @@ def test_the_printed_command_and_the_printed_line_approve(member: str, keys: lis
     refusal = given.change_role("Viewer").message
     (command,) = [line for line in refusal.splitlines() if line.startswith("  kubectl ")]
     *words, flag, patch = shlex.split(command)
-    assert [*words, flag] == ["kubectl", "patch", "memberships.tenure.dev", member, "-n", "acme", "--type", "merge", "-p"]
+    assert [*words, flag] == f"kubectl patch memberships.tenure.dev {member} -n acme --type merge -p".split()
     body = yaml.safe_load(patch)
     assert given.change_role(body["spec"]["role"], body["metadata"]["annotations"][ANNOTATION]).allowed
     (line,) = [line for line in refusal.splitlines() if line.startswith("In Git")]

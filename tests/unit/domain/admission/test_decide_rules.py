@@ -308,7 +308,7 @@ def test_a_protected_organization_stays_until_the_protection_is_taken_away() -> 
     owned = {**free, "metadata": {**free["metadata"], **owner}}
     words = (
         "spec.deletionProtection: Organization acme is protected against deletion. First run: kubectl patch "
-        'organization acme -n acme --type merge -p \'{"spec":{"deletionProtection":false}}\''
+        'organizations.tenure.dev acme -n acme --type merge -p \'{"spec":{"deletionProtection":false}}\''
     )
     assert judged(Organization, old=protected).message == words
     assert judged(Organization, old=protected, new=owned).message == words

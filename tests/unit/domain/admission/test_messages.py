@@ -74,7 +74,7 @@ def test_a_refusal_fits_into_its_room_and_its_command_approves(
     assert len(refusal) <= room
     (command,) = [line for line in refusal.splitlines() if line.startswith("  kubectl ")]
     *words, flag, patch = shlex.split(command)
-    assert words == ["kubectl", "patch", "membership", name, "-n", namespace, "--type", "merge"]
+    assert words == ["kubectl", "patch", "memberships.tenure.dev", name, "-n", namespace, "--type", "merge"]
     assert flag == "-p"
     body = json.loads(patch)
     assert body["spec"] == {"role": "Viewer"}
