@@ -9,6 +9,7 @@ _LISTENER = "tests/unit/admission/test_server.py"
 _GATHER = "tests/unit/admission/test_gather.py"
 _ACT = "tests/unit/admission/test_act.py"
 _READ_LEASE = "await read_lease(context.cluster, context.system_namespace, lease_name(namespace))"
+_INTAKE = "tests/unit/admission/test_intake.py"
 
 FAULTS = (
     Fault(
@@ -210,5 +211,55 @@ FAULTS = (
         before="other.spec.subject == subject",
         after="False",
         caught_by=(f"{_RULES}/test_role_rules.py::test_a_subject_is_a_member_once",),
+    ),
+    Fault(
+        name="crowded-review",
+        guard="A review with so many objects and lists that it would take much memory isn't parsed.",
+        where="_parse",
+        before='body.count(b"{") + body.count(b"[") > min(MAX_CONTAINERS, len(body) // BYTES_PER_CONTAINER)',
+        after="False",
+        caught_by=(f"{_INTAKE}::test_what_is_received",),
+    ),
+    Fault(
+        name="large-reviews",
+        guard="One large review is judged at a time.",
+        where="Intake.received",
+        before="self._large if size > LARGE_BYTES else self._ordinary",
+        after="self._ordinary",
+        caught_by=(f"{_INTAKE}::test_few_reviews_are_judged_at_once_and_one_large_one",),
+    ),
+    Fault(
+        name="try-again",
+        guard="A change that can't be checked at the moment is answered so that clients send it again.",
+        where="Answer.try_again",
+        before="Judgement(busy=sentence)",
+        after="Judgement().refuse(sentence)",
+        caught_by=(f"{_LISTENER}::test_not_now_is_429_and_no_is_403",),
+    ),
+    Fault(
+        name="withdrawn-approval",
+        guard="A service account's key loses its forRole only together with its token.",
+        where="approval_refusal",
+        before="kind is not SubjectKind.SERVICE_ACCOUNT or",
+        after="True or",
+        caught_by=(f"{_AUTHORITY}::test_a_service_accounts_key_loses_its_approval_with_its_token_only",),
+    ),
+    Fault(
+        name="own-namespace",
+        guard="No organization is in Tenure's own namespace, where a key could be called like the authority's Secret.",
+        where="placement_refusals",
+        before="if change.namespace == system_namespace:",
+        after="if False:",
+        caught_by=(f"{_RULES}/test_organization_rules.py::test_an_organization_is_created_in_a_namespace_of_its_own",),
+    ),
+    Fault(
+        name="idle-keys",
+        guard="A holder can't create keys without end, whether they work or not.",
+        where="idle_refusal",
+        before="if present < most:",
+        after="if True:",
+        caught_by=(
+            f"{_RULES}/test_decide_api_key_rules.py::test_a_holder_has_a_limited_number_of_keys_that_dont_work",
+        ),
     ),
 )

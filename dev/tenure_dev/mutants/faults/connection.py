@@ -4,6 +4,7 @@ from tenure_dev.mutants.fault import Fault
 
 _CONNECTION = "tests/unit/kube/test_connection.py"
 _KUBECONFIG = "tests/unit/kube/test_kubeconfig.py"
+_LINKS = "tests/unit/test_service_links.py"
 
 FAULTS = (
     Fault(
@@ -87,5 +88,37 @@ FAULTS = (
         before="if changed:",
         after="if False:",
         caught_by=("tests/unit/admission/test_registration.py::test_the_webhook_and_the_field_are_named",),
+    ),
+    Fault(
+        name="unchecked-server",
+        guard="The API server's certificate and host name are checked, unless the kubeconfig says otherwise.",
+        where="_context",
+        before="if insecure:",
+        after="if True:",
+        caught_by=(f"{_CONNECTION}::test_chain_and_host_name_are_checked_and_key_identifiers_are_not",),
+    ),
+    Fault(
+        name="key-identifiers",
+        guard="An authority without key identifiers, as that of EKS, is accepted on every Python.",
+        where="_context",
+        before="context.verify_flags &= ~ssl.VERIFY_X509_STRICT",
+        after="context.verify_flags |= ssl.VERIFY_X509_STRICT",
+        caught_by=(f"{_CONNECTION}::test_chain_and_host_name_are_checked_and_key_identifiers_are_not",),
+    ),
+    Fault(
+        name="service-variables",
+        guard="The variables that Kubernetes makes of Services are no settings.",
+        where="_is_service_link",
+        before="if _URL_LINK.fullmatch(name) and _URL.fullmatch(value):",
+        after="if False:",
+        caught_by=(f"{_LINKS}::test_no_service_changes_or_adds_a_setting",),
+    ),
+    Fault(
+        name="mistyped-variable",
+        guard="A mistyped setting that looks like the variable of a Service is refused.",
+        where="_is_service_link",
+        before=" and _URL.fullmatch(value)",
+        after="",
+        caught_by=(f"{_LINKS}::test_a_typing_error_that_looks_like_a_service_is_refused",),
     ),
 )

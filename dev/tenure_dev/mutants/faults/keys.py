@@ -9,6 +9,7 @@ _ROLE_CHANGE = "tests/unit/domain/planning/test_apikeys_rolechange.py"
 _TOKENS = "tests/unit/domain/test_tokens.py"
 _SECRETS = "tests/unit/domain/test_secret.py"
 _BINDINGS = "tests/unit/domain/access/test_bindings.py"
+_CONDITIONS = "tests/unit/domain/test_conditions.py"
 
 FAULTS = (
     Fault(
@@ -186,5 +187,29 @@ FAULTS = (
         before="[rule] if names else []",
         after="[rule]",
         caught_by=(f"{_BINDINGS}::test_own_keys_are_named_one_by_one_and_none_is_no_rule",),
+    ),
+    Fault(
+        name="stalled-grace",
+        guard="A key becomes Stalled only some seconds later, because another write of the commit may end its state.",
+        where="readiness",
+        before="not grace or _is_over(old, reason, generation, now - grace)",
+        after="True",
+        caught_by=(f"{_CONDITIONS}::test_stalled_has_a_grace_in_which_another_write_of_the_commit_may_come",),
+    ),
+    Fault(
+        name="shown-revoked",
+        guard="An ApiKey that is deleted in a moment says that it is revoked, and not that it works.",
+        where="_delete",
+        before="(*_delete_secret_of(key), *_update(key, status)), due",
+        after="_delete_secret_of(key), due",
+        caught_by=(f"{_ROLE_CHANGE}::test_an_api_key_outlives_its_secret_for_the_time_that_a_commit_takes",),
+    ),
+    Fault(
+        name="lost-token",
+        guard="`tenure impact` names every token that a change ends, whichever object changes.",
+        where="find_lost_tokens",
+        before="if after.verdict not in {before, Verdict.VALID}:",
+        after="if after.verdict is Verdict.ROLE_CHANGED:",
+        caught_by=("tests/unit/impact/test_keys.py::test_every_token_that_is_lost_is_listed",),
     ),
 )

@@ -4,6 +4,9 @@ from tenure_dev.mutants.fault import Fault
 
 _SECRETS = "tests/e2e/test_secrets.py"
 _RESTORE = "tests/recovery/test_etcd_restore.py"
+_FRESH_READS = "tests/unit/controller/test_fresh_reads.py"
+_RECORDER = "tests/unit/controller/test_recorder.py"
+_KILLED = "tests/e2e/test_crash.py::test_killed_at_any_write_it_ends_where_it_would_have_ended[issue]"
 
 FAULTS = (
     Fault(
@@ -155,5 +158,53 @@ FAULTS = (
         before='_without_values(error, body["data"].values()) from None',
         after="error",
         caught_by=("tests/e2e/test_leaks.py::test_an_answer_that_quotes_the_token_leaks_nothing",),
+    ),
+    Fault(
+        name="restored-member",
+        guard="A key that a restore brought back isn't revoked by a newer Membership that the restore took away.",
+        where="FreshReads._newest",
+        before="self._drop_phantom(ref, read, started)",
+        after="pass",
+        caught_by=(f"{_FRESH_READS}::test_a_read_that_is_older_than_what_was_seen_before_it_tells_of_a_restored_etcd",),
+    ),
+    Fault(
+        name="events-budget",
+        guard="A store of Events that hangs holds up reconciliations for one budget, and not for each Event.",
+        where="Recorder._charge",
+        before="max(self._left - (ended - max(began, self._charged_until)), 0.0)",
+        after="self._budget",
+        caught_by=(f"{_RECORDER}::test_a_store_that_hangs_costs_one_budget_however_many_events_there_are",),
+    ),
+    Fault(
+        name="events-slow-store",
+        guard="Events that are recorded slowly are charged to the budget, too.",
+        where="Recorder.record",
+        before=" or self._clock() - began > _SLOW_SECONDS",
+        after="",
+        caught_by=(f"{_RECORDER}::test_a_slow_store_costs_one_budget_too",),
+    ),
+    Fault(
+        name="events-budget-once",
+        guard="Reconciliations that wait for Events at the same time use the budget once.",
+        where="Recorder._charge",
+        before="max(began, self._charged_until)",
+        after="began",
+        caught_by=(f"{_RECORDER}::test_reconciliations_that_wait_at_the_same_time_use_the_budget_once",),
+    ),
+    Fault(
+        name="gone-objects",
+        guard="Nothing is kept of objects that are gone.",
+        where="Groups.discard",
+        before="if not objects:",
+        after="if False:",
+        caught_by=("tests/unit/controller/test_no_growth.py::test_objects_that_are_gone_leave_nothing_behind",),
+    ),
+    Fault(
+        name="killed-after-secret",
+        guard="The token that an operator wrote before it was killed is adopted, and not replaced by another one.",
+        where="deliver",
+        before="if is_adoptable(existing, key, stamp) and existing.token is not None:",
+        after="if False:",
+        caught_by=(_KILLED,),
     ),
 )

@@ -7,6 +7,8 @@ _FRESHNESS = "tests/unit/verifier/test_freshness.py"
 _VERIFIER = "tests/unit/verifier/test_verifier.py"
 _VERIFICATION = "tests/unit/domain/test_verification.py"
 _REQUESTS = "tests/unit/verifier/http/test_requests.py"
+_NAMESPACES = f"{_VERIFIER}::test_keys_of_one_namespace_work_without_rights_in_another"
+_OWN_NAMESPACE = f"{_VERIFIER}::test_a_key_is_unsure_without_rights_in_its_own_namespace"
 
 FAULTS = (
     Fault(
@@ -96,5 +98,29 @@ FAULTS = (
         before='        return "organization"\n',
         after='        return ""\n',
         caught_by=(_VERIFICATION,),
+    ),
+    Fault(
+        name="other-namespaces-rights",
+        guard="Lost rights in one namespace make it say nothing of that one only.",
+        where="Verifier._why_not_sure",
+        before="if namespace in self._feeds:",
+        after="if False:",
+        caught_by=(_NAMESPACES,),
+    ),
+    Fault(
+        name="stale-namespace",
+        guard="Nothing is said of a key whose own namespace is stale, however fresh the others are.",
+        where="Verifier._why_not_sure",
+        before="self._age(namespace)",
+        after="min(map(self._age, self._places))",
+        caught_by=(_OWN_NAMESPACE,),
+    ),
+    Fault(
+        name="unknown-token",
+        guard="A token is unknown only if the data of all namespaces is fresh.",
+        where="Verifier._why_not_sure",
+        before="max(map(self._age, self._places))",
+        after="min(map(self._age, self._places))",
+        caught_by=(_NAMESPACES,),
     ),
 )
