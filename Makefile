@@ -89,7 +89,7 @@ down-node: setup ## Stop what `make up-node` started.
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind, with Docker.
 	@dev/e2e-kind
 
-check: setup ## Check format, lint, types, layers, prose and generated files, and build the docs.
+check: setup ## Check format, lint, types, layers, prose, generated files and planted faults, and build the docs.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -97,6 +97,7 @@ check: setup ## Check format, lint, types, layers, prose and generated files, an
 	$(BIN)/yamllint --strict .
 	$(BIN)/python -m tenure_dev prose
 	$(BIN)/python -m tenure_dev generate --check
+	$(BIN)/pytest --quiet tests/unit/dev/test_mutants.py -k place
 	@$(MAKE) --no-print-directory docs
 
 # Read anew each time: what Sphinx remembers of an unchanged page are not its dead links.
