@@ -192,7 +192,7 @@ FAULTS = (
         name="stalled-grace",
         guard="A key becomes Stalled only some seconds later, because another write of the commit may end its state.",
         where="readiness",
-        before="not grace or _is_over(old, reason, generation, now - grace)",
+        before="not grace or _is_over(begun, reason, generation, now - grace)",
         after="True",
         caught_by=(f"{_CONDITIONS}::test_stalled_has_a_grace_in_which_another_write_of_the_commit_may_come",),
     ),
