@@ -269,12 +269,15 @@ PLACES = {
     "B-47 kube-anything": ("kube-anything", False),
     "B-47 kubernetes": ("kubernetes", True),
     "B-47 default-2": ("default-2", True),
+    "Tenure's own": ("tenure-system", False),
+    "as Tenure's own": ("tenure-system-2", True),
 }
 
 
 @pytest.mark.parametrize(("namespace", "passes"), PLACES.values(), ids=PLACES)
 def test_an_organization_has_a_namespace_of_its_own(namespace: str, passes: bool) -> None:  # noqa: FBT001
-    said = judged(Organization, new=manifests.organization(), request={"namespace": namespace})
+    acme, asked = manifests.organization(), {"namespace": namespace}
+    said = judged(Organization, new=acme, request=asked, system_namespace="tenure-system")
     assert said.allowed is passes
     if not passes:
         assert said.message.startswith("metadata.namespace: an Organization can't be in ")
@@ -337,6 +340,14 @@ def test_suspending_all_owners_passes_with_a_warning(suspended: list[str], warne
     answer = judged(Organization, old=manifests.organization(), new=new, owners=owners, not_members=[])
     words = "spec.suspendedMembers: every Owner of Organization acme is suspended now: olga, otto"
     assert (answer.allowed, answer.warnings) == (True, (words,) if warned else ())
+
+
+def test_a_lifted_suspension_and_a_name_that_is_no_member_are_warned_about() -> None:
+    acme, suspended = (manifests.organization(suspendedMembers=names) for names in (None, [{"name": "alicia"}]))
+    (lifted,) = judged(Organization, old=suspended, new=acme).warnings
+    assert "the suspension of alicia is lifted" in lifted
+    (unknown,) = judged(Organization, old=acme, new=suspended, not_members=["alicia"]).warnings
+    assert "there is no Membership alicia" in unknown
 
 
 OBJECTS: Mapping[type[Resource], Body] = {
