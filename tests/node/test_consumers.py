@@ -50,7 +50,8 @@ def gateway(acme: Acme, tmp_path: Path) -> str:
     if nginx_program() is None:
         pytest.skip("nginx isn't installed: dev/install-nginx")
     verifier = f"{VERIFIER_ADDRESS}.svc.cluster.local:80"
-    nginx_configuration(tmp_path, listen="8000", verifier=verifier, application="127.0.0.1:9000", more=APPLICATION)
+    both, application = "[::]:8000 ipv6only=off", "127.0.0.1:9000"
+    nginx_configuration(tmp_path, listen=both, verifier=verifier, application=application, more=APPLICATION)
     mounts = [*SYSTEM_FOLDERS, str(tmp_path)]
     existing = [path for path in mounts if Path(path).exists()]
     container = {
@@ -62,7 +63,8 @@ def gateway(acme: Acme, tmp_path: Path) -> str:
         {"name": f"m{number}", "hostPath": {"path": os.path.realpath(path)}} for number, path in enumerate(existing)
     ]
     pod = acme.node.run_pod("consumers", "gateway", {"container": container, "volumes": volumes})
-    return str(acme.node.json("pod", pod.name, "--namespace=consumers")["status"]["podIP"])
+    address = acme.node.json("pod", pod.name, "--namespace=consumers")["status"]["podIP"]
+    return f"[{address}]" if ":" in address else str(address)
 
 
 APPLICATION = """

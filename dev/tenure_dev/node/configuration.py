@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tenure_dev.node.layout import ADDRESS, CONTAINERD_SOCKET, NAME, POD_CIDR, Layout
+from tenure_dev.node.layout import CONTAINERD_SOCKET, NAME, Layout
+from tenure_dev.node.network import Network
 
 PAUSE_IMAGE = "docker.io/library/tenure-pause:1"
 
@@ -54,25 +55,24 @@ state = "/run/containerd"
 """
 
 
-def cni() -> Mapping[str, Any]:
-    """Return the network of pods: a bridge, from which nothing leads out of the node."""
-    bridge = {
-        "type": "bridge",
-        "bridge": "cni0",
-        "isGateway": True,
-        "ipMasq": False,
-        "hairpinMode": True,
+def cni(network: Network) -> Mapping[str, Any]:
+    """Return the network of pods: a link to the node for each, so that all packets are routed and meet its rules.
+
+    Those that a bridge passes on would meet them only where the kernel has br_netfilter loaded.
+    """
+    link = {
+        "type": "ptp",
         "ipam": {
             "type": "host-local",
             "dataDir": "/run/cni",
-            "routes": [{"dst": "0.0.0.0/0"}],
-            "ranges": [[{"subnet": POD_CIDR}]],
+            "routes": [{"dst": network.anywhere}],
+            "ranges": [[{"subnet": network.pods}]],
         },
     }
-    return {"cniVersion": "0.4.0", "name": "tenure", "plugins": [bridge]}
+    return {"cniVersion": "0.4.0", "name": "tenure", "plugins": [link]}
 
 
-def kubelet(layout: Layout) -> Mapping[str, Any]:
+def kubelet(layout: Layout, network: Network) -> Mapping[str, Any]:
     """Return the kubelet's configuration."""
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -80,7 +80,7 @@ def kubelet(layout: Layout) -> Mapping[str, Any]:
         "failCgroupV1": False,
         "cgroupDriver": "cgroupfs",
         "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
-        "address": ADDRESS,
+        "address": network.address,
         "authentication": {
             "anonymous": {"enabled": False},
             "x509": {"clientCAFile": str(layout.plane / "pki" / "ca.crt")},
@@ -88,7 +88,7 @@ def kubelet(layout: Layout) -> Mapping[str, Any]:
         },
         "authorization": {"mode": "Webhook"},
         "clusterDomain": "cluster.local",
-        "clusterDNS": [ADDRESS],
+        "clusterDNS": [network.address],
         "resolvConf": "",
         "podLogsDir": str(layout.logs / "pods"),
         "volumePluginDir": str(layout.kubelet / "plugins"),
@@ -104,7 +104,7 @@ def kubelet(layout: Layout) -> Mapping[str, Any]:
     }
 
 
-def proxy(kubeconfig: Path) -> Mapping[str, Any]:
+def proxy(kubeconfig: Path, network: Network) -> Mapping[str, Any]:
     """Return kube-proxy's configuration."""
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -112,12 +112,12 @@ def proxy(kubeconfig: Path) -> Mapping[str, Any]:
         "mode": "nftables",
         "hostnameOverride": NAME,
         "clientConnection": {"kubeconfig": str(kubeconfig)},
-        "clusterCIDR": POD_CIDR,
+        "clusterCIDR": network.pods,
         "detectLocalMode": "ClusterCIDR",
         # These would be sysctls of the machine.
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
         "metricsBindAddress": "127.0.0.1:10249",
-        "healthzBindAddress": f"{ADDRESS}:10256",
+        "healthzBindAddress": network.with_port(10256),
     }
 
 

@@ -9,7 +9,8 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tenure_dev.node.layout import ADDRESS, Layout
+from tenure_dev.node.layout import Layout
+from tenure_dev.node.network import chosen
 
 PORT = 53
 SUFFIX = ("svc", "cluster", "local")
@@ -81,8 +82,9 @@ def _asking(plane: Path, server: str) -> Lookup:
 def main() -> None:
     """Serve until the process is ended: `python -m tenure_dev.node.dns FOLDER SERVER`."""
     lookup = _asking(Layout(Path(sys.argv[1])).plane, sys.argv[2])
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
-        listener.bind((ADDRESS, PORT))
+    network = chosen()
+    with socket.socket(network.family, socket.SOCK_DGRAM) as listener:
+        listener.bind((network.address, PORT))
         while True:
             query, client = listener.recvfrom(512)
             try:

@@ -5,6 +5,7 @@ Nothing here is undone. With this process the kernel ends all others of its name
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,8 @@ from typing import NoReturn
 
 from tenure_dev.errors import ToolError
 from tenure_dev.node import cgroups
-from tenure_dev.node.layout import ADDRESS, GATEWAY, NAME, Layout
+from tenure_dev.node.layout import NAME, Layout
+from tenure_dev.node.network import Network, chosen
 from tenure_dev.node.programs import start_all
 from tenure_dev.paths import CHECKOUT, cache_folder
 from tenure_dev.processes import wait_until
@@ -48,7 +50,7 @@ def _run(layout: Layout) -> NoReturn:
     try:
         layout.create()
         _mount(layout)
-        _connect()
+        _connect(chosen())
         programs = start_all(layout)
         layout.ready.touch()
         while all(program.running for program in programs):
@@ -138,19 +140,21 @@ def _delegate(root: Path) -> None:
         raise ToolError(f"the controllers {', '.join(cgroups.NEEDED)} can't be passed on in the node's cgroup")
 
 
-def _connect() -> None:
+def _connect(network: Network) -> None:
     """Make a network without a link to the machine's. The default route ends at a veth whose peer is here, too."""
     _call("hostname", NAME)
+    # Nobody else can have an address of IPv6 here, so it needn't be asked for first.
+    own = " nodad" if network.family is socket.AF_INET6 else ""
     for command in (
         "link set lo up",
         "link add eth0 type veth peer name uplink",
-        f"addr add {ADDRESS}/24 dev eth0",
+        f"addr add {network.address}/{network.bits} dev eth0{own}",
         "link set eth0 up",
         "link set uplink up",
-        f"route add default via {GATEWAY} dev eth0",
+        f"route add default via {network.gateway} dev eth0",
     ):
         _call("ip", *command.split())
-    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    Path("/proc/sys/net", network.forwarding).write_text("1")
 
 
 def _call(*command: str) -> None:

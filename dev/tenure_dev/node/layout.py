@@ -1,17 +1,10 @@
-"""The names, addresses and paths of the node, which its programs and their configuration share."""
+"""The names and paths of the node, which its programs and their configuration share."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 NAME = "tenure-node"
 """The node's name in Kubernetes, and its host name."""
-ADDRESS = "192.168.49.2"
-"""The node's own address. Its network has no link to the machine's."""
-GATEWAY = "192.168.49.1"
-"""Where the default route leads. Nobody is there."""
-API_ADDRESS = "10.0.0.1"
-"""The cluster IP of the Service `kubernetes`, the first one of the control plane's range."""
-POD_CIDR = "10.244.0.0/24"
 
 CONTAINERD_SOCKET = Path("/run/containerd/containerd.sock")
 """The node has a `/run` of its own."""

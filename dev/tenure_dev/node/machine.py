@@ -12,9 +12,19 @@ from tenure_dev.node import cgroups
 from tenure_dev.paths import CHECKOUT, cache_folder
 
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_CHROOT": 18, "CAP_SYS_ADMIN": 21}
-PROGRAMS = ("conntrack", "containerd", "containerd-shim-runc-v2", "ctr", "ip", "nft", "nsenter", "runc", "unshare")
+PROGRAMS = (
+    "conntrack",
+    "containerd",
+    "containerd-shim-runc-v2",
+    "ctr",
+    "ip",
+    "nft",
+    "nsenter",
+    "runc",
+    "unshare",
+)
 CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
-CNI_PLUGINS = ("bridge", "host-local", "loopback")
+CNI_PLUGINS = ("host-local", "loopback", "ptp")
 
 
 class UnfitError(ToolError):
@@ -98,7 +108,7 @@ def _unpacked() -> Path:
 def _programs() -> Programs:
     unpacked = _unpacked()
     search = [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", f"{unpacked}/usr/bin", f"{unpacked}/usr/sbin"]
-    cni = next((folder for folder in CNI_FOLDERS if (folder / "bridge").exists()), CNI_FOLDERS[0])
+    cni = next((folder for folder in CNI_FOLDERS if (folder / CNI_PLUGINS[0]).exists()), CNI_FOLDERS[0])
     return Programs(":".join(search), cni, unpacked / "bin" / "busybox")
 
 

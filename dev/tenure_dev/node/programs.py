@@ -13,7 +13,8 @@ from tenure_dev.controlplane import ControlPlane
 from tenure_dev.errors import ToolError
 from tenure_dev.node import archive, configuration, machine
 from tenure_dev.node.binaries import find_or_build_node
-from tenure_dev.node.layout import ADDRESS, API_ADDRESS, CONTAINERD_SOCKET, NAME, Layout
+from tenure_dev.node.layout import CONTAINERD_SOCKET, NAME, Layout
+from tenure_dev.node.network import Network, chosen
 from tenure_dev.processes import Process, wait_until
 
 READY_WITHIN = 240.0
@@ -22,28 +23,23 @@ IMPORTED_WITHIN = 240.0
 """Seconds that the import of an image may take."""
 BUSYBOX_IMAGE = "docker.io/library/busybox:tenure"
 DOMAIN = "svc.cluster.local"
-API_NAMES = (
-    ADDRESS,
-    API_ADDRESS,
-    "kubernetes",
-    "kubernetes.default",
-    f"kubernetes.default.{DOMAIN}",
-)
+API_NAMES = ("kubernetes", "kubernetes.default", f"kubernetes.default.{DOMAIN}")
 
 
 def start_all(layout: Layout) -> list[Process]:
     """Start everything and return it once the node is Ready."""
     programs = machine.prepare()
     os.environ["PATH"] = programs.path
-    containerd = _start_containerd(layout, programs)
+    network = chosen()
+    containerd = _start_containerd(layout, programs, network)
     imports = _start_imports(layout, programs)
-    plane = _start_plane(layout)
+    plane = _start_plane(layout, network)
     _await_imports(imports)
     kubeconfigs = {user: _kubeconfig(layout, plane, user) for user in configuration.CLIENTS}
     folder = find_or_build_node()
     started = [
         containerd,
-        _start_kubelet(layout, folder / "kubelet", kubeconfigs[f"system:node:{NAME}"]),
+        _start_kubelet(layout, folder / "kubelet", kubeconfigs[f"system:node:{NAME}"], network),
         _start(
             layout,
             "kube-scheduler",
@@ -52,11 +48,11 @@ def start_all(layout: Layout) -> list[Process]:
             "--leader-elect=false",
             "--secure-port=0",
         ),
-        _start_proxy(layout, folder / "kube-proxy", kubeconfigs["system:kube-proxy"]),
+        _start_proxy(layout, folder / "kube-proxy", kubeconfigs["system:kube-proxy"], network),
         _start(layout, "dns", sys.executable, "-m", "tenure_dev.node.dns", str(layout.folder), plane.server),
     ]
     _await_node(plane, started)
-    _await_pod(plane)
+    _await_pod(plane, network)
     return [*started, *plane.processes]
 
 
@@ -64,11 +60,11 @@ def _start(layout: Layout, name: str, *command: str) -> Process:
     return Process(name, command, log=layout.logs / f"{name}.log", env=os.environ).start()
 
 
-def _start_containerd(layout: Layout, programs: machine.Programs) -> Process:
+def _start_containerd(layout: Layout, programs: machine.Programs, network: Network) -> Process:
     text = configuration.containerd(layout, cni=programs.cni, runc=programs.find("runc"))
     file = layout.configuration / "containerd.toml"
     file.write_text(text)
-    configuration.write(layout.configuration / "cni" / "10-tenure.conflist", configuration.cni())
+    configuration.write(layout.configuration / "cni" / "10-tenure.conflist", configuration.cni(network))
     process = _start(layout, "containerd", programs.find("containerd"), f"--config={file}")
     if not wait_until(lambda: not process.running or _ctr("version").returncode == 0, within=60, every=0.2):
         raise process.failure("doesn't answer")
@@ -102,12 +98,13 @@ def _await_imports(imports: list[Process]) -> None:
             raise process.failure(f"failed with exit code {code}")
 
 
-def _start_plane(layout: Layout) -> ControlPlane:
+def _start_plane(layout: Layout, network: Network) -> ControlPlane:
     pki = layout.plane / "pki"
     client = pki / "kube-apiserver-kubelet-client"
     arguments = [
-        "--bind-address=0.0.0.0",
-        f"--advertise-address={ADDRESS}",
+        f"--bind-address={network.all}",
+        f"--advertise-address={network.address}",
+        f"--service-cluster-ip-range={network.services}",
         "--endpoint-reconciler-type=lease",
         "--authorization-mode=Node",  # Beside RBAC.
         "--enable-admission-plugins=NodeRestriction",
@@ -115,7 +112,9 @@ def _start_plane(layout: Layout) -> ControlPlane:
         f"--kubelet-client-key={client}.key",
         "--kubelet-preferred-address-types=InternalIP",
     ]
-    issuer = functools.partial(certificates.issue, names=API_NAMES, clients=configuration.CLIENTS)
+    issuer = functools.partial(
+        certificates.issue, names=(*API_NAMES, network.address, network.api), clients=configuration.CLIENTS
+    )
     return ControlPlane.start(
         find_or_build(),
         layout.plane,
@@ -132,8 +131,8 @@ def _kubeconfig(layout: Layout, plane: ControlPlane, user: str) -> Path:
     return kubeconfig.write(path, plane.server, authority=plane.certificate_authority, client=client)
 
 
-def _start_kubelet(layout: Layout, program: Path, kubeconfig: Path) -> Process:
-    file = configuration.write(layout.configuration / "kubelet.json", configuration.kubelet(layout))
+def _start_kubelet(layout: Layout, program: Path, kubeconfig: Path, network: Network) -> Process:
+    file = configuration.write(layout.configuration / "kubelet.json", configuration.kubelet(layout, network))
     return _start(
         layout,
         "kubelet",
@@ -141,14 +140,14 @@ def _start_kubelet(layout: Layout, program: Path, kubeconfig: Path) -> Process:
         f"--config={file}",
         f"--kubeconfig={kubeconfig}",
         f"--hostname-override={NAME}",
-        f"--node-ip={ADDRESS}",
+        f"--node-ip={network.address}",
         f"--root-dir={layout.kubelet}",
         f"--cert-dir={layout.kubelet}/pki",
     )
 
 
-def _start_proxy(layout: Layout, program: Path, kubeconfig: Path) -> Process:
-    file = configuration.write(layout.configuration / "kube-proxy.json", configuration.proxy(kubeconfig))
+def _start_proxy(layout: Layout, program: Path, kubeconfig: Path, network: Network) -> Process:
+    file = configuration.write(layout.configuration / "kube-proxy.json", configuration.proxy(kubeconfig, network))
     return _start(layout, "kube-proxy", str(program), f"--config={file}")
 
 
@@ -169,7 +168,7 @@ def _await_node(plane: ControlPlane, started: list[Process]) -> None:
         raise started[1].failure(f"isn't Ready after {READY_WITHIN:.0f} s")
 
 
-def _await_pod(plane: ControlPlane) -> None:
+def _await_pod(plane: ControlPlane, network: Network) -> None:
     """Prove that pods start, find Services by name and reach them, so that a test's failure isn't the machine's."""
     overrides = {
         "spec": {
@@ -190,7 +189,7 @@ def _await_pod(plane: ControlPlane) -> None:
     if not wait_until(lambda: asks("nslookup", f"kubernetes.default.{DOMAIN}"), within=30, every=0.5):
         raise ToolError("a pod can't resolve the name of a Service")
     if not wait_until(
-        lambda: asks("nc", "-w", "3", API_ADDRESS, "443", "-e", "/bin/busybox", "true"), within=30, every=0.5
+        lambda: asks("nc", "-w", "3", network.api, "443", "-e", "/bin/busybox", "true"), within=30, every=0.5
     ):
         raise ToolError("a pod can't reach a Service")
     plane.kubectl("delete", "pod", "probe")
