@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tenure_dev.errors import ToolError
 from tenure_dev.gomodule import GoModule
-from tenure_dev.paths import BINARIES_MODULE
+from tenure_dev.paths import BINARIES_MODULE, NETWORK_MODULE
 
 CONTROL_PLANE = GoModule(
     name="control plane",
@@ -37,6 +37,16 @@ NODE = GoModule(
     stamps_version=True,
 )
 """The programs of a node. Most of their packages are the control plane's, so both are built in one run if possible."""
+
+NETWORK = GoModule(
+    name="network policies",
+    source=NETWORK_MODULE,
+    store="network",
+    programs={"policies": "tenure.dev/network/policies"},
+    named_after="github.com/cloudnativelabs/kube-router/v2",
+    core_minutes=3,
+)
+"""What enforces NetworkPolicies on the node: the part of kube-router that does, and no more of it."""
 
 
 @dataclass(frozen=True)

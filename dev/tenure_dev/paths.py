@@ -18,6 +18,9 @@ MONITORING_MODULE = CHECKOUT / "dev" / "monitoring"
 CRDS = CHECKOUT / "crds"
 """Tenure's CustomResourceDefinitions."""
 
+NETWORK_MODULE = CHECKOUT / "dev" / "network"
+"""The Go module of what enforces NetworkPolicies. Below `BINARIES_MODULE` it would make those programs stale."""
+
 UP_NODE = CHECKOUT / ".cache" / "node"
 """The folder of the node of `make up-node`."""
 DIST = CHECKOUT / "dist"

@@ -26,6 +26,7 @@ CLIENTS = {
     "system:kube-scheduler": "tenure-dev",
     "system:kube-proxy": "tenure-dev",
     "kube-apiserver-kubelet-client": "system:masters",
+    "tenure-policies": "system:masters",
 }
 """The users of the node's programs, and the group of each."""
 

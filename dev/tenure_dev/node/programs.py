@@ -12,7 +12,7 @@ from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.errors import ToolError
 from tenure_dev.node import archive, configuration, machine
-from tenure_dev.node.binaries import find_or_build_node
+from tenure_dev.node.binaries import find_or_build_node, policies_enforced, policies_program
 from tenure_dev.node.layout import CONTAINERD_SOCKET, NAME, Layout
 from tenure_dev.node.network import Network, chosen
 from tenure_dev.processes import Process, wait_until
@@ -52,6 +52,8 @@ def start_all(layout: Layout) -> list[Process]:
         _start(layout, "dns", sys.executable, "-m", "tenure_dev.node.dns", str(layout.folder), plane.server),
     ]
     _await_node(plane, started)
+    if policies_enforced():  # It reads the Node when it starts.
+        started.append(_start_policies(layout, kubeconfigs["tenure-policies"], network))
     _await_pod(plane, network)
     return [*started, *plane.processes]
 
@@ -149,6 +151,17 @@ def _start_kubelet(layout: Layout, program: Path, kubeconfig: Path, network: Net
 def _start_proxy(layout: Layout, program: Path, kubeconfig: Path, network: Network) -> Process:
     file = configuration.write(layout.configuration / "kube-proxy.json", configuration.proxy(kubeconfig, network))
     return _start(layout, "kube-proxy", str(program), f"--config={file}")
+
+
+def _start_policies(layout: Layout, kubeconfig: Path, network: Network) -> Process:
+    return _start(
+        layout,
+        "policies",
+        str(policies_program()),
+        f"--kubeconfig={kubeconfig}",
+        f"--hostname-override={NAME}",
+        f"--service-cluster-ip-range={network.services}",
+    )
 
 
 def _await_node(plane: ControlPlane, started: list[Process]) -> None:

@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 
 from tenure_dev.errors import ToolError
+from tenure_dev.node.binaries import policies_enforced
 from tenure_dev.node.network import NETWORKS, Network, chosen
 
 
@@ -31,3 +32,21 @@ def test_another_family_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TENURE_NODE_FAMILY", "dual")
     with pytest.raises(ToolError, match="TENURE_NODE_FAMILY is 'dual', and it must be one of ipv4, ipv6"):
         chosen()
+
+
+@pytest.mark.parametrize(
+    ("said", "family", "enforced"),
+    [("", "ipv4", True), ("enforced", "ipv4", True), ("stored", "ipv4", False), ("enforced", "ipv6", False)],
+)
+def test_a_variable_chooses_whether_policies_are_enforced(
+    monkeypatch: pytest.MonkeyPatch, said: str, family: str, *, enforced: bool
+) -> None:
+    monkeypatch.setenv("TENURE_NODE_POLICIES", said)
+    monkeypatch.setenv("TENURE_NODE_FAMILY", family)
+    assert policies_enforced() is enforced
+
+
+def test_another_word_for_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TENURE_NODE_POLICIES", "no")
+    with pytest.raises(ToolError, match="TENURE_NODE_POLICIES is 'no', and it must be enforced or stored"):
+        policies_enforced()
