@@ -2,7 +2,7 @@
 
 import json
 
-from support.cluster.node import COMPONENTS, NodeCluster
+from support.cluster.node import COMPONENTS, is_ready
 from support.cluster.samples import Acme
 from support.run.eventually import eventually
 from tenure_dev.chart import NAMESPACE
@@ -11,21 +11,13 @@ from tenure_dev.node.layout import NAME
 IN_TENURE = f"--namespace={NAMESPACE}"
 
 
-def leader(node: NodeCluster) -> str:
-    """The pod that holds the Lease of the election."""
-    leases = node.json("leases", IN_TENURE)["items"]
-    holders = [str(lease["spec"].get("holderIdentity") or "") for lease in leases]
-    names = [pod["metadata"]["name"] for pod in node.pods("controller")]
-    return next((name for name in names for holder in holders if holder.startswith(name)), "")
-
-
 def test_another_replica_leads_when_the_leaders_pod_is_deleted(acme: Acme) -> None:
     node = acme.node
-    before = eventually(lambda: leader(node), within=30, describe="a leader")
+    before = eventually(node.leader, within=30, describe="a leader")
 
     node.kubectl("delete", "pod", before, IN_TENURE)
 
-    eventually(lambda: leader(node) not in {"", before}, within=60, describe="another leader")
+    eventually(lambda: node.leader() not in {"", before}, within=60, describe="another leader")
     issue(acme, "after-the-leader")
     node.wait_ready("controller")
 
@@ -79,10 +71,3 @@ def issue(acme: Acme, name: str) -> None:
     }
     acme.node.kubectl("apply", "--filename=-", input=json.dumps(key))
     acme.node.kubectl("wait", "--for=condition=Ready", f"apikey/{name}", "--namespace=acme", "--timeout=60s")
-
-
-def is_ready(pod: dict[str, object]) -> bool:
-    """Whether a pod is Ready."""
-    status = pod["status"]
-    assert isinstance(status, dict)
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", ()))

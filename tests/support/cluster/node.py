@@ -104,6 +104,13 @@ class NodeCluster:
         found: list[dict[str, Any]] = self.json("pods", selector, f"--namespace={NAMESPACE}")["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
+    def leader(self) -> str:
+        """Return the name of the controller's pod that holds the Lease of the election, or nothing if none does."""
+        leases = self.json("leases", f"--namespace={NAMESPACE}")["items"]
+        holders = [str(lease["spec"].get("holderIdentity") or "") for lease in leases]
+        names = [str(pod["metadata"]["name"]) for pod in self.pods("controller")]
+        return next((name for name in names for holder in holders if holder.startswith(name)), "")
+
     def restarts(self) -> int:
         """Return how often containers of Tenure's pods were started again."""
         pods = self.json("pods", f"--namespace={NAMESPACE}")["items"]
@@ -126,6 +133,11 @@ class NodeCluster:
         self.kubectl("apply", "--filename=-", input=json.dumps(pod))
         self.kubectl("wait", "--for=condition=Ready", f"pod/{name}", f"--namespace={namespace}", "--timeout=60s")
         return Pod(self, namespace, name)
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    """Whether a pod is Ready."""
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", ()))
 
 
 @dataclass(frozen=True)
