@@ -101,7 +101,7 @@ FAULTS = (
     ),
     Fault(
         name="other-namespaces-rights",
-        guard="Lost rights in one namespace make it say nothing of that one only.",
+        guard="Lost rights in one namespace leave the answers about keys of the others as they are.",
         where="Verifier._why_not_sure",
         before="if namespace in self._feeds:",
         after="if False:",
@@ -109,7 +109,7 @@ FAULTS = (
     ),
     Fault(
         name="stale-namespace",
-        guard="Nothing is said of a key whose own namespace is stale, however fresh the others are.",
+        guard="A key whose own namespace is stale is answered 503, however fresh the others are.",
         where="Verifier._why_not_sure",
         before="self._age(namespace)",
         after="min(map(self._age, self._places))",
