@@ -62,20 +62,28 @@ class World:
 
     def reason(self, plural: str, name: str, type_: str = "Ready") -> str | None:
         """Return the reason of a condition that speaks of the present generation; None before there is one."""
-        body = self.api.get(plural, name)
-        if body is None or body.get("status", {}).get("observedGeneration") != body["metadata"]["generation"]:
-            return None
-        conditions = body["status"].get("conditions", [])
-        return next((condition["reason"] for condition in conditions if condition["type"] == type_), None)
+        return _reason(self.api.get(plural, name), type_)
 
     def wait_reason(
         self, name: str, reason: str, *, plural: str = "apikeys", within: float = 10.0, type_: str = "Ready"
     ) -> Body:
-        """Wait until a condition of an object, Ready unless said otherwise, has this reason; return the object."""
-        _wait(lambda: self.reason(plural, name, type_), reason, f"{plural}/{name}", within)
-        body = self.api.get(plural, name)
-        assert body is not None
-        return body
+        """Wait until a condition of an object, Ready unless said otherwise, has this reason.
+
+        Return the object with the reason, because it may be gone a moment later.
+        """
+        seen: list[str | None] = [None]
+
+        def arrived() -> Body | None:
+            body = self.api.get(plural, name)
+            seen[0] = _reason(body, type_)
+            return body if seen[0] == reason else None
+
+        try:
+            found = eventually(arrived, within=within, describe=f"{plural}/{name} is {reason}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its reason is {seen[0]}") from None
+        assert found is not None
+        return found
 
     def issue(self, *names: str, within: float = 10.0) -> dict[str, Token]:
         """Wait until the keys are issued, and return their tokens."""
@@ -170,14 +178,8 @@ def fresh_world(plane: ControlPlane, name: str = "") -> Iterator[World]:
         yield World(client)
 
 
-def _wait(read: Callable[[], str | None], wanted: str, what: str, within: float) -> None:
-    seen: list[str | None] = [None]
-
-    def arrived() -> bool:
-        seen[0] = read()
-        return seen[0] == wanted
-
-    try:
-        eventually(arrived, within=within, describe=f"{what} is {wanted}")
-    except AssertionError as error:
-        raise AssertionError(f"{error}; its reason is {seen[0]}") from None
+def _reason(body: Body | None, type_: str) -> str | None:
+    if body is None or body.get("status", {}).get("observedGeneration") != body["metadata"]["generation"]:
+        return None
+    conditions = body["status"].get("conditions", [])
+    return next((condition["reason"] for condition in conditions if condition["type"] == type_), None)
