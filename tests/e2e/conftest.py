@@ -8,7 +8,7 @@ import pytest
 from support.api.client import fresh_namespace
 from support.cluster.identity import CONTROLLER, config_of
 from support.programs.operator_process import OperatorProcess
-from support.programs.replicas import Replicas, delete_lease
+from support.programs.replicas import LEASE_SECONDS, Replicas, delete_lease
 from support.programs.shared_operator import SharedOperator
 from tenure_dev.cluster import RunningCluster
 from tenure_dev.controlplane import ControlPlane
@@ -47,10 +47,16 @@ def alone(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def replicas(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[Replicas]:
-    """Give two replicas that aren't started, and no Lease that another test left behind."""
+def replicas(
+    request: pytest.FixtureRequest, control_plane: ControlPlane, namespace: str, tmp_path: Path
+) -> Iterator[Replicas]:
+    """Give two replicas that aren't started, and no Lease that another test left behind.
+
+    A test that waits for no end of the Lease gives a longer one as the parameter.
+    """
     delete_lease(control_plane)
-    replicas = Replicas(control_plane, namespace, tmp_path)
+    seconds = getattr(request, "param", LEASE_SECONDS)
+    replicas = Replicas(control_plane, namespace, tmp_path, lease_seconds=seconds)
     yield replicas
     replicas.stop()
 

@@ -14,6 +14,7 @@ from support.load.churn import Churn, check_settled
 from support.objects.manifests import member, organization
 from support.programs.refused_start import refused_start
 from support.programs.replicas import (
+    LASTING_SECONDS,
     LEADS,
     Replicas,
     delete_lease,
@@ -26,6 +27,7 @@ from tenure_dev import webhooks
 from tenure_dev.controlplane import ControlPlane, free_ports
 
 
+@pytest.mark.parametrize("replicas", [LASTING_SECONDS], indirect=True, ids=["a lasting Lease"])
 def test_only_the_leader_writes(world: World, replicas: Replicas, tmp_path: Path) -> None:
     plane = replicas.plane
     with Proxy(plane, as_user=CONTROLLER) as behind_first, Proxy(plane, as_user=CONTROLLER) as behind_second:
