@@ -96,7 +96,7 @@ class RuleSettings:
         str,
         Setting(
             "Limits that no organization can loosen, separated by commas: one or more of "
-            "maxTTL=8760h,maxPerMember=50,requireExpiry=true,whenKeysExist=RequireAcknowledgement.",
+            "maxTTL=8760h,maxOverlap=24h,maxPerMember=50,requireExpiry=true,whenKeysExist=RequireAcknowledgement.",
             check=_check_limits,
         ),
     ] = ""

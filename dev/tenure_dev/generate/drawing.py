@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from xml.sax.saxutils import escape
 
-from tenure.domain.planning.actions import Action, DeleteApiKey, DeleteSecret, EmitEvent, IssueToken, UpdateStatus
+from tenure.domain.planning.actions import (
+    Action,
+    AnnounceToken,
+    DeleteApiKey,
+    DeleteSecret,
+    DeliverToken,
+    EmitEvent,
+    IssueToken,
+    UpdateStatus,
+)
 from tenure.domain.planning.states import (
     CHANGE_STATES,
     CHANGE_STEPS,
@@ -36,6 +45,8 @@ WORDS: Mapping[type[Action], str] = {
     DeleteSecret: "delete the Secret",
     DeleteApiKey: "delete the ApiKey",
     IssueToken: "issue a token",
+    AnnounceToken: "announce a token",
+    DeliverToken: "deliver the token",
     UpdateStatus: "write the status",
     EmitEvent: "post an Event",
 }
@@ -83,15 +94,18 @@ _KEYS = _Drawing(
     description="A key works while its stamp is current. A role change, its expiry or another end moves it to the "
     "states in which its token is rejected. Tenure deletes the Secret, and then the ApiKey is gone, is revoked, or "
     "gets a new token. Only a new token leads back to a key that works.",
-    height=664,
+    height=740,
+    top=-60,
     bands=(
-        _Band(Stage.CURRENT, 55, 34, 112, "#f0fdf4", "#16a34a"),
+        _Band(Stage.CURRENT, -23, -44, 190, "#f0fdf4", "#16a34a"),
         _Band(Stage.OUTDATED, 217, 196, 204, "#fef2f2", "#dc2626"),
         _Band(Stage.NONE, 622, 450, 186, "#f9fafb", "#6b7280"),
     ),
     places={
         KeyState.TO_REPAIR: (115, 104),
         KeyState.WORKS: (420, 104),
+        KeyState.TO_ROTATE: (268, 0),
+        KeyState.TO_DELIVER: (572, 0),
         KeyState.SUSPENDED: (725, 104),
         KeyState.TO_RECORD: (420, 258),
         KeyState.TO_DELETE: (115, 360),
@@ -107,6 +121,9 @@ _KEYS = _Drawing(
         (KeyState.TO_REPAIR, KeyState.WORKS): _Route("M190 114H345", 268, 128),
         (KeyState.WORKS, KeyState.SUSPENDED): _Route("M495 94H650", 572, 88),
         (KeyState.SUSPENDED, KeyState.WORKS): _Route("M650 114H495", 572, 128),
+        (KeyState.WORKS, KeyState.TO_ROTATE): _Route("M375 79V48H268V25", 322, 42),
+        (KeyState.TO_ROTATE, KeyState.TO_DELIVER): _Route("M343 0H497", 420, -6),
+        (KeyState.TO_DELIVER, KeyState.WORKS): _Route("M572 25V42H460V79", 580, 40, "start"),
         (KeyState.WORKS, KeyState.TO_RECORD): _Route("M420 129V233", 427, 217, "start"),
         (KeyState.WORKS, KeyState.TO_REVOKE): _Route("M375 129V182H270V352H345", 262, 176, "end"),
         (KeyState.WORKS, KeyState.TO_REISSUE): _Route("M465 129V182H760V335", 590, 176, "start"),

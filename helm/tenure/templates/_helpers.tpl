@@ -39,6 +39,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- $limits := list -}}
 {{- with .Values.organizationLimits -}}
 {{- if .maxTTL }}{{ $limits = append $limits (printf "maxTTL=%s" .maxTTL) }}{{ end -}}
+{{- if .maxOverlap }}{{ $limits = append $limits (printf "maxOverlap=%s" .maxOverlap) }}{{ end -}}
 {{- if .maxPerMember }}{{ $limits = append $limits (printf "maxPerMember=%d" (int .maxPerMember)) }}{{ end -}}
 {{- if .requireExpiry }}{{ $limits = append $limits "requireExpiry=true" }}{{ end -}}
 {{- if ne .whenKeysExist "Warn" }}{{ $limits = append $limits (printf "whenKeysExist=%s" .whenKeysExist) }}{{ end -}}

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from tenure.controller.announcements import Announcements
 from tenure.controller.cache import Cache
 from tenure.controller.enqueuer import Enqueuer
 from tenure.controller.executor import Executor
 from tenure.controller.fresh_reads import FreshReads
 from tenure.controller.queue import Item
-from tenure.controller.refs import Ref
+from tenure.controller.refs import Ref, ref_of
 from tenure.controller.secret_cleanup import SecretCleanup
 from tenure.domain.installation import Installation
 from tenure.domain.planning.apikeys import plan_api_key
@@ -30,6 +31,7 @@ class ApiKeys:
     reads: FreshReads
     enqueuer: Enqueuer
     cleanup: SecretCleanup
+    announcements: Announcements
     executor: Executor
     installation: Installation
     now: Callable[[], datetime]
@@ -40,8 +42,11 @@ class ApiKeys:
         key = self.cache.get(ApiKey, item.ref.namespace, item.ref.name)
         if key is None:
             self.enqueuer.queue.forget(item.ref)
+            self.announcements.forget(item.ref)
             return
-        observation = self._observe(key, await self._read_secret(item.ref) if item.checked else None)
+        # During a rotation the Secret tells which of the two tokens was delivered.
+        checked = item.checked or key.status.next is not None
+        observation = self._observe(key, await self._read_secret(item.ref) if checked else None)
         plan = plan_api_key(observation)
         if plan.needs_proof:
             observation = await self._prove(observation, max(item.since, self.cache.seen_at(item.ref)))
@@ -63,6 +68,7 @@ class ApiKeys:
             siblings=self.cache.keys_of(key.namespace, key.spec.membership),
             now=self.now(),
             secret=secret,
+            announced=self.announcements.announced(ref_of(key)),
             displaced_by=None if membership is None else self.cache.displacing(membership),
             installation=self.installation,
         )

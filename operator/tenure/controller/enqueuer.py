@@ -111,6 +111,7 @@ def _worth(key: ApiKey) -> tuple[object, ...]:
         key.spec,
         status.key_id,
         status.secret_uid,
+        status.previous,
         ready_reason(status.conditions),
     )
 

@@ -2,22 +2,25 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
 from tenure.controller.access.reconciler import Bindings
+from tenure.controller.announcements import Announcements
 from tenure.controller.blocked import ObstructedError
 from tenure.controller.enqueuer import Enqueuer
 from tenure.controller.informer import Informer
 from tenure.controller.recorder import Recorder
 from tenure.controller.refs import ref_of
 from tenure.controller.secret_cleanup import SecretCleanup, end_of
-from tenure.controller.secrets_delivery import Delivery, confirm, deliver
+from tenure.controller.secrets_delivery import Delivery, confirm, deliver, mint, refusals_told, write_in_place
 from tenure.domain.conditions import ready_reason
 from tenure.domain.planning.actions import (
+    AnnounceToken,
     DeleteApiKey,
     DeleteSecret,
+    DeliverToken,
     EmitEvent,
     IssueToken,
     KeyAction,
@@ -25,14 +28,24 @@ from tenure.domain.planning.actions import (
     StatusAction,
     UpdateStatus,
 )
-from tenure.domain.planning.apikeys import issued_status, obstructed_status
 from tenure.domain.planning.events import state_events
-from tenure.domain.planning.observation import ApiKeyObservation
+from tenure.domain.planning.key_status import (
+    announced_status,
+    issued_status,
+    new_stamp,
+    obstructed_status,
+    promotion,
+    rejected_status,
+)
+from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
+from tenure.domain.planning.rotation import DELIVERY_DELAY
 from tenure.domain.resources import ApiKey, Organization, Resource
+from tenure.domain.resources.apikey import ApiKeyStatus
+from tenure.domain.views import former_view
 from tenure.errors import ConflictError, ObjectNotFoundError
 from tenure.kube.cluster import Cluster
-from tenure.observability.catalogue import KEYS_ISSUED
-from tenure.observability.metrics import End, Meter
+from tenure.observability.catalogue import KEYS_ISSUED, KEYS_ROTATED
+from tenure.observability.metrics import Meter
 
 log = logging.getLogger("tenure.reconcile")
 
@@ -45,6 +58,7 @@ class Executor:
     informer: Informer
     enqueuer: Enqueuer
     cleanup: SecretCleanup
+    announcements: Announcements
     bindings: Bindings
     recorder: Recorder
     meter: Meter
@@ -71,18 +85,37 @@ class Executor:
             case DeleteSecret(uid):
                 await self._delete_secret(uid, observation)
             case IssueToken():
-                self.cleanup.count(observation.api_key.status.secret_uid, End.REPLACED)  # Somebody deleted its Secret.
                 await self._issue(observation)
+            case AnnounceToken():
+                await self._announce(observation)
+            case DeliverToken():
+                await self._rotate(observation)
             case DeleteApiKey():
                 await self.cluster.delete(observation.api_key)
+                self._note_tokens(observation, ApiKeyStatus())
                 log.info("%s: deleted, because its member's role changed", ref_of(observation.api_key))
             case EmitEvent():
                 await self.act(action, observation.api_key)
             case UpdateStatus(status):
                 await self.act(action, observation.api_key)
+                if isinstance(status, ApiKeyStatus):
+                    self._note_tokens(observation, status)
                 log.info("%s: %s", ref_of(observation.api_key), ready_reason(status.conditions))
             case _:
                 assert_never(action)
+
+    def _note_tokens(self, observation: ApiKeyObservation, status: ApiKeyStatus) -> None:
+        """Count the tokens that a new status doesn't have any more, and a rotation."""
+        key, former = observation.api_key, former_view(observation.api_key)
+        kept = {status.hash, status.previous.hash if status.previous is not None else None}
+        if key.status.hash not in kept:
+            in_place = status.secret_uid == key.status.secret_uid
+            self.cleanup.count(key.status.key_id if in_place else key.status.secret_uid, end_of(observation))
+        if former is not None and former.status.hash not in kept:
+            self.cleanup.count(former.status.key_id, end_of(replace(observation, api_key=former)))
+        if key.status.next is not None and status.hash == key.status.next.hash:
+            self.announcements.forget(ref_of(key))
+            self.meter.count(KEYS_ROTATED)
 
     async def _delete_secret(self, uid: str, observation: ApiKeyObservation) -> None:
         key = observation.api_key
@@ -99,6 +132,8 @@ class Executor:
             await self.bindings.close(key)
             delivered = await deliver(self.cluster, observation)
         except ObstructedError as error:
+            if key.status.secret_uid is not None:  # It holds the token that was to be replaced, and that is revoked.
+                await self.cleanup.delete_secret(ref_of(key), key.status.secret_uid)
             status = obstructed_status(observation, error.reason, str(error))
             if status != key.status:
                 for event in state_events(key, status.conditions):
@@ -112,14 +147,49 @@ class Executor:
             token_hash=delivered.token.hash,
             secret_uid=delivered.secret_uid,
         )
-        self.enqueuer.wake(ref_of(key), status.expires_at)
+        former_end = status.previous.ends_at if status.previous is not None else None
+        moments = (moment for moment in (status.expires_at, status.rotates_at, former_end) if moment is not None)
+        self.enqueuer.wake(ref_of(key), min(moments, default=None))
         try:
             await self.act(UpdateStatus(status), key)
+            self._note_tokens(observation, status)
         except (ConflictError, ObjectNotFoundError):
             await self._take_back(key, delivered)
             raise
         self.meter.count(KEYS_ISSUED)
         log.info("%s: issued %s under the role %s", ref_of(key), status.key_id, delivered.stamp.role)
+
+    async def _announce(self, observation: ApiKeyObservation) -> None:
+        """Create the next token of a rotation, and write its hash into the status."""
+        key, ref, token = observation.api_key, ref_of(observation.api_key), mint()
+        stamp = new_stamp(observation, await self.cluster.clock())
+        status = announced_status(observation, stamp, key_id=token.key_id, token_hash=token.hash)
+        await self.act(UpdateStatus(status), key)
+        deliver_at = self.now() + DELIVERY_DELAY
+        self.announcements.keep(ref, token, deliver_at)
+        self.enqueuer.wake(ref, deliver_at)
+        log.info("%s: announced %s, the successor of %s", ref, token.key_id, key.status.key_id)
+
+    async def _rotate(self, observation: ApiKeyObservation) -> None:
+        """Write the announced token into the key's Secret in place, and promote it in the status."""
+        key, ref, successor = observation.api_key, ref_of(observation.api_key), observation.api_key.status.next
+        facts = observation.secret.facts if observation.secret is not None else None
+        token = None if successor is None else self.announcements.token(ref, successor.hash)
+        if facts is None or successor is None or token is None:
+            raise ValueError("only an announced token can be delivered into a Secret that was read")
+        try:
+            await self.bindings.close(key)
+            await confirm(self.cluster, key)
+            with refusals_told(key):
+                facts = await write_in_place(self.cluster, observation, facts, token, successor.issued)
+        except ObstructedError as error:
+            status = rejected_status(observation, error.reason, str(error))
+            if status != key.status:
+                await self.act(UpdateStatus(status), key)
+            raise
+        for action in promotion(replace(observation, secret=SecretReading(facts))):
+            await self.act_on_key(action, observation)
+        self.enqueuer.wake(ref, self.now())  # The next plan finds when to wake for this token and the former one.
 
     async def _take_back(self, key: ApiKey, delivered: Delivery) -> None:
         """Delete a Secret whose ApiKey was deleted meanwhile, because the Secret's uid is recorded nowhere else."""

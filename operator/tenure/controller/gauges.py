@@ -17,6 +17,7 @@ from tenure.domain.reasons import Reason
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 from tenure.domain.roles import Role
 from tenure.observability.catalogue import (
+    FORMER_TOKENS,
     KEY_EXPIRY,
     KEY_REASONS,
     KEYS,
@@ -30,6 +31,7 @@ from tenure.observability.catalogue import (
     QUEUE_DEPTH,
     QUEUE_OLDEST,
     QUEUE_RETRYING,
+    ROTATIONS_OVERDUE,
     UNRECONCILED,
     WATCH_LAG,
     WATCH_NEWS_TIMESTAMP,
@@ -45,6 +47,9 @@ EXPIRING_WITHIN = timedelta(days=7)
 
 NAMED_WITHIN = timedelta(days=14)
 """Keys that expire within this time are named, as far as `MOST_NAMED_KEYS` allows."""
+
+OVERDUE_AFTER = timedelta(minutes=15)
+"""Keys that should have been rotated longer ago than this are overdue."""
 
 _AT_ONCE = 500
 """Number of objects that are counted before other tasks get their turn. They take about half a millisecond."""
@@ -87,7 +92,7 @@ class _Expiries:
 
 async def survey_objects(cache: Cache, installation: Installation, now: datetime) -> list[Reading]:
     """Readings of the number of ApiKeys by reason and of Memberships by role, and of each Organization."""
-    reasons, roles = Counter[str](), Counter[str]()
+    reasons, roles, former, overdue = Counter[str](), Counter[str](), 0, 0
     expiries = defaultdict[str, _Expiries](lambda: _Expiries(now))
     organizations: list[Organization] = []
     for number, resource in enumerate(cache.all()):
@@ -96,6 +101,8 @@ async def survey_objects(cache: Cache, installation: Installation, now: datetime
         match resource:
             case ApiKey():
                 reasons[ready_reason(resource.status.conditions) or UNRECONCILED] += 1
+                former += resource.status.previous is not None
+                overdue += _is_overdue(resource, now)
                 if (expiry := _expiry(resource)) is not None:
                     expiries[resource.namespace].add(expiry)
             case Membership():
@@ -104,6 +111,8 @@ async def survey_objects(cache: Cache, installation: Installation, now: datetime
                 organizations.append(resource)
     return [
         *(Reading(KEYS, reasons[reason], (reason,)) for reason in KEY_REASONS),
+        Reading(FORMER_TOKENS, former),
+        Reading(ROTATIONS_OVERDUE, overdue),
         *(Reading(MEMBERSHIPS, roles[role.value], (role.value,)) for role in Role),
         *(reading for one in organizations for reading in _describe(one, cache, installation, expiries[one.namespace])),
     ]
@@ -127,6 +136,12 @@ def survey_work(
 
 def _moments(metric: Metric, moments: Mapping[type[Resource], float], offset: float) -> Iterator[Reading]:
     return (Reading(metric, at + offset, (kind.kind,)) for kind, at in moments.items())
+
+
+def _is_overdue(key: ApiKey, now: datetime) -> bool:
+    """Whether `every` should have rotated a working key a while ago."""
+    due = key.status.rotates_at
+    return due is not None and now - due > OVERDUE_AFTER and ready_reason(key.status.conditions) == Reason.ISSUED
 
 
 def _expiry(key: ApiKey) -> _Expiry | None:

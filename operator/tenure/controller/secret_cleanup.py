@@ -10,6 +10,7 @@ from tenure.controller.refs import Ref, ref_of
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.resources import ApiKey, Resource
 from tenure.domain.validity import Verdict, validity
+from tenure.domain.views import is_former
 from tenure.errors import ConflictError
 from tenure.kube.cluster import Cluster
 from tenure.kube.secrets import delete_secret
@@ -74,13 +75,18 @@ class SecretCleanup(Observer):
             self._orphans[ref].discard(secret_uid)
         self._orphans.pop(ref, None)
 
-    def count(self, secret_uid: str | None, end: End) -> None:
-        """Count a token that no longer works, once. `secret_uid` is None if there was no token."""
-        if secret_uid is not None and secret_uid not in self._counted:
-            self._counted.add(secret_uid)
+    def count(self, token: str | None, end: End) -> None:
+        """Count a token that no longer works, once.
+
+        `token` is the uid of its Secret or, if that has another token now, its public id. None if there was no token.
+        """
+        if token is not None and token not in self._counted:
+            self._counted.add(token)
             self._meter.count(KEYS_ENDED, end.value)
 
 
 def end_of(observation: ApiKeyObservation) -> End:
-    """The reason why a key's token no longer works."""
-    return ENDS[validity(observation.api_key, observation.membership, observation.organization, observation.now)]
+    """The reason why a key's token no longer works. A former token whose overlap is over was replaced."""
+    key = observation.api_key
+    end = ENDS[validity(key, observation.membership, observation.organization, observation.now)]
+    return End.REPLACED if end is End.EXPIRED and is_former(key) else end

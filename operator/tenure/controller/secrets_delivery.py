@@ -1,21 +1,23 @@
-"""Delivers a token in a Secret: creates one, or adopts one of an interrupted attempt. It leaves foreign ones alone."""
+"""Delivers a token in a Secret: creates it, changes it in place, or adopts it. It leaves foreign ones alone."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from tenure.controller.blocked import ObstructedError
 from tenure.domain.conditions import ready_reason
-from tenure.domain.planning.apikeys import new_stamp
+from tenure.domain.planning.key_status import new_stamp
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey
-from tenure.domain.resources.apikey import Stamp
-from tenure.domain.secret import SecretFacts, is_adoptable, secret_body
+from tenure.domain.resources.stamp import Stamp
+from tenure.domain.secret import SecretFacts, is_adoptable, secret_body, secret_patch
 from tenure.domain.tokens import ENTROPY_BYTES, Token
-from tenure.errors import AlreadyExistsError, ConflictError, ForbiddenError, RejectedError
+from tenure.errors import AlreadyExistsError, ConflictError, ForbiddenError, ObjectNotFoundError, RejectedError
 from tenure.kube.cluster import Cluster
-from tenure.kube.secrets import create_secret, delete_secret, get_secret
+from tenure.kube.secrets import create_secret, delete_secret, get_secret, patch_secret
 
 _ATTEMPTS = 3
 
@@ -30,36 +32,65 @@ class Delivery:
 
 
 async def deliver(cluster: Cluster, observation: ApiKeyObservation) -> Delivery:
-    """Create the key's Secret with a new token, or adopt the Secret of an interrupted attempt.
+    """Write a new token into the key's Secret, or adopt the Secret of an interrupted attempt.
+
+    A Secret that the status names is changed in place, so that there is no moment without one. Any other Secret of the
+    key is a leftover, and is replaced.
 
     Raises:
         ObstructedError: a Secret of the name isn't the key's, or the API server rejects the Secret.
         ConflictError: other writers keep changing the Secret. Try again.
     """
     key, stamp = observation.api_key, new_stamp(observation, observation.now)
-    if ready_reason(key.status.conditions) == Reason.SECRET_CONFLICT:
-        # Read the Secret before the write, so that nothing is written while the conflict lasts.
-        _refuse_foreign(await get_secret(cluster, key.namespace, key.name), observation)
+    existing = None
+    if key.status.secret_uid is not None or ready_reason(key.status.conditions) == Reason.SECRET_CONFLICT:
+        # During a conflict too, so that nothing is written while it lasts.
+        existing = await get_secret(cluster, key.namespace, key.name)
     for _ in range(_ATTEMPTS):
-        token = Token.mint(secrets.token_bytes(ENTROPY_BYTES))
-        try:
-            facts = await create_secret(cluster, _body(observation, token, stamp))
-        except AlreadyExistsError:
-            existing = await get_secret(cluster, key.namespace, key.name)
-            _refuse_foreign(existing, observation)
-            if existing is None:
-                continue
-            if is_adoptable(existing, key, stamp) and existing.token is not None:
-                return _delivery(existing, existing.token, stamp)
+        _refuse_foreign(existing, observation)
+        if existing is not None and is_adoptable(existing, key, stamp) and existing.token is not None:
+            return _delivery(existing, existing.token, stamp, observation)
+        token = mint()
+        if existing is not None:
             await confirm(cluster, key)
-            await delete_secret(cluster, key.namespace, key.name, existing.uid)
-        except (RejectedError, ForbiddenError) as error:
-            raise ObstructedError(
-                Reason.SECRET_REJECTED, f"The API server rejects Secret {key.name}: {error}"
-            ) from error
-        else:
-            return _delivery(facts, token, stamp)
+        with refusals_told(key):
+            try:
+                if existing is not None and existing.uid == key.status.secret_uid:
+                    facts = await write_in_place(cluster, observation, existing, token, stamp)
+                else:
+                    if existing is not None:
+                        await delete_secret(cluster, key.namespace, key.name, existing.uid)
+                    facts = await create_secret(cluster, _body(observation, token, stamp))
+            except (AlreadyExistsError, ConflictError, ObjectNotFoundError):
+                existing = await get_secret(cluster, key.namespace, key.name)
+            else:
+                return _delivery(facts, token, stamp, observation)
     raise ConflictError(f"Secret {key.namespace}/{key.name} keeps changing")
+
+
+async def write_in_place(
+    cluster: Cluster, observation: ApiKeyObservation, facts: SecretFacts, token: Token, stamp: Stamp
+) -> SecretFacts:
+    """Write a token into the key's present Secret, if that is still as it was read."""
+    key, organization = observation.api_key, observation.organization
+    if organization is None:
+        raise ValueError("a token is issued under an Organization")
+    patch = secret_patch(_body(observation, token, stamp), facts, organization)
+    return await patch_secret(cluster, key.namespace, key.name, patch)
+
+
+def mint() -> Token:
+    """Create a random token."""
+    return Token.mint(secrets.token_bytes(ENTROPY_BYTES))
+
+
+@contextmanager
+def refusals_told(key: ApiKey) -> Iterator[None]:
+    """Turn the API server's refusal of a Secret into an ObstructedError."""
+    try:
+        yield
+    except (RejectedError, ForbiddenError) as error:
+        raise ObstructedError(Reason.SECRET_REJECTED, f"The API server rejects Secret {key.name}: {error}") from error
 
 
 async def confirm(cluster: Cluster, key: ApiKey) -> None:
@@ -91,7 +122,9 @@ def _refuse_foreign(facts: SecretFacts | None, observation: ApiKeyObservation) -
         )
 
 
-def _delivery(facts: SecretFacts, token: Token, stamp: Stamp) -> Delivery:
-    """The delivery, whose time of issue is the Secret's creation, so that it is by the API server's clock."""
-    issued = stamp.model_copy(update={"at": datetime.fromisoformat(facts.created)})
+def _delivery(facts: SecretFacts, token: Token, stamp: Stamp, observation: ApiKeyObservation) -> Delivery:
+    """The delivery, whose time of issue is when the Secret was written, so that it is by the API server's clock."""
+    in_place = facts.uid == observation.api_key.status.secret_uid
+    at = facts.written_at(observation.now) if in_place else datetime.fromisoformat(facts.created)
+    issued = stamp.model_copy(update={"at": at})
     return Delivery(token, issued, facts.uid)

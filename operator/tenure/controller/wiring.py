@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tenure.controller.access.reconciler import Bindings
+from tenure.controller.announcements import Announcements
 from tenure.controller.apikeys import ApiKeys
 from tenure.controller.cache import Cache
 from tenure.controller.enqueuer import Enqueuer
@@ -69,11 +70,13 @@ def wire(
     cleanup = SecretCleanup(cluster, queue, meter)
     informer = Informer(cache, watches, (bindings, enqueuer, cleanup), standing_by=standing_by)
     reads = FreshReads(cluster, cache, informer)
+    announcements = Announcements()
     executor = Executor(
         cluster=cluster,
         informer=informer,
         enqueuer=enqueuer,
         cleanup=cleanup,
+        announcements=announcements,
         bindings=bindings,
         recorder=Recorder(cluster),
         meter=meter,
@@ -86,6 +89,7 @@ def wire(
             reads=reads,
             enqueuer=enqueuer,
             cleanup=cleanup,
+            announcements=announcements,
             executor=executor,
             installation=installation,
             now=now,

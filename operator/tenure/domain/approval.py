@@ -8,7 +8,7 @@ also approved only for the role of that time, because a role change revokes it l
 from datetime import timedelta
 
 from tenure.domain.resources import ApiKey, Membership
-from tenure.domain.resources.apikey import Approval
+from tenure.domain.resources.stamp import Approval
 from tenure.domain.validity import follows_generation
 
 _BEFOREHAND = timedelta(hours=1)

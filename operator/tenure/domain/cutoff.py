@@ -1,11 +1,13 @@
 """Decides which keys were issued before a given moment, and for which keys that is unclear."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import format_time
+from tenure.domain.views import token_views
 
 CLOCKS_DIFFER = timedelta(minutes=1)
 """Maximum difference between the clocks of the API servers: a time of issue may be this far ahead and still be true."""
@@ -22,6 +24,9 @@ class Age(StrEnum):
     """There is no such token: it was revoked, was never issued, or was issued at the moment or later."""
     UNCLEAR = "Unclear"
     """The ApiKey doesn't tell. `Cutoff.judge` returns the reason."""
+
+
+_SEVERITY = (Age.NONE, Age.UNCLEAR, Age.BEFORE)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Cutoff:
         return cls(moment, now, everything=given == timedelta())
 
     def judge(self, api_key: ApiKey) -> tuple[Age, str]:
-        """Return a key's age, and the reason if it is unclear.
+        """Return a key's age, and the reason if it is unclear. The oldest of its tokens counts.
 
         If the status of a reconciled key names no Secret, the key has no token that works or can work again. A token
         is never older than its ApiKey.
@@ -68,7 +73,8 @@ class Cutoff:
             return Age.UNCLEAR, "Tenure hasn't reconciled its latest change yet, and may have issued a token for it"
         if stamp is None:
             return Age.UNCLEAR, "its status names a Secret but has no time of issue"
-        return self._judge_issue(stamp.at)
+        judged = (self._judge_issue(at) for at in _issue_times(api_key))
+        return max(judged, key=lambda one: _SEVERITY.index(one[0]))
 
     def _judge_issue(self, at: datetime) -> tuple[Age, str]:
         if at > self.now + CLOCKS_DIFFER:
@@ -82,8 +88,9 @@ class Cutoff:
 
     def has_other_token(self, found: ApiKey, meant: ApiKey) -> bool:
         """Return whether the key got a new token after it was read as `meant`, so that nothing is left to revoke."""
-        stamp = found.status.issued
-        return found.status.secret_uid != meant.status.secret_uid and stamp is not None and stamp.at >= self.moment
+        hashes = {view.status.hash for view in token_views(found)}
+        others = not hashes.intersection(view.status.hash for view in token_views(meant))
+        return others and bool(hashes) and all(at >= self.moment for at in _issue_times(found))
 
     def _is_since(self, at: datetime) -> bool:
         """Return whether a time is certainly not before the moment.
@@ -93,6 +100,12 @@ class Cutoff:
         if self.everything:
             return False
         return at >= self.moment if at <= _end_of_second(self.now) else at - CLOCKS_DIFFER >= self.moment
+
+
+def _issue_times(api_key: ApiKey) -> Iterator[datetime]:
+    """Yield when each token of a key was issued: the present, the former and the announced one."""
+    stamps = (view.status.issued for view in token_views(api_key))
+    return (stamp.at for stamp in stamps if stamp is not None)
 
 
 def _end_of_second(moment: datetime) -> datetime:

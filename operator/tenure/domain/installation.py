@@ -5,7 +5,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from tenure.domain.durations import parse_duration
-from tenure.domain.policy import DEFAULT_KEYS_PER_MEMBER, MAX_KEYS_PER_MEMBER, OnRoleChange, WhenKeysExist
+from tenure.domain.policy import (
+    DEFAULT_KEYS_PER_MEMBER,
+    DEFAULT_OVERLAP,
+    MAX_KEYS_PER_MEMBER,
+    MAX_OVERLAP,
+    OnRoleChange,
+    WhenKeysExist,
+)
 
 if TYPE_CHECKING:  # The command line parses limits and mustn't import the models for that.
     from tenure.domain.resources import Organization
@@ -37,16 +44,18 @@ class Limits:
     max_per_member: int | None = None
     require_expiry: bool = False
     max_ttl: str | None = None
+    max_overlap: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse `maxTTL=8760h,maxPerMember=50,requireExpiry=true,whenKeysExist=Deny`, or a part of it.
+        """Parse `maxTTL=8760h,maxPerMember=50,requireExpiry=true,whenKeysExist=Deny,maxOverlap=24h`, or a part of it.
 
         Raises:
             ValueError: a name or a value isn't allowed. The text names it and what is allowed.
         """
         known = {
             "maxTTL": ("max_ttl", _duration),
+            "maxOverlap": ("max_overlap", _overlap),
             "maxPerMember": ("max_per_member", _count),
             "requireExpiry": ("require_expiry", _truth),
             "whenKeysExist": ("when_keys_exist", _when_keys_exist),
@@ -104,6 +113,9 @@ class Installation:
             max_per_member=min(_given(keys.max_per_member or self.max_per_member, self.limits.max_per_member)),
             require_expiry=bool(keys.require_expiry) or self.limits.require_expiry,
             max_ttl=min(_given(keys.max_ttl, self.limits.max_ttl), key=parse_duration, default=None),
+            default_overlap=keys.default_overlap or DEFAULT_OVERLAP,
+            max_overlap=min(_given(keys.max_overlap or MAX_OVERLAP, self.limits.max_overlap), key=parse_duration),
+            rotate_within=keys.rotate_within,
         )
 
 
@@ -118,6 +130,11 @@ def _given(*values: T | None) -> list[T]:
 def _duration(text: str) -> str:
     if not parse_duration(text):
         raise ValueError("it must be longer than zero")
+    return text
+
+
+def _overlap(text: str) -> str:
+    parse_duration(text)
     return text
 
 

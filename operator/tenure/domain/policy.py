@@ -9,6 +9,12 @@ MAX_KEYS_PER_MEMBER = 1000
 
 DEFAULT_KEYS_PER_MEMBER = 100
 
+DEFAULT_OVERLAP = "1h"
+"""How long the former token of a rotated key stays valid, unless the key or its organization says otherwise."""
+
+MAX_OVERLAP = "168h"
+"""Maximum time for which a former token stays valid, unless the organization says otherwise."""
+
 MAX_IDLE_KEYS = 100
 """How many ApiKeys holders may have beyond their limit that don't work: expired, revoked, or waiting."""
 

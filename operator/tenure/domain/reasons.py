@@ -16,6 +16,7 @@ class ConditionType(StrEnum):
     HAS_OWNER = "HasOwner"
     ROLES_BOUND = "RolesBound"
     SECRET_TEMPLATE_APPLIED = "SecretTemplateApplied"  # noqa: S105 - a type, no password
+    ROTATING = "Rotating"
 
 
 class Reason(StrEnum):
@@ -23,6 +24,7 @@ class Reason(StrEnum):
 
     ACTIVE = "Active"
     APPLIED = "Applied"
+    ANNOUNCED = "Announced"
     AWAITING_FIRST_OWNER = "AwaitingFirstOwner"
     AWAITING_NEXT_TOKEN = "AwaitingNextToken"  # noqa: S105 - a reason, no password
     BINDING_CONFLICT = "BindingConflict"
@@ -32,6 +34,7 @@ class Reason(StrEnum):
     DELETING = "Deleting"
     DUPLICATE_SUBJECT = "DuplicateSubject"
     EXPIRED = "Expired"
+    FORMER_TOKEN_VALID = "FormerTokenValid"  # noqa: S105 - a reason, no password
     ISSUED = "Issued"
     MEMBERSHIP_GONE = "MembershipGone"
     MEMBERSHIP_NOT_FOUND = "MembershipNotFound"
@@ -78,6 +81,7 @@ class State:
 
 _READY, _HAS_OWNER, _ROLES_BOUND = ConditionType.READY, ConditionType.HAS_OWNER, ConditionType.ROLES_BOUND
 _SECRET_TEMPLATE_APPLIED = ConditionType.SECRET_TEMPLATE_APPLIED
+_ROTATING = ConditionType.ROTATING
 _TRUE, _FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
 
 _COMMIT = timedelta(seconds=5)
@@ -226,6 +230,23 @@ STATES: tuple[State, ...] = (
         Reason.AWAITING_NEXT_TOKEN,
         "secretTemplate was changed, or the organization's secretMetadataPrefixes. The token works, and the change "
         "applies to the next one.",
+    ),
+    State("ApiKey", _ROTATING, _TRUE, Reason.ANNOUNCED, "The next token is announced, and about to be delivered."),
+    State("ApiKey", _ROTATING, _FALSE, Reason.FORMER_TOKEN_VALID, "It waits until the former token has expired."),
+    State(
+        "ApiKey",
+        _ROTATING,
+        _FALSE,
+        Reason.POLICY_VIOLATION,
+        "A rotation is due. The organization's rules on expiry and rotation don't allow a new token. The present one "
+        "stays valid.",
+    ),
+    State(
+        "ApiKey",
+        _ROTATING,
+        _FALSE,
+        Reason.SECRET_REJECTED,
+        "A rotation is due. The API server rejects the Secret with the new token. The present one stays valid.",
     ),
     State("Membership", _READY, _TRUE, Reason.ACTIVE, "The role is in force."),
     State(

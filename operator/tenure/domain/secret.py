@@ -5,15 +5,17 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 from tenure.domain.resources import ApiKey, Organization
-from tenure.domain.resources.apikey import Stamp
-from tenure.domain.resources.base import API_VERSION, GROUP
+from tenure.domain.resources.base import API_VERSION, FIELD_MANAGER, GROUP
 from tenure.domain.resources.membership import SubjectKind
+from tenure.domain.resources.stamp import Stamp
 from tenure.domain.tokens import Token
+from tenure.domain.views import token_views
 from tenure.errors import MalformedTokenError
 
 TYPE = f"{GROUP}/api-key"
@@ -21,6 +23,9 @@ DATA_KEY = "token"
 STAMP_ANNOTATION = f"{GROUP}/issued-under"
 """Annotation with the tenure of the token inside. After a crash Tenure adopts a Secret only while that tenure lasts.
 Otherwise a role change during the outage would revive a token of the old role."""
+
+_UNSTAMPED = {"at", "membership", "sequence", "request"}
+"""The fields of a stamp that say nothing about the tenure."""
 
 _MAX_PREFIX = 253
 _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -75,8 +80,8 @@ def secret_body(
 
 
 def stamp_text(stamp: Stamp) -> str:
-    """Return a stamp as one line of JSON. It omits the time of issue, so equal tenures give equal lines."""
-    facts = stamp.model_dump(by_alias=True, mode="json", exclude={"at"}, exclude_none=True)
+    """Return a stamp as one line of JSON. It has only the tenure, so equal tenures give equal lines."""
+    facts = stamp.model_dump(by_alias=True, mode="json", exclude=_UNSTAMPED, exclude_none=True)
     return json.dumps(facts, sort_keys=True, separators=(",", ":"))
 
 
@@ -97,6 +102,18 @@ class SecretFacts:
     stamp: str | None
     """The tenure that the token was issued under, as `stamp_text` writes it."""
 
+    version: str = ""
+    """`metadata.resourceVersion`."""
+
+    written: str | None = None
+    """When Tenure last changed the Secret, by the API server's clock. None if the Secret doesn't tell."""
+
+    labels: frozenset[str] = frozenset()
+    """Names of its labels."""
+
+    annotations: frozenset[str] = frozenset()
+    """Names of its annotations."""
+
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
         """Read the facts from a Secret as the API server sent it."""
@@ -112,7 +129,16 @@ class SecretFacts:
             owner_uid=next(controllers, None),
             token=_token(body) if body.get("type") == TYPE else None,
             stamp=(metadata.get("annotations") or {}).get(STAMP_ANNOTATION),
+            version=metadata["resourceVersion"],
+            written=_written(metadata.get("managedFields") or ()),
+            labels=frozenset(metadata.get("labels") or ()),
+            annotations=frozenset(metadata.get("annotations") or ()),
         )
+
+    def written_at(self, now: datetime) -> datetime:
+        """Return when Tenure last wrote the Secret. It isn't in the future, even if somebody edits the record of it."""
+        times = [datetime.fromisoformat(text) for text in (self.created, self.written) if text]
+        return min(max(times), now.replace(microsecond=0))
 
     def is_owned_by(self, api_key: ApiKey) -> bool:
         """Return whether this ApiKey controls the Secret, proved by its uid."""
@@ -125,14 +151,40 @@ class SecretFacts:
         )
 
 
+def secret_patch(body: Mapping[str, Any], facts: SecretFacts, organization: Organization) -> dict[str, Any]:
+    """Return the merge patch that gives a Secret the token and the metadata of `body`, if it is still as it was read.
+
+    It removes labels and annotations that the organization lets keys set and that the key doesn't set any more.
+    """
+    metadata = body["metadata"]
+
+    def changed(field: str, present: Iterable[str]) -> dict[str, str | None]:
+        dropped = {name: None for name in present if may_carry(name, organization)}
+        return {**dropped, **metadata[field]}
+
+    return {
+        "metadata": {
+            "uid": facts.uid,
+            "resourceVersion": facts.version,
+            "labels": changed("labels", facts.labels),
+            "annotations": changed("annotations", facts.annotations),
+        },
+        "data": body["data"],
+    }
+
+
 def is_adoptable(facts: SecretFacts, api_key: ApiKey, stamp: Stamp) -> bool:
     """Return whether an existing Secret is the key's own, written just before a crash and under the same tenure."""
     return (
         facts.is_owned_by(api_key)
         and facts.token is not None
         and facts.stamp == stamp_text(stamp)
-        and facts.uid != api_key.status.secret_uid
+        and (facts.uid != api_key.status.secret_uid or facts.token.hash not in _known_hashes(api_key))
     )
+
+
+def _known_hashes(api_key: ApiKey) -> set[str | None]:
+    return {view.status.hash for view in token_views(api_key)}
 
 
 def may_carry(name: str, organization: Organization | None) -> bool:
@@ -168,6 +220,12 @@ def _digest(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
 
 NO_TEMPLATE = _digest({}, {})
 """The digest of a template that sets nothing, and of none."""
+
+
+def _written(entries: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return when Tenure last changed the object, as its managedFields say."""
+    own = (entry for entry in entries if entry.get("manager") == FIELD_MANAGER)
+    return max((entry["time"] for entry in own if "time" in entry), default=None)
 
 
 def _token(body: Mapping[str, Any]) -> Token | None:

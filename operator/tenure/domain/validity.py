@@ -11,7 +11,9 @@ from enum import StrEnum
 
 from tenure.domain.durations import parse_duration
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
-from tenure.domain.resources.apikey import Stamp
+from tenure.domain.resources.stamp import Stamp
+from tenure.domain.rotation import former_end, overlap_of
+from tenure.domain.views import is_former
 
 
 class Verdict(StrEnum):
@@ -38,7 +40,8 @@ def validity(
 ) -> Verdict:
     """Decide whether a key works, from its Membership and the Organization in force in its namespace.
 
-    Pass None for one that doesn't exist.
+    Pass None for one that doesn't exist. To judge the former or the announced token of a key, pass its view
+    (`domain/views.py`).
     """
     stamp = api_key.status.issued
     if api_key.metadata.deleting:
@@ -65,6 +68,19 @@ def expiry(api_key: ApiKey, issued_at: datetime | None) -> datetime | None:
     if api_key.spec.ttl is not None and issued_at is not None:
         ends.append(issued_at + parse_duration(api_key.spec.ttl))
     return min(end.replace(microsecond=0) for end in ends) if ends else None
+
+
+def token_end(api_key: ApiKey, organization: Organization) -> datetime | None:
+    """Return when a key's token ends by itself, or None if it never does.
+
+    A former token, seen in its view, ends with its overlap at the latest. This rests on the specs, so a shorter overlap
+    takes effect with the operator stopped.
+    """
+    ends, former = expiry(api_key, api_key.status.issued.at if api_key.status.issued else None), api_key.status.previous
+    if former is None or not is_former(api_key):
+        return ends
+    overlap = former_end(former, overlap_of(api_key, organization))
+    return overlap if ends is None else min(ends, overlap)
 
 
 def follows_generation(api_key: ApiKey, membership: Membership) -> bool:
@@ -121,7 +137,7 @@ def _tenure(api_key: ApiKey, stamp: Stamp, membership: Membership) -> Verdict | 
 
 def _life(api_key: ApiKey, stamp: Stamp, organization: Organization, now: datetime) -> Verdict:
     """Return the verdict on a token that is current: by its revision, expiry, Secret and suspension."""
-    ends = expiry(api_key, stamp.at)
+    ends = token_end(api_key, organization)
     if api_key.revision != stamp.revision:
         return Verdict.PENDING
     if ends is not None and ends <= now:

@@ -13,14 +13,13 @@ import aiohttp
 from pydantic import ValidationError
 
 from tenure.domain.resources import Resource
-from tenure.domain.resources.base import GROUP, VERSION, Model
+from tenure.domain.resources.base import FIELD_MANAGER, GROUP, VERSION, Model
 from tenure.errors import MalformedObjectError, ObjectNotFoundError, UnavailableError
 from tenure.kube.answers import parse_answer
 from tenure.kube.connection import Connection
 from tenure.observability.catalogue import API_REQUESTS, NO_ANSWER
 from tenure.observability.metrics import Meter
 
-FIELD_MANAGER = "tenure"
 CONNECTIONS = 16
 PAGE_SIZE = 100
 """Number of objects in a page of a list. A page is parsed at once, and its objects may be large."""

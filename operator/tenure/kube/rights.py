@@ -124,7 +124,12 @@ _CONTROLLER: tuple[Group, ...] = (
             ),
             Right(GROUP, "apikeys", ("patch",), "Writes the stamp, the token's hash and conditions.", "status"),
             # Never list or watch: a program that can list Secrets holds a master key.
-            Right("", "secrets", ("get", "create", "delete"), "Delivers tokens, and deletes revoked ones."),
+            Right(
+                "",
+                "secrets",
+                ("get", "create", "patch", "delete"),
+                "Delivers tokens, rotates them in place, and deletes revoked ones.",
+            ),
             Right("events.k8s.io", "events", ("create",), "Records for people what it did and what they have to do."),
         ),
     ),

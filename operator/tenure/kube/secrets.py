@@ -6,7 +6,7 @@ from typing import Any
 
 from tenure.domain.secret import SecretFacts
 from tenure.errors import ApiError, ObjectNotFoundError
-from tenure.kube.cluster import Cluster
+from tenure.kube.cluster import MERGE_PATCH, Cluster
 
 
 async def create_secret(cluster: Cluster, body: Mapping[str, Any]) -> SecretFacts:
@@ -22,6 +22,21 @@ async def create_secret(cluster: Cluster, body: Mapping[str, Any]) -> SecretFact
         return SecretFacts.from_body(await cluster.request("POST", path, body=body))
     except ApiError as error:
         raise _without_values(error, body["data"].values()) from None
+
+
+async def patch_secret(cluster: Cluster, namespace: str, name: str, body: Mapping[str, Any]) -> SecretFacts:
+    """Change a Secret in place, if it is still the one whose uid and resourceVersion `body` names.
+
+    Raises:
+        ConflictError: it has changed, or another Secret has the name now.
+        ObjectNotFoundError: it was deleted.
+        RejectedError: the API server finds it invalid.
+    """
+    try:
+        answer = await cluster.request("PATCH", secret_path(namespace, name), body=body, content_type=MERGE_PATCH)
+    except ApiError as error:
+        raise _without_values(error, body["data"].values()) from None
+    return SecretFacts.from_body(answer)
 
 
 async def get_secret(cluster: Cluster, namespace: str, name: str) -> SecretFacts | None:

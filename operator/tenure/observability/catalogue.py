@@ -79,10 +79,21 @@ KEYS = Metric(
     (Label("reason", KEY_REASONS),),
 )
 KEYS_ISSUED = Metric("tenure_keys_issued_total", _COUNTER, "Number of issued tokens.", _CONTROLLER)
+KEYS_ROTATED = Metric("tenure_keys_rotated_total", _COUNTER, "Number of rotations.", _CONTROLLER)
+FORMER_TOKENS = Metric(
+    "tenure_former_tokens", _GAUGE, "Number of keys whose former token is valid beside the present one.", _CONTROLLER
+)
+ROTATIONS_OVERDUE = Metric(
+    "tenure_rotations_overdue",
+    _GAUGE,
+    "Number of working keys that should have been rotated more than 15 minutes ago (spec.rotation.every).",
+    _CONTROLLER,
+)
 KEYS_ENDED = Metric(
     "tenure_keys_ended_total",
     _COUNTER,
-    "Number of tokens that were revoked, rotated or expired. A token is counted when its Secret is deleted.",
+    "Number of tokens that were revoked, rotated or expired. A token is counted when its Secret is deleted, or when it "
+    "ends after a rotation.",
     _CONTROLLER,
     (Label("reason", tuple(End)),),
 )

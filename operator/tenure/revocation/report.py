@@ -106,6 +106,8 @@ def preview(keys: Sequence[ApiKey], most: int) -> str:
 def _row(key: ApiKey, result: str) -> tuple[str, ...]:
     status = key.status
     issued = "-" if status.issued is None else format_time(status.issued.at)
+    if status.previous is not None:
+        issued += f" (former: {format_time(status.previous.issued.at)})"
     return key.namespace, key.name, status.key_id or "-", key.spec.membership, issued, result
 
 
@@ -141,6 +143,7 @@ def _fields(key: ApiKey, outcome: Outcome | None) -> Mapping[str, Any]:
         "keyId": key.status.key_id,
         "membership": key.spec.membership,
         "issuedAt": key.status.issued and format_time(key.status.issued.at),
+        "formerIssuedAt": key.status.previous and format_time(key.status.previous.issued.at),
         "comesBackFromGit": key.metadata.gitops_mark is not None,
         "result": None if outcome is None else outcome.result.value,
         "error": (outcome and outcome.error) or None,

@@ -1,4 +1,4 @@
-"""An in-memory index of the three kinds, with the keys by the hash of their token, and a record of revoked keys."""
+"""An in-memory index of the three kinds, with the keys by the hashes of their tokens, and a record of revoked ones."""
 
 import asyncio
 from collections import OrderedDict, defaultdict
@@ -11,6 +11,7 @@ from tenure.domain.in_force import oldest
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.validity import Verdict, validity
 from tenure.domain.verification import Code, Holding
+from tenure.domain.views import token_views
 from tenure.errors import MalformedObjectError
 from tenure.kube.cluster import parse
 
@@ -108,6 +109,8 @@ class Index:
     def key(self, token_hash: str) -> ApiKey | None:
         """Return the key whose token has this hash, or None if there is none.
 
+        For the former and the announced token of a key it is the view of the key with that token.
+
         The lookup isn't by public id, because a status with another key's id would hide that key.
         """
         return self._by_hash.get(token_hash)
@@ -166,15 +169,16 @@ class Index:
             self._organizations[namespace], self._in_force[namespace] = here, first
 
     def _index_key(self, old: ApiKey | None, new: ApiKey | None, now: datetime) -> None:
-        old_hash = old.status.hash if old is not None else None
-        new_hash = new.status.hash if new is not None else None
-        if old is not None and old_hash is not None and old_hash != new_hash:
-            if self._by_hash.get(old_hash) is old:
-                del self._by_hash[old_hash]
-            if old.status.key_id is not None:
-                self._remember_seen(old, old.status.key_id, now)
-        if new is not None and new_hash is not None:
-            self._by_hash[new_hash] = new
+        before, after = _tokens(old), _tokens(new)
+        for token_hash, view in before.items():
+            if token_hash in after:
+                continue
+            known = self._by_hash.get(token_hash)
+            if known is not None and known.metadata == view.metadata:
+                del self._by_hash[token_hash]
+            if view.status.key_id is not None:
+                self._remember_seen(view, view.status.key_id, now)
+        self._by_hash |= after
 
     def _remember_seen(self, key: ApiKey, key_id: str, now: datetime) -> None:
         holding = self.holding(key)
@@ -200,6 +204,12 @@ class Index:
         self._revocations.move_to_end(key_id)
         while len(self._revocations) > MOST_REMEMBERED or now - next(iter(self._revocations.values()))[0] >= REMEMBERED:
             self._revocations.popitem(last=False)
+
+
+def _tokens(key: ApiKey | None) -> dict[str, ApiKey]:
+    """Return the key for each of its tokens, by the token's hash."""
+    views = token_views(key) if key is not None else ()
+    return {view.status.hash: view for view in views if view.status.hash is not None}
 
 
 def _recorded(member: Membership | None) -> dict[str, Revocation]:

@@ -51,6 +51,27 @@ def second_key(world: World) -> None:
     world.create(LAPTOP)
 
 
+def asks(request: int) -> Arrange:
+    """Ask for a rotation of the key."""
+    return lambda world: world.change_key("laptop", rotation={"request": request})
+
+
+def rotates_twice(world: World) -> None:
+    asks(1)(world)
+    eventually(lambda: "previous" in world.key("laptop")["status"], within=30, describe="the key is rotated")
+    asks(2)(world)
+
+
+def forbids_and_asks(world: World) -> None:
+    world.api.patch("organizations", "acme", {"spec": {"keys": {"requireExpiry": True}}})
+    asks(1)(world)
+
+
+def breaks_the_secret_and_asks(world: World) -> None:
+    labels = {"acme.io/team": "not a label!"}
+    world.change_key("laptop", secretTemplate={"labels": labels}, rotation={"request": 1})
+
+
 def younger_organization(world: World) -> None:
     (elder,) = world.create(organization("elder"))
 
@@ -122,6 +143,11 @@ ARRANGEMENTS: Mapping[str, Arrange] = {
     "ApiKey SecretTemplateApplied=False AwaitingNextToken": issued_then(
         lambda world: world.change_key("laptop", secretTemplate=None), PREFIXED, ALICE, TEAMS
     ),
+    "ApiKey Rotating=False FormerTokenValid": issued_then(rotates_twice),
+    "ApiKey Rotating=False PolicyViolation": issued_then(forbids_and_asks),
+    "ApiKey Rotating=False SecretRejected": issued_then(
+        breaks_the_secret_and_asks, organization(keys={"secretMetadataPrefixes": ["acme.io/"]}), ALICE, LAPTOP
+    ),
     "Membership Ready=True Active": applied(ACME, ALICE),
     "Membership Ready=False OrganizationNotFound": applied(ALICE),
     "Membership Ready=False Suspended": applied(organization(suspendedMembers=[{"name": "alice"}]), ALICE),
@@ -138,10 +164,12 @@ ARRANGEMENTS: Mapping[str, Arrange] = {
 }
 NOT_ARRANGED = {
     "ApiKey Ready=False SecretExposed",
+    "ApiKey Rotating=True Announced",
     "Organization RolesBound=False BindingForbidden",
     "Organization RolesBound=False ClusterRoleMissing",
 }
-"""States of a whole cluster, or of an operator without its rights: tests/e2e/access reaches them."""
+"""States of a whole cluster, or of an operator without its rights, which tests/e2e/access reaches. And the state
+between two steps of a rotation, which tests/e2e/test_rotation.py reaches."""
 
 REACHED = [state for state in STATES if title(state) not in NOT_ARRANGED]
 

@@ -30,7 +30,8 @@ def key_state(key: Body) -> str:
     if reasons.get("Ready") != "Issued":
         return reasons.get("Ready", "")
     issued = status["issued"]
-    return f"Issued: {issued['role']} {issued['membershipGeneration']}, revision {issued['revision']}"
+    text = f"Issued: {issued['role']} {issued['membershipGeneration']}, revision {issued['revision']}"
+    return f"{text}, token {issued['sequence']} beside its former one" if "previous" in status else text
 
 
 def counts(valid: int = 0, *, ended: int = 0) -> dict[str, int]:

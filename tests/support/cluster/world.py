@@ -15,6 +15,7 @@ from support.run.eventually import eventually
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.tokens import Token
 from tenure.domain.validity import Verdict, validity
+from tenure.domain.views import token_views
 from tenure_dev.controlplane import ControlPlane
 
 Body = dict[str, Any]
@@ -152,7 +153,8 @@ class World:
     def verdict(self, token: Token) -> str:
         """Judge a token as whoever checks tokens does: from the objects as stored, without the operator."""
         keys = [ApiKey.from_body(body) for body in self.api.list("apikeys")]
-        key = next((key for key in keys if key.status.hash == token.hash), None)
+        views = (view for key in keys for view in token_views(key))
+        key = next((view for view in views if view.status.hash == token.hash), None)
         if key is None:
             return Verdict.NOT_FOUND.value
         member = self.api.get("memberships", key.spec.membership)

@@ -6,7 +6,7 @@ All defaults fit together: `issued(api_key(), membership(), organization())` is 
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict, TypeVar, Unpack
 from uuid import NAMESPACE_OID, uuid5
 
@@ -14,6 +14,7 @@ from tenure.domain.conditions import ready_reason
 from tenure.domain.planning.actions import Action, EmitEvent, Plan, UpdateStatus
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import API_VERSION, Model, format_time
+from tenure.domain.resources.stamp import AnnouncedToken, FormerToken
 from tenure.domain.secret import SecretFacts, stamp_text
 from tenure.domain.tokens import Token
 
@@ -159,6 +160,30 @@ def issued(key: ApiKey, membership: Membership, organization: Organization, **ov
         "issued": _present(stamp),
     }
     return with_status(key, type(key.status).model_validate(_present(status)))
+
+
+def rotated(
+    key: ApiKey,
+    *,
+    announced: str | None = None,
+    former: str | None = None,
+    at: datetime = ISSUED,
+    ends_at: datetime = NOW + timedelta(hours=1),
+) -> ApiKey:
+    """The key with a token beside its present one, given by its public id: an announced one, or the former one."""
+    assert key.status.issued is not None
+    stamp = key.status.issued.model_copy(update={"at": at})
+
+    def other(key_id: str) -> dict[str, Any]:
+        return {"key_id": key_id, "hash": f"sha256:{key_id}", "issued": stamp}
+
+    status = key.status.model_copy(
+        update={
+            "next": None if announced is None else AnnouncedToken(**other(announced)),
+            "previous": None if former is None else FormerToken(**other(former), replaced_at=ISSUED, ends_at=ends_at),
+        }
+    )
+    return with_status(key, status)
 
 
 def token_of(key: ApiKey) -> Token:

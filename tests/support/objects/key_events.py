@@ -1,7 +1,6 @@
 """What people, other programs and the clock do to the model of a key, and crashes of its operator."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -124,13 +123,31 @@ def _pass(**time: float) -> Event:
     return wait
 
 
+def _restart_operator(cluster: Cluster) -> None:
+    """A process that is started again has no token in its memory."""
+    cluster.announced = None
+
+
+def _request_rotation(cluster: Cluster) -> None:
+    rotation = cluster.key.rotation
+    cluster.key = edited(cluster.key, rotation={"overlap": rotation.overlap, "request": (rotation.request or 0) + 1})
+
+
+def _rotate_hourly(cluster: Cluster) -> None:
+    """Rotate every hour. The overlap gets no longer: with the operator down, that would give a token its rest back."""
+    overlap = cluster.key.rotation.overlap or "30m"
+    cluster.key = edited(cluster.key, rotation={"every": "1h", "overlap": overlap})
+
+
 def _crash_before(write: int) -> Event:
     """The operator works, and dies instead of making this write."""
 
     def crash(cluster: Cluster) -> None:
         cluster.writes_left = write - 1
-        with suppress(CrashError):
+        try:
             cluster.reconcile()
+        except CrashError:
+            _restart_operator(cluster)
         cluster.writes_left = None
 
     return crash
@@ -154,6 +171,10 @@ EVENTS: dict[str, Event] = {
     "organization not suspended": _edit_org(suspended=None),
     "policy Revoke": _edit_org(keys={"onRoleChange": "Revoke"}),
     "policy with expiry": _edit_org(keys={"requireExpiry": True, "maxTTL": "100h"}),
+    "rotation requested": _request_rotation,
+    "rotation every hour": _rotate_hourly,
+    "no overlap": _edit_key(rotation={"overlap": "0s"}),
+    "operator restarts": _restart_operator,
     "secret deleted": _edit_secret(lambda _: None),
     "secret emptied": _edit_secret(lambda cluster: cluster.secret and replace(cluster.secret, token=None)),
     "secret foreign": _edit_secret(lambda _: SecretFacts("foreign", format_time(CREATED), None, None, None)),

@@ -1,21 +1,39 @@
 """One key with all that it depends on as a pure model, and an operator that carries out plans write by write."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from support.objects.builders import NOW, api_key, membership, organization, token_of, with_status
-from tenure.domain.planning.actions import Action, DeleteApiKey, DeleteSecret, IssueToken, UpdateStatus
-from tenure.domain.planning.apikeys import issued_status, new_stamp, obstructed_status, plan_api_key
+from tenure.domain.planning.actions import (
+    Action,
+    AnnounceToken,
+    DeleteApiKey,
+    DeleteSecret,
+    DeliverToken,
+    IssueToken,
+    UpdateStatus,
+)
+from tenure.domain.planning.apikeys import plan_api_key
+from tenure.domain.planning.key_status import (
+    announced_status,
+    issued_status,
+    new_stamp,
+    obstructed_status,
+    promotion,
+)
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
-from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
+from tenure.domain.planning.observation import Announced, ApiKeyObservation, SecretReading
+from tenure.domain.planning.rotation import DELIVERY_DELAY
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.resources.base import format_time
+from tenure.domain.resources.stamp import Stamp
 from tenure.domain.secret import SecretFacts, is_adoptable, stamp_text
 from tenure.domain.tokens import Token
 from tenure.domain.validity import Verdict, validity
+from tenure.domain.views import token_views
 
 ENDED = {
     Verdict.ROLE_CHANGED,
@@ -57,6 +75,8 @@ class Cluster:
     owners: dict[str, tuple[str, int]] = field(default_factory=dict)
     """The uid of the Membership that each ApiKey belongs to, as far as the operator recorded it, and the revision that
     was asked for then. If it saw them and died before it wrote, that is as if it had been down."""
+    announced: tuple[Token, Announced] | None = None
+    """The token that the operator announced, in its memory."""
     asks_webhook: bool = True
     """Whether the webhook reviews edits of the key. Only it sees what happens while the operator is down."""
 
@@ -70,14 +90,15 @@ class Cluster:
         return self.secret is not None and self.secret.token is not None and self.secret.token.hash in self.dead
 
     def witness(self) -> None:
-        """Ask whether the present token works, as the verifier does after each event. One that ended has ended."""
+        """Ask whether each token works, as the verifier does after each event. One that ended has ended."""
         if self.is_gone:
             return
-        verdict, token = self.verdict, self.key.status.hash
-        if verdict in (Verdict.VALID, Verdict.SUSPENDED):
-            assert token not in self.dead, "a dead token works"
-        elif verdict in ENDED and token is not None:
-            self.dead.add(token)
+        for view in token_views(self.key):
+            verdict, token = validity(view, self.member, self.org, self.now), view.status.hash
+            if verdict in (Verdict.VALID, Verdict.SUSPENDED):
+                assert token not in self.dead, "a dead token works"
+            elif verdict in ENDED and token is not None:
+                self.dead.add(token)
 
     def kill(self) -> None:
         """From now on no token that was minted so far may work."""
@@ -87,8 +108,9 @@ class Cluster:
         """What the operator observes; the Organization only through the Membership, as the cache gives it."""
         member = by or self.member
         org = self.org if member is not None else None
-        reading = SecretReading(self.secret) if reads_secret else None
-        return ApiKeyObservation(self.key, member, org, [self.key], self.now, reading)
+        reading = SecretReading(self.secret) if reads_secret or self.key.status.next is not None else None
+        announced = self.announced[1] if self.announced is not None else None
+        return ApiKeyObservation(self.key, member, org, [self.key], self.now, reading, announced)
 
     def observe_member(self) -> MembershipObservation | None:
         """What the operator observes of the Membership; None: there is none."""
@@ -124,8 +146,8 @@ class Cluster:
                 case DeleteSecret(uid) if self.secret is not None and self.secret.uid == uid:
                     self._write()
                     self.secret = None
-                case IssueToken():
-                    self._issue(observation)
+                case IssueToken() | AnnounceToken() | DeliverToken():
+                    self._give_token(action, observation)
                 case UpdateStatus(ApiKeyStatus() as status):
                     self._update(status)
                 case DeleteApiKey():
@@ -143,6 +165,15 @@ class Cluster:
         key, member = observation.api_key, observation.membership
         if member is not None and not (is_first and key.metadata.uid in self.owners):
             self.owners[key.metadata.uid] = (member.metadata.uid, key.revision)
+
+    def _give_token(self, action: Action, observation: ApiKeyObservation) -> None:
+        match action:
+            case IssueToken():
+                self._issue(observation)
+            case AnnounceToken():
+                self._announce(observation)
+            case DeliverToken():
+                self._deliver(observation)
 
     def _write(self) -> None:
         if self.writes_left is not None:
@@ -168,7 +199,8 @@ class Cluster:
             change = member.status.last_role_change
             assert change is not None, "revoked without a record"
             assert change.generation == member.metadata.generation, "revoked by the record of another role change"
-            assert self.key.status.key_id in {ended.key_id for ended in change.keys}, "revoked and not listed"
+            tokens = {view.status.key_id for view in token_views(self.key)}
+            assert tokens <= {ended.key_id for ended in change.keys}, "revoked and not listed"
 
     def _assert_entitled(self, observation: ApiKeyObservation) -> None:
         """No key passes to the next holder of a Membership's name by itself."""
@@ -187,13 +219,39 @@ class Cluster:
             return
         if self.secret is None or not is_adoptable(self.secret, self.key, stamp):
             self._write()
-            token = Token.mint(hashlib.sha384(f"{len(self.minted)}".encode()).digest())
-            self.minted.append(token)
-            uid, created = f"secret-{len(self.minted)}", format_time(self.now)
-            self.secret = SecretFacts(uid, created, self.key.metadata.uid, token, stamp_text(stamp))
+            self._put_secret(observation, self._mint(), stamp)
+        assert self.secret is not None
         token = self.secret.token or token_of(self.key)
-        stamp = stamp.model_copy(update={"at": datetime.fromisoformat(self.secret.created)})
+        stamp = stamp.model_copy(update={"at": self.secret.written_at(self.now)})
         self._update(
             issued_status(observation, stamp, key_id=token.key_id, token_hash=token.hash, secret_uid=self.secret.uid)
         )
         self._note_owner(observation)
+
+    def _mint(self) -> Token:
+        token = Token.mint(hashlib.sha384(f"{len(self.minted)}".encode()).digest())
+        self.minted.append(token)
+        return token
+
+    def _put_secret(self, observation: ApiKeyObservation, token: Token, stamp: Stamp) -> None:
+        """Write a token in place if the status names the Secret, or else create another one."""
+        now = format_time(self.now)
+        if self.secret is not None and self.secret.uid == observation.api_key.status.secret_uid:
+            self.secret = replace(self.secret, token=token, stamp=stamp_text(stamp), written=now)
+        else:
+            uid = f"secret-{len(self.minted)}"
+            self.secret = SecretFacts(uid, now, self.key.metadata.uid, token, stamp_text(stamp))
+
+    def _announce(self, observation: ApiKeyObservation) -> None:
+        token, stamp = self._mint(), new_stamp(observation, self.now)
+        self._update(announced_status(observation, stamp, key_id=token.key_id, token_hash=token.hash))
+        self.announced = token, Announced(token.hash, self.now + DELIVERY_DELAY)
+
+    def _deliver(self, observation: ApiKeyObservation) -> None:
+        assert self.announced is not None
+        assert self.key.status.next is not None
+        self._write()
+        self._put_secret(observation, self.announced[0], self.key.status.next.issued)
+        for action in promotion(replace(observation, secret=SecretReading(self.secret))):
+            if isinstance(action, UpdateStatus) and isinstance(action.status, ApiKeyStatus):
+                self._update(action.status)

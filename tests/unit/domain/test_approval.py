@@ -13,7 +13,7 @@ from tenure.domain.planning.actions import IssueToken, UpdateStatus
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.resources import ApiKey, Membership
-from tenure.domain.resources.apikey import Approval
+from tenure.domain.resources.stamp import Approval
 
 ACME = organization()
 FORMER = membership(role="Viewer", uid="former")

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.objects.builders import CREATED, ISSUED, NOW, api_key, issued, membership, organization, with_status
+from support.objects.builders import (
+    CREATED,
+    ISSUED,
+    NOW,
+    api_key,
+    issued,
+    membership,
+    organization,
+    rotated,
+    with_status,
+)
 from tenure.domain.cutoff import CLOCKS_DIFFER, Age, Cutoff
 from tenure.domain.moments import parse_moment
 from tenure.domain.resources import ApiKey
@@ -168,7 +178,25 @@ def test_an_instant_and_a_time_of_issue_by_a_clock_that_is_ahead(ago: timedelta,
 
 def test_a_new_token_is_told_from_the_one_that_was_meant() -> None:
     cutoff, meant = Cutoff.of(timedelta(), NOW), key(at=NOW)
-    anew = without(key(at=NOW + AHEAD), secret_uid="another")
+    later = key(at=cutoff.moment + AHEAD)
+    anew = without(later, hash="sha256:another")
     assert cutoff.has_other_token(anew, meant)
-    assert not cutoff.has_other_token(key(at=NOW + AHEAD), meant)
-    assert not cutoff.has_other_token(without(key(at=NOW), secret_uid="another"), meant)
+    assert not cutoff.has_other_token(later, meant)
+    assert not cutoff.has_other_token(without(key(at=NOW), hash="sha256:another"), meant)
+
+
+@pytest.mark.parametrize("other", [{"announced": "F" * 12}, {"former": "F" * 12}], ids=["announced", "former"])
+def test_any_token_that_was_issued_before_counts(other: dict[str, Any]) -> None:
+    moment = ISSUED + timedelta(hours=1)
+    new = key(at=moment)
+    assert age(new, moment) is Age.NONE
+    assert age(rotated(new, at=ISSUED, **other), moment) is Age.BEFORE
+    assert age(rotated(new, at=moment, **other), moment) is Age.NONE
+
+
+def test_a_key_that_kept_one_of_its_tokens_has_no_other_one() -> None:
+    cutoff, meant = Cutoff.of(timedelta(), NOW), key(at=NOW)
+    later = without(key(at=cutoff.moment + AHEAD), hash="sha256:another")
+    assert cutoff.has_other_token(later, meant)
+    kept = rotated(later, former="F" * 12, at=cutoff.moment + AHEAD)
+    assert not cutoff.has_other_token(kept, rotated(meant, former="F" * 12))

@@ -31,8 +31,8 @@ READ: dict[str, Limits] = {
 }
 
 REFUSED: dict[str, str] = {
-    "maxttl=1h": "'maxttl' isn't a limit. Use maxTTL, maxPerMember, requireExpiry, whenKeysExist, for example "
-    "maxTTL=8760h",
+    "maxttl=1h": "'maxttl' isn't a limit. Use maxTTL, maxOverlap, maxPerMember, requireExpiry, whenKeysExist, "
+    "for example maxTTL=8760h",
     "max-ttl=1h": "'max-ttl' isn't a limit",
     "=1h": "'' isn't a limit",
     "maxTTL": "maxTTL: '' isn't allowed",
@@ -115,6 +115,8 @@ def test_without_limits_an_organization_has_its_own_rules() -> None:
         "on_role_change": "Auto",
         "max_per_member": 100,
         "require_expiry": False,
+        "default_overlap": "1h",
+        "max_overlap": "168h",
     }
 
 

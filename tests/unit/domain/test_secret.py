@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.objects.builders import ISSUED, api_key, issued, membership, organization, secret, token_of
+from support.objects.builders import ISSUED, api_key, edited, issued, membership, organization, secret, token_of
 from tenure.domain.resources import ApiKey
-from tenure.domain.resources.apikey import Stamp
 from tenure.domain.resources.membership import SubjectKind
+from tenure.domain.resources.stamp import Stamp
 from tenure.domain.roles import Role
-from tenure.domain.secret import RESERVED_PREFIXES, SecretFacts, is_adoptable, secret_body, stamp_text
+from tenure.domain.secret import RESERVED_PREFIXES, SecretFacts, is_adoptable, secret_body, secret_patch, stamp_text
+from tenure.domain.tokens import Token
 
 KEY = issued(api_key(), membership(), organization())
 NEW = api_key()
@@ -156,6 +157,8 @@ def test_what_was_written_is_read_back() -> None:
         owner_uid=KEY.metadata.uid,
         token=TOKEN,
         stamp=stamp_text(STAMP),
+        version="1",
+        annotations=frozenset({"tenure.dev/issued-under"}),
     )
     assert facts.is_owned_by(KEY)
     assert facts.holds_issued_token(KEY)
@@ -296,3 +299,31 @@ def test_a_secret_without_the_annotation_has_no_stamp(annotations: dict[str, str
 
 def test_the_time_of_issue_is_that_of_the_api_server() -> None:
     assert datetime.fromisoformat(SecretFacts.from_body(secret(KEY)).created) == ISSUED
+
+
+def test_a_patch_in_place_sets_the_token_and_takes_away_what_the_template_dropped() -> None:
+    acme = organization(keys={"secretMetadataPrefixes": ["acme.io/"]})
+    facts = replace(
+        SecretFacts.from_body(secret(KEY)), labels=frozenset({"acme.io/old", "acme.io/kept", "foreign"}), version="7"
+    )
+    key = edited(KEY, secretTemplate={"labels": {"acme.io/kept": "2"}})
+    body = secret_body(key, TOKEN, STAMP, SubjectKind.USER, acme)
+    patch = secret_patch(body, facts, acme)
+    assert patch["data"] == body["data"]
+    assert (patch["metadata"]["uid"], patch["metadata"]["resourceVersion"]) == (facts.uid, "7")
+    labels = patch["metadata"]["labels"]
+    assert (labels["acme.io/old"], labels["acme.io/kept"], "foreign" in labels) == (None, "2", False)
+    assert patch["metadata"]["annotations"] == {"tenure.dev/issued-under": stamp_text(STAMP)}
+
+
+def test_a_secret_with_the_next_token_of_the_tenure_is_adopted_and_one_with_a_known_token_is_not() -> None:
+    """After a crash between a raised revision's two writes the status still names the Secret."""
+    facts = SecretFacts.from_body(secret(KEY))
+    assert not is_adoptable(facts, KEY, STAMP)
+    assert is_adoptable(replace(facts, token=Token.mint(b"n" * 48)), KEY, STAMP)
+
+
+def test_the_text_of_a_stamp_has_the_tenure_only() -> None:
+    """A release without rotation wrote the same text, and adopts it too."""
+    later = STAMP.model_copy(update={"sequence": 7, "request": 3, "membership": "alice"})
+    assert stamp_text(later) == stamp_text(STAMP)

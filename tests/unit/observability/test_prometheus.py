@@ -30,6 +30,8 @@ COUNTS = (
     {"tenure_ready", "tenure_leader", "tenure_keys", "tenure_memberships", "tenure_verifier_keys"}
     | {
         "tenure_webhook_registration_altered",
+        "tenure_former_tokens",
+        "tenure_rotations_overdue",
     }
     | {f"tenure_organization_{what}" for what in ("owners", "keys", "keys_expiring")}
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from support.objects.builders import NOW, api_key, issued, membership, organization, token_of
+from support.objects.builders import NOW, api_key, issued, membership, organization, rotated, token_of
 from support.objects.sizes import sizes
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import format_time
@@ -120,6 +120,30 @@ def test_a_new_token_takes_the_place_of_the_old_one() -> None:
     revocation = index.revocation(TOKEN.key_id, NOW)
     assert revocation is not None
     assert (revocation.code, revocation.hash) == (Code.NOT_FOUND, TOKEN.hash)
+
+
+def test_each_of_a_keys_tokens_is_found_and_judged_by_itself() -> None:
+    index = filled(organization(), membership(), rotated(KEY, announced="N" * 12, former="F" * 12))
+    for token_hash, key_id in (
+        (TOKEN.hash, TOKEN.key_id),
+        (f"sha256:{'N' * 12}", "N" * 12),
+        (f"sha256:{'F' * 12}", "F" * 12),
+    ):
+        holding = find(index, token_hash)
+        assert holding is not None
+        assert holding.api_key.status.key_id == key_id
+        assert index.revocation(key_id, NOW) is None
+
+
+def test_a_former_token_that_is_dropped_is_remembered_as_expired_and_the_others_stay() -> None:
+    ended = rotated(KEY, former="F" * 12, ends_at=NOW)
+    index = filled(organization(), membership(), ended)
+    index.change(ApiKey, body(KEY), deleted=False, now=NOW)
+    assert find(index, f"sha256:{'F' * 12}") is None
+    revocation = index.revocation("F" * 12, NOW)
+    assert revocation is not None
+    assert revocation.code is Code.EXPIRED
+    assert find(index, TOKEN.hash) is not None
 
 
 def test_whoever_writes_a_strangers_public_id_into_a_status_takes_nothing_from_the_stranger() -> None:

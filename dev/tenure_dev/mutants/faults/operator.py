@@ -95,7 +95,7 @@ FAULTS = (
         name="secret-drift",
         guard="Each sweep reads the Secret of each key, and replaces a deleted or edited one.",
         where="ApiKeys.reconcile",
-        before="await self._read_secret(item.ref) if item.checked else None",
+        before="await self._read_secret(item.ref) if checked else None",
         after="None",
         caught_by=(f"{_SECRETS}::test_our_secret_replaced_by_a_foreign_one_is_a_conflict_until_that_is_gone",),
     ),

@@ -47,7 +47,7 @@ FAULTS = (
         name="replaced-hash",
         guard="A replaced token can't be found any more.",
         where="Index._index_key",
-        before="if self._by_hash.get(old_hash) is old:",
+        before="if known is not None and known.metadata == view.metadata:",
         after="if False:",
         caught_by=(f"{_INDEX}::test_a_new_token_takes_the_place_of_the_old_one",),
     ),

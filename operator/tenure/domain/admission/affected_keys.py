@@ -9,7 +9,7 @@ from tenure.domain.listing import listed_key
 from tenure.domain.planning.observation import ApiKeyObservation, Siblings
 from tenure.domain.planning.obstacles import find_obstacle
 from tenure.domain.resources import ApiKey, Membership, Organization
-from tenure.domain.resources.membership import ListedKey
+from tenure.domain.resources.listed_key import ListedKey
 from tenure.domain.roles import Role
 from tenure.domain.validity import Verdict, validity
 

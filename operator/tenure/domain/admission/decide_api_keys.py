@@ -11,6 +11,7 @@ from tenure.domain.admission.key_rules import (
     expiry_refusal,
     idle_refusal,
     lifted_suspension_warning,
+    overlap_warning,
     quota_refusal,
     template_refusals,
     token_warning,
@@ -109,5 +110,6 @@ def decide_api_key(evidence: ApiKeyEvidence) -> Decision:
         lifted_suspension_warning(evidence.change),
         expired_warning(evidence.change, evidence.now),
         _quota_warning(evidence),
+        overlap_warning(evidence.change, evidence.organization, evidence.installation),
     )
     return Decision(refused(refusals).warn(*warnings), refusals)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from tenure.domain.admission.request import Change
+from tenure.domain.durations import parse_duration
 from tenure.domain.installation import Installation
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.planning.obstacles import life_obstacle, quota_obstacle
@@ -25,7 +26,7 @@ def template_refusals(change: Change[ApiKey], organization: Organization | None)
         for name, value in sorted(entries.items()):
             flaw = find_template_flaw(place, name, value) if before.get(place, {}).get(name) != value else None
             if flaw:
-                # Tenure would delete the key's Secret at the next rotation, and couldn't create its successor.
+                # Tenure couldn't write the key's Secret with its next token.
                 yield f"spec.secretTemplate.{place}.{name}: {flaw}."
     refused = sorted(
         f"{place}.{name}"
@@ -139,6 +140,9 @@ def token_warning(change: Change[ApiKey], membership: Membership | None) -> str 
     if old is None or new is None or old.status.secret_uid is None or membership is None:
         return None
     token = f"the token {old.status.key_id} of {old.name} stops working immediately"
+    former = old.status.previous
+    if former is not None and new.revision > old.revision:
+        token = f"the tokens {old.status.key_id} and {former.key_id} of {old.name} stop working immediately"
     if new.revision > old.revision:
         return f"spec.revision: {token}, and Tenure issues a new one in the same Secret."
     if not _revokes_survivor(old, new, membership):
@@ -146,6 +150,22 @@ def token_warning(change: Change[ApiKey], membership: Membership | None) -> str 
     if new.spec.for_role is membership.spec.role:
         return f"spec.forRole: {token}, and Tenure issues a new one in the same Secret."
     return f"spec.forRole: {token}. Tenure issues a new one once {membership.name} has the role {new.spec.for_role}."
+
+
+def overlap_warning(
+    change: Change[ApiKey], organization: Organization | None, installation: Installation
+) -> str | None:
+    """Return the warning that a limit makes the overlap of a rotation shorter than the key asks for, or None."""
+    old, new = change.old, change.new
+    asked = new.rotation.overlap if new is not None else None
+    if new is None or organization is None or asked is None or (old is not None and old.rotation.overlap == asked):
+        return None
+    most = installation.policy(organization).max_overlap
+    if most is None or parse_duration(asked) <= parse_duration(most):
+        return None
+    return (
+        f"spec.rotation.overlap: {asked} is more than is allowed, so former tokens stay valid for {most} (maxOverlap)."
+    )
 
 
 def _revokes_survivor(old: ApiKey, new: ApiKey, membership: Membership) -> bool:

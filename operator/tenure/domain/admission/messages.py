@@ -8,7 +8,7 @@ from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, Flaw
 from tenure.domain.admission.affected_keys import Price
 from tenure.domain.admission.verdict import MAX_WARNING, join_names
 from tenure.domain.resources import ApiKey, Membership
-from tenure.domain.resources.membership import ListedKey
+from tenure.domain.resources.listed_key import ListedKey
 from tenure.domain.roles import Role
 
 _DAY = timedelta(days=1)
@@ -115,6 +115,8 @@ def describe_key(key: ListedKey, now: datetime) -> str:
         facts.append(f"{_span(now - key.issued_at)} old")
     if key.expires_at is not None:
         facts.append(f"expires in {_span(key.expires_at - now)}")
+    if key.former is not None and key.former.ends_at > now:
+        facts.append(f"former token {key.former.key_id} valid for {_span(key.former.ends_at - now)}")
     return f"{key.name} ({', '.join(facts)})"
 
 

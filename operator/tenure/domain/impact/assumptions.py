@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from tenure.domain.impact.tree import Address, Tree
 from tenure.domain.installation import Installation
-from tenure.domain.planning.apikeys import issued_status, new_stamp
+from tenure.domain.planning.key_status import issued_status, new_stamp
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.planning.obstacles import find_obstacle
 from tenure.domain.reasons import Reason

@@ -40,7 +40,7 @@ class Impact:
     reissued: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     key_ids: Mapping[str, str] = field(default_factory=dict)
-    """Public ids of the tokens that stop working, if a cluster was asked."""
+    """Public ids of the tokens that stop working, if a cluster was asked. A rotated key has two."""
 
     left_behind: Mapping[str, str] = field(default_factory=dict)
     """Keys of a removed member that stay, with their files. A key without a file stays in the cluster."""
@@ -114,7 +114,7 @@ def _impact(step: Step, member: Address, evidence: MembershipEvidence, decision:
         revoked=tuple(key.name for key in price.revoked),
         reissued=tuple(sorted((*(key.name for key in price.reissued), *price.issued))),
         kept=tuple(key.name for key in price.kept),
-        key_ids={key.name: key.key_id for key in (*price.revoked, *price.reissued) if key.key_id},
+        key_ids={key.name: key.all_key_ids for key in (*price.revoked, *price.reissued) if key.key_id},
         left_behind={} if new else _left_behind(step, member),
         remarks=tuple(_remarks(step, evidence, decision)),
         refusals=(*step.schema_refusals(change), *_in_words_of_a_tree(step, decision.refusals, old or known)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tenure.domain.admission.affected_keys import with_role
 from tenure.domain.impact.step import Step, address_of
 from tenure.domain.impact.tree import Address
+from tenure.domain.listing import listed_key
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.planning.obstacles import find_obstacle
 from tenure.domain.resources import ApiKey, Membership, Organization
@@ -26,7 +27,7 @@ class LostToken:
     """Why the token doesn't work afterwards. It is `Suspended` if it works again later."""
 
     key_id: str = ""
-    """The public id of the token, if a cluster was asked."""
+    """The public id of the token, if a cluster was asked. It names the former token of a rotated key too."""
 
     reissued: bool = False
     """Whether the same change has the key issued again, with a new token."""
@@ -67,7 +68,7 @@ def _working_keys(step: Step) -> Iterator[tuple[ApiKey, Verdict]]:
 def _after(step: Step, key: ApiKey) -> LostToken:
     """Return what becomes of a token, lost or not."""
     address, now = address_of(key), step.now
-    name, key_id = key.spec.membership, key.status.key_id or ""
+    name, key_id = key.spec.membership, listed_key(key).all_key_ids
     changed = step.key_after(key)
     if changed is None or step.change(ApiKey, address).removes:
         return LostToken(address, name, Verdict.NOT_FOUND, key_id)

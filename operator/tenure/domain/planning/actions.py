@@ -28,6 +28,16 @@ class IssueToken:
 
 
 @dataclass(frozen=True)
+class AnnounceToken:
+    """Create the next token of a rotation, and write its hash into the status."""
+
+
+@dataclass(frozen=True)
+class DeliverToken:
+    """Write the announced token into the key's Secret in place, and promote it in the status."""
+
+
+@dataclass(frozen=True)
 class UpdateStatus:
     """Write a status that differs from the one that was read."""
 
@@ -62,7 +72,7 @@ class EmitEvent:
 StatusAction = UpdateStatus | EmitEvent
 """Actions that the plan for an object of any kind may ask for."""
 
-KeyAction = DeleteSecret | DeleteApiKey | IssueToken
+KeyAction = DeleteSecret | DeleteApiKey | IssueToken | AnnounceToken | DeliverToken
 """Actions that only the plan for an ApiKey may ask for."""
 
 Action = StatusAction | KeyAction
@@ -93,5 +103,6 @@ class Plan(Generic[A_co]):
         It must if it issues a token, deletes a Secret or an ApiKey, or comes from an observation that is out of date.
         """
         return self.needs_fresh_read or any(
-            isinstance(action, DeleteSecret | DeleteApiKey | IssueToken) for action in self.actions
+            isinstance(action, DeleteSecret | DeleteApiKey | IssueToken | AnnounceToken | DeliverToken)
+            for action in self.actions
         )

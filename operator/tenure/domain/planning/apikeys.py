@@ -2,12 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from tenure.domain.approval import kept_approval
-from tenure.domain.conditions import readiness, stalls_at
+from tenure.domain.conditions import stalls_at
 from tenure.domain.planning.actions import (
     Action,
+    AnnounceToken,
     DeleteApiKey,
     DeleteSecret,
+    DeliverToken,
     EmitEvent,
     EventType,
     IssueToken,
@@ -15,17 +16,26 @@ from tenure.domain.planning.actions import (
     UpdateStatus,
 )
 from tenure.domain.planning.events import state_events
+from tenure.domain.planning.key_status import (
+    describe_working,
+    end_of_current,
+    kept_status,
+    promotion,
+    revoked_status,
+    with_readiness,
+)
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
 from tenure.domain.planning.obstacles import describe_suspension, find_obstacle
-from tenure.domain.planning.secret_template import template_conditions
-from tenure.domain.planning.states import KeyState
+from tenure.domain.planning.rotation import find_rotation_state, holds_successor, wakes_at
+from tenure.domain.planning.states import STAGES, KeyState, Stage
 from tenure.domain.policy import OnRoleChange
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey
-from tenure.domain.resources.apikey import ApiKeyStatus, Stamp
+from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.resources.membership import Fate
-from tenure.domain.secret import SecretFacts, template_digest
-from tenure.domain.validity import Verdict, expiry, renewed_stamp, validity, was_revoked_by_role
+from tenure.domain.secret import SecretFacts
+from tenure.domain.validity import Verdict, expiry, validity, was_revoked_by_role
+from tenure.domain.views import token_views
 
 _COMMIT_TIME = timedelta(seconds=3)
 """Time that it takes to apply the manifests of one commit."""
@@ -35,20 +45,32 @@ _IS_DELETED = "This ApiKey is deleted in a moment."
 
 def plan_api_key(observation: ApiKeyObservation) -> Plan[Action]:
     """Plan what to do about an ApiKey. Its state decides, and `KEY_STEPS` lists each state's steps."""
-    key = observation.api_key
     state, obstacle = _find(observation)
-    match state:
-        case KeyState.TO_READ:
-            return Plan(needs_fresh_read=True)
-        case KeyState.WORKS | KeyState.SUSPENDED:
-            return _keep(observation, suspended=state is KeyState.SUSPENDED)
-        case KeyState.TO_REPAIR:
-            return Plan(_repair(observation), _end_of_current(key))
-        case KeyState.TO_RECORD:
-            return Plan(_delete_secret_of(key), awaits_record=True)
+    if state is KeyState.TO_READ:
+        return Plan(needs_fresh_read=True)
+    if STAGES[state] is Stage.CURRENT:
+        return _plan_current(observation, state)
+    key = observation.api_key
+    if state is KeyState.TO_RECORD:
+        return Plan(_delete_secret_of(key), awaits_record=True)
     if obstacle is None:
-        return Plan((*_delete_secret_of(key), IssueToken()))
+        return Plan((*(() if _is_replaced_in_place(observation) else _delete_secret_of(key)), IssueToken()))
     return _delete(observation, obstacle) if state is KeyState.TO_DELETE else _wait(observation, obstacle)
+
+
+def _plan_current(observation: ApiKeyObservation, state: KeyState) -> Plan[Action]:
+    """Plan for a key whose token is current: keep it, repair its Secret, or rotate it."""
+    match state:
+        case KeyState.TO_REPAIR:
+            return Plan(_repair(observation), end_of_current(observation.api_key))
+        case KeyState.TO_ROTATE:
+            return Plan((AnnounceToken(),), end_of_current(observation.api_key))
+        case KeyState.TO_DELIVER:
+            return _deliver(observation)
+        case KeyState.TO_PROMOTE:
+            return Plan(promotion(observation), observation.now)
+        case _:
+            return _keep(observation, suspended=state is KeyState.SUSPENDED)
 
 
 def find_key_state(observation: ApiKeyObservation) -> KeyState:
@@ -60,17 +82,27 @@ def find_key_state(observation: ApiKeyObservation) -> KeyState:
 def _find(observation: ApiKeyObservation) -> tuple[KeyState, Obstacle | None]:
     """Return the state of a key and, if its token isn't current, the obstacle to another one."""
     verdict = validity(observation.api_key, observation.membership, observation.organization, observation.now)
-    match verdict:
-        case Verdict.BEHIND:
-            return KeyState.TO_READ, None
-        case Verdict.SUSPENDED:
-            return KeyState.SUSPENDED, None
-        case Verdict.VALID:
-            return (KeyState.WORKS if _is_delivered(observation) else KeyState.TO_REPAIR), None
+    if (current := _find_current(observation, verdict)) is not None:
+        return current, None
     if _awaits_record(observation):
         return KeyState.TO_RECORD, None
     obstacle = find_obstacle(observation, verdict)
     return _find_ended(observation, obstacle), obstacle
+
+
+def _find_current(observation: ApiKeyObservation, verdict: Verdict) -> KeyState | None:
+    """Return the state of a key with a token that works or may work again, or None if it has none."""
+    if verdict is Verdict.BEHIND:
+        return KeyState.TO_READ
+    if holds_successor(observation):
+        return KeyState.TO_PROMOTE
+    if verdict is Verdict.SUSPENDED:
+        return KeyState.SUSPENDED
+    if verdict is not Verdict.VALID:
+        return None
+    if not _is_delivered(observation):
+        return KeyState.TO_REPAIR
+    return find_rotation_state(observation) or KeyState.WORKS
 
 
 def _find_ended(observation: ApiKeyObservation, obstacle: Obstacle | None) -> KeyState:
@@ -86,51 +118,6 @@ def _find_ended(observation: ApiKeyObservation, obstacle: Obstacle | None) -> Ke
     return KeyState.WAITS if status.issued is None else KeyState.REVOKED
 
 
-def issued_status(
-    observation: ApiKeyObservation, stamp: Stamp, *, key_id: str, token_hash: str, secret_uid: str
-) -> ApiKeyStatus:
-    """Return the status of a key whose token was just written into its Secret."""
-    key = observation.api_key
-    delivered = key.status.model_copy(
-        update={
-            "key_id": key_id,
-            "hash": token_hash,
-            "secret_name": key.name,
-            "secret_uid": secret_uid,
-            "subject_kind": observation.membership.spec.subject.kind if observation.membership else None,
-            "expires_at": expiry(key, stamp.at),
-            "issued": stamp,
-            "approval": None,
-        }
-    )
-    return _with_token(delivered, observation, Reason.ISSUED, _works(observation))
-
-
-def obstructed_status(observation: ApiKeyObservation, reason: Reason, message: str) -> ApiKeyStatus:
-    """Return the status of a key that couldn't be issued, for a reason that only the attempt showed."""
-    return _revoked_status(observation, Obstacle(reason, message))
-
-
-def new_stamp(observation: ApiKeyObservation, at: datetime) -> Stamp:
-    """Return the stamp of a token that is issued at `at`.
-
-    Raises:
-        ValueError: there is no Membership or no Organization.
-    """
-    if observation.membership is None or observation.organization is None:
-        raise ValueError("a token is issued under a Membership and an Organization")
-    return Stamp(
-        organization_uid=observation.organization.metadata.uid,
-        membership_uid=observation.membership.metadata.uid,
-        membership_generation=observation.membership.metadata.generation,
-        role=observation.membership.spec.role,
-        revision=observation.api_key.revision,
-        for_role=observation.api_key.spec.for_role,
-        template_digest=template_digest(observation.api_key, observation.organization),
-        at=at,
-    )
-
-
 def fate(observation: ApiKeyObservation) -> Fate:
     """Return what becomes of an ApiKey whose token a role change revoked."""
     obstacle = find_obstacle(
@@ -144,25 +131,31 @@ def fate(observation: ApiKeyObservation) -> Fate:
 def _keep(observation: ApiKeyObservation, *, suspended: bool) -> Plan[Action]:
     """Plan for a key whose token is current."""
     key = observation.api_key
-    wake_at = _end_of_current(key)
     reason, message = (
-        (Reason.SUSPENDED, describe_suspension(observation)) if suspended else (Reason.ISSUED, _works(observation))
+        (Reason.SUSPENDED, describe_suspension(observation))
+        if suspended
+        else (Reason.ISSUED, describe_working(observation))
     )
-    kept = key.status.model_copy(
-        update={"expires_at": wake_at, "issued": _renewed_stamp(observation), "approval": None}
-    )
-    status = _with_token(kept, observation, reason, message)
-    return Plan(_update(key, status), wake_at)
+    moments = [moment for moment in (end_of_current(key), wakes_at(observation)) if moment is not None]
+    return Plan(_update(key, kept_status(observation, reason, message)), min(moments, default=None))
 
 
-def _renewed_stamp(observation: ApiKeyObservation) -> Stamp | None:
-    key, membership = observation.api_key, observation.membership
-    return key.status.issued if membership is None else renewed_stamp(key, membership)
+def _deliver(observation: ApiKeyObservation) -> Plan[Action]:
+    """Plan for a key whose next token this process announced: deliver it once the verifiers know its hash."""
+    announced = observation.announced
+    if announced is None or announced.deliver_at <= observation.now:
+        return Plan((DeliverToken(),))
+    status = kept_status(observation, Reason.ISSUED, describe_working(observation))
+    return Plan(_update(observation.api_key, status), announced.deliver_at)
 
 
-def _end_of_current(key: ApiKey) -> datetime | None:
-    """Return when the key's present token expires, or None if it never does."""
-    return expiry(key, key.status.issued.at if key.status.issued else None)
+def _is_replaced_in_place(observation: ApiKeyObservation) -> bool:
+    """Return whether a new token is written into the present Secret: after a raised revision.
+
+    After a role change Tenure deletes the Secret first, because the token is revoked before a new one is approved.
+    """
+    verdict = validity(observation.api_key, observation.membership, observation.organization, observation.now)
+    return verdict is Verdict.PENDING
 
 
 def _is_delivered(observation: ApiKeyObservation) -> bool:
@@ -197,7 +190,7 @@ def _delete(observation: ApiKeyObservation, obstacle: Obstacle) -> Plan[Action]:
     key, due = observation.api_key, _deletion_due(observation)
     if due <= observation.now:
         return Plan((*_delete_secret_of(key), DeleteApiKey()))
-    status = _with_readiness(key.status, observation, obstacle.reason, f"{obstacle.message} {_IS_DELETED}")
+    status = with_readiness(key.status, observation, obstacle.reason, f"{obstacle.message} {_IS_DELETED}")
     return Plan((*_delete_secret_of(key), *_update(key, status)), due)
 
 
@@ -206,7 +199,7 @@ def _wait(observation: ApiKeyObservation, obstacle: Obstacle) -> Plan[Action]:
     key, leftover = observation.api_key, _leftover(observation)
     ending = _delete_secret_of(key) if leftover is None else (DeleteSecret(leftover.uid),)
     ends = expiry(key, None)
-    status = _revoked_status(observation, obstacle)
+    status = revoked_status(observation, obstacle)
     moments = [ends if ends is not None and ends > observation.now else None, stalls_at(status.conditions, key.kind)]
     wake_at = min((moment for moment in moments if moment is not None), default=None)
     return Plan((*ending, *state_events(key, status.conditions), *_update(key, status)), wake_at)
@@ -250,57 +243,13 @@ def _awaits_record(observation: ApiKeyObservation) -> bool:
     change = membership.status.last_role_change
     if change is None or change.generation != membership.metadata.generation:
         return True
-    listed = any(ended.key_id == key.status.key_id for ended in change.keys)
-    return not listed and change.key_count == len(change.keys)
-
-
-def _works(observation: ApiKeyObservation) -> str:
-    key, membership = observation.api_key, observation.membership
-    text = f"The token in Secret {key.name} works"
-    if membership is None or not key.awaits_other_role(membership.spec.role):
-        return f"{text}."
-    return f"{text} until the role of {membership.name} changes. The key is approved for the role {key.spec.for_role}."
+    listed = {ended.key_id for ended in change.keys}
+    tokens = (view for view in token_views(key) if was_revoked_by_role(view, membership))
+    return change.key_count == len(change.keys) and any(view.status.key_id not in listed for view in tokens)
 
 
 def _delete_secret_of(key: ApiKey) -> tuple[Action, ...]:
     return () if key.status.secret_uid is None else (DeleteSecret(key.status.secret_uid),)
-
-
-def _revoked_status(observation: ApiKeyObservation, obstacle: Obstacle) -> ApiKeyStatus:
-    """Return the status of a key without a token. It still describes the revoked one, but doesn't name its Secret."""
-    kind = (
-        observation.membership.spec.subject.kind if observation.membership else observation.api_key.status.subject_kind
-    )
-    ended = observation.api_key.status.model_copy(
-        update={
-            "secret_name": None,
-            "secret_uid": None,
-            "subject_kind": kind,
-            "approval": kept_approval(observation.api_key, observation.membership),
-        }
-    )
-    return _with_readiness(ended, observation, obstacle.reason, obstacle.message)
-
-
-def _with_readiness(status: ApiKeyStatus, observation: ApiKeyObservation, reason: Reason, message: str) -> ApiKeyStatus:
-    generation = observation.api_key.metadata.generation
-    conditions = readiness(
-        status.conditions,
-        kind=ApiKey.kind,
-        ready=reason is Reason.ISSUED,
-        reason=reason,
-        message=message,
-        generation=generation,
-        now=observation.now,
-    )
-    return status.model_copy(update={"observed_generation": generation, "conditions": conditions})
-
-
-def _with_token(status: ApiKeyStatus, observation: ApiKeyObservation, reason: Reason, message: str) -> ApiKeyStatus:
-    """Return the status of a key whose Secret holds its current token."""
-    template = template_conditions(status, observation)
-    shown = _with_readiness(status, observation, reason, message)
-    return shown.model_copy(update={"conditions": [*shown.conditions, *template]})
 
 
 def _update(key: ApiKey, status: ApiKeyStatus) -> tuple[Action, ...]:

@@ -26,6 +26,7 @@ from tenure.domain.resources.membership import (
 )
 from tenure.domain.roles import capabilities
 from tenure.domain.validity import Verdict, validity, was_revoked_by_role
+from tenure.domain.views import token_views
 
 _NAMES_IN_NOTE = 8
 
@@ -78,15 +79,20 @@ def _find(observation: MembershipObservation, change: RoleChange | None) -> Chan
         return ChangeState.LATE if known and known.generation == change.generation else ChangeState.SEEN
     if known is None:
         return ChangeState.NONE
-    fallen = any(was_revoked_by_role(key, observation.membership) for key in observation.keys)
-    return ChangeState.RECORDED if fallen else ChangeState.DONE
+    return ChangeState.RECORDED if _revoked_tokens(observation) else ChangeState.DONE
+
+
+def _revoked_tokens(observation: MembershipObservation) -> list[ApiKey]:
+    """Return a view for each token that the latest role change revoked. A key has two around a rotation."""
+    views = (view for key in observation.keys for view in token_views(key))
+    return [view for view in views if was_revoked_by_role(view, observation.membership)]
 
 
 def _role_change(observation: MembershipObservation) -> RoleChange | None:
     """Return the record of a role change that the status doesn't have yet, or None if there is nothing to add."""
     membership, status = observation.membership, observation.membership.status
     generation, known = membership.metadata.generation, status.last_role_change
-    fallen = [key for key in observation.keys if was_revoked_by_role(key, membership)]
+    fallen = _revoked_tokens(observation)
     if known is not None and known.generation == generation:
         return _extend(known, fallen, observation)
     if 0 <= status.observed_generation < generation:
@@ -152,11 +158,13 @@ def _fate(key: ApiKey, observation: MembershipObservation, siblings: Siblings) -
 
 def _announce(membership: Membership, change: RoleChange) -> tuple[StatusAction, ...]:
     """Return one Event on the Membership and one on its Organization."""
-    names = [key.name for key in change.keys[:_NAMES_IN_NOTE]]
-    more = change.key_count - len(names)
+    every_name = list(dict.fromkeys(key.name for key in change.keys))
+    number = len(every_name) + change.key_count - len(change.keys)  # Without keys that are listed twice.
+    names = every_name[:_NAMES_IN_NOTE]
+    more = number - len(names)
     listed = ", ".join(names) + (f" and {more} more" if more > 0 else "")
-    keys = "1 key" if change.key_count == 1 else f"{change.key_count} keys"
-    revoked = f"This revoked {keys}: {listed}" if change.key_count else "This revoked no keys"
+    keys = "1 key" if number == 1 else f"{number} keys"
+    revoked = f"This revoked {keys}: {listed}" if number else "This revoked no keys"
     by = f" by {change.field_manager}" if change.field_manager else ""
     if change.from_role is change.to_role:
         what = f"The role of {membership.name} was changed and changed back to {change.to_role}{by}"

@@ -18,6 +18,15 @@ class SecretReading:
     facts: SecretFacts | None
 
 
+@dataclass(frozen=True)
+class Announced:
+    """The token that this process announced, and keeps in memory until it delivers it."""
+
+    hash: str
+    deliver_at: datetime
+    """When the verifiers have had the time to learn its hash."""
+
+
 class Siblings(tuple[ApiKey, ...]):  # noqa: SLOT001 - what is counted is kept with it
     """All keys of a member. What the limit of keys needs is counted once, however many of them are planned together.
 
@@ -57,6 +66,9 @@ class ApiKeyObservation:
     now: datetime
     secret: SecretReading | None = None
     """The result of reading the key's Secret, or None if it wasn't read this time."""
+
+    announced: Announced | None = None
+    """The token that this process announced, or None. After a crash or a change of leader there is none."""
 
     displaced_by: str | None = None
     """Name of the older Membership of the same subject, or None. Only the oldest one has effect."""

@@ -123,6 +123,15 @@ def life_obstacle(key: ApiKey, policy: PolicyInForce, now: datetime) -> Obstacle
             "Keys of this organization must expire (keys.requireExpiry). Set spec.expiresAt, or spec.ttl in a new "
             "ApiKey.",
         )
+    every = key.rotation.every
+    if policy.rotate_within is not None and (
+        every is None or parse_duration(every) > parse_duration(policy.rotate_within)
+    ):
+        return Obstacle(
+            Reason.POLICY_VIOLATION,
+            f"Keys of this organization must be rotated at least every {policy.rotate_within} (keys.rotateWithin). Set "
+            "spec.rotation.every to that or less.",
+        )
     created = key.metadata.creation_timestamp
     ends = expiry(key, created)
     if policy.max_ttl is not None and ends is not None and ends - created > parse_duration(policy.max_ttl):

@@ -1,12 +1,13 @@
 """Tells whether a key's Secret has the labels and annotations that `secretTemplate` asks for now.
 
-Tenure sets them when it creates the Secret, and doesn't change a Secret afterwards. So a change waits for the next
-token.
+Tenure sets them when it writes a token into the Secret, and doesn't change a Secret otherwise. So a change waits for
+the next token.
 """
 
 from tenure.domain.conditions import renew_condition
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.reasons import ConditionType, Reason
+from tenure.domain.resources import ApiKey
 from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.resources.base import Condition
 from tenure.domain.secret import NO_TEMPLATE, template_digest
@@ -32,7 +33,8 @@ def template_conditions(status: ApiKeyStatus, observation: ApiKeyObservation) ->
         message = (
             f"Secret {key.name} still has the labels and annotations from when its token was issued. What "
             "spec.secretTemplate and the organization's keys.secretMetadataPrefixes ask for now applies to the next "
-            f"token. To have it now, set spec.revision to {key.revision + 1}, which revokes the present token."
+            f"token. To have it now, set spec.rotation.request to {_next_request(key)}. The present token stays valid "
+            "for a while."
         )
     condition = renew_condition(
         status.conditions,
@@ -44,3 +46,8 @@ def template_conditions(status: ApiKeyStatus, observation: ApiKeyObservation) ->
         now=observation.now,
     )
     return [condition]
+
+
+def _next_request(key: ApiKey) -> int:
+    served = key.status.issued.request if key.status.issued is not None else None
+    return max(served or 0, key.rotation.request or 0) + 1

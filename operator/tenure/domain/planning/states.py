@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from tenure.domain.planning.actions import Action, DeleteApiKey, DeleteSecret, EmitEvent, IssueToken, UpdateStatus
+from tenure.domain.planning.actions import (
+    Action,
+    AnnounceToken,
+    DeleteApiKey,
+    DeleteSecret,
+    DeliverToken,
+    EmitEvent,
+    IssueToken,
+    UpdateStatus,
+)
 
 
 class KeyState(StrEnum):
@@ -19,6 +28,9 @@ class KeyState(StrEnum):
     WORKS = "Works"
     SUSPENDED = "Suspended"
     TO_REPAIR = "To repair"
+    TO_ROTATE = "To rotate"
+    TO_DELIVER = "To deliver"
+    TO_PROMOTE = "To promote"
     TO_READ = "To read"
     TO_RECORD = "To record"
     TO_DELETE = "To delete"
@@ -91,6 +103,9 @@ STAGES: Mapping[KeyState, Stage] = {
     KeyState.WORKS: Stage.CURRENT,
     KeyState.SUSPENDED: Stage.CURRENT,
     KeyState.TO_REPAIR: Stage.CURRENT,
+    KeyState.TO_ROTATE: Stage.CURRENT,
+    KeyState.TO_DELIVER: Stage.CURRENT,
+    KeyState.TO_PROMOTE: Stage.CURRENT,
     KeyState.TO_READ: Stage.UNKNOWN,
     KeyState.TO_RECORD: Stage.OUTDATED,
     KeyState.TO_DELETE: Stage.OUTDATED,
@@ -119,6 +134,23 @@ KEY_STATES: Mapping[KeyState, Description] = {
         "`Ready=True`, `Issued`. Then a new `Key-Id` and the Event `SecretReplaced`",
         "Tenure replaces the Secret. The old token works until then.",
     ),
+    KeyState.TO_ROTATE: Description(
+        "The stamp is current, and a rotation is due. Or the process that announced a token was stopped before it "
+        "delivered it.",
+        "`Ready=True`, `Issued`",
+        "Tenure creates a new token and announces its hash in `status.next`. The verifiers accept both tokens.",
+    ),
+    KeyState.TO_DELIVER: Description(
+        "The next token is announced, and the Secret still holds the present one.",
+        "`Ready=True`, `Issued` and `Rotating=True`, `Announced`",
+        "Two seconds after the announcement Tenure writes the new token into the Secret. The other one is now the "
+        "former token, and is valid for the `overlap`.",
+    ),
+    KeyState.TO_PROMOTE: Description(
+        "The Secret holds the announced token, and the status doesn't say so yet, because of a crash.",
+        "`Ready=True`, `Issued` and `Rotating=True`, `Announced`",
+        "Tenure makes the announced token the present one in the status.",
+    ),
     KeyState.TO_READ: Description(
         "The stamp is newer than the Membership in Tenure's cache, so the cache is behind.",
         "what it showed before",
@@ -144,7 +176,8 @@ KEY_STATES: Mapping[KeyState, Description] = {
     KeyState.TO_REISSUE: Description(
         "The token is rejected, and you approved another one: by `forRole`, or with a higher `revision`.",
         "what it showed before",
-        "Tenure deletes the Secret and issues a new token in a Secret of the same name.",
+        "Tenure issues a new token in a Secret of the same name. If you raised `revision`, it changes the Secret in "
+        "place. Otherwise it deletes the Secret and creates it again.",
     ),
     KeyState.TO_ISSUE: Description(
         "The key has no token, and no rule forbids one.",
@@ -184,6 +217,7 @@ KEY_STEPS: tuple[Step[KeyState], ...] = (
     Step(KeyState.WORKS, "the status isn't up to date", _STATUS, KeyState.WORKS),
     Step(KeyState.WORKS, "suspended", (), KeyState.SUSPENDED),
     Step(KeyState.WORKS, "Secret deleted or edited", (), KeyState.TO_REPAIR),
+    Step(KeyState.WORKS, "rotation due", (), KeyState.TO_ROTATE),
     Step(KeyState.WORKS, "role changed", (), KeyState.TO_RECORD),
     Step(KeyState.WORKS, "expired, member gone", (), KeyState.TO_REVOKE),
     Step(KeyState.WORKS, "revision raised", (), KeyState.TO_REISSUE),
@@ -200,6 +234,11 @@ KEY_STEPS: tuple[Step[KeyState], ...] = (
         KeyState.REVOKED,
         rare=True,
     ),
+    Step(KeyState.TO_ROTATE, FOUND, (AnnounceToken,), KeyState.TO_DELIVER),
+    Step(KeyState.TO_DELIVER, "the status isn't up to date", _STATUS, KeyState.TO_DELIVER),
+    Step(KeyState.TO_DELIVER, "2 seconds later", (DeliverToken,), KeyState.WORKS),
+    Step(KeyState.TO_DELIVER, "the process was stopped", (), KeyState.TO_ROTATE, rare=True),
+    Step(KeyState.TO_PROMOTE, FOUND, _STATUS, KeyState.WORKS, rare=True),
     Step(KeyState.TO_READ, "read again", (), KeyState.WORKS, rare=True),
     Step(KeyState.TO_RECORD, "the record isn't written yet", (DeleteSecret,), KeyState.TO_RECORD),
     Step(KeyState.TO_RECORD, "recorded, onRoleChange deletes it", (), KeyState.TO_DELETE),
@@ -209,7 +248,9 @@ KEY_STEPS: tuple[Step[KeyState], ...] = (
     Step(KeyState.TO_DELETE, "3 seconds later", (DeleteSecret, DeleteApiKey), KeyState.GONE),
     Step(KeyState.TO_REVOKE, FOUND, _END, KeyState.REVOKED),
     Step(KeyState.TO_REVOKE, "a crash left another Secret", _END, KeyState.TO_CLEAN, rare=True),
-    Step(KeyState.TO_REISSUE, FOUND, _REPLACE, KeyState.WORKS),
+    Step(KeyState.TO_REISSUE, "revision raised", _ISSUE, KeyState.WORKS),
+    Step(KeyState.TO_REISSUE, "approved by forRole", _REPLACE, KeyState.WORKS),
+    Step(KeyState.TO_REISSUE, "the Secret can't be written", _ISSUE, KeyState.TO_ISSUE, rare=True),
     Step(KeyState.TO_REISSUE, "the Secret can't be written", _REPLACE, KeyState.TO_ISSUE, rare=True),
     Step(KeyState.TO_ISSUE, FOUND, _ISSUE, KeyState.WORKS),
     Step(KeyState.TO_ISSUE, "the Secret can't be written", _ISSUE, KeyState.TO_ISSUE, rare=True),

@@ -19,6 +19,7 @@ from tenure.domain.resources.base import (
     list_map,
 )
 from tenure.domain.resources.membership import SubjectKind
+from tenure.domain.resources.stamp import AnnouncedToken, Approval, FormerToken, Stamp
 from tenure.domain.roles import Access, Role
 
 FIRST_REVISION = 1
@@ -44,6 +45,38 @@ class SecretTemplate(Model):
     annotations: dict[str, AnnotationValue] | None = Field(default=None, max_length=20)
     """Annotations for the Secret. Tenure sets only those that start with one of the organization's
     secretMetadataPrefixes."""
+
+
+class Rotation(Model):
+    """When the key gets a new token, and how long the former one stays valid."""
+
+    rules: ClassVar[Sequence[Rule]] = (
+        Rule(
+            f"!has(self.every) || !self.every.matches(r'{durations.PATTERN}') || "
+            "duration(self.every) >= duration('1h')",
+            f"every: must be at least 1h, in {durations.MEANING}",
+            field=".every",
+        ),
+        Rule(
+            f"!has(self.every) || !has(self.overlap) || !self.every.matches(r'{durations.PATTERN}') || "
+            f"!self.overlap.matches(r'{durations.PATTERN}') || duration(self.overlap) < duration(self.every)",
+            "overlap: must be shorter than every, because a key has at most two valid tokens",
+            field=".overlap",
+        ),
+    )
+
+    every: Duration | None = None
+    """Rotate the token this long after it was issued, at least 1h, for example 720h for 30 days. Tenure rotates up to
+    10 % earlier, so that keys of one commit don't all rotate at once. If omitted, only request rotates the token."""
+
+    overlap: Duration | None = None
+    """How long the former token stays valid, for example 24h. 0s: not at all. If omitted, the organization's
+    keys.defaultOverlap. The organization's keys.maxOverlap is the limit. If you make it shorter, the former token of
+    the latest rotation expires earlier too, but it never becomes valid for longer."""
+
+    request: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Raise it to rotate the token once. The first token counts as the answer to the number at that time. A number that
+    isn't higher than the last one does nothing."""
 
 
 class ApiKeySpec(Model):
@@ -82,6 +115,13 @@ class ApiKeySpec(Model):
             "revision: can only be raised. Each new revision rotates the token",
             reason="FieldValueForbidden",
         ),
+        Rule(
+            "!has(self.ttl) || !has(self.rotation) || !has(self.rotation.every) || "
+            f"!self.ttl.matches(r'{durations.PATTERN}') || !self.rotation.every.matches(r'{durations.PATTERN}') || "
+            "duration(self.rotation.every) < duration(self.ttl)",
+            "rotation.every: must be shorter than ttl, or else the token expires before it is rotated",
+            field=".rotation.every",
+        ),
     )
 
     membership: Name
@@ -107,8 +147,12 @@ class ApiKeySpec(Model):
     or remove it. If there is a ttl too, the earlier of the two applies."""
 
     revision: int | None = Field(default=None, ge=1, le=1_000_000)
-    """Raise it to rotate the token: the old token is revoked immediately, and the Secret of the same name gets a new
-    one. If omitted, it is 1. You can only raise it."""
+    """Raise it after a leak: all tokens of the key are revoked immediately, and the Secret of the same name gets a new
+    one. If omitted, it is 1. You can only raise it. To replace a token without an interruption, use rotation."""
+
+    rotation: Rotation | None = None
+    """Replaces the token without an interruption: the former one stays valid for a while. You can change this at any
+    time. A role change revokes both tokens."""
 
     suspended: bool | None = None
     """For emergencies: while this is true, the key doesn't work. Its Secret stays, and the key works again once you
@@ -120,47 +164,6 @@ class ApiKeySpec(Model):
     when it issues a token, so a change waits for the next one. The condition SecretTemplateApplied says so."""
 
 
-class Stamp(Model):
-    """The tenure that a token was issued in. It decides whether the token is valid."""
-
-    organization_uid: str = Field(alias="organizationUID", max_length=64)
-    """uid of the Organization."""
-
-    membership_uid: str = Field(alias="membershipUID", max_length=64)
-    """uid of the Membership."""
-
-    membership_generation: int
-    """metadata.generation of the Membership, which counts role changes."""
-
-    role: Role
-    """The member's role."""
-
-    revision: int
-    """The ApiKey's revision."""
-
-    for_role: Role | None = None
-    """The role that the key was approved for, if it had a forRole."""
-
-    template_digest: str | None = Field(default=None, max_length=64)
-    """Digest of the labels and annotations that the Secret got from secretTemplate."""
-
-    at: DateTime
-    """When the token was issued, by the API server's clock."""
-
-
-class Approval(Model):
-    """The Membership that a key without a token may be issued under."""
-
-    membership_uid: str = Field(alias="membershipUID", max_length=64)
-    """uid of the Membership. Another Membership of the same name doesn't get the key unless you raise revision."""
-
-    membership_generation: int
-    """metadata.generation of the Membership, which counts role changes."""
-
-    revision: int
-    """The ApiKey's revision."""
-
-
 class ApiKeyStatus(Model):
     """What Tenure observed and did. Only the operator writes it."""
 
@@ -169,7 +172,8 @@ class ApiKeyStatus(Model):
 
     conditions: list[Condition] = Field(default_factory=list, json_schema_extra=list_map("type"))
     """Ready says whether the key works. Stalled says that waiting won't change that. SecretTemplateApplied says whether
-    the Secret has the labels and annotations of secretTemplate."""
+    the Secret has the labels and annotations of secretTemplate. Rotating says whether a rotation that is due is in
+    progress, or what hinders it."""
 
     key_id: str | None = Field(default=None, max_length=32)
     """The public id of the token, for logs and searches."""
@@ -196,6 +200,15 @@ class ApiKeyStatus(Model):
     """While the key waits for a token: the Membership that it may be issued under. Omitted if that is the one in
     issued."""
 
+    rotates_at: DateTime | None = None
+    """When the token is rotated next. Omitted without rotation.every."""
+
+    next: AnnouncedToken | None = None
+    """The next token, only while a rotation is in progress."""
+
+    previous: FormerToken | None = None
+    """The former token, only while it is valid."""
+
 
 class ApiKey(Resource):
     """A key of a member. Its token is in a Secret of the same name."""
@@ -214,11 +227,13 @@ class ApiKey(Resource):
         Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether the key works"),
         Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why the key works or not"),
         Column("Expires", ".status.expiresAt", "When the key expires"),
+        Column("Former", ".status.previous.endsAt", "When its former token expires, while that is valid"),
         Column("Age", ".metadata.creationTimestamp", "Time since its creation", "date"),
         Column("Key-Id", ".status.keyId", "The public id of the token", wide=True),
         Column("For-Role", ".spec.forRole", "The role that it is approved for", wide=True),
         Column("Revision", ".status.issued.revision", "The revision of its token", "integer", wide=True),
         Column("Secret", ".status.secretName", "The Secret with the token", wide=True),
+        Column("Rotates", ".status.rotatesAt", "When the token is rotated next", wide=True),
     )
     selectable: ClassVar[Sequence[str]] = (".spec.membership", ".status.keyId", ".status.subjectKind")
 
@@ -227,6 +242,11 @@ class ApiKey(Resource):
 
     status: ApiKeyStatus = Field(default_factory=ApiKeyStatus)
     """What Tenure observed and did. Only the operator writes it."""
+
+    @property
+    def rotation(self) -> Rotation:
+        """The rotation that the spec asks for."""
+        return self.spec.rotation or Rotation()
 
     @property
     def revision(self) -> int:

@@ -30,6 +30,9 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 CATEGORY = "tenure"
 
+FIELD_MANAGER = "tenure"
+"""The field manager of Tenure's writes."""
+
 RULES = "x-kubernetes-validations"
 
 NAME_LENGTH = 63

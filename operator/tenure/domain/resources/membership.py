@@ -19,7 +19,8 @@ from tenure.domain.resources.base import (
     Rule,
     list_map,
 )
-from tenure.domain.roles import Access, Role
+from tenure.domain.resources.listed_key import ListedKey
+from tenure.domain.roles import Role
 
 MAX_LISTED_KEYS = 50
 """Maximum number of working keys that a Membership's status lists by name."""
@@ -175,32 +176,10 @@ class RoleChange(Model):
     """The field manager that set the role, as the API server recorded it, for example argocd-controller."""
 
     key_count: int
-    """Number of keys that it revoked."""
+    """Number of tokens that it revoked."""
 
     keys: list[EndedKey] = Field(default_factory=list, max_length=MAX_KEYS_PER_MEMBER)
-    """The keys that it revoked, by name."""
-
-
-class ListedKey(Model):
-    """A working key of the member."""
-
-    name: str = Field(max_length=NAME_LENGTH)
-    """Name of the ApiKey."""
-
-    key_id: str = Field(max_length=32)
-    """The public id of its token."""
-
-    access: Access
-    """Full or View."""
-
-    issued_at: DateTime | None = None
-    """When its token was issued."""
-
-    expires_at: DateTime | None = None
-    """When its token expires. Omitted if it doesn't."""
-
-    for_role: Role | None = None
-    """The role that it is approved for, if it has a forRole."""
+    """The tokens that it revoked, by the name of their key. A key has several around a rotation."""
 
 
 class WaitingKey(Model):

@@ -106,6 +106,18 @@ class KeyRules(Model):
     with a longer one waits with reason PolicyViolation. For a key without ttl and expiresAt, only requireExpiry
     applies."""
 
+    default_overlap: Duration | None = None
+    """How long the former token of a rotated key stays valid if the key's rotation.overlap is omitted. 0s: not at all.
+    If omitted, 1h."""
+
+    max_overlap: Duration | None = None
+    """Maximum time for which a former token stays valid, for example 24h. Keys that ask for more get this. If omitted,
+    168h."""
+
+    rotate_within: Duration | None = None
+    """Keys must be rotated at least this often, for example 2160h. A key without rotation.every of at most this waits
+    with reason PolicyViolation. A key that works keeps its token, but isn't rotated."""
+
     secret_metadata_prefixes: list[MetadataPrefix] | None = Field(
         default=None, max_length=20, json_schema_extra=LIST_SET
     )
@@ -132,6 +144,13 @@ class OrganizationSpec(Model):
             "duration(self.keys.maxTTL) > duration('0s')",
             f"keys.maxTTL: must be longer than zero, in {durations.MEANING}",
             field=".keys.maxTTL",
+        ),
+        Rule(
+            "!has(self.keys) || !has(self.keys.rotateWithin) || "
+            f"!self.keys.rotateWithin.matches(r'{durations.PATTERN}') || "
+            "duration(self.keys.rotateWithin) >= duration('1h')",
+            f"keys.rotateWithin: must be at least 1h, in {durations.MEANING}",
+            field=".keys.rotateWithin",
         ),
     )
 
@@ -214,6 +233,15 @@ class PolicyInForce(Model):
 
     max_ttl: str | None = Field(default=None, alias="maxTTL")
     """Maximum lifetime of a key. Omitted if there is no limit."""
+
+    default_overlap: str | None = None
+    """How long the former token of a rotated key stays valid if the key doesn't say."""
+
+    max_overlap: str | None = None
+    """Maximum time for which a former token stays valid."""
+
+    rotate_within: str | None = None
+    """How often keys must be rotated. Omitted if there is no rule."""
 
 
 class OrganizationStatus(Model):

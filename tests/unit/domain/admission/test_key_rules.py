@@ -5,8 +5,14 @@ from typing import Any
 
 import pytest
 
-from support.objects.builders import CREATED, NOW, api_key, edited, issued, membership, organization
-from tenure.domain.admission.key_rules import expiry_refusal, quota_refusal, template_refusals, token_warning
+from support.objects.builders import CREATED, NOW, api_key, edited, issued, membership, organization, rotated
+from tenure.domain.admission.key_rules import (
+    expiry_refusal,
+    overlap_warning,
+    quota_refusal,
+    template_refusals,
+    token_warning,
+)
 from tenure.domain.admission.request import Change
 from tenure.domain.installation import DEFAULTS, Installation, Limits
 from tenure.domain.operations import Operation
@@ -150,3 +156,39 @@ def test_a_key_without_a_token_loses_none() -> None:
     assert token_warning(changed(None, WORKING), ALICE) is None
     assert token_warning(changed(WORKING, None), ALICE) is None
     assert token_warning(changed(WORKING, edited(WORKING, revision=2)), None) is None
+
+
+def test_a_higher_revision_names_the_former_token_too() -> None:
+    key = rotated(WORKING, former="F" * 12)
+    said = token_warning(changed(key, edited(key, revision=2)), ALICE)
+    assert said is not None
+    assert f"{key.status.key_id} and {'F' * 12} of ci-deploy stop working immediately" in said
+
+
+@pytest.mark.parametrize(
+    ("overlap", "keys", "installation", "most"),
+    [
+        pytest.param("169h", None, DEFAULTS, "168h", id="more than the default limit"),
+        pytest.param("25h", {"maxOverlap": "24h"}, DEFAULTS, "24h", id="more than the organization allows"),
+        pytest.param("7h", None, Installation(limits=Limits(max_overlap="6h")), "6h", id="more than the installation"),
+        pytest.param("24h", {"maxOverlap": "24h"}, DEFAULTS, None, id="as much"),
+        pytest.param(None, {"maxOverlap": "0s"}, DEFAULTS, None, id="nothing asked"),
+    ],
+)
+def test_an_overlap_beyond_a_limit_is_told(
+    overlap: str | None, keys: dict[str, str] | None, installation: Installation, most: str | None
+) -> None:
+    key = edited(WORKING, rotation={"overlap": overlap})
+    said = overlap_warning(changed(WORKING, key), organization(keys=keys), installation)
+    assert (said is None) == (most is None)
+    assert most is None or f"valid for {most} (maxOverlap)" in str(said)
+    assert overlap_warning(changed(key, key), organization(keys=keys), installation) is None
+
+
+def test_a_new_key_has_to_be_rotated_as_often_as_the_organization_asks() -> None:
+    acme = organization(keys={"rotateWithin": "720h"})
+    for every in (None, "721h"):
+        said = expiry_refusal(edited(api_key(), rotation={"every": every}), acme, NOW, DEFAULTS)
+        assert said is not None
+        assert "keys.rotateWithin" in said
+    assert expiry_refusal(edited(api_key(), rotation={"every": "720h"}), acme, NOW, DEFAULTS) is None

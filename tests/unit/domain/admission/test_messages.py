@@ -19,7 +19,7 @@ from tenure.domain.admission.messages import (
     unacknowledged,
 )
 from tenure.domain.admission.verdict import MAX_MESSAGE, MAX_WARNING, Judgement
-from tenure.domain.resources.membership import ListedKey
+from tenure.domain.resources.listed_key import ListedFormerToken, ListedKey
 from tenure.domain.roles import Access, Role
 
 NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
@@ -104,6 +104,13 @@ def test_an_age_is_said_in_its_largest_unit(age: timedelta, words: str) -> None:
 def test_a_key_is_described_by_id_age_and_expiry() -> None:
     ends = NOW.astimezone(UTC) + timedelta(days=3, hours=2)
     assert describe_key(key("a", expires=ends), NOW) == "a (8fK2mQ7xLw3Z, 41 d old, expires in 3 d)"
+
+
+def test_a_former_token_that_is_valid_is_named_with_the_time_left() -> None:
+    former = ListedFormerToken(key_id="F" * 12, ends_at=NOW + timedelta(minutes=35))
+    listed = key("a").model_copy(update={"former": former})
+    assert describe_key(listed, NOW) == f"a (8fK2mQ7xLw3Z, 41 d old, former token {'F' * 12} valid for 35 min)"
+    assert "former" not in describe_key(listed, former.ends_at)
 
 
 @given(listed_keys(most=60), st.integers(0, 900))

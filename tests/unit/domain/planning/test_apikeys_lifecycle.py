@@ -15,8 +15,8 @@ from tenure.domain.planning.memberships import plan_membership
 from tenure.domain.reasons import Reason
 from tenure.domain.validity import Verdict
 
-RESTS_WITHIN = 4
-"""Rounds: the Secret goes, the Membership records it, the key is ended or issued, nothing is left."""
+RESTS_WITHIN = 8
+"""Rounds: the Secret goes, the Membership records it, the key is ended or issued, a rotation takes three more."""
 
 GRACE = timedelta(seconds=5)
 """Time after which a key without a token is stalled."""

@@ -16,6 +16,7 @@ from support.objects.builders import (
     membership,
     organization,
     role_field,
+    rotated,
     shown,
     with_status,
 )
@@ -314,6 +315,16 @@ def test_a_change_that_ends_no_key_is_no_warning() -> None:
 )
 def test_an_event_names_the_keys(member: Membership, keys: list[ApiKey], note: str) -> None:
     assert set(_notes(_plan(member, keys))) == {note}
+
+
+def test_a_key_with_several_tokens_is_listed_once_for_each_and_counted_once_in_the_event() -> None:
+    plan = _plan(_observed(), [rotated(A, announced="N" * 12, former="F" * 12), B])
+    change = _change(plan)
+    assert change is not None
+    listed = [(key["name"], key["keyId"]) for key in change["keys"]]
+    assert sorted(listed) == sorted([("a", A.status.key_id), ("a", "N" * 12), ("a", "F" * 12), ("b", B.status.key_id)])
+    assert change["keyCount"] == 4
+    assert "This revoked 2 keys: a, b" in _notes(plan)[0]
 
 
 def test_the_longest_event_fits_into_an_event() -> None:

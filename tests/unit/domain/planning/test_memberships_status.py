@@ -180,6 +180,7 @@ def test_a_listed_key_shows_its_public_id_and_access() -> None:
         "issuedAt": "2027-01-04T09:01:00Z",
         "expiresAt": None,
         "forRole": None,
+        "former": None,
     }
 
 

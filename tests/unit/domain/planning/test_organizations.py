@@ -230,11 +230,14 @@ def test_the_policy_in_force_shows_the_defaults() -> None:
         "onRoleChange": "Auto",
         "maxPerMember": 100,
         "requireExpiry": False,
+        "defaultOverlap": "1h",
+        "maxOverlap": "168h",
     }
 
 
 def test_the_policy_in_force_shows_what_is_set() -> None:
     keys = {"onRoleChange": "Revoke", "maxPerMember": 20, "requireExpiry": True, "maxTTL": "8760h"}
+    keys |= {"defaultOverlap": "2h", "maxOverlap": "24h", "rotateWithin": "720h"}
     org = organization(keys=keys, role_changes={"whenKeysExist": "Deny"})
     policy = _status(_seen(org)).policy
     assert policy is not None

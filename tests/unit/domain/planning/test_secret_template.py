@@ -19,7 +19,8 @@ from support.objects.builders import (
 )
 from tenure.domain.conditions import find_condition
 from tenure.domain.planning.actions import UpdateStatus
-from tenure.domain.planning.apikeys import issued_status, new_stamp, plan_api_key
+from tenure.domain.planning.apikeys import plan_api_key
+from tenure.domain.planning.key_status import issued_status, new_stamp
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.reasons import STATES, ConditionType
 from tenure.domain.resources import ApiKey, Organization
@@ -87,7 +88,7 @@ def test_a_condition_says_whether_the_secret_has_its_template(
     assert (condition and condition.reason) == ("AwaitingNextToken" if wanted == "waits" else wanted)
     if condition is not None:
         assert (condition.status is ConditionStatus.TRUE) is (wanted == "Applied")
-        assert ("set spec.revision to 2" in condition.message) is (wanted == "waits")
+        assert ("set spec.rotation.request to 1" in condition.message) is (wanted == "waits")
     assert find_condition(_planned(key, org).conditions, ConditionType.STALLED) is None
 
 

@@ -40,6 +40,7 @@ SECONDS = ["a second"] * 3
 DELETED = [HANDLES, "Viewer", HANDLES, RECORDS, HANDLES, *SECONDS, HANDLES]
 SEVERED = [RECORDS, "operator crashes before write 2"]
 """A Secret was written, and the status doesn't name it."""
+ANNOUNCED = [HANDLES, "an hour", "rotation requested", HANDLES]
 RARE: tuple[list[str], ...] = (
     [HANDLES, RECORDS, "revision raised", "operator crashes before write 3", "policy with expiry", SWEEPS, SWEEPS],
     [*SEVERED, "key suspended", SWEEPS, SWEEPS, "key not suspended", SWEEPS],
@@ -58,6 +59,12 @@ RARE: tuple[list[str], ...] = (
     [HANDLES, RECORDS, "Viewer", RECORDS, "organization suspended", RECORDS, "Member"],
     [HANDLES, RECORDS, "Viewer", OVERLOOKS, "Analyst"],
     [HANDLES, RECORDS, "policy Revoke", "Viewer", RECORDS, "Analyst", HANDLES],
+    [HANDLES, "secret foreign", "Viewer", "forRole Viewer", RECORDS, HANDLES],
+    [*ANNOUNCED, "forRole Member", HANDLES, *SECONDS, HANDLES],
+    [*ANNOUNCED, "operator restarts", HANDLES],
+    [*ANNOUNCED, RECORDS, *SECONDS, "operator crashes before write 2", HANDLES],
+    [*ANNOUNCED, "Viewer", RECORDS, HANDLES],
+    [*ANNOUNCED, *SECONDS, HANDLES, "Viewer", RECORDS, HANDLES],
 )
 """Histories that chance finds seldom."""
 

@@ -1,0 +1,196 @@
+"""Builds the status of an ApiKey: issued, kept, rotated, obstructed or revoked."""
+
+from datetime import datetime
+
+from tenure.domain.approval import kept_approval
+from tenure.domain.conditions import readiness
+from tenure.domain.planning.actions import Action, UpdateStatus
+from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
+from tenure.domain.planning.rotation import (
+    announced_condition,
+    kept_former,
+    kept_successor,
+    promote,
+    rejected_condition,
+    rotating_condition,
+)
+from tenure.domain.planning.secret_template import template_conditions
+from tenure.domain.reasons import ConditionType, Reason
+from tenure.domain.resources import ApiKey
+from tenure.domain.resources.apikey import ApiKeyStatus
+from tenure.domain.resources.base import Condition
+from tenure.domain.resources.stamp import AnnouncedToken, Stamp
+from tenure.domain.rotation import rotates_at
+from tenure.domain.secret import template_digest
+from tenure.domain.validity import expiry, renewed_stamp
+
+
+def issued_status(
+    observation: ApiKeyObservation, stamp: Stamp, *, key_id: str, token_hash: str, secret_uid: str
+) -> ApiKeyStatus:
+    """Return the status of a key whose token was just written into its Secret."""
+    key = observation.api_key
+    delivered = key.status.model_copy(
+        update={
+            "key_id": key_id,
+            "hash": token_hash,
+            "secret_name": key.name,
+            "secret_uid": secret_uid,
+            "subject_kind": observation.membership.spec.subject.kind if observation.membership else None,
+            "expires_at": expiry(key, stamp.at),
+            "issued": stamp,
+            "approval": None,
+            "rotates_at": rotates_at(key, stamp.at),
+            "next": None,
+            "previous": kept_former(observation),
+        }
+    )
+    return _with_token(delivered, observation, Reason.ISSUED, describe_working(observation))
+
+
+def promotion(observation: ApiKeyObservation) -> tuple[Action, ...]:
+    """Return the actions that make the announced token the current one, once the Secret holds it.
+
+    Raises:
+        ValueError: the Secret wasn't read, or no token is announced.
+    """
+    facts = observation.secret.facts if observation.secret else None
+    if facts is None:
+        raise ValueError("only a token that the Secret holds can be promoted")
+    after, event = promote(observation, facts.written_at(observation.now))
+    return event, UpdateStatus(kept_status(after, Reason.ISSUED, describe_working(after)))
+
+
+def obstructed_status(observation: ApiKeyObservation, reason: Reason, message: str) -> ApiKeyStatus:
+    """Return the status of a key that couldn't be issued, for a reason that only the attempt showed."""
+    return revoked_status(observation, Obstacle(reason, message))
+
+
+def new_stamp(observation: ApiKeyObservation, at: datetime) -> Stamp:
+    """Return the stamp of a token that is issued at `at`.
+
+    Raises:
+        ValueError: there is no Membership or no Organization.
+    """
+    if observation.membership is None or observation.organization is None:
+        raise ValueError("a token is issued under a Membership and an Organization")
+    stamp, request = observation.api_key.status.issued, observation.api_key.rotation.request
+    served = [number for number in (request, stamp.request if stamp else None) if number is not None]
+    return Stamp(
+        organization_uid=observation.organization.metadata.uid,
+        membership_uid=observation.membership.metadata.uid,
+        membership_generation=observation.membership.metadata.generation,
+        role=observation.membership.spec.role,
+        revision=observation.api_key.revision,
+        for_role=observation.api_key.spec.for_role,
+        template_digest=template_digest(observation.api_key, observation.organization),
+        at=at,
+        membership=observation.membership.name,
+        sequence=1 if stamp is None else (stamp.sequence or 1) + 1,
+        request=max(served, default=None),
+    )
+
+
+def announced_status(observation: ApiKeyObservation, stamp: Stamp, *, key_id: str, token_hash: str) -> ApiKeyStatus:
+    """Return the status of a key whose next token is announced.
+
+    The stamp remembers a `forRole` as the present one does, so a rotation doesn't free a key from its approval.
+    """
+    present = observation.api_key.status.issued
+    stamp = stamp.model_copy(update={"for_role": stamp.for_role or (present and present.for_role)})
+    kept = kept_status(observation, Reason.ISSUED, describe_working(observation))
+    return kept.model_copy(
+        update={
+            "next": AnnouncedToken(key_id=key_id, hash=token_hash, issued=stamp),
+            "conditions": [*_without_rotating(kept), announced_condition(observation, key_id)],
+        }
+    )
+
+
+def rejected_status(observation: ApiKeyObservation, reason: Reason, message: str) -> ApiKeyStatus:
+    """Return the status of a key whose announced token couldn't be written into the Secret."""
+    kept = kept_status(observation, Reason.ISSUED, describe_working(observation))
+    told = rejected_condition(observation, reason, message)
+    return kept.model_copy(update={"conditions": [*_without_rotating(kept), told]})
+
+
+def _without_rotating(status: ApiKeyStatus) -> list[Condition]:
+    return [condition for condition in status.conditions if condition.type != ConditionType.ROTATING]
+
+
+def kept_status(observation: ApiKeyObservation, reason: Reason, message: str) -> ApiKeyStatus:
+    """Return the status of a key whose token is current."""
+    key = observation.api_key
+    stamp = _renewed_stamp(observation)
+    kept = key.status.model_copy(
+        update={
+            "expires_at": end_of_current(key),
+            "issued": stamp,
+            "approval": None,
+            "rotates_at": rotates_at(key, stamp.at if stamp else None),
+            "next": kept_successor(observation),
+            "previous": kept_former(observation),
+        }
+    )
+    status = _with_token(kept, observation, reason, message)
+    return status.model_copy(update={"conditions": [*status.conditions, *rotating_condition(observation)]})
+
+
+def _renewed_stamp(observation: ApiKeyObservation) -> Stamp | None:
+    key, membership = observation.api_key, observation.membership
+    return key.status.issued if membership is None else renewed_stamp(key, membership)
+
+
+def end_of_current(key: ApiKey) -> datetime | None:
+    """Return when the key's present token expires, or None if it never does."""
+    return expiry(key, key.status.issued.at if key.status.issued else None)
+
+
+def describe_working(observation: ApiKeyObservation) -> str:
+    """Return the message of a key that works."""
+    key, membership = observation.api_key, observation.membership
+    text = f"The token in Secret {key.name} works"
+    if membership is None or not key.awaits_other_role(membership.spec.role):
+        return f"{text}."
+    return f"{text} until the role of {membership.name} changes. The key is approved for the role {key.spec.for_role}."
+
+
+def revoked_status(observation: ApiKeyObservation, obstacle: Obstacle) -> ApiKeyStatus:
+    """Return the status of a key without a token. It still describes the revoked one, but doesn't name its Secret."""
+    kind = (
+        observation.membership.spec.subject.kind if observation.membership else observation.api_key.status.subject_kind
+    )
+    ended = observation.api_key.status.model_copy(
+        update={
+            "secret_name": None,
+            "secret_uid": None,
+            "subject_kind": kind,
+            "approval": kept_approval(observation.api_key, observation.membership),
+            "rotates_at": None,
+            "next": None,
+            "previous": None,
+        }
+    )
+    return with_readiness(ended, observation, obstacle.reason, obstacle.message)
+
+
+def with_readiness(status: ApiKeyStatus, observation: ApiKeyObservation, reason: Reason, message: str) -> ApiKeyStatus:
+    """Return the status with the condition Ready, and with Stalled if the reason lasts until a user acts."""
+    generation = observation.api_key.metadata.generation
+    conditions = readiness(
+        status.conditions,
+        kind=ApiKey.kind,
+        ready=reason is Reason.ISSUED,
+        reason=reason,
+        message=message,
+        generation=generation,
+        now=observation.now,
+    )
+    return status.model_copy(update={"observed_generation": generation, "conditions": conditions})
+
+
+def _with_token(status: ApiKeyStatus, observation: ApiKeyObservation, reason: Reason, message: str) -> ApiKeyStatus:
+    """Return the status of a key whose Secret holds its current token."""
+    template = template_conditions(status, observation)
+    shown = with_readiness(status, observation, reason, message)
+    return shown.model_copy(update={"conditions": [*shown.conditions, *template]})

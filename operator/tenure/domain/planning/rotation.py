@@ -1,0 +1,178 @@
+"""Plans the rotation of a key: announce a new token, deliver it, promote it, and let the former one end.
+
+The verifiers accept the new token from the moment at which its hash is announced, so a consumer that reads the Secret
+never gets a token that they don't know. A crash after the announcement loses the token, and Tenure announces another
+one. A crash after the delivery leaves it in the Secret, and Tenure promotes it. There is no third outcome.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from tenure.domain.conditions import find_condition, renew_condition
+from tenure.domain.planning.actions import EmitEvent
+from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
+from tenure.domain.planning.obstacles import life_obstacle
+from tenure.domain.planning.states import KeyState
+from tenure.domain.reasons import ConditionType, Reason
+from tenure.domain.resources.base import Condition, format_time
+from tenure.domain.resources.stamp import AnnouncedToken, FormerToken
+from tenure.domain.rotation import former_end, overlap_in_force, rotation_due
+from tenure.domain.validity import Verdict, expiry, renewed_stamp, token_end, validity
+from tenure.domain.views import announced_view, former_view
+
+DELIVERY_DELAY = timedelta(seconds=2)
+"""Time between the announcement and the delivery of a token, in which the verifiers learn its hash by their watches."""
+
+
+def find_rotation_state(observation: ApiKeyObservation) -> KeyState | None:
+    """Return the state of a rotation of a key that works, or None if there is no rotation and none can begin."""
+    announced, successor = observation.announced, observation.api_key.status.next
+    if successor is None:
+        return KeyState.TO_ROTATE if _may_begin(observation) else None
+    if announced is not None and announced.hash == successor.hash:
+        return KeyState.TO_DELIVER
+    return KeyState.TO_ROTATE
+
+
+def holds_successor(observation: ApiKeyObservation) -> bool:
+    """Return whether the Secret holds the announced token, and that token works."""
+    key, facts = observation.api_key, observation.secret.facts if observation.secret else None
+    view = announced_view(key)
+    if view is None or facts is None or not facts.holds_issued_token(view):
+        return False
+    return validity(view, observation.membership, observation.organization, observation.now) is Verdict.VALID
+
+
+def announced_condition(observation: ApiKeyObservation, key_id: str) -> Condition:
+    """Return the condition Rotating of a key whose next token is announced."""
+    message = f"Token {key_id} is announced. Tenure writes it into Secret {observation.api_key.name} in a moment."
+    return _condition(observation, Obstacle(Reason.ANNOUNCED, message), holds=True)
+
+
+def rejected_condition(observation: ApiKeyObservation, reason: Reason, message: str) -> Condition:
+    """Return the condition Rotating of a key whose announced token couldn't be written into the Secret."""
+    told = Obstacle(reason, f"{message}. The present token stays valid, and Tenure tries again.")
+    return _condition(observation, told, holds=False)
+
+
+def promote(observation: ApiKeyObservation, delivered_at: datetime) -> tuple[ApiKeyObservation, EmitEvent]:
+    """Return the observation of a key whose announced token has become the current one, and the Event that says so.
+
+    Raises:
+        ValueError: no token is announced.
+    """
+    status, successor = observation.api_key.status, observation.api_key.status.next
+    if successor is None or status.issued is None or observation.organization is None:
+        raise ValueError("only an announced token can be promoted")
+    policy = observation.installation.policy(observation.organization)
+    overlap_end = delivered_at + overlap_in_force(observation.api_key, observation.organization, policy)
+    own_end = expiry(observation.api_key, status.issued.at)
+    former = FormerToken(
+        key_id=status.key_id or "",
+        hash=status.hash or "",
+        issued=status.issued,
+        replaced_at=delivered_at,
+        ends_at=overlap_end if own_end is None else min(overlap_end, own_end),
+    )
+    promoted = status.model_copy(
+        update={
+            "key_id": successor.key_id,
+            "hash": successor.hash,
+            "issued": successor.issued,
+            "next": None,
+            "previous": former,
+        }
+    )
+    after = replace(observation, api_key=observation.api_key.model_copy(update={"status": promoted}))
+    kept = kept_former(after)
+    until = "is revoked" if kept is None else f"is valid until {format_time(kept.ends_at)}"
+    name = after.api_key.name
+    event = EmitEvent(
+        reason="Rotated",
+        note=f"Token {successor.key_id} replaces {former.key_id} in Secret {name}. The former token {until}.",
+        occurrence=successor.key_id,
+    )
+    return after, event
+
+
+def kept_former(observation: ApiKeyObservation) -> FormerToken | None:
+    """Return the former token with its stamp and its end as they are now, or None if there is none or it has ended."""
+    former, view = observation.api_key.status.previous, former_view(observation.api_key)
+    membership, organization = observation.membership, observation.organization
+    if former is None or view is None or membership is None or organization is None:
+        return None
+    verdict = validity(view, membership, organization, observation.now)
+    if verdict not in (Verdict.VALID, Verdict.SUSPENDED, Verdict.BEHIND):
+        return None
+    policy = observation.installation.policy(organization)
+    ends = former_end(former, overlap_in_force(observation.api_key, organization, policy))
+    ends = min(ends, token_end(view, organization) or ends)
+    if ends <= observation.now:
+        return None
+    return former.model_copy(update={"issued": renewed_stamp(view, membership), "ends_at": ends})
+
+
+def kept_successor(observation: ApiKeyObservation) -> AnnouncedToken | None:
+    """Return the announced token with its stamp as it is now."""
+    successor, view = observation.api_key.status.next, announced_view(observation.api_key)
+    if successor is None or view is None or observation.membership is None:
+        return successor
+    return successor.model_copy(update={"issued": renewed_stamp(view, observation.membership)})
+
+
+def rotating_condition(observation: ApiKeyObservation) -> list[Condition]:
+    """Return the condition Rotating of a key that works: of a rotation in progress, or of one that is hindered."""
+    key = observation.api_key
+    if key.status.next is not None:
+        present = find_condition(key.status.conditions, ConditionType.ROTATING)
+        return [] if present is None else [present]
+    due = rotation_due(key)
+    if due is None or due > observation.now:
+        return []
+    hindrance = _hindrance(observation)
+    return [] if hindrance is None else [_condition(observation, hindrance, holds=False)]
+
+
+def wakes_at(observation: ApiKeyObservation) -> datetime | None:
+    """Return when a rotation is to begin or a former token ends. None if neither is ahead."""
+    former = kept_former(observation)
+    moments = (rotation_due(observation.api_key), None if former is None else former.ends_at)
+    return min((moment for moment in moments if moment is not None and moment > observation.now), default=None)
+
+
+def _may_begin(observation: ApiKeyObservation) -> bool:
+    due = rotation_due(observation.api_key)
+    if due is None or due > observation.now or observation.displaced_by is not None:
+        return False
+    return _hindrance(observation) is None
+
+
+def _hindrance(observation: ApiKeyObservation) -> Obstacle | None:
+    """Return why a rotation that is due can't begin now, or None if it can."""
+    key, organization = observation.api_key, observation.organization
+    former = kept_former(observation)
+    if former is not None:
+        return Obstacle(
+            Reason.FORMER_TOKEN_VALID,
+            f"A rotation is due. It waits until the former token {former.key_id} expires at "
+            f"{format_time(former.ends_at)}. To revoke that token now, set spec.rotation.overlap to 0s.",
+        )
+    if organization is None:
+        return None
+    broken = life_obstacle(key, observation.installation.policy(organization), observation.now)
+    if broken is None or broken.reason is not Reason.POLICY_VIOLATION:
+        return None
+    return replace(broken, message=f"Not rotated, and the present token stays valid. {broken.message}")
+
+
+def _condition(observation: ApiKeyObservation, told: Obstacle, *, holds: bool) -> Condition:
+    key = observation.api_key
+    return renew_condition(
+        key.status.conditions,
+        ConditionType.ROTATING,
+        holds=holds,
+        reason=told.reason,
+        message=told.message,
+        generation=key.metadata.generation,
+        now=observation.now,
+    )

@@ -1,0 +1,46 @@
+"""The entry of a working key in its Membership's status."""
+
+from pydantic import Field
+
+from tenure.domain.resources.base import NAME_LENGTH, DateTime, Model
+from tenure.domain.roles import Access, Role
+
+
+class ListedFormerToken(Model):
+    """The former token of a key, while it is valid."""
+
+    key_id: str = Field(max_length=32)
+    """The public id of the token."""
+
+    ends_at: DateTime
+    """When it expires."""
+
+
+class ListedKey(Model):
+    """A working key of the member."""
+
+    name: str = Field(max_length=NAME_LENGTH)
+    """Name of the ApiKey."""
+
+    key_id: str = Field(max_length=32)
+    """The public id of its token."""
+
+    access: Access
+    """Full or View."""
+
+    issued_at: DateTime | None = None
+    """When its token was issued."""
+
+    expires_at: DateTime | None = None
+    """When its token expires. Omitted if it doesn't."""
+
+    for_role: Role | None = None
+    """The role that it is approved for, if it has a forRole."""
+
+    former: ListedFormerToken | None = None
+    """Its former token. Omitted if there is none that is valid."""
+
+    @property
+    def all_key_ids(self) -> str:
+        """The public ids of its tokens, for people."""
+        return f"{self.key_id} and {self.former.key_id}" if self.former is not None else self.key_id

@@ -1,0 +1,46 @@
+"""Views of an ApiKey: the key as if one of its other tokens were its current one.
+
+A key has one token and, around a rotation, another one: its successor, which is announced, or the former one. Each has
+a stamp of its own, and the same functions judge it on a view that has this token's id, hash and stamp in the place of
+the current ones.
+"""
+
+from collections.abc import Iterator
+
+from tenure.domain.resources import ApiKey
+from tenure.domain.resources.stamp import AnnouncedToken, FormerToken
+
+
+def announced_view(api_key: ApiKey) -> ApiKey | None:
+    """Return the view of the token that a rotation announced, or None if there is none."""
+    return _view(api_key, api_key.status.next)
+
+
+def former_view(api_key: ApiKey) -> ApiKey | None:
+    """Return the view of the token before the last rotation, or None if there is none."""
+    return _view(api_key, api_key.status.previous)
+
+
+def token_views(api_key: ApiKey) -> Iterator[ApiKey]:
+    """Yield a view for each token of a key: the key itself for the current one, its successor and the former one.
+
+    A key that never had a token yields nothing.
+    """
+    if api_key.status.hash is not None:
+        yield api_key
+    yield from (view for view in (announced_view(api_key), former_view(api_key)) if view is not None)
+
+
+def is_former(view: ApiKey) -> bool:
+    """Return whether this is the view of a former token."""
+    former = view.status.previous
+    return former is not None and former.hash == view.status.hash
+
+
+def _view(api_key: ApiKey, token: AnnouncedToken | FormerToken | None) -> ApiKey | None:
+    if token is None:
+        return None
+    shown = {"key_id": token.key_id, "hash": token.hash, "issued": token.issued}
+    if isinstance(token, FormerToken):
+        shown["expires_at"] = token.ends_at
+    return api_key.model_copy(update={"status": api_key.status.model_copy(update=shown)})
