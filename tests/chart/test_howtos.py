@@ -98,6 +98,23 @@ def test_a_leaked_token_is_replaced(plane: ControlPlane, world: World) -> None:
     assert world.verdict(old) != "Valid"
 
 
+def test_a_key_is_rotated_and_both_tokens_work(plane: ControlPlane, world: World) -> None:
+    old = world.issue("ci-deploy", within=30)["ci-deploy"]
+    (command,) = blocks("rotate-a-key.md", "console")
+    run(plane, command.strip())
+    new = world.wait_new_token("ci-deploy", old, within=30)
+    assert {world.verdict(token) for token in (old, new)} == {"Valid"}
+    assert world.key("ci-deploy")["status"]["previous"]["keyId"] == old.key_id
+    apply(plane, "rotate-a-key.md")
+    key = eventually(lambda: _if_issued(world, "nightly"), within=30, describe="the page's key is issued")
+    assert key is not None
+    assert "rotatesAt" in key["status"]
+
+
+def _if_issued(world: World, name: str) -> Body | None:
+    return world.key(name) if world.reason("apikeys", name) == "Issued" else None
+
+
 def test_somebody_is_locked_out_and_let_in_again(plane: ControlPlane, world: World) -> None:
     token = world.issue("laptop", within=30)["laptop"]
     command, by_hand, server_side = blocks("lock-somebody-out.md", "console")

@@ -129,7 +129,10 @@ def live(world: World, verifier_url: str) -> None:
         manifests.member("alice"),
         manifests.api_key("laptop", "alice"),
     )
-    ask_in_detail(world, world.issue("laptop")["laptop"], verifier_url)
+    token = world.issue("laptop")["laptop"]
+    ask_in_detail(world, token, verifier_url)
+    world.change_key("laptop", rotation={"request": 1})
+    world.wait_new_token("laptop", token, within=30)
     acknowledgement = {"tenure.dev/acknowledge-key-deletion": "Viewer: laptop"}
     world.change_role("alice", "Viewer", annotations=acknowledgement)
     world.wait_gone("apikeys", "laptop")

@@ -45,6 +45,10 @@ def template(value: object, field: str, says: str) -> Bad:
     return Bad({"secretTemplate": value}, f"spec.secretTemplate{field}", says)
 
 
+def rotation(field: str, value: object, says: str, **more: object) -> Bad:
+    return Bad({"rotation": {field: value, **more}}, f"spec.rotation.{field}", says)
+
+
 def length(value: object) -> Bad:
     return Bad({"ttl": value}, "ttl", "ttl: can't be changed")
 
@@ -91,6 +95,15 @@ BAD = {
     "any role": for_role("*"),
     "no role": for_role("None"),
     "forRole as a number": for_role(1, "must be of type string"),
+    "rotated every minute": rotation("every", "59m59s", "must be at least 1h"),
+    "rotated every day, in days": rotation("every", "1d", DURATION),
+    "overlap as long as every": rotation("overlap", "24h", "must be shorter than every", every="24h"),
+    "overlap in days": rotation("overlap", "1d", DURATION),
+    "request 0": rotation("request", 0, "greater than or equal to 1"),
+    "request as text": rotation("request", "1", "must be of type integer"),
+    "rotated after its end": Bad(
+        {"ttl": "24h", "rotation": {"every": "24h"}}, "spec.rotation.every", "must be shorter than ttl"
+    ),
     "no time": ttl("0s"),
     "no time in three parts": ttl("0h0m0s"),
     "days": ttl("90d"),
@@ -219,6 +232,10 @@ GOOD = {
     },
     "revision 1": api_key("laptop", "alice", revision=1),
     "revision a million": api_key("laptop", "alice", revision=1_000_000),
+    "rotation": api_key("laptop", "alice", ttl="25h", rotation={"every": "24h", "overlap": "23h59m", "request": 1}),
+    "rotation of nulls": api_key("laptop", "alice", rotation={"every": None, "overlap": None, "request": None}),
+    "no rotation": api_key("laptop", "alice", ttl="1h", rotation=None),
+    "no overlap": api_key("laptop", "alice", rotation={"overlap": "0s"}),
     "suspended": api_key("laptop", "alice", suspended=True),
     "labels and annotations": api_key(
         "laptop",

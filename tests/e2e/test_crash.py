@@ -106,6 +106,16 @@ REVISION = Flow(
     writes=4,
     ended=("laptop",),
 )
+ROTATION = Flow(
+    before=(organization(), member("alice"), api_key("laptop", "alice")),
+    change=lambda world: world.change_key("laptop", rotation={"request": 1}),
+    after={
+        **ISSUE.after,
+        "keys": {"laptop": "Issued: Member 1, revision 1, token 2 beside its former one"},
+        "events": {"ApiKey": 1},
+    },
+    writes=5,
+)
 OVER_THE_LIMIT = Flow(
     before=(organization(keys={"maxPerMember": 1}), member("alice"), api_key("laptop", "alice")),
     change=lambda world: world.create(api_key("second", "alice")),
@@ -161,6 +171,7 @@ def site(control_plane: ControlPlane, tmp_path: Path) -> Iterator[CrashSite]:
         pytest.param(ISSUE, id="issue"),
         pytest.param(FOR_ROLE, id="forRole reissue"),
         pytest.param(REVISION, id="revision"),
+        pytest.param(ROTATION, id="rotation"),
         pytest.param(OVER_THE_LIMIT, id="over the limit"),
         pytest.param(EXPIRY, id="expiry"),
     ],
@@ -177,6 +188,8 @@ def test_killed_at_any_write_it_ends_where_it_would_have_ended(site: CrashSite, 
         for case in cases:
             assert_the_key_has_its_secrets_token(case)
             assert_the_record_names_the_dead_tokens(case)
+            survivors = [token for token in case.victim.tokens.values() if token not in case.dead]
+            assert {case.world.verdict(token) for token in survivors} <= {"Valid"}
             for name, token in case.at_death.items():
                 if token not in case.victim.tokens.values():
                     assert case.world.token(name) == token, "what was in the Secret is adopted"

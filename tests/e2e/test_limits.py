@@ -173,3 +173,7 @@ def test_a_secret_that_kubernetes_refuses_says_why(world: World) -> None:
     secret = world.api.get("secrets", "laptop")
     assert secret is not None
     assert secret["metadata"]["labels"]["acme.io/team"] == "core"
+
+    world.change_key("laptop", secretTemplate=template, revision=2)
+    world.wait_reason("laptop", "SecretRejected")
+    world.wait_gone("secrets", "laptop")

@@ -22,7 +22,7 @@ def test_raising_it_replaces_the_token_under_the_same_name(world: World) -> None
         token = world.wait_new_token(name, tokens[name])
         status = world.key(name)["status"]
         assert (status["secretName"], status["issued"]["revision"]) == (name, 2)
-        assert status["secretUID"] != uid
+        assert status["secretUID"] == uid, "the Secret is changed in place"
         assert world.verdict(token) == "Valid"
         assert world.verdict(tokens[name]) == "NotFound"
     assert world.token("other") == tokens["other"]
