@@ -170,6 +170,10 @@ CASES: Mapping[str, Mapping[str, Case]] = {
         ),
         "as many as are named": Case({EXPIRING: f"{MOST_NAMED_KEYS}x90"}, "70m", never=True),
     },
+    "TenureRotationOverdue": {
+        "for long": Case({"tenure_rotations_overdue": "0 2x30"}, "20m", [WARNING]),
+        "soon done": Case({"tenure_rotations_overdue": "2x10 0x20"}, "20m", never=True),
+    },
     "TenureOrganizationWithoutOwner": {
         "for long": Case({f"tenure_organization_owners{{{ACME}}}": "1 0x30"}, "20m", [{**WARNING, **ACME_LABELS}]),
         "new": Case({f"tenure_organization_owners{{{ACME}}}": "0x10 1x20"}, "20m"),
