@@ -203,7 +203,7 @@ FAULTS = (
         name="killed-after-secret",
         guard="The token that an operator wrote before it was killed is adopted, and not replaced by another one.",
         where="deliver",
-        before="if is_adoptable(existing, key, stamp) and existing.token is not None:",
+        before="if existing is not None and is_adoptable(existing, key, stamp) and existing.token is not None:",
         after="if False:",
         caught_by=(_KILLED,),
     ),
