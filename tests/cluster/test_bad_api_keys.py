@@ -9,6 +9,7 @@ from support.api.door import ABSENT, DURATION, NAME, NAMES, Bad, Body, Change, D
 from support.objects.foreseen import foreseen
 from support.objects.manifests import api_key
 from tenure.domain.resources import ApiKey
+from tenure.domain.roles import Capability
 from tenure_dev.controlplane import ControlPlane
 
 LAPTOP = api_key("laptop", "alice")
@@ -39,6 +40,18 @@ def expires(at: object, says: str = INSTANT) -> Bad:
 
 def revision(number: object, says: str) -> Bad:
     return Bad({"revision": number}, "spec.revision", says)
+
+
+def description(text: object, says: str = "must be text on one line") -> Bad:
+    return Bad({"description": text}, "spec.description", says)
+
+
+def capabilities(value: object, says: str, field: str = "") -> Bad:
+    return Bad({"capabilities": value}, f"spec.capabilities{field}", says)
+
+
+def limits(value: object) -> Bad:
+    return Bad({"capabilities": value}, "capabilities", "capabilities: can't be changed")
 
 
 def template(value: object, field: str, says: str) -> Bad:
@@ -89,6 +102,22 @@ BAD = {
     "empty access": access(""),
     "unknown access": access("None"),
     "access as a truth value": access(value=True),
+    "two lines": description("a\nb"),
+    "a tab": description("a\tb"),
+    "a colour": description("\x1b[31m"),
+    "a control character of C1": description("\x9b31m"),
+    "a line separator": description("a\u2028b"),
+    "a text from right to left": description("\u202eb"),
+    "description of 257 characters": description("x" * 257, "may not be more than 256"),
+    "description as a number": description(1, "must be of type string"),
+    "no capability": capabilities([], "capabilities: must name at least one of clusters, billing"),
+    "unknown capability": capabilities(["secrets"], 'supported values: "clusters"', "[0]"),
+    "capability in upper case": capabilities(["Costs"], 'supported values: "clusters"', "[0]"),
+    "any capability": capabilities(["*"], 'supported values: "clusters"', "[0]"),
+    "a capability twice": capabilities(["costs", "costs"], "Duplicate value", "[1]"),
+    "a null among capabilities": capabilities([None], "must be of type string", "[0]"),
+    "capabilities as text": capabilities("costs", "must be of type array"),
+    "capabilities with levels": capabilities({"costs": "Full"}, "unknown field"),
     "forRole in lower case": for_role("owner"),
     "forRole and a space": for_role("Viewer "),
     "empty forRole": for_role(""),
@@ -185,10 +214,17 @@ FOREVER = "2027-01-31T00:00:00Z"
 WITH_TTL, EXPIRING = api_key("laptop", "alice", ttl="1h"), api_key("laptop", "alice", expiresAt=FOREVER)
 VIEW, REVISED = api_key("laptop", "alice", access="View"), api_key("laptop", "alice", revision=5)
 WITH_NULLS = api_key("laptop", "alice", ttl=None, expiresAt=None, revision=None)
+NARROW = api_key("laptop", "alice", capabilities=["clusters", "costs"])
 NEVER_CHANGES = {
     "another member": Change(LAPTOP, membership("bob", "membership: can't be changed")),
     "Full becomes View": Change(LAPTOP, access("View", "access: can't be changed")),
     "View becomes Full": Change(VIEW, access("Full", "access: can't be changed")),
+    "another capability": Change(NARROW, limits(["clusters", "members"])),
+    "one capability more": Change(NARROW, limits(["clusters", "costs", "members"])),
+    "one capability less": Change(NARROW, limits(["clusters"])),
+    "capabilities become null": Change(NARROW, limits(None)),
+    "capabilities are removed": Change(NARROW, limits(ABSENT)),
+    "capabilities where there were none": Change(LAPTOP, limits(["clusters"])),
     "a longer ttl": Change(WITH_TTL, length("2h")),
     "a shorter ttl": Change(WITH_TTL, length("30m")),
     "the same ttl in other words": Change(WITH_TTL, length("60m")),
@@ -209,6 +245,12 @@ NEVER_CHANGES = {
 GOOD = {
     "Full": LAPTOP,
     "View": VIEW,
+    "two capabilities": NARROW,
+    "all capabilities": api_key("laptop", "alice", capabilities=[*Capability]),
+    "capabilities of null": api_key("laptop", "alice", capabilities=None),
+    "description of 256 characters": api_key("laptop", "alice", description="é" * 256),
+    "a description with quotes": api_key("laptop", "alice", description='<b>"$(x)"</b> \U0001f469\u200d\U0001f680'),
+    "empty description": api_key("laptop", "alice", description=""),
     "name of 63 characters": api_key("a" * 63, "alice"),
     "name with a dot": api_key("laptop.2-b", "alice"),
     "membership of 63 characters": api_key("laptop", "a" * 63),
@@ -261,6 +303,9 @@ MAY_CHANGE = {
     "the key is suspended": (LAPTOP, {"suspended": True}),
     "the key is suspended no more": (api_key("laptop", "alice", suspended=True), {"suspended": ABSENT}),
     "the template changes": (LAPTOP, {"secretTemplate": {"labels": {"acme.io/team": "core"}}}),
+    "capabilities stay, in another order": (NARROW, {"capabilities": ["costs", "clusters"]}),
+    "the description changes": (api_key("laptop", "alice", description="old"), {"description": "new"}),
+    "the description is removed": (api_key("laptop", "alice", description="old"), {"description": ABSENT}),
     "ttl stays": (WITH_TTL, {"ttl": "1h"}),
 }
 

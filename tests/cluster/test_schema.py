@@ -21,7 +21,7 @@ COLUMNS = {
 WIDE = {
     "org": "REASON SUSPENDED POLICY",
     "mbr": "KIND USERNAME LAST-CHANGE REASON",
-    "ak": "KEY-ID FOR-ROLE REVISION SECRET ROTATES",
+    "ak": "KEY-ID CAPABILITIES FOR-ROLE REVISION SECRET ROTATES DESCRIPTION",
 }
 READY = {
     "type": "Ready",
@@ -84,7 +84,8 @@ def acme(api: Api) -> Api:
     api.create("organizations", organization())
     for body in (member("alice"), member("bob", "Viewer"), service_account("ci")):
         api.create("memberships", body)
-    api.create("apikeys", api_key("laptop", "alice", forRole="Member"))
+    limits = {"capabilities": ["clusters", "costs"], "description": "infra/deploy"}
+    api.create("apikeys", api_key("laptop", "alice", forRole="Member", **limits))
     api.create("apikeys", api_key("bobs", "bob", access="View"))
     api.create("apikeys", api_key("pipeline", "ci"))
     api.patch("apikeys", "laptop", {"status": STATUS}, "status")
@@ -103,7 +104,7 @@ def test_columns(kubectl: NamespacedKubectl, name: str) -> None:
 def test_the_columns_hold_what_they_say(kubectl: NamespacedKubectl) -> None:
     keys = kubectl("get", "ak", "--output=wide", "--no-headers", "laptop").stdout.split()
     assert keys[:7] == ["laptop", "alice", "Member", "Full", "True", "Issued", "2027-02-22T08:30:00Z"]
-    assert keys[8:] == ["8fK2mQ7xLw3Z", "Member", "2", "laptop"]
+    assert keys[8:] == ["8fK2mQ7xLw3Z", '["clusters","costs"]', "Member", "2", "laptop", "infra/deploy"]
     members = kubectl("get", "mbr", "--no-headers").stdout.splitlines()
     assert [line.split()[:3] for line in members] == [
         ["alice", "Member", "alice@acme.io"],

@@ -36,6 +36,8 @@ FULL: Mapping[type[Resource], Body] = {
     ApiKey: api_key(
         "laptop",
         "alice",
+        description="infra/deploy",
+        capabilities=["clusters", "costs"],
         forRole="Member",
         ttl="2h",
         rotation={"every": "1h", "overlap": "30m", "request": 1},

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from support.api.raw_http import head, spoken, status
-from support.cluster.verified import forged, known, known_key
+from support.cluster.verified import forged, known, known_key, known_narrow
 from support.cluster.world import World
 from support.objects.manifests import api_key, member, organization
 from support.programs.application import Application
@@ -33,7 +33,9 @@ GATEWAYS: dict[str, Gateway] = {"nginx": nginx, "envoy": envoy}
 if traefik_program() is not None:  # Its build takes too long to be part of `make test`.
     GATEWAYS["traefik"] = traefik
 PREFLIGHT = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "DELETE"}
-IDENTITY = ("namespace", "organization", "member", "subject", "role", "access", "key-id")
+IDENTITY = ("namespace", "organization", "member", "subject", "role", "access", "capabilities", "key-id")
+LEVELS = "clusters=Full,billing=View,costs=Full"
+NARROW = ("clusters", "costs")
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def bearer(token: Token) -> dict[str, str]:
 
 
 def identity(token: Token, world: World) -> Body:
-    values = (world.api.namespace, "acme", "alice", "alice@acme.io", "Member", "Full", token.key_id)
+    values = (world.api.namespace, "acme", "alice", "alice@acme.io", "Member", "Full", LEVELS, token.key_id)
     return {f"x-tenure-{name}": [value] for name, value in zip(IDENTITY, values, strict=True)}
 
 
@@ -136,6 +138,19 @@ def test_what_a_client_says_of_itself_is_dropped(site: Site, world: World, token
     ]
     answer = spoken(site.port, head("GET", "/", f"Authorization: Bearer {token.reveal()}", *lines))
     assert (status(answer), b"root" in answer) == (200, False)
+
+
+def test_a_narrowed_key_passes_with_its_capabilities_and_without_its_role(
+    site: Site, world: World, verifier: VerifierProcess
+) -> None:
+    world.create(organization(), member("alice"), *(api_key(name, "alice", capabilities=[name]) for name in NARROW))
+    tokens = {name: known_narrow(world, verifier, name) for name in NARROW}
+    lies = {"X-Tenure-Role": "Owner", "X-Tenure-Capabilities": "members=Full"}
+    expected = {**identity(tokens["clusters"], world), "x-tenure-capabilities": ["clusters=Full"]}
+    del expected["x-tenure-role"]
+    assert told(site.ask(headers=bearer(tokens["clusters"]) | lies)) == expected
+    answer = site.ask(headers=bearer(tokens["costs"]) | lies)
+    assert (answer.status_code, answer.headers["X-Tenure-Missing"]) == (403, "clusters=Full")
 
 
 def test_a_body_reaches_the_application_and_not_the_verifier(site: Site, token: Token) -> None:

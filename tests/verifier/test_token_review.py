@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from support.cluster.identity import CONTROLLER, VERIFIER, config_of
-from support.cluster.verified import known, known_key, service_token, wait_code
+from support.cluster.verified import known, known_key, known_narrow, service_token, wait_code
 from support.cluster.world import World, fresh_world
 from support.objects.manifests import Body, api_key, member, organization, service_account
 from support.programs.operator_process import OperatorProcess
@@ -171,6 +171,24 @@ def test_a_view_key_writes_nothing_whatever_its_holders_role(world: World, verif
     here = f"--namespace={namespace}"
     refused = kubectl(world.api.plane, keys[Role.OWNER, Access.VIEW], "delete", "membership", "vic", here)
     assert "Forbidden" in refused.stderr
+
+
+def test_a_narrowed_key_has_no_right_of_its_role_and_what_it_may_do_is_bound_by_hand(
+    plane: ControlPlane, world: World, verifier: VerifierProcess
+) -> None:
+    world.create(organization(), member("olga", "Owner"), api_key("billing", "olga", capabilities=["billing"]))
+    world.wait_reason("acme", "Bound", plural="organizations", within=20, type_="RolesBound")
+    token, group = known_narrow(world, verifier, "billing"), f"tenure:{world.api.namespace}"
+    assert who(plane, token)["groups"] == [group, "system:authenticated"]
+    capabilities = [f"organizations/{capability.value}" for capability in Capability]
+    plurals = [resource.plural for resource in KINDS]
+    asked = [(plural, verb) for plural in (*capabilities, *plurals) for verb in ("get", "list", "update")]
+    assert [one for one in (*asked, *WRITES) if may(world, token, one[1], one[0])] == []
+
+    here = f"--namespace={world.api.namespace}"
+    plane.kubectl("create", "role", "reads", "--verb=get", "--resource=organizations.tenure.dev/billing", here)
+    plane.kubectl("create", "rolebinding", "reads", "--role=reads", f"--group={group}", here)
+    eventually(lambda: may(world, token, "get", "organizations/billing"), within=30, describe="the binding has effect")
 
 
 def test_a_role_change_ends_it_also_while_the_operator_is_stopped(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from support.api.raw_http import head, spoken, status
-from support.cluster.verified import known, known_key, wait_code
+from support.cluster.verified import known, known_key, known_narrow, wait_code
 from support.cluster.world import World
 from support.objects.manifests import api_key, held, member, organization, service_account
 from support.programs.operator_process import OperatorProcess
@@ -144,7 +144,35 @@ def test_a_proxy_learns_who_it_is(world: World, verifier: VerifierProcess) -> No
         "x-tenure-subject": "alice@acme.io",
         "x-tenure-role": "Member",
         "x-tenure-access": "Full",
+        "x-tenure-capabilities": "clusters=Full,billing=View,costs=Full",
     }
+
+
+def test_a_narrowed_key_opens_its_capabilities_alone_and_so_do_its_next_tokens(
+    world: World, verifier: VerifierProcess
+) -> None:
+    narrow = api_key("laptop", "alice", capabilities=["members", "costs"], description="the costs' report")
+    world.create(organization(), member("alice"), narrow)
+    token = known_narrow(world, verifier, "laptop")
+    for change in ({"revision": 2}, {"rotation": {"request": 1}}):
+        world.change_key("laptop", **change)
+        token = world.wait_new_token("laptop", token, within=30)
+        wait_code(verifier, token, "Forbidden")
+    for capability in Capability:
+        status = 200 if capability is Capability.COSTS else 403
+        assert verifier.authorize(token, capability=capability.value).status_code == status
+    for asked in ({}, {"level": "Full"}, {"organization": "acme", "namespace": world.api.namespace}):
+        answer = verifier.authorize(token, None, **asked)
+        assert (answer.status_code, answer.headers["x-tenure-missing"]) == (403, "capability")
+        assert verifier.verify(token, **asked) == {"valid": False, "code": "Forbidden"}
+    answer = verifier.authorize(token, capability="costs")
+    assert (answer.headers["x-tenure-capabilities"], answer.headers.get("x-tenure-role")) == ("costs=Full", None)
+
+    listed = eventually(lambda: world.member("alice")["status"]["keys"], within=30, describe="the key is listed")[0]
+    assert (listed["capabilities"], listed["description"]) == (["costs", "members"], "the costs' report")
+    wide = world.api.plane.kubectl("get", "apikey", "laptop", f"--namespace={world.api.namespace}", "--output=wide")
+    assert '["members","costs"]' in wide.stdout
+    assert "the costs' report" in wide.stdout
 
 
 def test_a_key_opens_in_each_place_where_programs_can_put_it(world: World, verifier: VerifierProcess) -> None:

@@ -27,7 +27,8 @@ def roles_page() -> str:
         f"{GENERATED}# Roles and capabilities\n\n"
         f"{table(['Capability', *Role], rows)}\n"
         "Levels are ordered: `None < View < Full`. A key with `access: View` has at most View, even if its\n"
-        "holder's role has Full. All transitions between roles are possible.\n"
+        "holder's role has Full. A key with `capabilities` has None for those that it doesn't list. All transitions\n"
+        "between roles are possible.\n"
     )
 
 

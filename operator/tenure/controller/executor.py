@@ -161,8 +161,9 @@ class Executor:
 
     async def _announce(self, observation: ApiKeyObservation) -> None:
         """Create the next token of a rotation, and write its hash into the status."""
-        key, ref, token = observation.api_key, ref_of(observation.api_key), mint()
+        key, ref = observation.api_key, ref_of(observation.api_key)
         stamp = new_stamp(observation, await self.cluster.clock())
+        token = mint(stamp)
         status = announced_status(observation, stamp, key_id=token.key_id, token_hash=token.hash)
         await self.act(UpdateStatus(status), key)
         deliver_at = self.now() + DELIVERY_DELAY

@@ -50,7 +50,7 @@ async def deliver(cluster: Cluster, observation: ApiKeyObservation) -> Delivery:
         _refuse_foreign(existing, observation)
         if existing is not None and is_adoptable(existing, key, stamp) and existing.token is not None:
             return _delivery(existing, existing.token, stamp, observation)
-        token = mint()
+        token = mint(stamp)
         if existing is not None:
             await confirm(cluster, key)
         with refusals_told(key):
@@ -79,9 +79,9 @@ async def write_in_place(
     return await patch_secret(cluster, key.namespace, key.name, patch)
 
 
-def mint() -> Token:
-    """Create a random token."""
-    return Token.mint(secrets.token_bytes(ENTROPY_BYTES))
+def mint(stamp: Stamp) -> Token:
+    """Create a random token, in the form that goes with its stamp."""
+    return Token.mint(secrets.token_bytes(ENTROPY_BYTES), narrowed=stamp.capabilities is not None)
 
 
 @contextmanager

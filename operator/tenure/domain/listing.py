@@ -1,7 +1,14 @@
-"""Builds the entry of a key in a Membership's status."""
+"""Builds the entry of a key in a Membership's status, and words what sets a key apart."""
+
+from collections.abc import Iterator, Sequence
 
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.listed_key import ListedFormerToken, ListedKey
+from tenure.domain.roles import Capability
+from tenure.domain.text import quoted
+
+_MAX_SHOWN = 60
+"""Maximum length of a description within a sentence."""
 
 
 def listed_key(key: ApiKey) -> ListedKey:
@@ -15,4 +22,14 @@ def listed_key(key: ApiKey) -> ListedKey:
         expires_at=key.status.expires_at,
         for_role=key.spec.for_role,
         former=None if former is None else ListedFormerToken(key_id=former.key_id, ends_at=former.ends_at),
+        description=key.spec.description,
+        capabilities=key.narrowed_to,
     )
+
+
+def traits(capabilities: Sequence[Capability] | None, description: str | None) -> Iterator[str]:
+    """Yield the capabilities that a key is limited to, and the beginning of its description, for a list of facts."""
+    if capabilities is not None:
+        yield f"only {' and '.join(filter(None, (', '.join(capabilities[:-1]), *capabilities[-1:])))}"
+    if description:
+        yield quoted(description, _MAX_SHOWN)

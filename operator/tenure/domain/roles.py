@@ -1,6 +1,6 @@
 """The four roles, and the only table of what each of them may do."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
@@ -96,12 +96,19 @@ CAPABILITIES: Mapping[Role, Mapping[Capability, Level]] = MappingProxyType(
 )
 
 
-def capabilities(role: Role, access: Access = Access.FULL) -> dict[Capability, Level]:
-    """Return the level of each capability for a key of `access` under `role`. `View` caps every level at View."""
-    return {capability: level_of(role, access, capability) for capability in CAPABILITIES[role]}
+def capabilities(
+    role: Role, access: Access = Access.FULL, only: Collection[Capability] | None = None
+) -> dict[Capability, Level]:
+    """Return the level of each capability for a key of `access` under `role`.
+
+    `View` caps every level at View. `only` are the capabilities that the key is limited to, or None if it has no limit.
+    """
+    return {capability: level_of(role, access, capability, only) for capability in CAPABILITIES[role]}
 
 
-def level_of(role: Role, access: Access, capability: Capability) -> Level:
-    """Return the level of one capability for a key of `access` under `role`."""
+def level_of(role: Role, access: Access, capability: Capability, only: Collection[Capability] | None = None) -> Level:
+    """Return the level of one capability for a key of `access` under `role` that is limited to `only`."""
+    if only is not None and capability not in only:
+        return Level.NONE
     level = CAPABILITIES[role][capability]
     return min(level, Level.VIEW) if access is Access.VIEW else level

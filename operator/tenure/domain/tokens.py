@@ -1,8 +1,9 @@
 """Creates, parses and redacts tokens, the secrets that programs present.
 
-`tnr_<key id: 12><underscore><secret: 32><checksum: 6>`, all in base62. The key id is public (logs, status and
-metrics may show it). The secret carries 190 bits. The checksum is the CRC-32 of everything before it. It lets scanners
-and servers reject a typo without a lookup, but it doesn't make the token any safer.
+`tnr_<key id: 12><underscore><secret: 32><checksum: 6>`, all in base62. A narrowed token, which is limited to some
+capabilities, has `n_` before its secret, so that versions of Tenure without this limit don't know its form. The key id
+is public (logs, status and metrics may show it). The secret carries 190 bits. The checksum is the CRC-32 of everything
+before it. It lets scanners and servers reject a typo without a lookup, but it doesn't make the token any safer.
 """
 
 import hashlib
@@ -22,13 +23,17 @@ the bias of the remainder is below 2^-57."""
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
-_SHAPE = re.compile(rf"{PREFIX}_([0-9A-Za-z]{{{KEY_ID_LENGTH}}})_([0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}})")
+_NARROWED = "n_"
+_NARROWED_HASH = "narrowed-"
+_SHAPE = re.compile(
+    rf"{PREFIX}_([0-9A-Za-z]{{{KEY_ID_LENGTH}}})_({_NARROWED})?[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}"
+)
 
 
 class Token:
     """An API key's token. Its `str` and `repr` are redacted, and only `reveal()` returns the text."""
 
-    __slots__ = ("_text", "key_id")
+    __slots__ = ("_text", "key_id", "narrowed")
 
     def __init__(self, text: str) -> None:
         """Parse a token's text.
@@ -41,10 +46,13 @@ class Token:
             raise MalformedTokenError("not a token of Tenure: its format or checksum is wrong")
         self._text = text
         self.key_id: str = match[1]
+        self.narrowed = match[2] is not None
 
     @classmethod
-    def mint(cls, entropy: bytes) -> Self:
+    def mint(cls, entropy: bytes, *, narrowed: bool = False) -> Self:
         """Create a token from `ENTROPY_BYTES` random bytes. Equal bytes give equal tokens.
+
+        Pass `narrowed` if its stamp limits it to some capabilities.
 
         Raises:
             ValueError: `entropy` has another length.
@@ -53,7 +61,7 @@ class Token:
             raise ValueError(f"a token needs {ENTROPY_BYTES} random bytes, not {len(entropy)}")
         key_id = _base62(int.from_bytes(entropy[:16]), KEY_ID_LENGTH)
         secret = _base62(int.from_bytes(entropy[16:]), SECRET_LENGTH)
-        body = f"{PREFIX}_{key_id}_{secret}"
+        body = f"{PREFIX}_{key_id}_{_NARROWED if narrowed else ''}{secret}"
         return cls(body + _checksum(body))
 
     def reveal(self) -> str:
@@ -62,8 +70,12 @@ class Token:
 
     @property
     def hash(self) -> str:
-        """`sha256:<hex>` of the text. A secret of 190 bits needs no slow hash."""
-        return "sha256:" + hashlib.sha256(self._text.encode()).hexdigest()
+        """`sha256:<hex>` of the text. A secret of 190 bits needs no slow hash.
+
+        A narrowed token's has the prefix `narrowed-`, which versions without this limit can't match.
+        """
+        prefix = _NARROWED_HASH if self.narrowed else ""
+        return f"{prefix}sha256:" + hashlib.sha256(self._text.encode()).hexdigest()
 
     def __repr__(self) -> str:
         return f"Token({PREFIX}_{self.key_id}_••••••)"
@@ -78,6 +90,11 @@ class Token:
 
     def __hash__(self) -> int:
         return hash(self.hash)
+
+
+def is_narrowed(token_hash: str | None) -> bool:
+    """Return whether a hash is that of a narrowed token."""
+    return token_hash is not None and token_hash.startswith(_NARROWED_HASH)
 
 
 def _checksum(body: str) -> str:

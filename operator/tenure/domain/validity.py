@@ -13,6 +13,7 @@ from tenure.domain.durations import parse_duration
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.stamp import Stamp
 from tenure.domain.rotation import former_end, overlap_of
+from tenure.domain.tokens import is_narrowed
 from tenure.domain.views import is_former
 
 
@@ -135,6 +136,15 @@ def _tenure(api_key: ApiKey, stamp: Stamp, membership: Membership) -> Verdict | 
     return None
 
 
+def _keeps_limits(api_key: ApiKey, stamp: Stamp) -> bool:
+    """Return whether the token is limited to the capabilities of its key, by its stamp and by the form of its hash.
+
+    It isn't if a version of Tenure issued it that doesn't know this limit.
+    """
+    narrowed = stamp.capabilities is not None
+    return stamp.capabilities == api_key.spec.capabilities and is_narrowed(api_key.status.hash) is narrowed
+
+
 def _life(api_key: ApiKey, stamp: Stamp, organization: Organization, now: datetime) -> Verdict:
     """Return the verdict on a token that is current: by its revision, expiry, Secret and suspension."""
     ends = token_end(api_key, organization)
@@ -143,6 +153,8 @@ def _life(api_key: ApiKey, stamp: Stamp, organization: Organization, now: dateti
     if ends is not None and ends <= now:
         return Verdict.EXPIRED
     if api_key.status.secret_uid is None:
+        return Verdict.PENDING
+    if not _keeps_limits(api_key, stamp):
         return Verdict.PENDING
     if api_key.spec.suspended or organization.suspends(api_key.spec.membership):
         return Verdict.SUSPENDED

@@ -1,5 +1,6 @@
 """Decides the verifier's answer: whether a token is valid, and whether it gives the access that was asked for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -36,6 +37,9 @@ class Question:
     """The level of the capability. Without a capability, the key must have this level for at least one."""
     namespace: str | None = None
     """The organization's namespace. Names of Organizations are unique only within a namespace."""
+    only_identity: bool = False
+    """Whether only the owner of the token is asked for, so that no right follows from the answer. Without this and
+    without a capability, a key that is limited to some capabilities is refused."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Decision:
     holding: Holding | None = None
     missing: str = ""
     """The access that a working token doesn't give: `namespace`, `organization`, a capability and its level, such as
-    `costs=Full`, or `level=Full` if no capability was asked for."""
+    `costs=Full`, or `level=Full` if no capability was asked for. It is `capability` if one has to be asked for."""
 
     @property
     def valid(self) -> bool:
@@ -74,9 +78,16 @@ class Decision:
         return None if self.holding is None else self.holding.api_key.spec.access
 
     @property
+    def narrowed_to(self) -> Sequence[Capability] | None:
+        """The capabilities that the key is limited to, or None if it has no such limit."""
+        return None if self.holding is None else self.holding.api_key.narrowed_to
+
+    @property
     def levels(self) -> dict[Capability, Level]:
         """The level of each capability."""
-        return {} if self.role is None or self.access is None else capabilities(self.role, self.access)
+        if self.role is None or self.access is None:
+            return {}
+        return capabilities(self.role, self.access, self.narrowed_to)
 
 
 def decide(holding: Holding, question: Question, now: datetime) -> Decision | None:
@@ -101,6 +112,8 @@ def _missing(decision: Decision, question: Question) -> str:
     if question.organization is not None and (organization is None or organization.name != question.organization):
         return "organization"
     asked, level = question.capability, max(question.level, Level.VIEW)
+    if asked is None and decision.narrowed_to is not None and not question.only_identity:
+        return "capability"
     if asked is None and level is Level.VIEW:  # Every role views something.
         return ""
     return "" if _reach(decision, asked) >= level else f"{asked or 'level'}={level.label}"
@@ -112,4 +125,4 @@ def _reach(decision: Decision, asked: Capability | None) -> Level:
         return Level.NONE
     if asked is None:
         return max(decision.levels.values())
-    return level_of(decision.role, decision.access, asked)
+    return level_of(decision.role, decision.access, asked, decision.narrowed_to)

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 import typer
 
 from tenure.domain.impact.compare import compare
+from tenure.domain.text import printable
 from tenure.impact.errors import BadInputError
 from tenure.impact.options import ImpactOptions
 from tenure.impact.report import REPORTS
-from tenure.impact.report.safe import defused, printable
+from tenure.impact.report.safe import defused
 from tenure.impact.schema import find_transition_flaws
 from tenure.impact.trees import read_trees
 

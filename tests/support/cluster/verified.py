@@ -25,6 +25,13 @@ def known(world: World, verifier: VerifierProcess, name: str) -> Token:
     return token
 
 
+def known_narrow(world: World, verifier: VerifierProcess, name: str) -> Token:
+    """Wait until a key that is limited to some capabilities is issued and the verifier knows it."""
+    token = world.issue(name, within=30)[name]
+    wait_code(verifier, token, "Forbidden")  # Without a capability in the question it isn't accepted.
+    return token
+
+
 def wait_code(verifier: VerifierProcess, token: Token, code: str, *, within: float = 30.0) -> None:
     """Wait until the token's own bearer is told a code."""
     eventually(lambda: verifier.code(token) == code, within=within, describe=f"the answer is {code}")

@@ -59,6 +59,7 @@ class Issue(TypedDict, total=False):
     revision: int
     for_role: str | None
     at: datetime
+    capabilities: Sequence[str] | None
     key_id: str
     hash: str
     secret_uid: str | None
@@ -112,6 +113,8 @@ def api_key(
     *,
     membership: str = "alice",
     access: str = "Full",
+    description: str | None = None,
+    capabilities: Sequence[str] | None = None,
     for_role: str | None = None,
     ttl: str | None = None,
     expires_at: str | None = None,
@@ -125,6 +128,8 @@ def api_key(
     spec = {
         "membership": membership,
         "access": access,
+        "description": description,
+        "capabilities": capabilities,
         "forRole": for_role,
         "ttl": ttl,
         "expiresAt": expires_at,
@@ -137,7 +142,8 @@ def api_key(
 
 def issued(key: ApiKey, membership: Membership, organization: Organization, **overrides: Unpack[Issue]) -> ApiKey:
     """The key after its token was issued under these two; `overrides` say what was different then."""
-    token = token_of(key)
+    capabilities = overrides.get("capabilities", key.spec.capabilities)
+    token = Token.mint(entropy_of(key), narrowed=capabilities is not None)
     stamp = {
         "organizationUID": overrides.get("organization_uid", organization.metadata.uid),
         "membershipUID": overrides.get("membership_uid", membership.metadata.uid),
@@ -145,6 +151,7 @@ def issued(key: ApiKey, membership: Membership, organization: Organization, **ov
         "role": overrides.get("role", membership.spec.role),
         "revision": overrides.get("revision", key.revision),
         "forRole": overrides.get("for_role", key.spec.for_role),
+        "capabilities": capabilities,
         "at": format_time(overrides.get("at", ISSUED)),
     }
     secret_uid = overrides.get("secret_uid", uid_of("Secret", key.name, key.namespace))
@@ -188,7 +195,7 @@ def rotated(
 
 def token_of(key: ApiKey) -> Token:
     """The token that `issued` and `secret` give to a key."""
-    return Token.mint(entropy_of(key))
+    return Token.mint(entropy_of(key), narrowed=key.narrowed_to is not None)
 
 
 def entropy_of(key: ApiKey) -> bytes:
@@ -277,21 +284,6 @@ def _shown(action: Action) -> str:
             return f"EmitEvent {reason}"
         case _:
             return type(action).__name__
-
-
-def role_field(manager: str, at: datetime = CREATED, *, subresource: str = "") -> dict[str, Any]:
-    """An entry of `metadata.managedFields` that owns `spec.role`."""
-    return _present(
-        {
-            "manager": manager,
-            "operation": "Apply",
-            "apiVersion": API_VERSION,
-            "time": format_time(at),
-            "fieldsType": "FieldsV1",
-            "fieldsV1": {"f:spec": {"f:role": {}}},
-            "subresource": subresource or None,
-        }
-    )
 
 
 def _body(

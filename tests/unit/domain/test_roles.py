@@ -1,5 +1,7 @@
 """The table of roles is API: this is its second copy, kept by hand."""
 
+from itertools import chain, combinations, product
+
 import pytest
 
 from tenure.domain.roles import CAPABILITIES, DESCRIPTIONS, Access, Capability, Level, Role, capabilities
@@ -60,3 +62,17 @@ def test_nobody_can_change_the_table_at_run_time() -> None:
 def test_an_answer_is_the_callers_own() -> None:
     capabilities(Role.VIEWER)[Capability.MEMBERS] = Level.FULL
     assert capabilities(Role.VIEWER)[Capability.MEMBERS] is Level.NONE
+
+
+SUBSETS = list(chain.from_iterable(combinations(Capability, size) for size in range(len(Capability) + 1)))
+
+
+@pytest.mark.parametrize(("role", "access"), [*product(Role, Access)], ids=str)
+def test_a_limited_key_opens_what_its_role_and_access_open_of_the_listed_ones_and_nothing_else(
+    role: Role, access: Access
+) -> None:
+    assert len(SUBSETS) == 32
+    everything = capabilities(role, access)
+    for subset in SUBSETS:
+        expected = {name: level if name in subset else Level.NONE for name, level in everything.items()}
+        assert capabilities(role, access, subset) == expected

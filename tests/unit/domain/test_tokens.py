@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenure.domain.tokens import ENTROPY_BYTES, KEY_ID_LENGTH, SECRET_LENGTH, Token
+from tenure.domain.tokens import ENTROPY_BYTES, KEY_ID_LENGTH, SECRET_LENGTH, Token, is_narrowed
 from tenure.errors import MalformedTokenError, TenureError
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -135,6 +135,28 @@ def test_equality_is_that_of_the_text() -> None:
 
 def test_the_hash_is_that_of_the_whole_text() -> None:
     assert TOKEN.hash == "sha256:" + hashlib.sha256(TEXT.encode()).hexdigest()
+
+
+def test_the_hash_of_a_narrowed_token_has_another_prefix() -> None:
+    narrow = Token.mint(bytes(range(ENTROPY_BYTES)), narrowed=True)
+    text = narrow.reveal()
+    assert text == f"tnr_{TOKEN.key_id}_n_{TEXT[17:49]}{text[-6:]}"
+    assert (narrow.key_id, narrow.narrowed, TOKEN.narrowed) == (TOKEN.key_id, True, False)
+    assert narrow.hash == "narrowed-sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    assert Token(text) == narrow != TOKEN
+    assert [is_narrowed(form) for form in (narrow.hash, TOKEN.hash, None)] == [True, False, False]
+
+
+@pytest.mark.parametrize("text", [TEXT[:17] + "n_" + TEXT[17:], TEXT.replace("_", "_n_"), TEXT[:4] + "n_" + TEXT[4:]])
+def test_a_token_becomes_no_narrowed_one_and_no_other_form_by_a_change_of_its_text(text: str) -> None:
+    with pytest.raises(MalformedTokenError):
+        Token(text)
+
+
+def test_a_narrowed_token_becomes_no_wide_one_by_a_change_of_its_text() -> None:
+    text = Token.mint(bytes(range(ENTROPY_BYTES)), narrowed=True).reveal()
+    with pytest.raises(MalformedTokenError):
+        Token(text.replace("_n_", "_"))
 
 
 def _logged() -> str:

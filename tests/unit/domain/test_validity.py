@@ -9,9 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.objects.builders import ISSUED, NOW, api_key, edited, issued, membership, organization, uid_of
+from support.objects.builders import (
+    ISSUED,
+    NOW,
+    api_key,
+    edited,
+    entropy_of,
+    issued,
+    membership,
+    organization,
+    uid_of,
+)
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
+from tenure.domain.tokens import Token
 from tenure.domain.validity import Verdict, expiry, renewed_stamp, validity, was_revoked_by_role
 
 PRESENT = {"key": uid_of("ApiKey", "k"), "member": uid_of("Membership", "alice"), "org": uid_of("Organization", "acme")}
@@ -44,6 +55,9 @@ class Situation:
     stamped_member: str = PRESENT["member"]
     stamped_org: str = PRESENT["org"]
     stamped_revision: int = 1
+    capabilities: tuple[str, ...] | None = None
+    stamped_capabilities: tuple[str, ...] | None = None
+    narrowed: bool = False
     secret_uid: str | None = "secret-1"
 
     @property
@@ -72,6 +86,7 @@ class Situation:
             suspended=self.key_suspended,
             for_role=self.for_role,
             revision=self.revision,
+            capabilities=self.capabilities,
             ttl=self.ttl,
             expires_at=None if self.expires_at is None else format_time(self.expires_at),
         )
@@ -86,6 +101,8 @@ class Situation:
             membership_generation=self.stamped_generation,
             for_role=self.stamped_for_role,
             revision=self.stamped_revision,
+            capabilities=self.stamped_capabilities,
+            hash=Token.mint(entropy_of(key), narrowed=self.narrowed).hash,
             secret_uid=self.secret_uid,
         )
 
@@ -114,6 +131,7 @@ FAULTS: tuple[tuple[str, Verdict, dict[str, Any]], ...] = (
     ("ttl over", Verdict.EXPIRED, {"ttl": "1h"}),
     ("expiresAt over", Verdict.EXPIRED, {"expires_at": NOW}),
     ("no secret", Verdict.PENDING, {"secret_uid": None}),
+    ("issued without its limit", Verdict.PENDING, {"capabilities": ("costs",)}),
     ("key suspended", Verdict.SUSPENDED, {"key_suspended": True}),
     ("organization suspended", Verdict.SUSPENDED, {"org_suspended": True}),
     ("member suspended", Verdict.SUSPENDED, {"suspended_members": ("alice",)}),
@@ -125,6 +143,32 @@ PAIRS = [(first, second) for first, second in combinations(FAULTS, 2) if not set
 
 def test_every_verdict_has_a_row() -> None:
     assert {verdict for _, verdict, _ in FAULTS} | {Verdict.VALID} == set(Verdict)
+
+
+@pytest.mark.parametrize(
+    ("stamped", "narrowed", "verdict"),
+    [
+        (("costs", "clusters"), True, Verdict.VALID),
+        (("costs", "clusters"), False, Verdict.PENDING),
+        (("clusters",), True, Verdict.PENDING),
+        (("clusters", "costs", "members"), True, Verdict.PENDING),
+        (None, True, Verdict.PENDING),
+        (None, False, Verdict.PENDING),
+    ],
+)
+def test_a_narrowed_key_works_only_if_stamp_and_hash_say_that_its_token_is_narrowed(
+    stamped: tuple[str, ...] | None,
+    verdict: Verdict,
+    *,
+    narrowed: bool,
+) -> None:
+    limits = {"capabilities": ("clusters", "costs"), "stamped_capabilities": stamped, "narrowed": narrowed}
+    assert replace(Situation(), **limits).verdict() is verdict  # type: ignore[arg-type]
+
+
+def test_a_token_without_a_limit_has_no_hash_of_a_narrowed_one() -> None:
+    assert replace(Situation(), narrowed=True).verdict() is Verdict.PENDING
+    assert replace(Situation(), stamped_capabilities=("costs",), narrowed=True).verdict() is Verdict.PENDING
 
 
 @pytest.mark.parametrize("kind", ["User", "ServiceAccount"])
@@ -298,6 +342,7 @@ def _alive(at: Situation) -> bool:
         at.was_issued
         and at.secret_uid is not None
         and (at.revision or 1) == at.stamped_revision
+        and at.capabilities == at.stamped_capabilities
         and at.ttl != "1h"
         and (at.expires_at is None or at.expires_at > NOW)
     )

@@ -1,6 +1,7 @@
 """What a token opens: every question against the table of roles, and what is said to be missing."""
 
-from itertools import product
+from collections.abc import Sequence
+from itertools import combinations, product
 
 import pytest
 
@@ -10,9 +11,12 @@ from tenure.domain.validity import Verdict
 from tenure.domain.verification import Code, Decision, Holding, Question, decide
 
 
-def held(role: str = "Member", access: str = "Full", kind: str = "User") -> Holding:
+def held(
+    role: str = "Member", access: str = "Full", kind: str = "User", only: Sequence[Capability] | None = None
+) -> Holding:
     member, acme = membership(role=role, kind=kind), organization()
-    return Holding(issued(api_key(access=access), member, acme), member, acme)
+    limits = None if only is None else [name.value for name in only]
+    return Holding(issued(api_key(access=access, capabilities=limits), member, acme), member, acme)
 
 
 def decided(holding: Holding, question: Question) -> Decision:
@@ -41,6 +45,45 @@ def test_a_level_without_a_capability_needs_one_capability_of_that_level(role: R
     decision = decided(held(role.value, access.value), Question("acme", level=Level.FULL))
     assert decision.valid is (access is Access.FULL and role is not Role.VIEWER)
     assert decision.missing == ("" if decision.valid else "level=Full")
+
+
+LIMITS = [subset for size in range(1, 6) for subset in combinations(Capability, size)]
+LEVELS = [Level.VIEW, Level.FULL]
+
+
+@pytest.mark.parametrize(("role", "access"), [*product(Role, Access)], ids=str)
+def test_a_narrowed_key_opens_nothing_but_its_capabilities_as_far_as_role_and_access_reach(
+    role: Role, access: Access
+) -> None:
+    for only, capability, level in product(LIMITS, Capability, LEVELS):
+        wide = decided(held(role.value, access.value), Question("acme", capability, level))
+        narrow = decided(held(role.value, access.value, only=only), Question("acme", capability, level))
+        assert narrow.valid is (wide.valid and capability in only), (only, capability, level)
+        assert narrow.missing == ("" if narrow.valid else f"{capability.value}={level.label}")
+
+
+@pytest.mark.parametrize(("role", "access", "level"), [*product(Role, Access, LEVELS)], ids=str)
+def test_a_narrowed_key_is_refused_unless_a_capability_is_asked_for(role: Role, access: Access, level: Level) -> None:
+    for only in LIMITS:
+        holding = held(role.value, access.value, only=only)
+        for question in (Question(level=level), Question("acme", level=level, namespace="acme")):
+            decision = decided(holding, question)
+            assert (decision.code, decision.missing) == (Code.FORBIDDEN, "capability")
+        assert decided(holding, Question("globex", level=level)).missing == "organization"
+        assert decided(holding, Question(level=level, namespace="another")).missing == "namespace"
+
+
+def test_whose_a_narrowed_key_is_can_be_asked_without_a_capability() -> None:
+    decision = decided(held("Owner", only=[Capability.COSTS]), Question(only_identity=True))
+    assert (decision.valid, decision.role, decision.narrowed_to) == (True, Role.OWNER, [Capability.COSTS])
+    assert decision.levels == {name: Level.FULL if name == "costs" else Level.NONE for name in Capability}
+
+
+def test_a_token_that_was_issued_without_the_limit_of_its_key_is_not_valid() -> None:
+    member, acme = membership(), organization()
+    key = issued(api_key(capabilities=["costs"]), member, acme, capabilities=None)
+    question = Question(capability=Capability.COSTS)
+    assert decided(Holding(key, member, acme), question).code is Code.PENDING
 
 
 def test_level_none_is_no_way_in() -> None:

@@ -8,7 +8,7 @@ import yaml
 
 from support.objects.manifests import api_key, member, organization, service_account
 from support.objects.trees import Said, fill, impact
-from tenure.impact.report.safe import printable
+from tenure.domain.text import printable
 
 Body = dict[str, Any]
 

@@ -3,16 +3,18 @@
 import json
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from support.objects.manifests import api_key, member, organization
 from support.objects.trees import fill, impact
-from tenure.impact.report.safe import as_prose, defused, printable
+from tenure.domain.text import printable
+from tenure.impact.report.safe import as_prose, defused
 
 HOSTILE = [
     "::warning::all is well",
@@ -83,3 +85,24 @@ def test_what_is_printable_is_one_line_of_visible_characters(text: str) -> None:
 @given(SPECIAL, st.sampled_from(HOSTILE), SPECIAL)
 def test_no_line_is_a_command(before: str, hostile: str, after: str) -> None:
     assert COMMAND.search(defused(f"{printable(before)}\n{printable(hostile)}\n{after}")) is None
+
+
+@given(SPECIAL | st.sampled_from(HOSTILE), st.sampled_from(["text", "markdown", "json"]))
+@settings(max_examples=25, deadline=None)
+def test_a_description_stays_in_its_place(text: str, output: str) -> None:
+    described = "".join(one for one in text if one.isprintable() or one == "\u200b")[:256]
+    before = [*BASE[:-1], api_key("laptop", "alice", description=described, capabilities=["costs"])]
+    with TemporaryDirectory() as folder:
+        fill(Path(folder, "base"), {"a.yaml": yaml.safe_dump_all(before)})
+        fill(Path(folder, "head"), {"a.yaml": yaml.safe_dump_all(before[:-2])})
+        said = impact(Path(folder, "base"), Path(folder, "head"), f"--output={output}").text
+    assert COMMAND.search(said) is None
+    if output == "json":
+        (key,) = json.loads(said)["describedKeys"]
+        assert (key["apiKey"], key["description"], key["capabilities"]) == ("laptop", described, ["costs"])
+        return
+    assert "only costs" in said
+    assert "1 key revoked" in said.splitlines()[-1]
+    if output == "markdown":
+        (cells,) = [line for line in said.splitlines() if "/alice` | removed |" in line]
+        assert len(re.findall(r"(?<!\\)\|", cells)) == 6

@@ -9,6 +9,7 @@ import pytest
 from support.objects.builders import NOW, api_key, entropy_of, issued, membership, organization, token_of
 from support.run.jumping import JumpingLoop
 from tenure.domain.resources import ApiKey, Resource
+from tenure.domain.roles import Capability
 from tenure.domain.tokens import Token
 from tenure.domain.verification import Code, Decision, Question
 from tenure.errors import ForbiddenError
@@ -61,6 +62,27 @@ def test_a_secret_is_proven_by_its_hash_alone() -> None:
     index.change(ApiKey, KEY.model_dump(by_alias=True, mode="json", exclude_none=True), deleted=True, now=NOW)
     assert (answer(index, TOKEN).decision.valid, answer(index, TOKEN).proven) == (False, True)
     assert (answer(index, FORGED).decision.valid, answer(index, FORGED).proven) == (False, False)
+
+
+def test_a_narrowed_token_is_found_and_works_only_with_the_stamp_of_one() -> None:
+    narrow = issued(api_key(capabilities=["costs"]), membership(), organization())
+    token, question = token_of(narrow), Question(capability=Capability.COSTS)
+
+    def code(key: ApiKey) -> Code:
+        found = look_up(index_of(organization(), membership(), key), token.reveal(), question, NOW)
+        assert isinstance(found, Answer)
+        assert found.proven
+        return found.decision.code
+
+    assert code(narrow) is Code.VALID
+    pruned = issued(api_key(), membership(), organization(), hash=token.hash)  # By an older definition.
+    assert code(pruned) is Code.PENDING
+    removed = index_of(organization(), membership(), narrow)
+    body = narrow.model_dump(by_alias=True, mode="json", exclude_none=True)
+    removed.change(ApiKey, body, deleted=True, now=NOW)
+    gone = look_up(removed, token.reveal(), question, NOW)
+    assert isinstance(gone, Answer)
+    assert (gone.decision.valid, gone.proven) == (False, True)
 
 
 @pytest.mark.asyncio(loop_scope="function")

@@ -54,6 +54,24 @@ FAULTS = (
         caught_by=(f"{_VALIDITY}::test_a_fault_decides",),
     ),
     Fault(
+        name="narrowed-stamp",
+        guard="A token that was issued without the limits of its key isn't valid.",
+        where="_keeps_limits",
+        before="stamp.capabilities == api_key.spec.capabilities and ",
+        after="",
+        caught_by=(f"{_VALIDITY}::test_a_narrowed_key_works_only_if_stamp_and_hash_say_that_its_token_is_narrowed",),
+    ),
+    Fault(
+        name="narrowed-hash",
+        guard="A narrowed token's hash has a prefix that versions without this limit don't match.",
+        where="Token.hash",
+        before='_NARROWED_HASH if self.narrowed else ""',
+        after='""',
+        caught_by=(
+            f"{_PLANS}::test_the_status_of_a_narrowed_token_has_its_stamp_and_the_hash_that_older_versions_lack",
+        ),
+    ),
+    Fault(
         name="next-holder",
         guard="A key never passes to a new Membership of the same name without an approval.",
         where="belongs_to",

@@ -6,6 +6,8 @@ _INDEX = "tests/unit/verifier/test_index.py"
 _FRESHNESS = "tests/unit/verifier/test_freshness.py"
 _VERIFIER = "tests/unit/verifier/test_verifier.py"
 _VERIFICATION = "tests/unit/domain/test_verification.py"
+_ROLES = "tests/unit/domain/test_roles.py"
+_ANSWERS = "tests/unit/verifier/http/test_answers.py"
 _REQUESTS = "tests/unit/verifier/http/test_requests.py"
 _NAMESPACES = f"{_VERIFIER}::test_keys_of_one_namespace_work_without_rights_in_another"
 _OWN_NAMESPACE = f"{_VERIFIER}::test_a_key_is_unsure_without_rights_in_its_own_namespace"
@@ -122,5 +124,39 @@ FAULTS = (
         before="max(map(self._age, self._places))",
         after="min(map(self._age, self._places))",
         caught_by=(_NAMESPACES,),
+    ),
+    Fault(
+        name="narrowed-level",
+        guard="A narrowed key has no level of a capability that it doesn't list.",
+        where="level_of",
+        before="if only is not None and capability not in only:",
+        after="if False:",
+        caught_by=(
+            f"{_ROLES}::test_a_limited_key_opens_what_its_role_and_access_open_of_the_listed_ones_and_nothing_else",
+        ),
+    ),
+    Fault(
+        name="narrowed-question",
+        guard="A narrowed key passes no question that names no capability.",
+        where="_missing",
+        before="if asked is None and decision.narrowed_to is not None and not question.only_identity:",
+        after="if False:",
+        caught_by=(f"{_VERIFICATION}::test_a_narrowed_key_is_refused_unless_a_capability_is_asked_for",),
+    ),
+    Fault(
+        name="narrowed-group",
+        guard="A token review names no role's group for a narrowed key, because that group has the role's rights.",
+        where="token_review",
+        before="if decision.narrowed_to is None:",
+        after="if True:",
+        caught_by=(f"{_ANSWERS}::test_a_token_review_puts_a_narrowed_key_into_no_roles_group",),
+    ),
+    Fault(
+        name="narrowed-role-header",
+        guard="A proxy passes on no role of a narrowed key, because applications decide by it.",
+        where="identity_headers",
+        before="if role is not None and only is None:",
+        after="if role is not None:",
+        caught_by=(f"{_ANSWERS}::test_a_header_has_the_levels_and_only_a_key_without_a_limit_has_its_role_in_one",),
     ),
 )

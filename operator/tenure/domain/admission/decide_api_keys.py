@@ -7,6 +7,7 @@ from tenure.domain.admission.decision import Check, Decision, Text, check_deleti
 from tenure.domain.admission.evidence import ApiKeyEvidence, read
 from tenure.domain.admission.key_rules import (
     approval_refusal,
+    capabilities_warning,
     expired_warning,
     expiry_refusal,
     idle_refusal,
@@ -109,6 +110,7 @@ def decide_api_key(evidence: ApiKeyEvidence) -> Decision:
         token_warning(evidence.change, evidence.membership),
         lifted_suspension_warning(evidence.change),
         expired_warning(evidence.change, evidence.now),
+        capabilities_warning(evidence.change, evidence.membership),
         _quota_warning(evidence),
         overlap_warning(evidence.change, evidence.organization, evidence.installation),
     )

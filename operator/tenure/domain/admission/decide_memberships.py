@@ -79,7 +79,7 @@ def _check_keys_denied(evidence: MembershipEvidence) -> Iterator[Text]:
     if old is None or new_role is None or issuer is None or not evidence.takes_role:
         return
     if evidence.policy is WhenKeysExist.DENY and evidence.price.revoked:
-        yield denied_with_keys(old, new_role, evidence.price, issuer.name)
+        yield lambda room: denied_with_keys(old, new_role, evidence.price, issuer.name, room=room)
 
 
 def check_acknowledgement(evidence: MembershipEvidence) -> Iterator[Text]:

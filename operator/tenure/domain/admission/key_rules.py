@@ -13,6 +13,7 @@ from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
 from tenure.domain.resources.membership import SubjectKind
+from tenure.domain.roles import CAPABILITIES, Level
 from tenure.domain.secret import RESERVED_PREFIXES, find_template_flaw, may_carry
 from tenure.domain.validity import follows_generation
 
@@ -95,6 +96,21 @@ def lifted_suspension_warning(change: Change[ApiKey]) -> str | None:
     if old is None or new is None or not old.spec.suspended or new.spec.suspended:
         return None
     return f"spec.suspended: the suspension of {new.name} is lifted. It works again unless something else stops it."
+
+
+def capabilities_warning(change: Change[ApiKey], membership: Membership | None) -> str | None:
+    """Return the warning that a new key is limited to capabilities that its member's role doesn't give, or None."""
+    new = change.new
+    if change.old is not None or new is None or membership is None:
+        return None
+    role = membership.spec.role
+    useless = [name for name in new.spec.capabilities or () if CAPABILITIES[role][name] is Level.NONE]
+    if not useless:
+        return None
+    return (
+        f"spec.capabilities: the role {role} of {membership.name} gives no access to {', '.join(useless)}, so "
+        f"{new.name} has none either."
+    )
 
 
 def approval_refusal(change: Change[ApiKey], membership: Membership | None) -> str | None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, Flaw
 from tenure.domain.admission.affected_keys import Price
 from tenure.domain.admission.verdict import MAX_WARNING, join_names
+from tenure.domain.listing import traits
 from tenure.domain.resources import ApiKey, Membership
 from tenure.domain.resources.listed_key import ListedKey
 from tenure.domain.roles import Role
@@ -28,13 +29,13 @@ def price_warnings(member: Membership, new_role: Role | None, cost: Price, now: 
         if ending > MOST_NAMES:
             yield f"- and {ending - MOST_NAMES} more"
         yield "Programs that use them stop working immediately."
-    reissued = sorted((*(key.name for key in cost.reissued), *cost.issued))
+    reissued = sorted((*map(_named, cost.reissued), *cost.issued))
     if reissued:
         yield from _listed(f"Reissued with a new token (spec.forRole: {new_role})", reissued)
     if cost.kept and new_role is not None:
         number = len(cost.kept) + (0 if cost.revoked else cost.unlisted)
         heading = f"Service account {member.name} keeps {_count(number, 'key')}, with the rights of {new_role}"
-        yield from _listed(heading, [key.name for key in cost.kept], number)
+        yield from _listed(heading, [*map(_named, cost.kept)], number)
 
 
 def service_account_warning(member: Membership, number: int) -> str | None:
@@ -69,14 +70,18 @@ def ended_note(cost: Price) -> str:
     return next(note for note in notes if len(note) <= _MAX_NOTE)
 
 
-def denied_with_keys(member: Membership, new_role: Role, cost: Price, organization: str) -> str:
-    """Return the refusal of a role change while there are keys that it would revoke."""
-    return (
+def denied_with_keys(member: Membership, new_role: Role, cost: Price, organization: str, *, room: int) -> str:
+    """Return the refusal of a role change while there are keys that it would revoke.
+
+    It has only their names if more than that doesn't fit into `room` characters.
+    """
+    texts = [
         f"spec.role: Organization {organization} allows no role change that revokes keys (whenKeysExist: Deny), and "
-        f"{member.spec.role} -> {new_role} would revoke {join_names(key.name for key in cost.revoked)}. First delete "
-        f"these ApiKeys, or set their spec.forRole to {new_role}. They then work until the role changes, and get a new "
-        "token with it."
-    )
+        f"{member.spec.role} -> {new_role} would revoke {join_names(keys)}. First delete these ApiKeys, or set their "
+        f"spec.forRole to {new_role}. They then work until the role changes, and get a new token with it."
+        for keys in (map(_named, cost.revoked), (key.name for key in cost.revoked))
+    ]
+    return next((text for text in texts if len(text) <= room), texts[-1])
 
 
 def unacknowledged(
@@ -109,7 +114,7 @@ def unacknowledged(
 
 
 def describe_key(key: ListedKey, now: datetime) -> str:
-    """Return a key's name, public id, age and expiry."""
+    """Return a key's name, public id, age, expiry, limits and description."""
     facts = [key.key_id]
     if key.issued_at is not None:
         facts.append(f"{_span(now - key.issued_at)} old")
@@ -117,7 +122,13 @@ def describe_key(key: ListedKey, now: datetime) -> str:
         facts.append(f"expires in {_span(key.expires_at - now)}")
     if key.former is not None and key.former.ends_at > now:
         facts.append(f"former token {key.former.key_id} valid for {_span(key.former.ends_at - now)}")
-    return f"{key.name} ({', '.join(facts)})"
+    return f"{key.name} ({', '.join([*facts, *traits(key.capabilities, key.description)])})"
+
+
+def _named(key: ListedKey) -> str:
+    """Return a key's name, with its limits and its description if it has any."""
+    facts = ", ".join(traits(key.capabilities, key.description))
+    return f"{key.name} ({facts})" if facts else key.name
 
 
 def _instruct(member: Membership, new_role: Role, acknowledgement: str, parts: tuple[str, str, str]) -> str:

@@ -16,6 +16,7 @@ from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Organization
 from tenure.domain.resources.base import API_VERSION, format_time
 from tenure.domain.resources.organization import OrganizationSpec
+from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure.domain.validity import Verdict
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -89,5 +90,7 @@ def _issued(key: ApiKey, tree: Tree, now: datetime, installation: Installation) 
     obstacle = find_obstacle(seen, Verdict.PENDING)
     if obstacle is not None and obstacle.reason not in _OUTLIVED:
         return young
-    status = issued_status(seen, new_stamp(seen, now), key_id="", token_hash="", secret_uid=key.name)
+    stamp = new_stamp(seen, now)
+    token = Token.mint(bytes(ENTROPY_BYTES), narrowed=stamp.capabilities is not None)
+    status = issued_status(seen, stamp, key_id="", token_hash=token.hash, secret_uid=key.name)
     return young.model_copy(update={"status": status})

@@ -3,8 +3,8 @@
 The evidence comes from two trees here, and from reads in a cluster. The same function decides.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -21,6 +21,7 @@ from tenure.domain.impact.step import SchemaRules, Step
 from tenure.domain.impact.tokens import LostToken, find_lost_tokens
 from tenure.domain.impact.tree import Address, Tree
 from tenure.domain.installation import DEFAULTS, Installation
+from tenure.domain.resources import ApiKey
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class Comparison:
     keys: tuple[KeyChange, ...] = ()
     tokens: tuple[LostToken, ...] = ()
     """Every token that works before and not afterwards, whichever change revokes or suspends it."""
+
+    described: Mapping[Address, ApiKey] = field(default_factory=dict)
+    """The named ApiKeys with a description or a limit to some capabilities, as they are before the change."""
 
     @property
     def changes(self) -> Iterator[Impact | OrganizationRemoval | OrganizationChange | KeyChange]:
@@ -73,6 +77,7 @@ def compare(
     tokens = {token.key: token for token in find_lost_tokens(step)}
     keys = tuple(find_key_changes(step, tokens))
     told = told_keys(members, removals) | {key.key for key in keys}
+    kept = {Address(one.member.namespace, name) for one in members for name in one.kept}
     others = [token for address, token in tokens.items() if address not in told]
     return Comparison(
         members=members,
@@ -80,6 +85,11 @@ def compare(
         organizations=tuple(find_organization_changes(step, others)),
         keys=keys,
         tokens=tuple(tokens.values()),
+        described={
+            address: key
+            for address, key in sorted({**after.api_keys, **before.api_keys}.items())
+            if address in told | tokens.keys() | kept and (key.spec.description or key.spec.capabilities is not None)
+        },
     )
 
 

@@ -84,6 +84,7 @@ def new_stamp(observation: ApiKeyObservation, at: datetime) -> Stamp:
         revision=observation.api_key.revision,
         for_role=observation.api_key.spec.for_role,
         template_digest=template_digest(observation.api_key, observation.organization),
+        capabilities=observation.api_key.spec.capabilities,
         at=at,
         membership=observation.membership.name,
         sequence=1 if stamp is None else (stamp.sequence or 1) + 1,

@@ -17,6 +17,7 @@ from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.membership import (
     MAX_LISTED_KEYS,
+    MAX_RECORDED,
     CapabilityLevels,
     EndedKey,
     Fate,
@@ -25,6 +26,7 @@ from tenure.domain.resources.membership import (
     WaitingKey,
 )
 from tenure.domain.roles import capabilities
+from tenure.domain.text import shortened
 from tenure.domain.validity import Verdict, validity, was_revoked_by_role
 from tenure.domain.views import token_views
 
@@ -137,7 +139,13 @@ def _saved(key: EndedKey) -> EndedKey:
 def _ended(keys: Sequence[ApiKey], observation: MembershipObservation) -> list[EndedKey]:
     siblings = Siblings(observation.keys)
     ended = [
-        EndedKey(name=key.name, key_id=key.status.key_id or "", fate=_fate(key, observation, siblings)) for key in keys
+        EndedKey(
+            name=key.name,
+            key_id=key.status.key_id or "",
+            description=shortened(key.spec.description, MAX_RECORDED) if key.spec.description else None,
+            fate=_fate(key, observation, siblings),
+        )
+        for key in keys
     ]
     return sorted(ended, key=lambda key: key.name)
 

@@ -18,9 +18,10 @@ from tenure.domain.resources.base import (
     Rule,
     list_map,
 )
+from tenure.domain.resources.key_fields import Capabilities, Description
 from tenure.domain.resources.membership import SubjectKind
 from tenure.domain.resources.stamp import AnnouncedToken, Approval, FormerToken, Stamp
-from tenure.domain.roles import Access, Role
+from tenure.domain.roles import Access, Capability, Role
 
 FIRST_REVISION = 1
 """The revision of an ApiKey that doesn't set one."""
@@ -96,6 +97,19 @@ class ApiKeySpec(Model):
             reason="FieldValueForbidden",
         ),
         Rule(
+            "!has(self.capabilities) || size(self.capabilities) > 0",
+            f"capabilities: must name at least one of {', '.join(Capability)}. To allow everything that the member's "
+            "role allows, leave the field out",
+            field=".capabilities",
+        ),
+        Rule(
+            "has(self.capabilities) == has(oldSelf.capabilities) && (!has(self.capabilities) || "
+            "(size(self.capabilities) == size(oldSelf.capabilities) && "
+            "self.capabilities.all(one, one in oldSelf.capabilities)))",
+            "capabilities: can't be changed. Create another ApiKey",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
             "has(self.ttl) == has(oldSelf.ttl) && (!has(self.ttl) || self.ttl == oldSelf.ttl)",
             "ttl: can't be changed. Set an earlier expiresAt to shorten the key's life, or create another ApiKey",
             reason="FieldValueForbidden",
@@ -130,6 +144,14 @@ class ApiKeySpec(Model):
     access: Access
     """What the key may do. Full: everything that the member's role allows. View: only read, with any role. You can't
     change it."""
+
+    description: Description | None = None
+    """What the key is for, for people, for example GitLab project infra/deploy. Tenure shows it wherever it lists keys.
+    You can change it at any time."""
+
+    capabilities: Capabilities | None = None
+    """The capabilities that the key is limited to, for example [clusters]. For these it has the level that role and
+    access allow, and None for the others. If omitted, the key has no such limit. You can't change it."""
 
     for_role: Role | None = None
     """The role that you approve this key for. Tenure issues the key only while the member has this role. Otherwise a
@@ -179,7 +201,7 @@ class ApiKeyStatus(Model):
     """The public id of the token, for logs and searches."""
 
     hash: str | None = Field(default=None, max_length=128)
-    """SHA-256 of the token, as sha256:<hex>."""
+    """SHA-256 of the token, as sha256:<hex>. With capabilities, as narrowed-sha256:<hex>."""
 
     secret_name: str | None = Field(default=None, max_length=253)
     """Name of the Secret with the token, while there is one."""
@@ -230,10 +252,12 @@ class ApiKey(Resource):
         Column("Former", ".status.previous.endsAt", "When its former token expires, while that is valid"),
         Column("Age", ".metadata.creationTimestamp", "Time since its creation", "date"),
         Column("Key-Id", ".status.keyId", "The public id of the token", wide=True),
+        Column("Capabilities", ".spec.capabilities", "The capabilities that it is limited to", wide=True),
         Column("For-Role", ".spec.forRole", "The role that it is approved for", wide=True),
         Column("Revision", ".status.issued.revision", "The revision of its token", "integer", wide=True),
         Column("Secret", ".status.secretName", "The Secret with the token", wide=True),
         Column("Rotates", ".status.rotatesAt", "When the token is rotated next", wide=True),
+        Column("Description", ".spec.description", "What it is for", wide=True),
     )
     selectable: ClassVar[Sequence[str]] = (".spec.membership", ".status.keyId", ".status.subjectKind")
 
@@ -252,6 +276,11 @@ class ApiKey(Resource):
     def revision(self) -> int:
         """The revision that the spec asks for."""
         return self.spec.revision or FIRST_REVISION
+
+    @property
+    def narrowed_to(self) -> Sequence[Capability] | None:
+        """The capabilities that the token is limited to, or None if it has no such limit."""
+        return self.spec.capabilities if self.status.issued is None else self.status.issued.capabilities
 
     def awaits_other_role(self, role: Role) -> bool:
         """Return whether `forRole` names another role than the given one, which its member has."""

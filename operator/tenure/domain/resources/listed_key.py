@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from tenure.domain.resources.base import NAME_LENGTH, DateTime, Model
+from tenure.domain.resources.key_fields import MAX_DESCRIPTION, Capabilities
 from tenure.domain.roles import Access, Role
 
 
@@ -39,6 +40,12 @@ class ListedKey(Model):
 
     former: ListedFormerToken | None = None
     """Its former token. Omitted if there is none that is valid."""
+
+    description: str | None = Field(default=None, max_length=MAX_DESCRIPTION)
+    """What it is for."""
+
+    capabilities: Capabilities | None = None
+    """The capabilities that it is limited to. Omitted if it has no such limit."""
 
     @property
     def all_key_ids(self) -> str:

@@ -22,6 +22,9 @@ from tenure.domain.resources.base import (
 from tenure.domain.resources.listed_key import ListedKey
 from tenure.domain.roles import Role
 
+MAX_RECORDED = 64
+"""Maximum length of a description in the record of a role change, which may have a thousand keys."""
+
 MAX_LISTED_KEYS = 50
 """Maximum number of working keys that a Membership's status lists by name."""
 
@@ -151,6 +154,9 @@ class EndedKey(Model):
 
     key_id: str = Field(max_length=32)
     """The public id of the revoked token."""
+
+    description: str | None = Field(default=None, max_length=MAX_RECORDED)
+    """The beginning of its description."""
 
     fate: Fate
     """Deleted: the ApiKey was deleted. Revoked: it stays, with Ready=False. Reissued: it got a new token, because its

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from tenure.domain.resources.base import NAME_LENGTH, DateTime, Model
+from tenure.domain.resources.key_fields import Capabilities
 from tenure.domain.roles import Role
 
 
@@ -29,6 +30,9 @@ class Stamp(Model):
 
     template_digest: str | None = Field(default=None, max_length=64)
     """Digest of the labels and annotations that the Secret got from secretTemplate."""
+
+    capabilities: Capabilities | None = None
+    """The capabilities that the token is limited to. Omitted if it has no such limit."""
 
     at: DateTime
     """When the token was issued, by the API server's clock."""

@@ -8,6 +8,7 @@ from tenure.domain.impact.keys import KeyChange
 from tenure.domain.impact.members import Impact
 from tenure.domain.impact.organizations import OrganizationChange, OrganizationRemoval
 from tenure.domain.impact.tokens import LostToken
+from tenure.domain.resources import ApiKey
 
 Fields = dict[str, Any]
 
@@ -21,6 +22,7 @@ def as_json(comparison: Comparison) -> str:
         "changedOrganizations": list(map(_organization, comparison.organizations)),
         "changedKeys": list(map(_key, comparison.keys)),
         "lostTokens": list(map(_token, comparison.tokens)),
+        "describedKeys": list(map(_described, comparison.described.values())),
     }
     # A CI system may read a command anywhere in a line.
     return json.dumps(document, indent=2).replace("##", "#\\u0023") + "\n"
@@ -86,6 +88,15 @@ def _change(change: OrganizationChange | KeyChange) -> Fields:
         "remarks": change.remarks,
         "refusals": change.refusals,
         "passes": change.passes,
+    }
+
+
+def _described(key: ApiKey) -> Fields:
+    return {
+        "namespace": key.namespace,
+        "apiKey": key.name,
+        "description": key.spec.description,
+        "capabilities": key.spec.capabilities,
     }
 
 

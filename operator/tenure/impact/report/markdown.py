@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from tenure.domain.impact.compare import Comparison
 from tenure.domain.impact.tokens import LostToken
+from tenure.domain.impact.tree import Address
 from tenure.impact.report.safe import as_prose, defused
 from tenure.impact.report.words import (
     NOTHING,
+    key_facts,
     member_remarks,
     object_change,
     object_remarks,
@@ -28,19 +30,21 @@ def as_markdown(comparison: Comparison) -> str:
 
 def _rows(comparison: Comparison) -> Iterator[str]:
     for impact in comparison.members:
-        names = [_quoted(group, impact.key_ids) for group in (impact.revoked, impact.reissued, impact.kept)]
+        place, ids = impact.member.namespace, impact.key_ids
+        names = [_quoted(comparison, place, group, ids) for group in (impact.revoked, impact.reissued, impact.kept)]
         yield f"| `{impact.member}` | {role_change(impact)} | {' | '.join(names)} |"
     for gone in comparison.removals:
-        yield f"| all of `{gone.organization}` | Organization removed | {_quoted(gone.revoked)} |  |  |"
+        revoked = _quoted(comparison, gone.organization.namespace, gone.revoked)
+        yield f"| all of `{gone.organization}` | Organization removed | {revoked} |  |  |"
     for organization in comparison.organizations:
         what = object_change("Organization", organization)
-        yield f"| all of `{organization.organization}` | {what} | {_lost(organization.tokens)} |  |"
+        yield f"| all of `{organization.organization}` | {what} | {_lost(comparison, organization.tokens)} |  |"
     for key in comparison.own_keys:
         member = f"{key.key.namespace}/{key.member}"
         tokens = [key.token] if key.token else []
-        yield f"| `{member}` | {object_change(f'ApiKey `{key.key.name}`', key)} | {_lost(tokens)} |  |"
+        yield f"| `{member}` | {object_change(f'ApiKey `{key.key.name}`', key)} | {_lost(comparison, tokens)} |  |"
     for token in comparison.other_tokens:
-        yield f"| `{token.key.namespace}/{token.member}` |  | {_lost([token])} |  |"
+        yield f"| `{token.key.namespace}/{token.member}` |  | {_lost(comparison, [token])} |  |"
 
 
 def _remarks(comparison: Comparison) -> Iterator[str]:
@@ -54,18 +58,26 @@ def _remarks(comparison: Comparison) -> Iterator[str]:
         yield from (f"- `{key.key}`: {one}" for one in object_remarks(key, as_prose))
 
 
-def _lost(tokens: Iterable[LostToken]) -> str:
+def _lost(comparison: Comparison, tokens: Iterable[LostToken]) -> str:
     """Return the cells of the revoked and of the reissued keys. A suspended key is among the revoked ones."""
     lost = list(tokens)
-    revoked = [_named(one) for one in lost if not one.reissued]
-    return f"{', '.join(revoked)} | {_quoted(tuple(one.key.name for one in lost if one.reissued))}"
+    revoked = [_named(comparison, one) for one in lost if not one.reissued]
+    reissued = [_told(comparison, one.key, "") for one in lost if one.reissued]
+    return f"{', '.join(revoked)} | {', '.join(reissued)}"
 
 
-def _named(token: LostToken) -> str:
-    name = _quoted((token.key.name,), {token.key.name: token.key_id})
+def _named(comparison: Comparison, token: LostToken) -> str:
+    name = _told(comparison, token.key, token.key_id)
     return f"{name} (suspended)" if token.fate == "suspended" else name
 
 
-def _quoted(names: tuple[str, ...], key_ids: Mapping[str, str] | None = None) -> str:
+def _quoted(
+    comparison: Comparison, namespace: str, names: tuple[str, ...], key_ids: Mapping[str, str] | None = None
+) -> str:
     known = key_ids or {}
-    return ", ".join(f"`{name}` ({known[name]})" if known.get(name) else f"`{name}`" for name in names)
+    return ", ".join(_told(comparison, Address(namespace, name), known.get(name, "")) for name in names)
+
+
+def _told(comparison: Comparison, key: Address, key_id: str) -> str:
+    facts = key_facts(comparison, key, key_id, as_prose)
+    return f"`{key.name}` ({facts})" if facts else f"`{key.name}`"

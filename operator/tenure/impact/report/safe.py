@@ -2,15 +2,12 @@
 
 import re
 
+from tenure.domain.text import printable
+
 _COMMAND = re.compile(r"##(?=\[|[a-z]+\[)")
 _MARKUP = re.compile(r"[\\`*_\[\]<>#|~!&$]")
 _MENTION = re.compile(r"(?<![0-9A-Za-z])@")
 _LINK = re.compile(r"(?<=[A-Za-z])://|\bwww\.")
-
-
-def printable(text: str) -> str:
-    """Return a text on one line, with an escape for each character that isn't visible or changes the direction."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def defused(text: str) -> str:

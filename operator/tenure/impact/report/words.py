@@ -9,8 +9,9 @@ from tenure.domain.impact.keys import KeyChange
 from tenure.domain.impact.members import Impact
 from tenure.domain.impact.organizations import OrganizationChange, OrganizationRemoval
 from tenure.domain.impact.tree import Address
+from tenure.domain.listing import traits
 from tenure.domain.policy import WhenKeysExist
-from tenure.impact.report.safe import printable
+from tenure.domain.text import printable
 
 NOTHING = "No key is revoked, and nothing is rejected"
 
@@ -33,6 +34,13 @@ def object_change(kind: str, change: KeyChange | OrganizationChange) -> str:
     """Return what happens to an ApiKey or an Organization, and to which of its fields."""
     fields = f": {', '.join(change.fields)}" if change.fields else ""
     return f"{kind} {change.change}{fields}"
+
+
+def key_facts(comparison: Comparison, key: Address, key_id: str, prose: Prose = printable) -> str:
+    """Return what the reports say of a key besides its name: its public id, its limits and its description."""
+    described = comparison.described.get(key)
+    told = [] if described is None else traits(described.spec.capabilities, described.spec.description)
+    return ", ".join([*([key_id] if key_id else []), *map(prose, told)])
 
 
 def member_remarks(impact: Impact, prose: Prose = printable, code: str = "") -> Iterator[str]:

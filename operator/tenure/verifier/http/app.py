@@ -179,7 +179,7 @@ class VerifyApi:
             raise BadRequestError("The body isn't a TokenReview") from None
         if version != "authentication.k8s.io/v1" or not isinstance(token, str):
             raise BadRequestError("The body isn't a TokenReview of authentication.k8s.io/v1")
-        return Reply.json(200, token_review(await self._decide(request, token, Question())))
+        return Reply.json(200, token_review(await self._decide(request, token, Question(only_identity=True))))
 
     async def _openapi(self, _: Request) -> Reply:
         return Reply.json(200, openapi())

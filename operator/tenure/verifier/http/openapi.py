@@ -80,7 +80,8 @@ def _authorize() -> dict[str, Any]:
             "name": "level",
             "in": "query",
             "schema": _LEVEL,
-            "description": "Without a capability, the key must have this level for at least one capability.",
+            "description": "Without a capability, the key must have this level for at least one capability. A key with "
+            "spec.capabilities is rejected then.",
         },
     ]
     return _authorization("For nginx auth_request, Envoy ext_authz and Traefik ForwardAuth. Any method.", parameters)
@@ -108,7 +109,7 @@ def _authorization(summary: str, parameters: list[dict[str, Any]]) -> dict[str, 
         "security": [{"bearer": []}, {"apiKey": []}, {"basic": []}],
         "parameters": parameters,
         "responses": {
-            "200": {"description": "The request may pass. X-Tenure-* headers identify the member."},
+            "200": {"description": "The request may pass. X-Tenure-* headers say whose key it is and what it may do."},
             "401": {"description": "No key, or one that isn't valid."},
             "403": {"description": "The token is valid but doesn't allow this. X-Tenure-Missing says what is missing."},
             **_failures(),

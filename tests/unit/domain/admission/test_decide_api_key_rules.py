@@ -103,6 +103,32 @@ def test_a_rule_that_came_later_lets_the_keys_of_before_be_changed() -> None:
         assert judged(ApiKey, old=laptop, new=new, membership=ALICE, organization=acme, siblings=siblings).allowed
 
 
+@pytest.mark.parametrize(
+    ("role", "capabilities", "useless"),
+    [
+        ("Member", None, ""),
+        ("Member", ["clusters", "costs"], ""),
+        ("Owner", ["clusters", "billing", "costs", "organization", "members"], ""),
+        ("Member", ["costs", "members"], "members"),
+        ("Viewer", ["organization", "members"], "organization, members"),
+    ],
+)
+def test_a_limit_to_what_the_role_does_not_give_is_warned_of(
+    role: str, capabilities: list[str] | None, useless: str
+) -> None:
+    said = creation(named("laptop", capabilities=capabilities), {}, membership=membership(role=role))
+    warning = f"spec.capabilities: the role {role} of alice gives no access to {useless}, so laptop has none either."
+    assert said.warnings == ((warning,) if useless else ())
+    assert said.allowed
+
+
+def test_a_description_may_be_changed_at_any_time() -> None:
+    laptop = manifests.api_key("laptop", "alice", description="old")
+    for text in ("new", None):
+        new = {**laptop, "spec": {**laptop["spec"], "description": text}}
+        assert judged(ApiKey, old=laptop, new=new, membership=ALICE, organization=ACME) == Judgement()
+
+
 HOLDERS = {"alice": "User", "bob": "User", "ci": "ServiceAccount"}
 
 

@@ -12,6 +12,7 @@ from support.objects.builders import NOW, membership
 from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, find_flaw, spell
 from tenure.domain.admission.affected_keys import Price
 from tenure.domain.admission.messages import (
+    denied_with_keys,
     describe_key,
     ended_note,
     price_warnings,
@@ -20,18 +21,25 @@ from tenure.domain.admission.messages import (
 )
 from tenure.domain.admission.verdict import MAX_MESSAGE, MAX_WARNING, Judgement
 from tenure.domain.resources.listed_key import ListedFormerToken, ListedKey
-from tenure.domain.roles import Access, Role
+from tenure.domain.roles import Access, Capability, Role
 
 NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
 SHORTEST_ROOM = 1300
 """Two other refusals with the longest names leave more."""
+
+TRAITS = st.fixed_dictionaries(
+    {
+        "capabilities": st.sampled_from([None, [Capability.COSTS], list(Capability)]),
+        "description": st.none() | st.text(max_size=256) | st.sampled_from(['"\\' * 128, "\U000e0001" * 256]),
+    }
+)
 
 
 @st.composite
 def listed_keys(draw: st.DrawFn, most: int = 50) -> tuple[ListedKey, ...]:
     """Working keys with names of any length."""
     names = draw(st.sets(NAMES, min_size=1, max_size=most))
-    return tuple(key(name, days=draw(st.integers(0, 2000))) for name in sorted(names))
+    return tuple(key(name, days=draw(st.integers(0, 2000))).model_copy(update=draw(TRAITS)) for name in sorted(names))
 
 
 def key(name: str, *, days: int = 41, expires: datetime | None = None) -> ListedKey:
@@ -111,6 +119,35 @@ def test_a_former_token_that_is_valid_is_named_with_the_time_left() -> None:
     listed = key("a").model_copy(update={"former": former})
     assert describe_key(listed, NOW) == f"a (8fK2mQ7xLw3Z, 41 d old, former token {'F' * 12} valid for 35 min)"
     assert "former" not in describe_key(listed, former.ends_at)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "description", "words"),
+    [
+        ([Capability.COSTS], None, "only costs"),
+        (list(Capability), None, "only clusters, billing, costs, organization and members"),
+        (None, "GitLab project infra/deploy", '"GitLab project infra/deploy"'),
+        ([Capability.CLUSTERS, Capability.COSTS], "ci", 'only clusters and costs, "ci"'),
+        (None, "x" * 61, f'"{"x" * 59}…"'),
+        (None, 'ok"), laptop (8f', r'"ok\"), laptop (8f"'),
+        (None, "one\ntwo\x1b[31m\u202e", r'"one\ntwo\u001b[31m\u202e"'),
+    ],
+)
+def test_a_key_is_described_by_its_limits_and_by_the_words_that_its_holder_chose(
+    capabilities: list[Capability] | None, description: str | None, words: str
+) -> None:
+    listed = key("a").model_copy(update={"capabilities": capabilities, "description": description})
+    assert describe_key(listed, NOW) == f"a (8fK2mQ7xLw3Z, 41 d old, {words})"
+
+
+def test_a_denial_describes_the_keys_if_there_is_room_and_names_them_otherwise() -> None:
+    keys = tuple(key(name).model_copy(update={"description": "x" * 60}) for name in "abcdefgh")
+    texts = [
+        denied_with_keys(membership(), Role.VIEWER, Price(revoked=keys), "acme", room=room) for room in (2000, 500)
+    ]
+    assert f'revoke a ("{"x" * 60}"), b (' in texts[0]
+    assert "revoke a, b, c, d, e, f, g, h. First delete" in texts[1]
+    assert all(text.endswith("get a new token with it.") for text in texts)
 
 
 @given(listed_keys(most=60), st.integers(0, 900))

@@ -59,6 +59,12 @@ TABLE = {
         seen(api_key(), MEMBER, organization(deleting=True)),
         ["UpdateStatus OrganizationNotFound"],
     ),
+    "new, narrowed": (seen(api_key(capabilities=["costs"])), ["IssueToken"]),
+    "narrowed": (seen(live(api_key(capabilities=["costs"]))), []),
+    "narrowed, issued by a version that doesn't know it": (
+        seen(issued(api_key(capabilities=["costs"]), MEMBER, ORG, capabilities=None)),
+        ["DeleteSecret", "IssueToken"],
+    ),
     "new, for the role": (seen(api_key(for_role="Member")), ["IssueToken"]),
     "new, for another role": (seen(api_key(for_role="Owner")), ["UpdateStatus RoleMismatch"]),
     "new, time over": (seen(api_key(expires_at="2027-02-22T08:30:00Z")), ["EmitEvent Expired", "UpdateStatus Expired"]),
@@ -202,6 +208,16 @@ def test_every_reason_of_the_table_of_states_is_reached_as_it_says() -> None:
         for state in STATES
         if state.kind == "ApiKey" and state.type is ConditionType.READY
     }
+
+
+def test_the_status_of_a_narrowed_token_has_its_stamp_and_the_hash_that_older_versions_lack() -> None:
+    key = api_key(capabilities=["costs", "clusters"])
+    status = _delivered(key)
+    assert status.issued is not None
+    assert (status.issued.capabilities, status.hash) == (["clusters", "costs"], token_of(key).hash)
+    assert status.hash is not None
+    assert status.hash.startswith("narrowed-sha256:")
+    assert _delivered(api_key()).hash == token_of(api_key()).hash
 
 
 def test_a_delivered_key_says_all_about_its_token_but_the_token() -> None:

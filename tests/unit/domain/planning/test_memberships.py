@@ -1,7 +1,7 @@
 """The plan for a Membership: its status, and the record of a role change."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,6 @@ from support.objects.builders import (
     issued,
     membership,
     organization,
-    role_field,
     rotated,
     shown,
     with_status,
@@ -24,6 +23,7 @@ from tenure.domain.installation import Installation, Limits
 from tenure.domain.planning.actions import Action, EmitEvent, EventType, Plan, Regarding, UpdateStatus
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
 from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.base import API_VERSION, format_time
 from tenure.domain.resources.membership import MembershipStatus, RoleChange
 from tenure.domain.roles import Role
 
@@ -56,6 +56,19 @@ def _observed(
         **({"lastRoleChange": change} if change else {}),
     }
     return membership(role=role, generation=generation, kind=kind, status=status, **meta)
+
+
+def role_field(manager: str, at: datetime = CREATED, *, subresource: str = "") -> dict[str, Any]:
+    """An entry of `metadata.managedFields` that owns `spec.role`."""
+    entry = {
+        "manager": manager,
+        "operation": "Apply",
+        "apiVersion": API_VERSION,
+        "time": format_time(at),
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {"f:role": {}}},
+    }
+    return {**entry, "subresource": subresource} if subresource else entry
 
 
 def _plan(member: Membership, keys: Sequence[ApiKey] = (), org: Organization | None = ORG, **more: Any) -> Plan[Action]:
@@ -207,6 +220,16 @@ def test_a_key_that_was_kept_stays_recorded_as_revoked_when_it_is_approved_later
     change = _record(A, keys=[_ended(A, "Revoked")])
     plan = _plan(_observed(seen=2, was="Viewer", change=change), [edited(A, forRole="Viewer")])
     assert _change(plan) == change
+
+
+@pytest.mark.parametrize(
+    ("description", "recorded"),
+    [("infra/deploy", "infra/deploy"), ("x" * 64, "x" * 64), ("x" * 256, f"{'x' * 63}…"), ("", None), (None, None)],
+)
+def test_the_record_has_the_beginning_of_a_description(description: str | None, recorded: str | None) -> None:
+    change = _status(_plan(_observed(), [edited(A, description=description)])).last_role_change
+    assert change is not None
+    assert [key.description for key in change.keys] == [recorded]
 
 
 @pytest.mark.parametrize(

@@ -169,8 +169,8 @@ def test_at_most_fifty_keys_are_listed_and_all_are_counted() -> None:
     assert status.key_count == 60
 
 
-def test_a_listed_key_shows_its_public_id_and_access() -> None:
-    key = _live("a", access="View")
+def test_a_listed_key_shows_its_public_id_access_description_and_limits() -> None:
+    key = _live("a", access="View", description="infra/deploy", capabilities=["costs", "clusters"])
     status = _status(keys=[key])
     assert status.keys is not None
     assert status.keys[0].model_dump(by_alias=True, mode="json") == {
@@ -181,6 +181,8 @@ def test_a_listed_key_shows_its_public_id_and_access() -> None:
         "expiresAt": None,
         "forRole": None,
         "former": None,
+        "description": "infra/deploy",
+        "capabilities": ["clusters", "costs"],
     }
 
 

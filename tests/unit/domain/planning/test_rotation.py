@@ -337,3 +337,14 @@ def test_the_delivery_is_by_the_api_servers_clock_and_not_in_the_future() -> Non
     assert facts.written_at(NOW) == NOW.replace(microsecond=0)
     earlier = replace(facts, written=(NOW - MINUTE).isoformat())
     assert earlier.written_at(NOW) == NOW - MINUTE
+
+
+def test_the_next_token_of_a_narrowed_key_works_only_if_it_is_narrowed() -> None:
+    key = edited(issued(api_key(capabilities=["costs"]), MEMBER, ORG), rotation=ASKED)
+    stamp = new_stamp(seen(key), NOW)
+    for narrowed, verdict in ((True, Verdict.VALID), (False, Verdict.PENDING)):
+        token = Token.mint(b"n" * 48, narrowed=narrowed)
+        status = announced_status(seen(key), stamp, key_id=token.key_id, token_hash=token.hash)
+        view = announced_view(with_status(key, status))
+        assert view is not None
+        assert validity(view, MEMBER, ORG, NOW) is verdict
