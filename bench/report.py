@@ -30,11 +30,11 @@ from bench.figures import (
 )
 from bench.operators import BARE, OPERATORS
 from bench.targets import Target
-from bench.verify import EMPTY_SERVER
+from bench.verify import EMPTY_SERVER, UNRECORDED
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
-_LABELS = {operator.name: operator.label for operator in (*OPERATORS, *WEBHOOKS, EMPTY_SERVER, BARE)}
+_LABELS = {operator.name: operator.label for operator in (*OPERATORS, *WEBHOOKS, UNRECORDED, EMPTY_SERVER, BARE)}
 _PACKAGES = ("tenure", "kopf", "kubernetes", "aiohttp", "pydantic")
 
 _OTHERS = "other programs on the machine"

@@ -26,7 +26,7 @@ from bench.load import Created, create_at_once, create_steadily, write_as_an_ope
 from bench.observer import Observer, is_gone, is_ready
 from bench.operators import BARE, EMPTY, PLAIN, SHARED, SWEEPING, TENURE, Launcher, Mark, Operator, Run
 from bench.tenancy import Tenancy, change_role, tenancy
-from bench.verify import EMPTY_SERVER, decide, serve_empty, verify
+from bench.verify import EMPTY_SERVER, UNRECORDED, decide, serve_empty, verify
 
 LONGEST_SECONDS = 180.0
 """How long a scenario's keys are waited for; what isn't done by then is reported as not done."""
@@ -209,6 +209,9 @@ async def _verifications(bench: Bench, keys: int, *, quick: bool) -> AsyncGenera
             await process.settled(SETTLED_SECONDS)
         bench.tell("verify: the verifier")
         yield Outcome("verify", TENURE.name, await verify(bench.api, bench.launcher, place, keys, quick=quick))
+        bench.tell("verify: the verifier without the record of use")
+        unrecorded = await verify(bench.api, bench.launcher, place, keys, quick=quick, options=UNRECORDED.arguments)
+        yield Outcome("verify", UNRECORDED.name, unrecorded)
         bench.tell("verify: an empty handler")
         yield Outcome("verify", EMPTY_SERVER.name, await serve_empty(bench.launcher, quick=quick))
         bench.tell("verify: decisions and their time")

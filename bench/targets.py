@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from bench.admission import WARNS
 from bench.figures import Admission, ColdStart, Deciding, Issuing, Outcome, RoleChange, Verifying
-from bench.operators import PLAIN, TENURE
-from bench.verify import EMPTY_SERVER
+from bench.operators import PLAIN, TENURE, Operator
+from bench.verify import EMPTY_SERVER, UNRECORDED
 
 WRITES_PER_KEY = 2.0
 GETS_PER_KEY = 1.0
@@ -18,6 +18,7 @@ COLD_START_MB = 200.0
 ADMISSION_P99_MS = 25.0
 OF_EMPTY_SERVER = 0.7
 DECISION_US = 20.0
+USAGE_PERCENT = 3.0
 VERIFIER_MB = 200.0
 WELCH_T = 4.5
 
@@ -46,7 +47,8 @@ def targets(outcomes: Sequence[Outcome]) -> Iterator[Target]:
             case RoleChange() as figures:
                 yield _at_most(outcome.scenario, "last Secret gone, s", figures.secrets_seconds, ROLE_CHANGE_SECONDS)
             case Verifying() as figures:
-                yield from _of_verifying(outcome.scenario, figures, _empty_server(outcomes))
+                yield from _of_verifying(outcome.scenario, figures, _verifying(outcomes, EMPTY_SERVER))
+                yield from _of_recording(outcome.scenario, figures, _verifying(outcomes, UNRECORDED))
             case Deciding() as figures:
                 yield _at_most(outcome.scenario, "a decision, µs", figures.decision_us, DECISION_US)
                 yield _at_most(outcome.scenario, "unknown id or wrong secret, |t|", abs(figures.welch_t), WELCH_T)
@@ -82,9 +84,15 @@ def _of_verifying(scenario: str, figures: Verifying, empty: Verifying | None) ->
     yield _at_most(scenario, "resident memory, MB", figures.memory.peak, VERIFIER_MB)
 
 
-def _empty_server(outcomes: Sequence[Outcome]) -> Verifying | None:
+def _of_recording(scenario: str, figures: Verifying, unrecorded: Verifying | None) -> Iterator[Target]:
+    if unrecorded is not None:
+        cost = 100 * (1 - figures.requests_per_second / unrecorded.requests_per_second)
+        yield _at_most(scenario, "requests/s that the record of use costs, %", cost, USAGE_PERCENT)
+
+
+def _verifying(outcomes: Sequence[Outcome], operator: Operator) -> Verifying | None:
     for outcome in outcomes:
-        if outcome.operator == EMPTY_SERVER.name and isinstance(outcome.figures, Verifying):
+        if outcome.operator == operator.name and isinstance(outcome.figures, Verifying):
             return outcome.figures
     return None
 

@@ -36,16 +36,20 @@ TOKENS = 500
 """Different ones that are asked about; all keys are in the index."""
 DECISIONS = 20_000
 
+UNRECORDED = Operator("no-usage", "without the record of use", ("--no-usage",))
+"""The verifier that doesn't remember when keys were used."""
 EMPTY_SERVER = Operator("empty-server", "the same server, empty handler", ())
 
 _EMPTY = Path(__file__).resolve().parent / "empty_server.py"
 _PATH = "/v1/authorize?organization=acme&capability=costs&level=View"
 
 
-async def verify(api: Api, launcher: Launcher, place: Tenancy, keys: int, *, quick: bool) -> Verifying:
+async def verify(
+    api: Api, launcher: Launcher, place: Tenancy, keys: int, *, quick: bool, options: Sequence[str] = ()
+) -> Verifying:
     """Ask the verifier, which knows so many keys, about some of them."""
     tokens = await _tokens(api, place, min(keys, TOKENS))
-    async with _verifier(launcher) as (process, port):
+    async with _verifier(launcher, *options) as (process, port):
         return await _measure(process, port, [_request(token) for token in tokens], keys, launcher.folder, quick=quick)
 
 
@@ -121,9 +125,9 @@ async def _tokens(api: Api, place: Tenancy, count: int) -> list[Token]:
 
 
 @asynccontextmanager
-async def _verifier(launcher: Launcher) -> AsyncIterator[tuple[Process, int]]:
+async def _verifier(launcher: Launcher, *options: str) -> AsyncIterator[tuple[Process, int]]:
     (port,) = free_ports(1)
-    arguments = (*verifier.command(port)[1:], "--log-format", "json")
+    arguments = (*verifier.command(port)[1:], "--log-format", "json", *options)
     process = launcher.process(TENURE, arguments, {})
     process.log.unlink(missing_ok=True)
     process.start()

@@ -60,10 +60,12 @@ USED_ELSEWHERE = {
 
 ASKED_BY_THE_API_SERVER = {
     ("tenure.dev", "apikeys", "revoke"),
+    ("tenure.dev", "organizations/usage", "get"),
     ("rbac.authorization.k8s.io", "clusterroles", "bind"),
 }
-"""Virtual verbs: no request has them. The webhooks' configuration asks for the first when ApiKeys are deleted, RBAC
-itself for the second when RoleBindings are written."""
+"""Virtual verbs and resources: no request has them. The webhooks' configuration asks for the first when ApiKeys are
+deleted, the verifiers for the second when the controller asks them, RBAC itself for the third when RoleBindings are
+written."""
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,9 @@ Granted = tuple[str, str, str, str, str]
 
 
 def combinations() -> Iterator[Values]:
-    for chosen in itertools.product(*SETTINGS.values()):
-        values = dict(zip(SETTINGS, chosen, strict=True))
+    for number, chosen in enumerate(itertools.product(*SETTINGS.values())):
+        # Both with each of the others, and not with each combination of them: it decides about one right alone.
+        values = {**dict(zip(SETTINGS, chosen, strict=True)), "usage.enabled": number % 2 == 0}
         # The chart gives no access in Kubernetes without webhooks, and says so.
         if values["webhook.enabled"] or values["kubernetesAccess"] == "None":
             yield values

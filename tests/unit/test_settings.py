@@ -35,6 +35,7 @@ REFUSED = {
     "a life that is too long": ("webhook --certificate-life=87601h", "Use a duration from 30s to 87600h"),
     "a moment": ("revoke --issued-before=yesterday", "'yesterday' is"),
     "a membership": ("revoke --issued-before=0s --membership=a,b", "'a,b' is not a valid Membership name"),
+    "a URL": ("run --usage-url=verifier:8080", "'verifier:8080' is not the URL of a verifier"),
     "a number": ("run --resync=0.5", "'--resync' (env var: 'TENURE_RESYNC')"),
 }
 

@@ -12,6 +12,7 @@ from tenure.controller.fresh_reads import FreshReads
 from tenure.controller.queue import Item
 from tenure.controller.refs import Ref, ref_of
 from tenure.controller.secret_cleanup import SecretCleanup
+from tenure.controller.usage.rounds import UsageRounds
 from tenure.domain.installation import Installation
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
@@ -33,6 +34,7 @@ class ApiKeys:
     cleanup: SecretCleanup
     announcements: Announcements
     executor: Executor
+    usage: UsageRounds
     installation: Installation
     now: Callable[[], datetime]
 
@@ -56,6 +58,8 @@ class ApiKeys:
         self.enqueuer.wake(item.ref, plan.wake_at)
         for action in plan.actions:
             await self.executor.act_on_key(action, observation)
+        if not plan.actions:  # Otherwise the key that was read is out of date, and the next round adds it again.
+            await self.usage.record(key)
         if plan.awaits_record:
             self.enqueuer.queue.add_unless_backing_off(Ref(Membership, key.namespace, key.spec.membership))
 

@@ -76,7 +76,7 @@ class Controller:
         work = survey_work(parts.watches, parts.queues, self._sweep.listed_at)
         leads = not self.informer.standing_by
         objects = await survey_objects(parts.cache, parts.installation, parts.now()) if leads else []
-        return [Reading(LEADER, leads), *work, *objects]
+        return [Reading(LEADER, leads), *work, *objects, parts.usage.measure()]
 
     async def look_around(self) -> None:
         """List everything once: before the first plan, and then in each sweep."""
@@ -124,7 +124,12 @@ class Controller:
             reconcile, workers = reconcilers[name]
             work = Work(self._parts.cache, self._parts.meter, queue, name, reconcile, self._is_entitled)
             self._workers += queue.start(work, workers=workers)
-        async with background(stop, *self._workers, asyncio.create_task(self._resync(), name="sweep")):
+        tasks = [
+            *self._workers,
+            asyncio.create_task(self._resync(), name="sweep"),
+            asyncio.create_task(self._record_use(), name="usage"),
+        ]
+        async with background(stop, *tasks):
             try:
                 yield
             finally:
@@ -140,6 +145,11 @@ class Controller:
             with contextlib.suppress(TenureError):
                 await self._parts.reads.refresh(item.ref)
             raise
+
+    async def _record_use(self) -> None:
+        if self.informer.standing_by:
+            await self._leads.wait()
+        await self._parts.usage.run()
 
     async def _resync(self) -> None:
         # No watch reports what was deleted between the first list and the start of the watches.

@@ -16,6 +16,8 @@ from tenure.domain.installation import Installation
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 from tenure.domain.roles import Role
+from tenure.domain.usage.recording import is_known
+from tenure.domain.usage.words import BUCKETS, bucket
 from tenure.observability.catalogue import (
     FORMER_TOKENS,
     KEY_EXPIRY,
@@ -27,6 +29,7 @@ from tenure.observability.catalogue import (
     ORGANIZATION_INFO,
     ORGANIZATION_KEYS,
     ORGANIZATION_KEYS_EXPIRING,
+    ORGANIZATION_KEYS_UNUSED,
     ORGANIZATION_OWNERS,
     QUEUE_DEPTH,
     QUEUE_OLDEST,
@@ -114,7 +117,11 @@ async def survey_objects(cache: Cache, installation: Installation, now: datetime
         Reading(FORMER_TOKENS, former),
         Reading(ROTATIONS_OVERDUE, overdue),
         *(Reading(MEMBERSHIPS, roles[role.value], (role.value,)) for role in Role),
-        *(reading for one in organizations for reading in _describe(one, cache, installation, expiries[one.namespace])),
+        *(
+            reading
+            for one in organizations
+            for reading in _describe(one, cache, installation, expiries[one.namespace], now)
+        ),
     ]
 
 
@@ -154,7 +161,7 @@ def _expiry(key: ApiKey) -> _Expiry | None:
 
 
 def _describe(
-    organization: Organization, cache: Cache, installation: Installation, expiries: _Expiries
+    organization: Organization, cache: Cache, installation: Installation, expiries: _Expiries, now: datetime
 ) -> Iterator[Reading]:
     labels, status = (organization.namespace, organization.name), organization.status
     policy = installation.policy(organization).when_keys_exist.value
@@ -168,5 +175,8 @@ def _describe(
     if status.keys is not None:
         yield Reading(ORGANIZATION_KEYS, status.keys.valid, labels)
     yield Reading(ORGANIZATION_KEYS_EXPIRING, expiries.expiring, labels)
+    if is_known(organization, now):
+        counts = Counter(bucket(key, organization, now) for key in cache.keys_in(organization.namespace))
+        yield from (Reading(ORGANIZATION_KEYS_UNUSED, counts[name], (*labels, name)) for name in BUCKETS)
     for expiry in expiries.named:
         yield Reading(KEY_EXPIRY, expiry.at.timestamp(), (*labels, expiry.name))

@@ -8,6 +8,7 @@ from tenure.controller.access.reconciler import Bindings
 from tenure.controller.cache import Cache
 from tenure.controller.executor import Executor
 from tenure.controller.queue import Item, WorkQueue
+from tenure.controller.usage.rounds import UsageRounds
 from tenure.domain.installation import Installation
 from tenure.domain.planning.organizations import OrganizationObservation, plan_organization
 from tenure.domain.resources import Organization
@@ -20,6 +21,7 @@ class Organizations:
     cache: Cache
     queue: WorkQueue
     executor: Executor
+    usage: UsageRounds
     bindings: Bindings
     installation: Installation
     now: Callable[[], datetime]
@@ -53,5 +55,8 @@ class Organizations:
             installation=self.installation,
             bindings=self.bindings.state(namespace),
         )
-        for action in plan_organization(seen).actions:
+        plan = plan_organization(seen)
+        for action in plan.actions:
             await self.executor.act(action, organization)
+        if not plan.actions:
+            await self.usage.record(organization)

@@ -11,6 +11,7 @@ import kopf
 from tenure.controller.controller import Controller
 from tenure.controller.informer import Informer
 from tenure.controller.leadership import Leadership
+from tenure.controller.usage.verifiers import Verifiers
 from tenure.controller.wiring import wire
 from tenure.domain.resources import KINDS, Resource
 from tenure.domain.resources.base import GROUP, VERSION
@@ -81,6 +82,8 @@ def _controller(cluster: Cluster, settings: RunSettings, leadership: Leadership,
         installation=settings.installation,
         namespaces=settings.namespaces,
         standing_by=settings.leader_election,
+        verifiers=Verifiers.of(settings),
+        usage_seconds=settings.usage_interval,
         meter=health.measurements,
     )
     controller = Controller(parts, resync_seconds=settings.resync)

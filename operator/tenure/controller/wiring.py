@@ -18,6 +18,8 @@ from tenure.controller.queue import WorkQueue
 from tenure.controller.recorder import Recorder
 from tenure.controller.relist import Sweep
 from tenure.controller.secret_cleanup import SecretCleanup
+from tenure.controller.usage.rounds import UsageRounds
+from tenure.controller.usage.verifiers import Verifiers
 from tenure.controller.watch_lag import Watches
 from tenure.domain.installation import Installation
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
@@ -39,6 +41,7 @@ class Parts:
     queues: Mapping[Queue, WorkQueue]
     reconcilers: Mapping[type[Resource], ApiKeys | Memberships | Organizations]
     installation: Installation
+    usage: UsageRounds
     meter: Meter
     now: Callable[[], datetime]
 
@@ -49,6 +52,8 @@ def wire(
     installation: Installation,
     namespaces: Sequence[str] = (),
     standing_by: bool = False,
+    verifiers: Verifiers | None = None,
+    usage_seconds: float = 300.0,
     meter: Meter | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Parts:
@@ -59,6 +64,8 @@ def wire(
         installation: The settings for all organizations.
         namespaces: Namespaces to serve. Empty means all.
         standing_by: Whether another replica reconciles at first.
+        verifiers: Where to ask when keys were used. None: nowhere.
+        usage_seconds: Time between two of these questions.
         meter: The meter for all metrics. None means that they are discarded.
         now: The wall clock.
     """
@@ -82,6 +89,7 @@ def wire(
         meter=meter,
         now=now,
     )
+    usage = UsageRounds(cache, queue, executor, now=now, verifiers=verifiers, seconds=usage_seconds)
     reconcilers: Mapping[type[Resource], ApiKeys | Memberships | Organizations] = {
         ApiKey: ApiKeys(
             cluster=cluster,
@@ -91,6 +99,7 @@ def wire(
             cleanup=cleanup,
             announcements=announcements,
             executor=executor,
+            usage=usage,
             installation=installation,
             now=now,
         ),
@@ -98,7 +107,13 @@ def wire(
             cache=cache, enqueuer=enqueuer, executor=executor, installation=installation, meter=meter, now=now
         ),
         Organization: Organizations(
-            cache=cache, queue=queue, executor=executor, bindings=bindings, installation=installation, now=now
+            cache=cache,
+            queue=queue,
+            executor=executor,
+            usage=usage,
+            bindings=bindings,
+            installation=installation,
+            now=now,
         ),
     }
     return Parts(
@@ -111,6 +126,7 @@ def wire(
         queues={Queue.OBJECTS: queue, Queue.BINDINGS: bindings.queue},
         reconcilers=reconcilers,
         installation=installation,
+        usage=usage,
         meter=meter,
         now=now,
     )

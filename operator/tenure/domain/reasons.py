@@ -17,6 +17,7 @@ class ConditionType(StrEnum):
     ROLES_BOUND = "RolesBound"
     SECRET_TEMPLATE_APPLIED = "SecretTemplateApplied"  # noqa: S105 - a type, no password
     ROTATING = "Rotating"
+    UNUSED = "Unused"
 
 
 class Reason(StrEnum):
@@ -40,6 +41,7 @@ class Reason(StrEnum):
     MEMBERSHIP_NOT_FOUND = "MembershipNotFound"
     NAMESPACE_TAKEN = "NamespaceTaken"
     NO_OWNER = "NoOwner"
+    NOT_USED = "NotUsed"
     ORGANIZATION_GONE = "OrganizationGone"
     ORGANIZATION_NOT_FOUND = "OrganizationNotFound"
     OWNED = "Owned"
@@ -247,6 +249,14 @@ STATES: tuple[State, ...] = (
         _FALSE,
         Reason.SECRET_REJECTED,
         "A rotation is due. The API server rejects the Secret with the new token. The present one stays valid.",
+    ),
+    State(
+        "ApiKey",
+        ConditionType.UNUSED,
+        _TRUE,
+        Reason.NOT_USED,
+        "The key works, and hasn't been used for longer than the organization's unusedAfter. Nothing is revoked.",
+        event=True,
     ),
     State("Membership", _READY, _TRUE, Reason.ACTIVE, "The role is in force."),
     State(

@@ -72,7 +72,7 @@ class When:
 
     option: str = ""
     value: str = ""
-    among: tuple[str, ...] = ()
+    among: tuple[str | bool, ...] = ()
 
 
 ALWAYS = When()
@@ -81,6 +81,7 @@ ACCESS = When(
     "with `--kubernetes-access=Roles` or `RolesAndKeys`", value="kubernetesAccess", among=("Roles", "RolesAndKeys")
 )
 ACCESS_TO_KEYS = When("with `--kubernetes-access=RolesAndKeys`", value="kubernetesAccess", among=("RolesAndKeys",))
+USAGE = When("with `--usage-url`", value="usage.enabled", among=(True,))
 OWN_AUTHORITY = When("without `--tls-cert-file`", value="certificates.mode", among=("own",))
 
 
@@ -172,6 +173,14 @@ _CONTROLLER: tuple[Group, ...] = (
             for access in Access
         ),
         when=ACCESS,
+        asked=False,
+    ),
+    # Nobody asks the API server for it. The verifiers ask whether the controller has it.
+    Group(
+        Component.CONTROLLER,
+        Place.SERVED,
+        (Right(GROUP, "organizations", ("get",), "Asks the verifiers when keys were used.", "usage"),),
+        when=USAGE,
         asked=False,
     ),
     Group(

@@ -6,6 +6,7 @@ from tenure.domain.operations import Operation
 from tenure.domain.reasons import STATES, ConditionType
 from tenure.domain.resources import KINDS, ApiKey
 from tenure.domain.roles import Role
+from tenure.domain.usage.words import BUCKETS
 from tenure.domain.verification import Code
 from tenure.observability.metrics import Component, End, Label, Metric, MetricType, Outcome, Queue, Verdict
 
@@ -153,6 +154,21 @@ ORGANIZATION_KEYS_EXPIRING = Metric(
     "Number of working keys of an Organization that expire within 7 days, of keys with a lifetime of at least 14 days.",
     _CONTROLLER,
     _OPEN_ORGANIZATION,
+)
+ORGANIZATION_KEYS_UNUSED = Metric(
+    "tenure_organization_keys_unused",
+    _GAUGE,
+    "Number of working keys of an Organization that haven't been used for 7, 30 or 90 days, or in the 7 days or more "
+    "for which use is known. Each key is counted once. There is no series while use isn't known.",
+    _CONTROLLER,
+    (*_OPEN_ORGANIZATION, Label("unused_for", BUCKETS)),
+)
+USAGE_SILENT_VERIFIERS = Metric(
+    "tenure_usage_silent_verifiers",
+    _GAUGE,
+    "Number of verifiers that didn't answer the controller's latest question about the use of keys. Above 0 for long, "
+    "use isn't known, and no key is reported as unused.",
+    _CONTROLLER,
 )
 RECONCILE_DURATION = Metric(
     "tenure_reconcile_duration_seconds",

@@ -1,4 +1,8 @@
-"""Check which callers get the details of a token: those that may `create` `organizations/verify` in its namespace."""
+"""Ask the API server which callers get more than an answer about their own token, by a virtual subresource.
+
+Details of a token take the right to `create` `organizations/verify` in its namespace, and the record of use the right
+to `get` `organizations/usage`.
+"""
 
 import asyncio
 import hashlib
@@ -30,15 +34,21 @@ log = logging.getLogger("tenure.verify")
 class Callers:
     """Asks the API server about callers, and caches the answers."""
 
-    def __init__(self, cluster: Cluster, audiences: Sequence[str] = ()) -> None:
-        """Accept only Kubernetes tokens for one of the audiences, or tokens for the API server if there are none."""
+    def __init__(
+        self, cluster: Cluster, audiences: Sequence[str] = (), *, verb: str = "create", subresource: str = "verify"
+    ) -> None:
+        """Accept only Kubernetes tokens for one of the audiences, or tokens for the API server if there are none.
+
+        `verb` and `subresource` are the right on Organizations that callers need.
+        """
         self._cluster = cluster
+        self._right = verb, subresource
         self._audiences = audiences
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._known: TTLCache[tuple[bytes, str], bool] = TTLCache(_MOST_KNOWN, KNOWN_SECONDS)
 
     async def may_learn(self, bearer: str, namespace: str) -> bool:
-        """Tell whether the bearer of a Kubernetes token may see the details of the keys in a namespace ("": in all).
+        """Tell whether the bearer of a Kubernetes token may learn about the keys in a namespace ("": in all).
 
         Raises:
             StaleError: the API server doesn't answer now.
@@ -50,7 +60,8 @@ class Callers:
         return known
 
     async def _ask(self, bearer: str, namespace: str) -> bool:
-        permission = Permission("create", Organization.plural, namespace, "", subresource="verify")
+        verb, subresource = self._right
+        permission = Permission(verb, Organization.plural, namespace, "", subresource=subresource)
         try:
             async with asyncio.timeout(_LONGEST_SECONDS), self._turns:
                 caller = await authenticate(self._cluster, bearer, self._audiences)

@@ -26,6 +26,7 @@ from tenure.settings import VerifierSettings
 from tenure.verifier.callers import Callers
 from tenure.verifier.http.app import VerifyApi
 from tenure.verifier.http.protocol import BoundedProtocol
+from tenure.verifier.usage import AUDIENCE, UsageRecord
 from tenure.verifier.verifier import Verifier
 
 log = logging.getLogger("tenure")
@@ -64,6 +65,9 @@ async def run_verifier(settings: VerifierSettings) -> None:
         measurements.read_from(verifier.measure)
         callers = Callers(cluster, [settings.caller_audience] if settings.caller_audience else [])
         api = VerifyApi(verifier, callers, measurements)
+        if settings.usage:
+            api.usage = UsageRecord()
+            api.usage_callers = Callers(cluster, [AUDIENCE], verb="get", subresource="usage")
         async with _certified(settings, measurements, stop) as context:
             server = uvicorn.Server(server_configuration(settings, api, context))
             await _listen_and_serve(settings, health, verifier, server, stop)

@@ -163,13 +163,15 @@ ARRANGEMENTS: Mapping[str, Arrange] = {
     "Organization RolesBound=False BindingConflict": foreign_binding,
 }
 NOT_ARRANGED = {
+    "ApiKey Unused=True NotUsed",
     "ApiKey Ready=False SecretExposed",
     "ApiKey Rotating=True Announced",
     "Organization RolesBound=False BindingForbidden",
     "Organization RolesBound=False ClusterRoleMissing",
 }
 """States of a whole cluster, or of an operator without its rights, which tests/e2e/access reaches. And the state
-between two steps of a rotation, which tests/e2e/test_rotation.py reaches."""
+between two steps of a rotation, which tests/e2e/test_rotation.py reaches. And a key is
+unused after a day at the earliest: tests/e2e/test_usage.py."""
 
 REACHED = [state for state in STATES if title(state) not in NOT_ARRANGED]
 

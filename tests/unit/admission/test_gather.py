@@ -38,6 +38,7 @@ DEMOTION = (GET_ACME, GRANT("member"), GRANT("viewer"))
 ACME = organization()
 ASKS = organization(role_changes={"whenKeysExist": "RequireAcknowledgement"})
 DENIES = organization(role_changes={"deny": [{"from": "*", "to": "Owner"}]})
+RECORDS = organization(status={"usageSince": "2026-01-01T00:00:00Z", "usageUntil": "2100-01-01"})
 COUNTS = organization(keys={"maxPerMember": 2})
 SUSPENDS = organization(suspended_members=["alice"])
 GOING = organization(deleting=True)
@@ -49,6 +50,12 @@ NOTHING: frozenset[str] = frozenset()
 def alice(role: str = "Member", **metadata: Any) -> Body:
     body = manifests.member("alice", role)
     return {**body, "metadata": {**body["metadata"], **metadata}}
+
+
+def with_key(body: Body) -> Body:
+    """A member of whom the status lists all keys, which is one."""
+    listed = {"name": "laptop", "keyId": "8fK2mQ7xLw3Z", "access": "Full"}
+    return {**body, "status": {"keyCount": 1, "keys": [listed]}}
 
 
 def robot(role: str = "Member") -> Body:
@@ -111,6 +118,12 @@ ROWS = {
     ),
     "Membership: role, of a suspended member": Row(
         Membership, alice(), alice("Viewer"), (*DEMOTION, LIST_KEYS), 2, organization=SUSPENDS
+    ),
+    "Membership: role, where the use of keys is known": Row(
+        Membership, with_key(alice()), with_key(alice("Viewer")), (*DEMOTION, LIST_KEYS), 2, organization=RECORDS
+    ),
+    "Membership: role, where the use of keys is known and there are none": Row(
+        Membership, alice(), alice("Viewer"), DEMOTION, 1, organization=RECORDS
     ),
     "Membership: role, of more keys than the status lists": Row(
         Membership, robot(), robot("Viewer"), (*DEMOTION, LIST_KEYS), 2

@@ -16,6 +16,7 @@ from tenure.observability.catalogue import (
     MOST_NAMED_KEYS,
     ORGANIZATION_INFO,
     ORGANIZATION_KEYS_EXPIRING,
+    ORGANIZATION_KEYS_UNUSED,
     ORGANIZATION_OWNERS,
 )
 from tenure.observability.metrics import Metric, Reading
@@ -109,3 +110,12 @@ async def test_of_a_second_organization_only_that_it_is_there_is_told() -> None:
     assert len(values(readings, ORGANIZATION_INFO)) == 2
     assert values(readings, ORGANIZATION_OWNERS) == [(("acme", "acme"), 1)]
     assert [labels[:2] for labels, _ in values(readings, KEY_EXPIRY)] == [("acme", "acme")]
+
+
+async def test_unused_keys_are_counted_only_if_use_is_known() -> None:
+    cache = seen(expiring("a", 300), expiring("b", 300))
+    assert values(await survey_objects(cache, DEFAULTS, NOW), ORGANIZATION_KEYS_UNUSED) == []
+    since, until = str(ISSUED), str(NOW.date())
+    cache.put(organization(version=2, status={"usageSince": since, "usageUntil": until}), 0.0)
+    counted = values(await survey_objects(cache, DEFAULTS, NOW), ORGANIZATION_KEYS_UNUSED)
+    assert {labels[-1]: number for labels, number in counted} == {"never": 2, "7d": 0, "30d": 0, "90d": 0}

@@ -32,8 +32,9 @@ COUNTS = (
         "tenure_webhook_registration_altered",
         "tenure_former_tokens",
         "tenure_rotations_overdue",
+        "tenure_usage_silent_verifiers",
     }
-    | {f"tenure_organization_{what}" for what in ("owners", "keys", "keys_expiring")}
+    | {f"tenure_organization_{what}" for what in ("owners", "keys", "keys_expiring", "keys_unused")}
 )
 OF_QUEUES = {"tenure_queue_depth", "tenure_queue_retrying"}
 

@@ -7,6 +7,8 @@ _RESTORE = "tests/recovery/test_etcd_restore.py"
 _FRESH_READS = "tests/unit/controller/test_fresh_reads.py"
 _RECORDER = "tests/unit/controller/test_recorder.py"
 _KILLED = "tests/e2e/test_crash.py::test_killed_at_any_write_it_ends_where_it_would_have_ended[issue]"
+_COVERAGE = "tests/unit/domain/usage/test_coverage.py"
+_RECORDING = "tests/unit/domain/usage/test_recording.py"
 
 FAULTS = (
     Fault(
@@ -206,5 +208,45 @@ FAULTS = (
         before="if existing is not None and is_adoptable(existing, key, stamp) and existing.token is not None:",
         after="if False:",
         caught_by=(_KILLED,),
+    ),
+    Fault(
+        name="usage-audience",
+        guard="Whoever answers in a verifier's place is shown no token of another audience.",
+        where="read_token",
+        before="if audience not in (AUDIENCE, [AUDIENCE]):",
+        after="if not audience:",
+        caught_by=("tests/unit/controller/usage/test_verifiers.py::test_another_token_is_not",),
+    ),
+    Fault(
+        name="usage-unknown",
+        guard="A verifier that doesn't answer makes use unknown.",
+        where="Coverage.after",
+        before="complete_at=now if all(replies.values()) else self.complete_at,",
+        after="complete_at=now,",
+        caught_by=(f"{_COVERAGE}::test_use_is_known_only_while_every_verifier_answers",),
+    ),
+    Fault(
+        name="usage-gap",
+        guard="Uses that a verifier lost begin the record anew.",
+        where="_covered",
+        before="since = max(since, coverage.lost_at or since)",
+        after="since = max(since, since)",
+        caught_by=(f"{_RECORDING}::test_an_organization_says_since_when_use_is_known",),
+    ),
+    Fault(
+        name="usage-stale",
+        guard="A status of use counts only as long as the leader renews it.",
+        where="is_known",
+        before="return since is not None and until is not None and now.astimezone(UTC).date() - until <= _DAY",
+        after="return since is not None and until is not None",
+        caught_by=(f"{_RECORDING}::test_a_status_that_nobody_renews_says_nothing",),
+    ),
+    Fault(
+        name="usage-spread",
+        guard="The days of 10,000 keys in daily use aren't all written after midnight.",
+        where="day_to_write",
+        before="(used - stored == _DAY and _time_of(now) < offset(uid))",
+        after="used == stored",
+        caught_by=(f"{_RECORDING}::test_a_day_in_use_is_one_write_for_each_key_spread_over_the_day",),
     ),
 )

@@ -1,7 +1,7 @@
 """Computes the price of a role change or a removal: which keys are revoked, which are reissued, and which stay."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from tenure.domain.installation import DEFAULTS, Installation
@@ -11,6 +11,7 @@ from tenure.domain.planning.obstacles import find_obstacle
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.listed_key import ListedKey
 from tenure.domain.roles import Role
+from tenure.domain.usage.words import describe_use
 from tenure.domain.validity import Verdict, validity
 
 _WORKING = {Verdict.VALID, Verdict.SUSPENDED}
@@ -34,6 +35,9 @@ class Price:
 
     unlisted: int = 0
     """Number of further working keys with the same fate as the listed ones, if not all are known by name."""
+
+    uses: Mapping[str, str] = field(default_factory=dict)
+    """When keys were last used, in words, by the name of the key. A key isn't in it if that isn't known."""
 
     @property
     def dying(self) -> tuple[str, ...]:
@@ -63,8 +67,10 @@ def price(
     """
     after: dict[str, ApiKey | None] = {**{key.name: key for key in keys}, **(changed or {})}
     working = {key.name: listed_key(key) for key in keys if validity(key, old, organization, now) in _WORKING}
+    described = {key.name: describe_use(key, organization, now) for key in keys if key.name in working}
+    uses = {name: use for name, use in described.items() if use}
     if new_role is None:
-        return Price(revoked=tuple(working[name] for name in sorted(working)))
+        return Price(revoked=tuple(working[name] for name in sorted(working)), uses=uses)
     siblings = Siblings(key for key in after.values() if key is not None)
     observations = [
         ApiKeyObservation(
@@ -88,6 +94,7 @@ def price(
         reissued=having("reissued"),
         kept=having("kept"),
         issued=tuple(sorted(name for name in waiting if results.get(name) == "reissued")),
+        uses=uses,
     )
 
 

@@ -28,6 +28,7 @@ from tenure.domain.permissions import Permission
 from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.roles import Role
+from tenure.domain.usage.recording import is_known
 
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
@@ -155,6 +156,7 @@ class MembershipEvidence(Evidence[Membership]):
         """Whether the keys must be read: if the decision depends on them, or if the member's status isn't enough.
 
         For a warning the status is enough, and listing the keys takes twenty times as long. A new member has no status.
+        If the use of keys is known, they are read for it too, because the member's status doesn't have it.
         """
         old, new_role = self.change.old, self.new_role
         if old is None:
@@ -162,7 +164,9 @@ class MembershipEvidence(Evidence[Membership]):
         if not self.takes_role or old is None or self.issuer is None:
             return False
         decides = new_role is not None and self.policy is not WhenKeysExist.WARN
-        return decides or not tells_price(old, new_role) or self.issuer.suspends(old.name)
+        if decides or not tells_price(old, new_role) or self.issuer.suspends(old.name):
+            return True
+        return bool(old.status.key_count) and is_known(self.issuer, self.now)
 
     @property
     def asks_for_owners(self) -> bool:

@@ -25,7 +25,7 @@ def price_warnings(member: Membership, new_role: Role | None, cost: Price, now: 
     ending = len(cost.revoked) + cost.unlisted if cost.revoked else 0
     if ending:
         yield f"{_step(member, new_role)} revokes {_count(ending, 'API key')} of {_whose(member)}:"
-        yield from (f"- {describe_key(key, now)}" for key in cost.revoked[:MOST_NAMES])
+        yield from (f"- {describe_key(key, now, cost.uses.get(key.name, ''))}" for key in cost.revoked[:MOST_NAMES])
         if ending > MOST_NAMES:
             yield f"- and {ending - MOST_NAMES} more"
         yield "Programs that use them stop working immediately."
@@ -79,7 +79,10 @@ def denied_with_keys(member: Membership, new_role: Role, cost: Price, organizati
         f"spec.role: Organization {organization} allows no role change that revokes keys (whenKeysExist: Deny), and "
         f"{member.spec.role} -> {new_role} would revoke {join_names(keys)}. First delete these ApiKeys, or set their "
         f"spec.forRole to {new_role}. They then work until the role changes, and get a new token with it."
-        for keys in (map(_named, cost.revoked), (key.name for key in cost.revoked))
+        for keys in (
+            (_named(key, cost.uses.get(key.name, "")) for key in cost.revoked),
+            (key.name for key in cost.revoked),
+        )
     ]
     return next((text for text in texts if len(text) <= room), texts[-1])
 
@@ -101,7 +104,7 @@ def unacknowledged(
     dying = sorted((*cost.revoked, *cost.reissued), key=lambda key: key.name)
     number, names = _count(len(dying), "API key"), [key.name for key in dying]
     line = f'{ANNOTATION}: "{acknowledgement}"'
-    described = join_names(describe_key(key, now) for key in dying)
+    described = join_names(describe_key(key, now, cost.uses.get(key.name, "")) for key in dying)
     variants = (
         (f"{number} of {_whose(member)}: {described}", flaw.text, line),
         (f"{number} of {_whose(member)}: {join_names(names)}", flaw.text, line),
@@ -113,8 +116,8 @@ def unacknowledged(
     return next((text for text in texts if len(text) <= room), texts[-1])
 
 
-def describe_key(key: ListedKey, now: datetime) -> str:
-    """Return a key's name, public id, age, expiry, limits and description."""
+def describe_key(key: ListedKey, now: datetime, use: str = "") -> str:
+    """Return a key's name, public id, age, expiry, latest use as far as that is known, limits and description."""
     facts = [key.key_id]
     if key.issued_at is not None:
         facts.append(f"{_span(now - key.issued_at)} old")
@@ -122,12 +125,14 @@ def describe_key(key: ListedKey, now: datetime) -> str:
         facts.append(f"expires in {_span(key.expires_at - now)}")
     if key.former is not None and key.former.ends_at > now:
         facts.append(f"former token {key.former.key_id} valid for {_span(key.former.ends_at - now)}")
+    if use:
+        facts.append(use)
     return f"{key.name} ({', '.join([*facts, *traits(key.capabilities, key.description)])})"
 
 
-def _named(key: ListedKey) -> str:
-    """Return a key's name, with its limits and its description if it has any."""
-    facts = ", ".join(traits(key.capabilities, key.description))
+def _named(key: ListedKey, use: str = "") -> str:
+    """Return a key's name, with its latest use, its limits and its description as far as there are any."""
+    facts = ", ".join([*([use] if use else []), *traits(key.capabilities, key.description)])
     return f"{key.name} ({facts})" if facts else key.name
 
 

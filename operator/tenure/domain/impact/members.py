@@ -42,6 +42,9 @@ class Impact:
     key_ids: Mapping[str, str] = field(default_factory=dict)
     """Public ids of the tokens that stop working, if a cluster was asked. A rotated key has two."""
 
+    uses: Mapping[str, str] = field(default_factory=dict)
+    """When keys whose tokens stop working were last used, in words, if a cluster was asked and knows it."""
+
     left_behind: Mapping[str, str] = field(default_factory=dict)
     """Keys of a removed member that stay, with their files. A key without a file stays in the cluster."""
 
@@ -115,6 +118,7 @@ def _impact(step: Step, member: Address, evidence: MembershipEvidence, decision:
         reissued=tuple(sorted((*(key.name for key in price.reissued), *price.issued))),
         kept=tuple(key.name for key in price.kept),
         key_ids={key.name: key.all_key_ids for key in (*price.revoked, *price.reissued) if key.key_id},
+        uses={name: use for name, use in price.uses.items() if name in price.dying},
         left_behind={} if new else _left_behind(step, member),
         remarks=tuple(_remarks(step, evidence, decision)),
         refusals=(*step.schema_refusals(change), *_in_words_of_a_tree(step, decision.refusals, old or known)),

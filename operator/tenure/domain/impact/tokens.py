@@ -10,6 +10,7 @@ from tenure.domain.listing import listed_key
 from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.planning.obstacles import find_obstacle
 from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.usage.words import describe_use
 from tenure.domain.validity import Verdict, validity
 
 _WORKING = {Verdict.VALID, Verdict.SUSPENDED}
@@ -28,6 +29,9 @@ class LostToken:
 
     key_id: str = ""
     """The public id of the token, if a cluster was asked. It names the former token of a rotated key too."""
+
+    use: str = ""
+    """When the key was last used, in words, if a cluster was asked and knows it."""
 
     reissued: bool = False
     """Whether the same change has the key issued again, with a new token."""
@@ -69,9 +73,10 @@ def _after(step: Step, key: ApiKey) -> LostToken:
     """Return what becomes of a token, lost or not."""
     address, now = address_of(key), step.now
     name, key_id = key.spec.membership, listed_key(key).all_key_ids
+    use = describe_use(key, step.base.organization_in(key.namespace), now)
     changed = step.key_after(key)
     if changed is None or step.change(ApiKey, address).removes:
-        return LostToken(address, name, Verdict.NOT_FOUND, key_id)
+        return LostToken(address, name, Verdict.NOT_FOUND, key_id, use)
     member = _member_after(step, Address(key.namespace, changed.spec.membership))
     organization = _organization_after(step, member, key.namespace)
     verdict = validity(changed, member, organization, now)
@@ -84,7 +89,7 @@ def _after(step: Step, key: ApiKey) -> LostToken:
         installation=step.installation,
     )
     is_reissued = verdict is not Verdict.SUSPENDED and find_obstacle(observation, verdict) is None
-    return LostToken(address, name, verdict, key_id, is_reissued)
+    return LostToken(address, name, verdict, key_id, use, is_reissued)
 
 
 def _member_after(step: Step, address: Address) -> Membership | None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from tenure.domain.approval import kept_approval
-from tenure.domain.conditions import readiness
+from tenure.domain.conditions import find_condition, readiness
 from tenure.domain.planning.actions import Action, UpdateStatus
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
 from tenure.domain.planning.rotation import (
@@ -194,4 +194,7 @@ def _with_token(status: ApiKeyStatus, observation: ApiKeyObservation, reason: Re
     """Return the status of a key whose Secret holds its current token."""
     template = template_conditions(status, observation)
     shown = with_readiness(status, observation, reason, message)
-    return shown.model_copy(update={"conditions": [*shown.conditions, *template]})
+    # What the record of use found out stays until its next round. It has its place as in `plan_key_use`.
+    unused = find_condition(status.conditions, ConditionType.UNUSED) if reason is Reason.ISSUED else None
+    conditions = [*shown.conditions, *template, *([unused] if unused is not None else [])]
+    return shown.model_copy(update={"conditions": conditions})

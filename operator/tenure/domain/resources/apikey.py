@@ -11,6 +11,7 @@ from tenure.domain.resources.base import (
     Column,
     Condition,
     DateTime,
+    Day,
     Duration,
     Model,
     Name,
@@ -195,7 +196,8 @@ class ApiKeyStatus(Model):
     conditions: list[Condition] = Field(default_factory=list, json_schema_extra=list_map("type"))
     """Ready says whether the key works. Stalled says that waiting won't change that. SecretTemplateApplied says whether
     the Secret has the labels and annotations of secretTemplate. Rotating says whether a rotation that is due is in
-    progress, or what hinders it."""
+    progress, or what hinders it. Unused says that the key hasn't been used for longer than the organization's
+    unusedAfter."""
 
     key_id: str | None = Field(default=None, max_length=32)
     """The public id of the token, for logs and searches."""
@@ -214,6 +216,10 @@ class ApiKeyStatus(Model):
 
     expires_at: DateTime | None = None
     """When the token expires. Omitted if it doesn't."""
+
+    last_used: Day | None = None
+    """The day, in UTC, on which a verifier last answered that one of the key's tokens is valid. Written at most once a
+    day, so a key in daily use may still show the day before. Omitted if no use is known."""
 
     issued: Stamp | None = None
     """The tenure that the token was issued in."""
@@ -250,6 +256,7 @@ class ApiKey(Resource):
         Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why the key works or not"),
         Column("Expires", ".status.expiresAt", "When the key expires"),
         Column("Former", ".status.previous.endsAt", "When its former token expires, while that is valid"),
+        Column("Last-Used", ".status.lastUsed", "The day of its latest known use"),
         Column("Age", ".metadata.creationTimestamp", "Time since its creation", "date"),
         Column("Key-Id", ".status.keyId", "The public id of the token", wide=True),
         Column("Capabilities", ".spec.capabilities", "The capabilities that it is limited to", wide=True),

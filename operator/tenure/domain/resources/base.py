@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -97,6 +97,10 @@ DateTime = Annotated[
     PlainSerializer(format_time, return_type=str, when_used="json-unless-none"),
 ]
 """An instant in UTC. It is written with whole seconds, as Kubernetes writes times."""
+
+
+Day = date
+"""A day in UTC, for example 2026-11-29."""
 
 
 _NO_FIELDS: set[str] = set()

@@ -12,6 +12,8 @@ from tenure.domain.resources.base import (
     LIST_SET,
     Column,
     Condition,
+    DateTime,
+    Day,
     Duration,
     Model,
     Name,
@@ -118,6 +120,11 @@ class KeyRules(Model):
     """Keys must be rotated at least this often, for example 2160h. A key without rotation.every of at most this waits
     with reason PolicyViolation. A key that works keeps its token, but isn't rotated."""
 
+    unused_after: Duration | None = None
+    """Report keys that weren't used for so long, in hours, minutes and seconds, at least 24h, for example 2160h for 90
+    days. Such a key gets the condition Unused, an Event, and is counted in a metric. It keeps working. If omitted, no
+    key is reported."""
+
     secret_metadata_prefixes: list[MetadataPrefix] | None = Field(
         default=None, max_length=20, json_schema_extra=LIST_SET
     )
@@ -151,6 +158,12 @@ class OrganizationSpec(Model):
             "duration(self.keys.rotateWithin) >= duration('1h')",
             f"keys.rotateWithin: must be at least 1h, in {durations.MEANING}",
             field=".keys.rotateWithin",
+        ),
+        Rule(
+            f"!has(self.keys) || !has(self.keys.unusedAfter) || !self.keys.unusedAfter.matches(r'{durations.PATTERN}') "
+            "|| duration(self.keys.unusedAfter) >= duration('24h')",
+            f"keys.unusedAfter: must be at least 24h, in {durations.MEANING}",
+            field=".keys.unusedAfter",
         ),
     )
 
@@ -261,6 +274,13 @@ class OrganizationStatus(Model):
 
     keys: KeyCounts | None = None
     """Number of keys in each state."""
+
+    usage_since: DateTime | None = None
+    """Since when Tenure has known every use of this organization's keys. Omitted while it doesn't, for example because
+    a verifier doesn't answer. Then no warning and no condition says that a key wasn't used."""
+
+    usage_until: Day | None = None
+    """The latest day for which usageSince was confirmed. If that is before yesterday, use isn't known either."""
 
     policy: PolicyInForce | None = None
     """The rules in force: those of the spec, the installation's defaults, and the installation's limits if they are

@@ -41,6 +41,7 @@ def _member(impact: Impact) -> Fields:
         "goesOn": impact.reissued,
         "stays": impact.kept,
         "keyIds": impact.key_ids,
+        "uses": impact.uses,
         "leftBehind": impact.left_behind,
         "remark": " ".join(impact.remarks) or None,
         "missingAcknowledgement": impact.acknowledgement,
@@ -106,6 +107,7 @@ def _token(token: LostToken) -> Fields:
         "apiKey": token.key.name,
         "membership": token.member,
         "keyId": token.key_id or None,
+        "use": token.use or None,
         "fate": token.fate,
         "reason": token.verdict,
     }

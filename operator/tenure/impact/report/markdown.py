@@ -8,6 +8,7 @@ from tenure.domain.impact.tree import Address
 from tenure.impact.report.safe import as_prose, defused
 from tenure.impact.report.words import (
     NOTHING,
+    facts,
     key_facts,
     member_remarks,
     object_change,
@@ -30,8 +31,11 @@ def as_markdown(comparison: Comparison) -> str:
 
 def _rows(comparison: Comparison) -> Iterator[str]:
     for impact in comparison.members:
-        place, ids = impact.member.namespace, impact.key_ids
-        names = [_quoted(comparison, place, group, ids) for group in (impact.revoked, impact.reissued, impact.kept)]
+        place, known = (
+            impact.member.namespace,
+            {name: facts(impact, name) for name in (*impact.revoked, *impact.reissued)},
+        )
+        names = [_quoted(comparison, place, group, known) for group in (impact.revoked, impact.reissued, impact.kept)]
         yield f"| `{impact.member}` | {role_change(impact)} | {' | '.join(names)} |"
     for gone in comparison.removals:
         revoked = _quoted(comparison, gone.organization.namespace, gone.revoked)
@@ -62,22 +66,22 @@ def _lost(comparison: Comparison, tokens: Iterable[LostToken]) -> str:
     """Return the cells of the revoked and of the reissued keys. A suspended key is among the revoked ones."""
     lost = list(tokens)
     revoked = [_named(comparison, one) for one in lost if not one.reissued]
-    reissued = [_told(comparison, one.key, "") for one in lost if one.reissued]
+    reissued = [_told(comparison, one.key, one.use) for one in lost if one.reissued]
     return f"{', '.join(revoked)} | {', '.join(reissued)}"
 
 
 def _named(comparison: Comparison, token: LostToken) -> str:
-    name = _told(comparison, token.key, token.key_id)
+    name = _told(comparison, token.key, token.key_id, token.use)
     return f"{name} (suspended)" if token.fate == "suspended" else name
 
 
 def _quoted(
-    comparison: Comparison, namespace: str, names: tuple[str, ...], key_ids: Mapping[str, str] | None = None
+    comparison: Comparison, namespace: str, names: tuple[str, ...], facts_of: Mapping[str, str] | None = None
 ) -> str:
-    known = key_ids or {}
+    known = facts_of or {}
     return ", ".join(_told(comparison, Address(namespace, name), known.get(name, "")) for name in names)
 
 
-def _told(comparison: Comparison, key: Address, key_id: str) -> str:
-    facts = key_facts(comparison, key, key_id, as_prose)
+def _told(comparison: Comparison, key: Address, *told: str) -> str:
+    facts = key_facts(comparison, key, *told, prose=as_prose)
     return f"`{key.name}` ({facts})" if facts else f"`{key.name}`"

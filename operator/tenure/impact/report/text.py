@@ -12,6 +12,7 @@ from tenure.domain.text import printable
 from tenure.impact.report.safe import defused
 from tenure.impact.report.words import (
     NOTHING,
+    facts,
     key_facts,
     member_remarks,
     object_change,
@@ -40,11 +41,11 @@ def _member(comparison: Comparison, impact: Impact) -> Iterator[str]:
     width = max((len(name) for name in (*impact.revoked, *impact.reissued)), default=0)
     for name in impact.revoked:
         key = Address(impact.member.namespace, name)
-        yield _line("revoked", key, width, key_facts(comparison, key, impact.key_ids.get(name, "")))
+        yield _line("revoked", key, width, key_facts(comparison, key, facts(impact, name)))
     for name in impact.reissued:
         key = Address(impact.member.namespace, name)
         note = f"new token, with the rights of {impact.new_role}"
-        yield _line("reissued", key, width, key_facts(comparison, key, note))
+        yield _line("reissued", key, width, key_facts(comparison, key, note, impact.uses.get(name, "")))
     yield from (f"  {remark}" for remark in member_remarks(impact))
 
 
@@ -72,7 +73,7 @@ def _tokens(comparison: Comparison, tokens: Iterable[LostToken]) -> Iterator[str
     listed = list(tokens)
     width = max((len(token.key.name) for token in listed), default=0)
     for token in listed:
-        note = key_facts(comparison, token.key, "new token" if token.reissued else token.key_id)
+        note = key_facts(comparison, token.key, "new token" if token.reissued else token.key_id, token.use)
         yield _line(token.fate, token.key, width, note)
 
 

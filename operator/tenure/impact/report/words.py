@@ -36,11 +36,11 @@ def object_change(kind: str, change: KeyChange | OrganizationChange) -> str:
     return f"{kind} {change.change}{fields}"
 
 
-def key_facts(comparison: Comparison, key: Address, key_id: str, prose: Prose = printable) -> str:
-    """Return what the reports say of a key besides its name: its public id, its limits and its description."""
+def key_facts(comparison: Comparison, key: Address, *told: str, prose: Prose = printable) -> str:
+    """Return what the reports say of a key besides its name: what is `told`, its limits and its description."""
     described = comparison.described.get(key)
-    told = [] if described is None else traits(described.spec.capabilities, described.spec.description)
-    return ", ".join([*([key_id] if key_id else []), *map(prose, told)])
+    own = [] if described is None else traits(described.spec.capabilities, described.spec.description)
+    return ", ".join([*filter(None, told), *map(prose, own)])
 
 
 def member_remarks(impact: Impact, prose: Prose = printable, code: str = "") -> Iterator[str]:
@@ -72,6 +72,11 @@ def object_remarks(change: KeyChange | OrganizationChange, prose: Prose = printa
     """Yield the remarks on an ApiKey or a changed Organization as sentences."""
     yield from map(prose, change.remarks)
     yield from (f"rejected: {prose(refusal)}" for refusal in change.refusals)
+
+
+def facts(impact: Impact, name: str) -> str:
+    """Return a key's public id and its latest use, as far as they are known."""
+    return ", ".join(filter(None, (impact.key_ids.get(name), impact.uses.get(name))))
 
 
 def summary(comparison: Comparison) -> str:

@@ -29,13 +29,16 @@ from tenure.verifier.http.errors import BadRequestError
 from tenure.verifier.http.openapi import openapi
 from tenure.verifier.http.requests import (
     AUTHORIZE,
+    USAGE,
     Receive,
     Request,
     Scope,
+    parse_usage,
     parse_verify,
     read_body,
     read_head,
 )
+from tenure.verifier.usage import AUDIENCE, UsageRecord
 from tenure.verifier.verifier import Answer, StaleError, Verifier
 
 log = logging.getLogger("tenure.verify")
@@ -83,6 +86,10 @@ class VerifyApi:
     verifier: Verifier
     callers: Callers
     meter: Meter = field(default_factory=Meter)
+    usage: UsageRecord | None = None
+    """The record of use, or None if it is turned off."""
+    usage_callers: Callers | None = None
+    """Checks who may read the record of use."""
 
     def __post_init__(self) -> None:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
@@ -93,6 +100,7 @@ class VerifyApi:
             ("POST", "/v1/verify"): self._verify,
             ("GET", AUTHORIZE): self._authorize,
             ("POST", "/v1/tokenreview"): self._review,
+            ("GET", USAGE): self._usage,
             ("GET", "/openapi.json"): self._openapi,
         }
 
@@ -161,14 +169,29 @@ class VerifyApi:
 
     async def _may_learn(self, request: Request, namespace: str | None) -> bool:
         """Tell whether the caller may see the details of a key. The namespace is None if the key is unknown."""
+        # The API server is asked even about an unknown key. Otherwise the time would tell whether an id ever existed.
+        may = await self._is_allowed(self.callers, request, namespace or "", counted=namespace is not None)
+        return may and namespace is not None
+
+    async def _is_allowed(self, callers: Callers, request: Request, namespace: str, *, counted: bool = True) -> bool:
+        """Ask the API server about a caller, unless the caller's address was refused too often in this minute."""
         bearer, place = request.bearer, (_STRANGERS, request.source)
         if bearer is None or not await self._limiter.test(self._limit, *place):
             return False
-        # The API server is asked even about an unknown key. Otherwise the time would tell whether an id ever existed.
-        may = await self.callers.may_learn(bearer, namespace or "")
-        if not may and namespace is not None:
+        may = await callers.may_learn(bearer, namespace)
+        if not may and counted:
             await self._limiter.hit(self._limit, *place)
-        return may and namespace is not None
+        return may
+
+    async def _usage(self, request: Request) -> Reply:
+        asked = parse_usage(request.query)
+        if self.usage is None or self.usage_callers is None:
+            return Reply.json(_NOT_FOUND, {"error": "This verifier records no use (--no-usage)"})
+        if not await self._is_allowed(self.usage_callers, request, asked.namespace):
+            where = f"in namespace {asked.namespace}" if asked.namespace else "in all namespaces"
+            text = f"Send a Kubernetes token for the audience {AUDIENCE} that may get organizations.tenure.dev/usage"
+            return Reply.json(_FORBIDDEN, {"error": f"{text} {where}"})
+        return Reply.json(200, self.usage.read(asked.namespace, asked.since))
 
     async def _review(self, request: Request) -> Reply:
         try:
@@ -196,6 +219,8 @@ class VerifyApi:
         self.meter.count(VERIFY, code.value)
         if key_id and answer.is_dead:
             self.meter.count(DEAD_KEY_HITS, self._bounded(key_id))
+        if code is Code.VALID and self.usage is not None and key_id and answer.namespace:
+            self.usage.note(key_id, answer.namespace)
         self._log.add(Line(code.value, key_id, request.source))
         if code in _WORKS or await self._limiter.hit(self._limit, _FAILURES, request.source):
             return answer

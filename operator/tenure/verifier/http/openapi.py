@@ -29,6 +29,7 @@ def openapi() -> dict[str, Any]:
             "/v1/authorize": {"get": _authorize()},
             "/v1/authorize/{namespace}/{capability}/{level}/{rest}": {"get": _authorize_path()},
             "/v1/tokenreview": {"post": _token_review()},
+            "/v1/usage": {"get": _usage()},
         },
         "components": {
             "securitySchemes": {
@@ -123,6 +124,36 @@ def _token_review() -> dict[str, Any]:
         "summary": "Webhook token authentication of Kubernetes.",
         "requestBody": {"required": True, "content": {"application/json": {"schema": review}}},
         "responses": {"200": _json("The review with its status.", review), **_failures()},
+    }
+
+
+def _usage() -> dict[str, Any]:
+    moment = {"type": "string", "format": "date-time"}
+    answer = {
+        "recordedSince": {**moment, "description": "When the record of this replica began."},
+        "cursor": {**_TEXT, "description": "Send it as since next time, to get only newer uses."},
+        "keys": {
+            "type": "object",
+            "additionalProperties": moment,
+            "description": "The minute of the latest use of each key, by the public id of its token.",
+        },
+    }
+    parameters = [
+        {"name": "namespace", "in": "query", "schema": _TEXT, "description": "Default: all namespaces."},
+        {"name": "since", "in": "query", "schema": _TEXT, "description": "The cursor of an earlier answer."},
+    ]
+    return {
+        "summary": "When keys were last used, as far as this replica knows.",
+        "description": "Send a Kubernetes token for the audience tenure-usage that may get organizations/usage in the "
+        "namespace. Each replica has its own record.",
+        "security": [{"bearer": []}],
+        "parameters": parameters,
+        "responses": {
+            "200": _json("The record.", {"type": "object", "required": [*answer], "properties": answer}),
+            "403": {"description": "No Kubernetes token, or one that may not read the record."},
+            "404": {"description": "This verifier records no use."},
+            **_failures(),
+        },
     }
 
 

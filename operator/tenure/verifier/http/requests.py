@@ -28,6 +28,9 @@ AUTHORIZE = "/v1/authorize"
 PATH_FORM = AUTHORIZE + "/<namespace>/<capability>/<level>/"
 """The question in the path, for a proxy that appends the path of the request that it checks."""
 
+USAGE = "/v1/usage"
+"""The path of the record of use."""
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -37,6 +40,7 @@ _PATH_PREFIX = f"{AUTHORIZE}/".encode()
 _SEGMENTS = 3
 _PARAMETERS = ("namespace", "organization", "capability", "level")
 _MOST_PARAMETERS = 20
+_LONGEST_CURSOR = 18
 _HEADERS = {b"authorization": "authorization", b"x-api-key": "x-api-key"}
 _KNOWN, _KNOWN_BYTES = 256, 256
 """Maximum number of cached queries, and maximum length of each."""
@@ -61,6 +65,17 @@ class VerifyBody(BaseModel):
             BadRequestError: the capability or the level is unknown.
         """
         return _question(self.namespace, self.organization, self.capability, self.level)
+
+
+@dataclass(frozen=True)
+class UsageQuery:
+    """The part of the record of use that is asked for."""
+
+    namespace: str = ""
+    """Empty for all namespaces."""
+
+    since: int = 0
+    """The cursor of an earlier answer."""
 
 
 @dataclass
@@ -148,6 +163,19 @@ def parse_segments(segments: bytes) -> Question:
     return _question(namespace, None, capability, level)
 
 
+def parse_usage(query: bytes) -> UsageQuery:
+    """Parse the namespace and the cursor that the record of use is asked for.
+
+    Raises:
+        BadRequestError: a parameter is unknown, appears twice, or the cursor isn't one.
+    """
+    given = _single_values(query, ("namespace", "since"))
+    since = given.get("since", "0")
+    if not (since.isascii() and since.isdigit() and len(since) <= _LONGEST_CURSOR):
+        raise BadRequestError("since: must be the cursor of an earlier answer")
+    return UsageQuery(given.get("namespace", ""), int(since))
+
+
 async def read_body(receive: Receive) -> bytes:
     """Read the request's body.
 
@@ -177,13 +205,18 @@ def parse_verify(body: bytes) -> VerifyBody:
 
 
 def _read_question(text: bytes) -> Question:
+    given = _single_values(text, _PARAMETERS)
+    return _question(given.get("namespace"), given.get("organization"), given.get("capability"), given.get("level"))
+
+
+def _single_values(text: bytes, allowed: Sequence[str]) -> Mapping[str, str]:
+    """Return the parameters of a query, each of which may appear once."""
     query = _parse_query(text)
-    if query.keys() - set(_PARAMETERS):
-        raise BadRequestError(f"Unknown parameter. Allowed: {', '.join(_PARAMETERS)}")
+    if query.keys() - set(allowed):
+        raise BadRequestError(f"Unknown parameter. Allowed: {', '.join(allowed)}")
     if any(len(values) > 1 for values in query.values()):
         raise BadRequestError("Each parameter is allowed once")
-    given = {name: values[0] for name, values in query.items()}
-    return _question(given.get("namespace"), given.get("organization"), given.get("capability"), given.get("level"))
+    return {name: values[0] for name, values in query.items()}
 
 
 # A proxy sends the same queries again and again. A rejected one raises, so it isn't cached: it may contain a token.

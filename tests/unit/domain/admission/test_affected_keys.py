@@ -51,6 +51,15 @@ def test_a_persons_working_keys_end_with_any_role_change(role: Role) -> None:
     assert cost.issued == (("later",) if role is Role.VIEWER else ())
 
 
+def test_the_price_says_when_keys_were_last_used_if_that_is_known() -> None:
+    used = with_status(working("a"), working("a").status.model_copy(update={"last_used": NOW.date()}))
+    known = organization(status={"usageSince": "2027-02-01T00:00:00Z", "usageUntil": str(NOW.date())})
+    keys = [used, working("b"), waiting("later", "Viewer")]
+    for role in (Role.VIEWER, None):
+        assert price(ALICE, role, keys, known, NOW).uses == {"a": "used today", "b": "not used since 2027-02-01"}
+    assert price(ALICE, Role.VIEWER, keys, ACME, NOW).uses == {"a": "used today"}
+
+
 def test_nothing_ends_where_the_role_stays() -> None:
     assert shown(price(ALICE, Role.MEMBER, [working("a")], ACME, NOW)) == {"stays": ["a"]}
 

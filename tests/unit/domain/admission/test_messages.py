@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.objects.builders import NOW, membership
-from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, find_flaw, spell
+from tenure.domain.admission.acknowledgement import ANNOTATION, MOST_NAMES, Flaw, find_flaw, spell
 from tenure.domain.admission.affected_keys import Price
 from tenure.domain.admission.messages import (
     denied_with_keys,
@@ -148,6 +148,20 @@ def test_a_denial_describes_the_keys_if_there_is_room_and_names_them_otherwise()
     assert f'revoke a ("{"x" * 60}"), b (' in texts[0]
     assert "revoke a, b, c, d, e, f, g, h. First delete" in texts[1]
     assert all(text.endswith("get a new token with it.") for text in texts)
+
+
+def test_if_its_use_is_known_it_is_said_wherever_a_key_is_named() -> None:
+    cost = Price(revoked=(key("a"), key("b"), key("c")), uses={"a": "used today", "b": "last used 2026-10-02"})
+    described = ["a (8fK2mQ7xLw3Z, 41 d old, used today)", "b (8fK2mQ7xLw3Z, 41 d old, last used 2026-10-02)"]
+    assert [*price_warnings(membership(), Role.VIEWER, cost, NOW)][1:4] == [
+        *(f"- {one}" for one in described),
+        "- c (8fK2mQ7xLw3Z, 41 d old)",
+    ]
+    denied = denied_with_keys(membership(), Role.VIEWER, cost, "acme", room=2000)
+    assert "a (used today), b (last used 2026-10-02), c. First delete" in denied
+    flaw = Flaw("", "")
+    refusal = unacknowledged(membership(), Role.VIEWER, cost, flaw, acknowledgement="Viewer: all", now=NOW, room=2000)
+    assert all(one in refusal for one in described)
 
 
 @given(listed_keys(most=60), st.integers(0, 900))

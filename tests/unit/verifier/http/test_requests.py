@@ -8,7 +8,7 @@ import pytest
 from tenure.domain.roles import Capability, Level
 from tenure.domain.verification import Question
 from tenure.verifier.http.errors import BadRequestError
-from tenure.verifier.http.requests import MAX_HEAD_BYTES, Request, read_head
+from tenure.verifier.http.requests import MAX_HEAD_BYTES, Request, UsageQuery, parse_usage, read_head
 
 BASE = "/v1/authorize/acme/clusters/Full"
 ASKED = Question(None, Capability.CLUSTERS, Level.FULL, "acme")
@@ -103,3 +103,23 @@ def test_another_path_asks_nothing(path: str) -> None:
 def test_a_path_counts_as_part_of_the_head() -> None:
     with pytest.raises(BadRequestError, match="Headers, path and query"):
         read(f"{BASE}/{'x' * MAX_HEAD_BYTES}")
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("", UsageQuery()),
+        ("namespace=acme", UsageQuery("acme")),
+        ("namespace=acme&since=30058110", UsageQuery("acme", 30058110)),
+    ],
+)
+def test_the_record_of_use_is_asked_for_a_namespace_and_a_cursor(query: str, asked: UsageQuery) -> None:
+    assert parse_usage(query.encode()) == asked
+
+
+@pytest.mark.parametrize(
+    "query", ["since=-1", "since=", "since=x", "since=" + "1" * 19, "since=1&since=2", "name=acme"]
+)
+def test_another_question_about_use_is_refused(query: str) -> None:
+    with pytest.raises(BadRequestError):
+        parse_usage(query.encode())

@@ -1,0 +1,1 @@
+"""The record of use: what the verifiers' answers are worth, what Tenure writes about it, and how it is worded."""
