@@ -31,7 +31,7 @@ def test_a_right_says_what_it_is_for_and_has_no_wildcard(program: Component, rig
 def test_secrets_are_read_one_by_one_and_never_by_the_verifier(program: Component, right: Right) -> None:
     """Whoever can list them holds a master key."""
     assert program is not Component.VERIFIER
-    assert {*right.verbs} <= {"get", "create", "update", "delete"}
+    assert {*right.verbs} <= {"get", "create", "update", "patch", "delete"}
 
 
 @pytest.mark.parametrize(("program", "right"), rows(lambda right: right.group == GROUP))

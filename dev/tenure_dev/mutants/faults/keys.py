@@ -14,22 +14,6 @@ _CONDITIONS = "tests/unit/domain/test_conditions.py"
 
 FAULTS = (
     Fault(
-        name="former-token-end",
-        guard="A former token ends with its overlap.",
-        where="token_end",
-        before="return overlap if ends is None else min(ends, overlap)",
-        after="return ends",
-        caught_by=(f"{_ROTATION}::test_a_former_token_ends_with_the_overlap_and_a_shorter_one_brings_that_forward",),
-    ),
-    Fault(
-        name="early-delivery",
-        guard="A token is delivered only once the verifiers have had the time to learn its hash.",
-        where="_deliver",
-        before="announced.deliver_at <= observation.now",
-        after="True",
-        caught_by=(f"{_ROTATION}::test_what_is_seen_decides_the_next_step",),
-    ),
-    Fault(
         name="stamp-generation",
         guard="A person's token is compared with the generation of its Membership, which counts role changes.",
         where="_tenure",

@@ -71,19 +71,9 @@ def price(
     uses = {name: use for name, use in described.items() if use}
     if new_role is None:
         return Price(revoked=tuple(working[name] for name in sorted(working)), uses=uses)
-    siblings = Siblings(key for key in after.values() if key is not None)
-    observations = [
-        ApiKeyObservation(
-            api_key=key,
-            membership=old if new_role is old.spec.role else with_role(old, new_role),
-            organization=organization,
-            siblings=siblings,
-            now=now,
-            installation=installation,
-        )
-        for key in siblings
-    ]
-    results = {one.api_key.name: _result(one) for one in observations}
+    results = _results(
+        old if new_role is old.spec.role else with_role(old, new_role), after, organization, now, installation
+    )
     waiting = {key.name for key in keys if key.name not in working and key.spec.for_role not in (None, old.spec.role)}
 
     def having(result: str) -> tuple[ListedKey, ...]:
@@ -96,6 +86,29 @@ def price(
         issued=tuple(sorted(name for name in waiting if results.get(name) == "reissued")),
         uses=uses,
     )
+
+
+def _results(
+    member: Membership,
+    after: Mapping[str, ApiKey | None],
+    organization: Organization | None,
+    now: datetime,
+    installation: Installation,
+) -> Mapping[str, str]:
+    """Return what becomes of each key that there is after the change, by its name."""
+    siblings = Siblings(key for key in after.values() if key is not None)
+    observations = (
+        ApiKeyObservation(
+            api_key=key,
+            membership=member,
+            organization=organization,
+            siblings=siblings,
+            now=now,
+            installation=installation,
+        )
+        for key in siblings
+    )
+    return {one.api_key.name: _result(one) for one in observations}
 
 
 def tells_price(old: Membership, new_role: Role | None) -> bool:

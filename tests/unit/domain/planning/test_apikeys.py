@@ -63,7 +63,7 @@ TABLE = {
     "narrowed": (seen(live(api_key(capabilities=["costs"]))), []),
     "narrowed, issued by a version that doesn't know it": (
         seen(issued(api_key(capabilities=["costs"]), MEMBER, ORG, capabilities=None)),
-        ["DeleteSecret", "IssueToken"],
+        ["IssueToken"],
     ),
     "new, for the role": (seen(api_key(for_role="Member")), ["IssueToken"]),
     "new, for another role": (seen(api_key(for_role="Owner")), ["UpdateStatus RoleMismatch"]),
