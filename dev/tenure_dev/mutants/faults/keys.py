@@ -51,9 +51,7 @@ FAULTS = (
         where="Token.hash",
         before='_NARROWED_HASH if self.narrowed else ""',
         after='""',
-        caught_by=(
-            f"{_PLANS}::test_the_status_of_a_narrowed_token_has_its_stamp_and_the_hash_that_older_versions_lack",
-        ),
+        caught_by=(f"{_TOKENS}::test_the_hash_of_a_narrowed_token_has_another_prefix",),
     ),
     Fault(
         name="next-holder",
