@@ -9,6 +9,7 @@ from support.cluster.identity import CONTROLLER, config_of
 from support.cluster.world import World
 from support.objects.manifests import api_key, member, organization
 from support.programs.operator_process import OperatorProcess
+from support.run.eventually import eventually
 from support.run.soak import Figure, size
 from support.run.sweeps import USER_AGENT, lists_in, wait_sweeps
 from tenure_dev.controlplane import ControlPlane
@@ -41,24 +42,28 @@ def test_with_nothing_to_do_nothing_is_written(
         operator.stop()
         operator.start()
         wait_sweeps(lists, SWEEPS, within=PATIENCE)
+        eventually(lambda: len(looked_at(audit, namespace)) == KEYS, within=PATIENCE, describe="each Secret is read")
 
         figure(f"{KEYS} keys, {lists()} lists of them, {len(audit.entries())} requests")
         assert [entry for entry in audit.entries() if entry.is_write and entry.namespace == namespace] == []
         everywhere = [entry for entry in audit.writes(user_agent=USER_AGENT) if not entry.namespace]
         assert everywhere == []
         assert versions(world) == before
-        looked_at = {
-            entry.name
-            for entry in audit.entries()
-            if (entry.verb, entry.resource, entry.namespace) == ("get", "secrets", namespace)
-        }
-        assert len(looked_at) == KEYS
 
         world.create(api_key("sentinel", "member-0"))
         world.issue("sentinel", within=30)
         world.wait_rest()
         issued = [entry.resource for entry in audit.writes(user_agent=USER_AGENT) if entry.name == "sentinel"]
         assert issued == ["secrets", "apikeys/status"]
+
+
+def looked_at(audit: Audit, namespace: str) -> set[str]:
+    """Return the names of the Secrets that were read."""
+    return {
+        entry.name
+        for entry in audit.entries()
+        if (entry.verb, entry.resource, entry.namespace) == ("get", "secrets", namespace)
+    }
 
 
 def versions(world: World) -> dict[tuple[str, str], str]:

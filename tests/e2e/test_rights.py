@@ -166,11 +166,13 @@ def test_it_runs_in_a_cluster_as_a_service_account(
 
 
 def live(world: World) -> None:
-    """Have the operator do all that it ever does: issue, meet a foreign Secret, end keys, say so."""
+    """Have the operator do all that it ever does: issue, meet a foreign Secret, reissue in place, end keys, say so."""
     world.create(organization(), member("alice"), secret("conflict"))
     world.create(api_key("laptop", "alice"), api_key("conflict", "alice"))
-    world.issue("laptop")
+    issued = world.issue("laptop")
     world.wait_reason("conflict", "SecretConflict")
+    world.change_key("laptop", revision=2)
+    world.wait_new_token("laptop", issued["laptop"])
     world.change_role("alice", "Viewer")
     world.wait_gone("apikeys", "laptop")
     eventually(lambda: len(world.events("RoleChanged")) == 2, describe="both Events are recorded")

@@ -41,6 +41,7 @@ from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
 from tenure.domain.planning.rotation import DELIVERY_DELAY
 from tenure.domain.resources import ApiKey, Organization, Resource
 from tenure.domain.resources.apikey import ApiKeyStatus
+from tenure.domain.validity import Verdict, validity
 from tenure.domain.views import former_view
 from tenure.errors import ConflictError, ObjectNotFoundError
 from tenure.kube.cluster import Cluster
@@ -119,7 +120,7 @@ class Executor:
 
     async def _delete_secret(self, uid: str, observation: ApiKeyObservation) -> None:
         key = observation.api_key
-        if uid != key.status.secret_uid:
+        if uid != key.status.secret_uid or _may_hold_newer_token(observation):
             await confirm(self.cluster, key)
         await self.cleanup.delete_secret(ref_of(key), uid)
         if uid == key.status.secret_uid:
@@ -200,3 +201,13 @@ class Executor:
             latest = None
         if latest is None or latest.metadata.uid != key.metadata.uid or latest.metadata.deleting:
             await self.cleanup.delete_secret(ref_of(key), delivered.secret_uid)
+
+
+def _may_hold_newer_token(observation: ApiKeyObservation) -> bool:
+    """Return whether the Secret may hold a token that is newer than this state of the ApiKey.
+
+    A rotation and a raised revision change the Secret in place, so its uid doesn't tell. Neither happens once the role
+    has changed or the member is gone, so such a revocation needs no further read.
+    """
+    verdict = validity(observation.api_key, observation.membership, observation.organization, observation.now)
+    return verdict in {Verdict.VALID, Verdict.EXPIRED, Verdict.PENDING}

@@ -94,7 +94,7 @@ def refusals_told(key: ApiKey) -> Iterator[None]:
 
 
 async def confirm(cluster: Cluster, key: ApiKey) -> None:
-    """Check that `key` is the latest version, before deleting a Secret that its status doesn't name.
+    """Check that `key` is the latest version, before deleting or changing a Secret that may hold a newer token.
 
     Raises:
         ConflictError: it isn't, so the Secret may hold a token that was issued since.
