@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tenure_dev import engines as gitops_engines
 from tenure_dev import monitoring, prose
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import rendered_files
@@ -35,6 +36,7 @@ Folder = Annotated[Path, typer.Option(help="Folder for all files, logs included.
 Command = Annotated[list[str], typer.Argument(help="Command and its arguments, after `--`.")]
 WithOperator = Annotated[bool, typer.Option(help="Start Tenure too, not only the control plane.")]
 
+Engines = Annotated[list[str] | None, typer.Argument(help="Engines: argocd or flux. By default both.")]
 Names = Annotated[
     list[str] | None, typer.Argument(help="Words in the names of faults. By default all faults are planted.")
 ]
@@ -71,6 +73,13 @@ def helm() -> None:
     """Find Helm, promtool and Prometheus' CRDs, or get them once. The last line on stdout is Helm's path."""
     monitoring.find_or_fetch()
     typer.echo(Tools.find_or_build().helm)
+
+
+@app.command()
+def engines(names: Engines = None) -> None:
+    """Build Argo CD and Flux if they aren't built yet, and print their folders."""
+    for module in gitops_engines.build(names or ()):
+        typer.echo(module.folder)
 
 
 @app.command()

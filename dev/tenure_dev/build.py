@@ -88,6 +88,8 @@ def _build(module: GoModule, progress: Report) -> None:
         build.plan()
         for program, package in module.programs.items():
             build.compile(program, package, partial / program)
+        for name, (source, path) in module.files.items():
+            build.copy(source, path, partial / name)
     partial.rename(module.folder)
 
 
@@ -119,6 +121,12 @@ class _Build:
         self._progress.step(f"{self._module.name}: compiling {program}, once{self._about}")
         command = ["build", "-v", *self._flags, "-o", str(target), package]
         self._go(command, f"compiling {program}", self._compiling)
+
+    def copy(self, source: str, path: str, target: Path) -> None:
+        """Copy a file or folder of a Go module that the programs are built from."""
+        found = self._go(["list", "-m", "-f", "{{.Dir}}", source], f"looking for {source}", self._downloading)
+        original = Path(found.strip()) / path
+        (shutil.copytree if original.is_dir() else shutil.copyfile)(original, target)
 
     def _downloading(self, line: str) -> None:
         if line.startswith("go: downloading "):

@@ -4,7 +4,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -39,6 +39,12 @@ class GoModule:
     tags: str = ""
     """Build tags, such as those that leave out features."""
 
+    files: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Files and folders that are copied beside the programs: the name of each, its Go module, and its path there."""
+
+    compile_flags: str = ""
+    """Flags of the compiler for all packages, such as those that leave out optimizations."""
+
     stamps_version: bool = False
     """Whether the version of `named_after` is linked into the programs, as in Kubernetes' own build."""
 
@@ -55,7 +61,9 @@ class GoModule:
     @property
     def build_flags(self) -> tuple[str, ...]:
         """The flags of `go build`."""
-        return (*BUILD_FLAGS, *(("-tags", self.tags) if self.tags else ()), "-ldflags", self.link_flags)
+        tags = ("-tags", self.tags) if self.tags else ()
+        compiler = (f"-gcflags=all={self.compile_flags}",) if self.compile_flags else ()
+        return (*BUILD_FLAGS, *tags, *compiler, "-ldflags", self.link_flags)
 
     @property
     def link_flags(self) -> str:
@@ -70,7 +78,13 @@ class GoModule:
     def folder(self) -> Path:
         """The folder of the programs in the cache. Its name has a hash of the pins, the flags and the platform."""
         files = sorted(path for path in self.source.rglob("*") if path.name in {"go.mod", "go.sum", "main.go"})
-        parts = [*(path.read_text() for path in files), *BUILD_FLAGS, self.link_flags, *filter(None, [self.tags])]
+        parts = [
+            *(path.read_text() for path in files),
+            *BUILD_FLAGS,
+            self.link_flags,
+            *filter(None, [self.tags, self.compile_flags]),
+        ]
+        parts += [part for name, source in self.files.items() for part in (name, *source)]
         parts += [*self.programs.values(), platform.system(), platform.machine()]
         digest = sha256("\0".join(parts).encode()).hexdigest()[:8]
         return cache_folder() / self.store / f"{self.version}-{digest}"
@@ -80,8 +94,9 @@ class GoModule:
         return self._find(rf"^(?:require)?\s*{re.escape(path)} (v\d+\.\d+\.\d+)\b", path)
 
     def missing(self, folder: Path) -> list[str]:
-        """Return the programs that a folder lacks."""
-        return [name for name in sorted(self.programs) if not os.access(folder / name, os.X_OK)]
+        """Return the programs and files that a folder lacks."""
+        programs = [name for name in sorted(self.programs) if not os.access(folder / name, os.X_OK)]
+        return programs + [name for name in sorted(self.files) if not (folder / name).exists()]
 
     def _find(self, pattern: str, what: str) -> str:
         path = self.source / "go.mod"

@@ -12,6 +12,9 @@ BINARIES_MODULE = CHECKOUT / "dev" / "binaries"
 TOOLS_MODULE = CHECKOUT / "dev" / "tools"
 """The Go module that pins Helm and kstatus."""
 
+ENGINES = CHECKOUT / "dev" / "engines"
+"""The folder of the Go modules that pin Argo CD and Flux."""
+
 MONITORING_MODULE = CHECKOUT / "dev" / "monitoring"
 """The Go module that pins the Prometheus Operator."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from tenure_dev.binaries import CONTROL_PLANE, find
 from tenure_dev.build import built
+from tenure_dev.engines import build
 from tenure_dev.errors import ToolError
 from tenure_dev.paths import cache_folder
 from tenure_dev.tools import TOOLS
@@ -70,6 +71,28 @@ def test_other_pins_mean_another_folder(tmp_path: Path) -> None:
     assert pinned.go == (1, 26, 0)
     assert before.name.startswith("v1.37.2-")
     assert pinned.folder != before
+
+
+def test_files_beside_the_programs_can_be_missing_too(tmp_path: Path) -> None:
+    module = replace(TOOLS, files={"install.yaml": ("example.org/module", "manifests/install.yaml")})
+    folder = fill(tmp_path / "tools", *module.programs)
+    assert module.missing(folder) == ["install.yaml"]
+
+    (folder / "install.yaml").touch()
+    assert module.missing(folder) == []
+
+
+def test_other_files_and_flags_mean_another_folder() -> None:
+    files = {"install.yaml": ("example.org/module", "manifests/install.yaml")}
+    modules = (TOOLS, replace(TOOLS, files=files), replace(TOOLS, compile_flags="-N"))
+    assert len({module.folder for module in modules}) == len(modules)
+    assert "-gcflags=all=-N" in modules[2].build_flags
+
+
+@pytest.mark.parametrize("names", [["fluxx"], ["flux", "fluxx"]])
+def test_an_engine_that_nobody_knows_is_an_error_that_names_those_there_are(names: list[str]) -> None:
+    with pytest.raises(ToolError, match=r"no engine fluxx\. The engines are flux, argocd"):
+        build(names)
 
 
 def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
