@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .PHONY: help setup control-plane helm demo up down test test-oldest soak mutants mutation image release e2e-node \
-	e2e-on-node prepare-node up-node down-node e2e-kind check docs docs-serve generate bench clean
+	e2e-on-node prepare-node up-node down-node e2e-engines e2e-kind check docs docs-serve generate bench clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,13 @@ up-node: setup ## Start one real node in the background, and print how to enter 
 
 down-node: setup ## Stop what `make up-node` started.
 	@$(BIN)/python -m tenure_dev node-down
+
+ENGINES ?= argocd flux
+
+e2e-engines: control-plane helm ## Build the real Argo CD and Flux, and test what they do. ENGINES=flux for one.
+	@$(if $(filter argocd,$(ENGINES)),dev/install-redis)
+	@$(BIN)/python -m tenure_dev engines $(ENGINES)
+	TENURE_ENGINES=yes $(BIN)/pytest -n 0 tests/engines $(ARGS)
 
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind, with Docker.
 	@dev/e2e-kind
