@@ -157,7 +157,7 @@ def test_the_organization_counts_its_members(world: World) -> None:
     assert status["members"] == {"owner": 1, "member": 2, "analyst": 1, "viewer": 1, "total": 5}
     assert status["owners"] == ["carol"]
     policy = {"whenKeysExist": "Warn", "onRoleChange": "Auto", "maxPerMember": 3, "requireExpiry": False}
-    assert status["policy"] == policy
+    assert status["policy"] == policy | {"defaultOverlap": "1h", "maxOverlap": "168h"}
 
 
 @pytest.mark.usefixtures("operator")

@@ -48,9 +48,9 @@ class Victim:
             self._is_first = lambda request: request.is_write
 
     def kill_between_secret_and_status(self) -> None:
-        """Have it killed once it has created a Secret."""
-        created = ("POST", "secrets", HTTPStatus.CREATED)
-        self._is_last = lambda request, reply: (request.method, request.resource, reply.status) == created
+        """Have it killed once it has written a token into a Secret, be it a new one or the present one."""
+        written = {("POST", "secrets", HTTPStatus.CREATED), ("PATCH", "secrets", HTTPStatus.OK)}
+        self._is_last = lambda request, reply: (request.method, request.resource, reply.status) in written
 
     def ask(self, request: Request) -> Answer:
         """Take a request of the operator's about this namespace."""
