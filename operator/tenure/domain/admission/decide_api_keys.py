@@ -14,6 +14,7 @@ from tenure.domain.admission.key_rules import (
     lifted_suspension_warning,
     overlap_warning,
     quota_refusal,
+    rotation_refusal,
     template_refusals,
     token_warning,
 )
@@ -41,6 +42,10 @@ def _check_expiry(evidence: ApiKeyEvidence) -> Iterator[Text]:
     change, organization = evidence.change, evidence.organization
     if change.old is None and evidence.membership is not None and organization is not None:
         yield expiry_refusal(change.subject, organization, evidence.now, evidence.installation)
+
+
+def _check_rotation(evidence: ApiKeyEvidence) -> Iterator[Text]:
+    yield rotation_refusal(evidence.change, evidence.organization, evidence.installation)
 
 
 def _check_quota(evidence: ApiKeyEvidence) -> Iterator[Text]:
@@ -95,6 +100,8 @@ _KEY_CHECKS: Sequence[Check[ApiKeyEvidence]] = (
     _check_approval,
     # A new key must meet the organization's rules on expiry.
     _check_expiry,
+    # Nobody may take the rotation from a key that the organization asks for.
+    _check_rotation,
     # A member may not have more keys than the organization allows.
     _check_quota,
 )

@@ -7,7 +7,7 @@ from tenure.domain.admission.request import Change
 from tenure.domain.durations import parse_duration
 from tenure.domain.installation import Installation
 from tenure.domain.planning.observation import ApiKeyObservation
-from tenure.domain.planning.obstacles import life_obstacle, quota_obstacle
+from tenure.domain.planning.obstacles import life_obstacle, quota_obstacle, rotation_obstacle
 from tenure.domain.policy import MAX_IDLE_KEYS
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
@@ -52,6 +52,23 @@ def expiry_refusal(key: ApiKey, organization: Organization, now: datetime, insta
     """
     obstacle = life_obstacle(key, installation.policy(organization), now)
     return None if obstacle is None or obstacle.reason is Reason.EXPIRED else f"spec: {obstacle.message}"
+
+
+def rotation_refusal(
+    change: Change[ApiKey], organization: Organization | None, installation: Installation
+) -> str | None:
+    """Return why a change may not take the rotation from a key that the organization asks for, or None if it may.
+
+    A key that works keeps its token. So without this a holder could create a key that is rotated and then stop that.
+    """
+    old, new = change.old, change.new
+    if old is None or new is None or organization is None:
+        return None
+    policy = installation.policy(organization)
+    obstacle = rotation_obstacle(new, policy)
+    if obstacle is None or rotation_obstacle(old, policy) is not None:  # A later rule lets older keys be changed.
+        return None
+    return f"spec.rotation.every: {obstacle.message}"
 
 
 def expired_warning(change: Change[ApiKey], now: datetime) -> str | None:

@@ -123,15 +123,8 @@ def life_obstacle(key: ApiKey, policy: PolicyInForce, now: datetime) -> Obstacle
             "Keys of this organization must expire (keys.requireExpiry). Set spec.expiresAt, or spec.ttl in a new "
             "ApiKey.",
         )
-    every = key.rotation.every
-    if policy.rotate_within is not None and (
-        every is None or parse_duration(every) > parse_duration(policy.rotate_within)
-    ):
-        return Obstacle(
-            Reason.POLICY_VIOLATION,
-            f"Keys of this organization must be rotated at least every {policy.rotate_within} (keys.rotateWithin). Set "
-            "spec.rotation.every to that or less.",
-        )
+    if (broken := rotation_obstacle(key, policy)) is not None:
+        return broken
     created = key.metadata.creation_timestamp
     ends = expiry(key, created)
     if policy.max_ttl is not None and ends is not None and ends - created > parse_duration(policy.max_ttl):
@@ -141,6 +134,20 @@ def life_obstacle(key: ApiKey, policy: PolicyInForce, now: datetime) -> Obstacle
             "spec.expiresAt, or create an ApiKey with a shorter spec.ttl.",
         )
     return None
+
+
+def rotation_obstacle(key: ApiKey, policy: PolicyInForce) -> Obstacle | None:
+    """Return why the rule on rotation doesn't allow the key, or None if it does."""
+    every = key.rotation.every
+    if policy.rotate_within is None:
+        return None
+    if every is not None and parse_duration(every) <= parse_duration(policy.rotate_within):
+        return None
+    return Obstacle(
+        Reason.POLICY_VIOLATION,
+        f"Keys of this organization must be rotated at least every {policy.rotate_within} (keys.rotateWithin). Set "
+        "spec.rotation.every to that or less.",
+    )
 
 
 def quota_obstacle(observation: ApiKeyObservation, policy: PolicyInForce) -> Obstacle | None:

@@ -27,6 +27,11 @@ TOO_LONG = (
     "or create an ApiKey with a shorter spec.ttl."
 )
 
+UNROTATED = (
+    "spec.rotation.every: Keys of this organization must be rotated at least every 720h (keys.rotateWithin). Set "
+    "spec.rotation.every to that or less."
+)
+
 LIVES: Mapping[str, tuple[Body, Body, str | None]] = {
     "endless, no rule": ({}, {}, None),
     "endless, requireExpiry": (
@@ -101,6 +106,30 @@ def test_a_rule_that_came_later_lets_the_keys_of_before_be_changed() -> None:
     for spec in ({"suspended": True}, {"expiresAt": FAR}, {"expiresAt": PAST}):
         new = {**laptop, "spec": {**laptop["spec"], **spec}}
         assert judged(ApiKey, old=laptop, new=new, membership=ALICE, organization=acme, siblings=siblings).allowed
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("720h", None, UNROTATED),
+        ("720h", "721h", UNROTATED),
+        ("720h", "24h", ""),
+        ("24h", "720h", ""),
+        ("721h", None, ""),
+        (None, None, ""),
+        (None, "24h", ""),
+    ],
+)
+def test_nobody_takes_the_rotation_from_a_key_that_the_organization_asks_for(
+    old: str | None, new: str | None, says: str
+) -> None:
+    before, after = (
+        manifests.api_key("laptop", "alice", **({"rotation": {"every": every}} if every else {}), description=text)
+        for every, text in ((old, "old"), (new, "new"))
+    )
+    acme = organization(keys={"rotateWithin": "720h"})
+    assert judged(ApiKey, old=before, new=after, membership=ALICE, organization=acme).message == says
+    assert judged(ApiKey, old=before, new=after, membership=ALICE, organization=ACME).allowed
 
 
 @pytest.mark.parametrize(
