@@ -17,6 +17,7 @@ from tenure.domain.reasons import ConditionType, Reason
 from tenure.domain.resources.base import Condition, format_time
 from tenure.domain.resources.stamp import AnnouncedToken, FormerToken
 from tenure.domain.rotation import former_end, overlap_in_force, rotation_due
+from tenure.domain.secret import template_digest
 from tenure.domain.validity import Verdict, expiry, renewed_stamp, token_end, validity
 from tenure.domain.views import announced_view, former_view
 
@@ -29,9 +30,8 @@ def find_rotation_state(observation: ApiKeyObservation) -> KeyState | None:
     announced, successor = observation.announced, observation.api_key.status.next
     if successor is None:
         return KeyState.TO_ROTATE if _may_begin(observation) else None
-    if announced is not None and announced.hash == successor.hash:
-        return KeyState.TO_DELIVER
-    return KeyState.TO_ROTATE
+    is_held = announced is not None and announced.hash == successor.hash
+    return KeyState.TO_DELIVER if is_held and _has_template(observation, successor) else KeyState.TO_ROTATE
 
 
 def holds_successor(observation: ApiKeyObservation) -> bool:
@@ -138,6 +138,13 @@ def wakes_at(observation: ApiKeyObservation) -> datetime | None:
     former = kept_former(observation)
     moments = (rotation_due(observation.api_key), None if former is None else former.ends_at)
     return min((moment for moment in moments if moment is not None and moment > observation.now), default=None)
+
+
+def _has_template(observation: ApiKeyObservation, successor: AnnouncedToken) -> bool:
+    """Return whether the stamp tells the labels and annotations that the Secret would get with the token now."""
+    organization = observation.organization
+    digest = None if organization is None else template_digest(observation.api_key, organization)
+    return successor.issued.template_digest == digest
 
 
 def _may_begin(observation: ApiKeyObservation) -> bool:

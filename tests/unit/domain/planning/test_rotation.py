@@ -138,6 +138,16 @@ STEPS: dict[str, tuple[ApiKeyObservation, KeyState, list[str]]] = {
         KeyState.TO_PROMOTE,
         ["EmitEvent Rotated", "UpdateStatus Issued"],
     ),
+    "announced, then another template": (
+        seen(
+            edited(announced(live(ASKED)), secretTemplate={"labels": {"acme.io/team": "core"}}),
+            facts=secret_facts(live()),
+            announced=HELD,
+            org=organization(keys={"secretMetadataPrefixes": ["acme.io/"]}),
+        ),
+        KeyState.TO_ROTATE,
+        ["AnnounceToken"],
+    ),
     "announced, Secret edited": (
         seen(announced(live(ASKED)), facts=replace(secret_facts(live()), token=None), announced=HELD),
         KeyState.TO_REPAIR,
