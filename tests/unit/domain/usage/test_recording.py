@@ -7,13 +7,25 @@ from typing import Any
 
 import pytest
 
-from support.objects.builders import NOW, api_key, issued, membership, organization, with_status
+from support.objects.builders import (
+    NOW,
+    api_key,
+    edited,
+    issued,
+    membership,
+    organization,
+    secret_facts,
+    with_status,
+)
 from tenure.domain.planning.actions import EmitEvent, UpdateStatus
 from tenure.domain.planning.apikeys import plan_api_key
-from tenure.domain.planning.observation import ApiKeyObservation, Siblings
+from tenure.domain.planning.key_status import announced_status, new_stamp
+from tenure.domain.planning.observation import Announced, ApiKeyObservation, SecretReading, Siblings
 from tenure.domain.resources import ApiKey, Organization
 from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.resources.organization import OrganizationStatus
+from tenure.domain.resources.stamp import FormerToken
+from tenure.domain.secret import template_digest
 from tenure.domain.usage.coverage import Coverage, Knowledge
 from tenure.domain.usage.recording import (
     KeyUse,
@@ -230,3 +242,45 @@ def test_the_plan_of_the_key_leaves_a_report_as_it_is() -> None:
     report = with_status(kept, written(use(kept)))
     assert reported(report.status)
     assert plan_api_key(replace(seen, api_key=report)).actions == ()
+
+
+def crowded(*, announced: bool) -> ApiKeyObservation:
+    """A key that is unused, whose template waits for the next token, and whose rotation waits too or is announced."""
+    rules = {"unusedAfter": "720h", "secretMetadataPrefixes": ["acme.io/"]}
+    org = organization(keys=rules, status=acme().status.model_dump(by_alias=True, mode="json"))
+    one = issued(api_key(uid=EARLY, secret_template={"labels": {"acme.io/team": "core"}}), membership(), org)
+    assert one.status.issued is not None
+    stamp = one.status.issued.model_copy(update={"template_digest": template_digest(one, org)})
+    former = FormerToken(key_id="f", hash="sha256:f", issued=stamp, replaced_at=NOW - MINUTE, ends_at=NOW + DAY)
+    status = one.status.model_copy(update={"issued": stamp, "previous": None if announced else former})
+    one = edited(with_status(one, status), secretTemplate=None, rotation={"request": 1})
+    seen = ApiKeyObservation(one, membership(), org, Siblings([one]), NOW)
+    if not announced:
+        return seen
+    told = announced_status(seen, new_stamp(seen, NOW), key_id="n", token_hash="sha256:n")
+    facts = SecretReading(secret_facts(one))
+    return replace(seen, api_key=with_status(one, told), secret=facts, announced=Announced("sha256:n", NOW + MINUTE))
+
+
+@pytest.mark.parametrize("announced", [False, True])
+def test_the_conditions_on_use_template_and_rotation_are_not_written_by_turns(*, announced: bool) -> None:
+    seen = crowded(announced=announced)
+    rounds: list[list[ApiKeyStatus]] = []
+    for _ in range(3):
+        rounds.append([])
+        for plan in (plan_api_key, lambda one: plan_key_use(use(one.api_key, org=one.organization))):
+            for action in plan(seen).actions:
+                assert isinstance(action, UpdateStatus | EmitEvent)
+                if isinstance(action, UpdateStatus):
+                    assert isinstance(action.status, ApiKeyStatus)
+                    rounds[-1].append(action.status)
+                    seen = replace(seen, api_key=with_status(seen.api_key, action.status))
+    assert rounds[0]
+    assert rounds[1:] == [[], []]
+    shown = {one.type: one.reason for one in seen.api_key.status.conditions}
+    assert shown == {
+        "Ready": "Issued",
+        "SecretTemplateApplied": "AwaitingNextToken",
+        "Unused": "NotUsed",
+        "Rotating": "Announced" if announced else "FormerTokenValid",
+    }
