@@ -252,6 +252,13 @@ STATES: tuple[State, ...] = (
     ),
     State(
         "ApiKey",
+        _ROTATING,
+        _FALSE,
+        Reason.SECRET_EXPOSED,
+        "A rotation is due. Another member could read the new token in the Secret. The present one stays valid.",
+    ),
+    State(
+        "ApiKey",
         ConditionType.UNUSED,
         _TRUE,
         Reason.NOT_USED,

@@ -51,7 +51,7 @@ def announced_condition(observation: ApiKeyObservation, key_id: str) -> Conditio
 
 def rejected_condition(observation: ApiKeyObservation, reason: Reason, message: str) -> Condition:
     """Return the condition Rotating of a key whose announced token couldn't be written into the Secret."""
-    told = Obstacle(reason, f"{message}. The present token stays valid, and Tenure tries again.")
+    told = Obstacle(reason, f"{message.removesuffix('.')}. The present token stays valid, and Tenure tries again.")
     return _condition(observation, told, holds=False)
 
 

@@ -211,7 +211,12 @@ def rotating(status: ApiKeyStatus) -> tuple[str, str] | None:
 
 def test_the_condition_says_what_a_rotation_waits_for() -> None:
     found = [rotating(announced(live(ASKED)).status)]
-    found.append(rotating(rejected_status(seen(announced(live(ASKED))), Reason.SECRET_REJECTED, "Too large")))
+    for reason in (Reason.SECRET_REJECTED, Reason.SECRET_EXPOSED):
+        refused = rejected_status(seen(announced(live(ASKED))), reason, "Too large.")
+        found.append(rotating(refused))
+        condition = find_condition(refused.conditions, ConditionType.ROTATING)
+        assert condition is not None
+        assert condition.message == "Too large. The present token stays valid, and Tenure tries again."
     for case in ("asked, a rule forbids it", "asked within the overlap"):
         (update,) = plan_api_key(STEPS[case][0]).actions
         assert isinstance(update, UpdateStatus)
