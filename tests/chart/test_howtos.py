@@ -117,16 +117,26 @@ def _if_issued(world: World, name: str) -> Body | None:
 
 def test_somebody_is_locked_out_and_let_in_again(plane: ControlPlane, world: World) -> None:
     token = world.issue("laptop", within=30)["laptop"]
-    command, by_hand, server_side = blocks("lock-somebody-out.md", "console")
+    command, by_hand, one_more = blocks("lock-somebody-out.md", "console")
     run(plane, command.strip())
     run(plane, by_hand.strip())
     assert world.verdict(token) == "Suspended"
-    world.api.patch("organizations", "acme", {"spec": {"suspendedMembers": None}})
+    rules = _suspend(world)
     assert world.verdict(token) == "Valid"
-    line, _, document = server_side.partition("<<EOF\n")
-    plane.kubectl(*line.split()[1:], input=document.partition("EOF")[0])
+    _suspend(world, "bob")
+    run(plane, one_more.strip())
     assert world.verdict(token) == "Suspended"
-    world.api.patch("organizations", "acme", {"spec": {"suspendedMembers": None}})
+    spec = json.loads(plane.kubectl("get", "organization", "acme", "-n=acme", "-o=json").stdout)["spec"]
+    assert [entry["name"] for entry in spec.pop("suspendedMembers")] == ["bob", "alice"]
+    assert spec == rules
+    _suspend(world)
+
+
+def _suspend(world: World, *names: str) -> Body:
+    """Suspend these members and no others. Return the organization's spec."""
+    entries = [{"name": name} for name in names]
+    spec: Body = world.api.patch("organizations", "acme", {"spec": {"suspendedMembers": entries or None}})["spec"]
+    return spec
 
 
 def test_the_acknowledgement_of_the_page_is_taken(world: World) -> None:
