@@ -6,7 +6,7 @@ from datetime import timedelta
 
 PATTERN = r"^([0-9]{1,5}(h|m|s)){1,3}$"
 
-MEANING = "hours, minutes and seconds, for example 2160h or 1h30m (30 days are 720h)"
+MEANING = "hours, minutes and seconds of at most 5 digits each, for example 2160h or 1h30m (30 days are 720h)"
 MAX_LENGTH = 18
 
 _PART = re.compile(r"([0-9]+)([hms])")

@@ -197,7 +197,7 @@ STATES: tuple[State, ...] = (
         _READY,
         _FALSE,
         Reason.POLICY_VIOLATION,
-        "The organization's requireExpiry or maxTTL doesn't allow it.",
+        "The organization's requireExpiry, maxTTL or rotateWithin doesn't allow it.",
         stalled=True,
         event=True,
         grace=_COMMIT,
@@ -234,7 +234,13 @@ STATES: tuple[State, ...] = (
         "applies to the next one.",
     ),
     State("ApiKey", _ROTATING, _TRUE, Reason.ANNOUNCED, "The next token is announced, and about to be delivered."),
-    State("ApiKey", _ROTATING, _FALSE, Reason.FORMER_TOKEN_VALID, "It waits until the former token has expired."),
+    State(
+        "ApiKey",
+        _ROTATING,
+        _FALSE,
+        Reason.FORMER_TOKEN_VALID,
+        "A rotation is due. It waits until the former token expires.",
+    ),
     State(
         "ApiKey",
         _ROTATING,

@@ -15,7 +15,7 @@ class Role(StrEnum):
 
 
 class Capability(StrEnum):
-    """A part of the product that a role gives access to."""
+    """A capability is a part of the product that a role gives access to."""
 
     CLUSTERS = "clusters"
     BILLING = "billing"

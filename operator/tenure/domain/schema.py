@@ -181,6 +181,8 @@ def _nullable(schema: Mapping[str, Any]) -> dict[str, Any]:
         result[RULES] = [*result.get(RULES, ()), rule.to_schema()]
         result["maxLength"] = NAME_LENGTH
         result["description"] = f"{result['description']} One of {names}."
+    elif values := result.get("items", {}).get("enum"):
+        result["description"] = f"{result['description']} Each is one of {', '.join(values)}."
     return result
 
 

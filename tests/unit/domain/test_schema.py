@@ -150,6 +150,14 @@ def test_whatever_has_no_end_of_its_own_is_bounded(resource: type[Resource]) -> 
 
 
 @every_kind
+def test_a_list_of_a_few_values_is_described_with_them(resource: type[Resource]) -> None:
+    """`kubectl explain` shows no values of a list's items."""
+    for path, node in _nodes(_spec(resource)):
+        for value in node.get("items", {}).get("enum", ()):
+            assert value in node["description"].rpartition("one of ")[2], path
+
+
+@every_kind
 def test_the_schema_is_structural(resource: type[Resource]) -> None:
     for path, node in _nodes(_schema(resource)):
         assert "type" in node, path

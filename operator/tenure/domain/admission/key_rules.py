@@ -197,7 +197,8 @@ def overlap_warning(
     if most is None or parse_duration(asked) <= parse_duration(most):
         return None
     return (
-        f"spec.rotation.overlap: {asked} is more than is allowed, so former tokens stay valid for {most} (maxOverlap)."
+        f"spec.rotation.overlap: {asked} is too long, so former tokens stay valid for {most} (maxOverlap). See "
+        "status.policy of the Organization."
     )
 
 

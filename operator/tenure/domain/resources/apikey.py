@@ -127,7 +127,7 @@ class ApiKeySpec(Model):
         ),
         Rule(
             "!has(oldSelf.revision) || (has(self.revision) && self.revision >= oldSelf.revision)",
-            "revision: can only be raised. Each new revision rotates the token",
+            "revision: can only be raised. Each higher one revokes the key's tokens and issues a new one",
             reason="FieldValueForbidden",
         ),
         Rule(
