@@ -68,6 +68,7 @@ def everything(plane: ControlPlane, given: Team) -> dict[str, str]:
 
 def quiet(plane: ControlPlane, given: Team) -> dict[str, str]:
     """Everything, once nothing more is written."""
+    given.world.wait_rest(within=PATIENCE)
     seen: list[dict[str, str]] = []
 
     def settled() -> bool:
