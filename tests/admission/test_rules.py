@@ -63,7 +63,7 @@ def test_nobody_is_a_member_twice(client: Client) -> None:
     message = denial(lambda: client.create("memberships", person("alice-2", "alice@acme.io", "Viewer")))
     assert message == (
         "spec.subject: alice@acme.io is already a member, with Membership alice. Change the role of that Membership "
-        "instead."
+        "instead. To rename it, first delete Membership alice and its ApiKeys, and create alice-2 once they are gone."
     )
     message = denial(
         lambda: client.create("memberships", {**person("alice-3", "alice@acme.io"), "spec": other_organization()})
