@@ -92,7 +92,7 @@ def lets_only_the_api_server_in(bodies: list[Body]) -> None:
 
 def has_both_families(bodies: list[Body]) -> None:
     services = of_kind(bodies, "Service")
-    assert len(services) == 3
+    assert len(services) == 4
     for service in services:
         assert (service["spec"]["ipFamilyPolicy"], service["spec"]["ipFamilies"]) == (
             "PreferDualStack",

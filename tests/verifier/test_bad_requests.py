@@ -126,6 +126,7 @@ def test_the_document_describes_what_is_served(verifier: VerifierProcess) -> Non
         "/v1/authorize",
         "/v1/authorize/{namespace}/{capability}/{level}/{rest}",
         "/v1/tokenreview",
+        "/v1/usage",
     }
 
 
