@@ -5,7 +5,8 @@ conflict. Whoever reaches the webhook can also make it take the Lease for a chan
 a holder can't prolong the Lease while others wait, and others get their turn in the order in which they began to wait.
 
 The first Owner of an organization takes the same Lease if a rule of the organization denies all others. It is free once
-there is an Owner.
+there is an Owner. If that Owner never comes, for example because another webhook rejects the change each time, the
+Lease can't be prolonged for more than one turn.
 """
 
 from collections.abc import Mapping
@@ -31,7 +32,9 @@ def may_take(lease: Lease | None, uid: str, versions: Mapping[str, str], now: da
     waiting = [one for one in lease.waiting if one in versions and one != lease.holder]
     if not lease.expired(now):
         # The same change may be judged twice, for example because a webhook's answer was lost.
-        return lease.holder == uid and (not waiting or now < lease.acquired + _turn(lease))
+        # First Owners form no line, so another one may always be waiting.
+        alone = not waiting and not lease.holder.startswith(_ARRIVING)
+        return lease.holder == uid and (alone or now < lease.acquired + _turn(lease))
     place = waiting.index(uid) if uid in waiting else len(waiting)
     # The first may take it from now on. If it doesn't come back, it is the next one's turn too.
     return now >= lease.expiry + place * _turn(lease)

@@ -100,6 +100,9 @@ def test_whoever_forges_reviews_all_the_time_keeps_nobody_from_their_turn(forged
     [
         pytest.param(None, "alice", 0, True, id="there is no lease"),
         pytest.param(FIRST, "alice", 69, True, id="the same one again"),
+        pytest.param(replace(FIRST, renewed=at(69)), "alice", 69.5, True, id="the same one once more within its turn"),
+        pytest.param(replace(FIRST, renewed=at(69)), "alice", 70, False, id="the same one again and again"),
+        pytest.param(replace(FIRST, renewed=at(69)), "bob", 139, True, id="another one after that"),
         pytest.param(FIRST, "bob", 69, False, id="another one"),
         pytest.param(FIRST, "bob", 70, True, id="another one once it is over"),
         pytest.param(lease(), "bob", 1, True, id="an Owner who left holds it"),
