@@ -46,8 +46,11 @@ class ApiKeys:
             self.enqueuer.queue.forget(item.ref)
             self.announcements.forget(item.ref)
             return
+        rotates = key.status.next is not None
+        if not rotates:  # If it was announced, a revocation has ended the rotation.
+            self.announcements.forget(item.ref)
         # During a rotation the Secret tells which of the two tokens was delivered.
-        checked = item.checked or key.status.next is not None
+        checked = item.checked or rotates
         observation = self._observe(key, await self._read_secret(item.ref) if checked else None)
         plan = plan_api_key(observation)
         if plan.needs_proof:
