@@ -224,7 +224,7 @@ def test_removing_a_service_account_ends_all_its_keys(mixed: Team) -> None:
     ]
 
 
-STAYING = "63 keys of service accounts stay valid. Rotate those that olga@acme.io may know (raise spec.revision)."
+STAYING = "63 keys of service accounts stay valid. Replace the tokens that olga@acme.io may know (raise spec.revision)."
 
 
 def test_an_owner_who_goes_or_steps_down_leaves_service_accounts_keys_behind(mixed: Team) -> None:

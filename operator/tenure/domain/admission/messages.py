@@ -43,7 +43,7 @@ def service_account_warning(member: Membership, number: int) -> str | None:
     if not number:
         return None
     stay = "stays" if number == 1 else "stay"
-    advice = f"Rotate those that {_whose(member)} may know (raise spec.revision)."
+    advice = f"Replace the tokens that {_whose(member)} may know (raise spec.revision)."
     return f"{_count(number, 'key')} of service accounts {stay} valid. {advice}"
 
 

@@ -194,7 +194,7 @@ def test_whoever_loses_the_lease_hears_what_else_there_is_to_know() -> None:
     said = [warning.partition(":")[0] for warning in owned.judgement.warnings]
     assert said == [
         "metadata.ownerReferences",
-        "3 keys of service accounts stay valid. Rotate those that olga@acme.io may know (raise spec.revision).",
+        "3 keys of service accounts stay valid. Replace the tokens that olga@acme.io may know (raise spec.revision).",
     ]
     assert owned.claim.lost.warnings == owned.judgement.warnings[:1]
 
