@@ -41,6 +41,7 @@ from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
 from tenure.domain.planning.rotation import DELIVERY_DELAY
 from tenure.domain.resources import ApiKey, Organization, Resource
 from tenure.domain.resources.apikey import ApiKeyStatus
+from tenure.domain.rotation import rotation_due
 from tenure.domain.validity import Verdict, validity
 from tenure.domain.views import former_view
 from tenure.errors import ConflictError, ObjectNotFoundError
@@ -134,6 +135,7 @@ class Executor:
             delivered = await deliver(self.cluster, observation)
         except ObstructedError as error:
             if key.status.secret_uid is not None:  # It holds the token that was to be replaced, and that is revoked.
+                await confirm(self.cluster, key)
                 await self.cleanup.delete_secret(ref_of(key), key.status.secret_uid)
             status = obstructed_status(observation, error.reason, str(error))
             if status != key.status:
@@ -162,8 +164,13 @@ class Executor:
 
     async def _announce(self, observation: ApiKeyObservation) -> None:
         """Create the next token of a rotation, and write its hash into the status."""
-        key, ref = observation.api_key, ref_of(observation.api_key)
-        stamp = new_stamp(observation, await self.cluster.clock())
+        key, ref, at = observation.api_key, ref_of(observation.api_key), await self.cluster.clock()
+        due = rotation_due(key)
+        if key.status.next is None and due is not None and due > at:
+            # This machine's clock is ahead of the API server's, whose time the stamps have.
+            self.enqueuer.wake(ref, self.now() + (due - at))
+            return
+        stamp = new_stamp(observation, at)
         token = mint(stamp)
         status = announced_status(observation, stamp, key_id=token.key_id, token_hash=token.hash)
         await self.act(UpdateStatus(status), key)
