@@ -112,7 +112,7 @@ FAULTS = (
         name="owners-lease-turn",
         guard="The holder can't renew the Lease while others wait for it.",
         where="may_take",
-        before="(not waiting or now < lease.acquired + _turn(lease))",
+        before="(alone or now < lease.acquired + _turn(lease))",
         after="True",
         caught_by=(f"{_RULES}/test_owners_turn.py",),
     ),
