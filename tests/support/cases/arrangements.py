@@ -165,6 +165,7 @@ ARRANGEMENTS: Mapping[str, Arrange] = {
 NOT_ARRANGED = {
     "ApiKey Unused=True NotUsed",
     "ApiKey Ready=False SecretExposed",
+    "ApiKey Rotating=False SecretExposed",
     "ApiKey Rotating=True Announced",
     "Organization RolesBound=False BindingForbidden",
     "Organization RolesBound=False ClusterRoleMissing",
