@@ -27,6 +27,7 @@ FULL: Mapping[type[Resource], Body] = {
             "defaultOverlap": "1h",
             "maxOverlap": "24h",
             "rotateWithin": "720h",
+            "unusedAfter": "2160h",
             "secretMetadataPrefixes": ["acme.io/"],
         },
         suspended=True,

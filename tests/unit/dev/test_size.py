@@ -14,6 +14,10 @@ LONGER = {"operator/tenure/controller/wiring.py: wire"}
 """It only creates parts, each from those before it, so a split would pass all of them on."""
 
 
+TABLES = {"operator/tenure/domain/reasons.py"}
+"""One row for each state that users see, so a split would part what belongs together."""
+
+
 def modules() -> Iterator[tuple[str, str]]:
     for folder in ("operator", "dev", "tests/support", "bench"):
         for path in sorted((CHECKOUT / folder).rglob("*.py")):
@@ -36,7 +40,7 @@ def test_functions_fit_on_a_screen() -> None:
 
 
 def test_files_fit_on_a_few_screens() -> None:
-    assert [path for path, source in modules() if len(source.splitlines()) > FILE] == []
+    assert {path for path, source in modules() if len(source.splitlines()) > FILE} == TABLES
 
 
 def test_a_long_function_is_found_and_its_docstring_does_not_count() -> None:
