@@ -38,11 +38,10 @@ from tenure.domain.planning.key_status import (
     rejected_status,
 )
 from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
-from tenure.domain.planning.rotation import DELIVERY_DELAY
+from tenure.domain.planning.rotation import DELIVERY_DELAY, may_hold_newer_token
 from tenure.domain.resources import ApiKey, Organization, Resource
 from tenure.domain.resources.apikey import ApiKeyStatus
-from tenure.domain.rotation import rotation_due
-from tenure.domain.validity import Verdict, validity
+from tenure.domain.rotation import wait_until_due
 from tenure.domain.views import former_view
 from tenure.errors import ConflictError, ObjectNotFoundError
 from tenure.kube.cluster import Cluster
@@ -121,7 +120,7 @@ class Executor:
 
     async def _delete_secret(self, uid: str, observation: ApiKeyObservation) -> None:
         key = observation.api_key
-        if uid != key.status.secret_uid or _may_hold_newer_token(observation):
+        if uid != key.status.secret_uid or may_hold_newer_token(observation):
             await confirm(self.cluster, key)
         await self.cleanup.delete_secret(ref_of(key), uid)
         if uid == key.status.secret_uid:
@@ -165,10 +164,8 @@ class Executor:
     async def _announce(self, observation: ApiKeyObservation) -> None:
         """Create the next token of a rotation, and write its hash into the status."""
         key, ref, at = observation.api_key, ref_of(observation.api_key), await self.cluster.clock()
-        due = rotation_due(key)
-        if key.status.next is None and due is not None and due > at:
-            # This machine's clock is ahead of the API server's, whose time the stamps have.
-            self.enqueuer.wake(ref, self.now() + (due - at))
+        if wait := wait_until_due(key, at):
+            self.enqueuer.wake(ref, self.now() + wait)
             return
         stamp = new_stamp(observation, at)
         token = mint(stamp)
@@ -208,13 +205,3 @@ class Executor:
             latest = None
         if latest is None or latest.metadata.uid != key.metadata.uid or latest.metadata.deleting:
             await self.cleanup.delete_secret(ref_of(key), delivered.secret_uid)
-
-
-def _may_hold_newer_token(observation: ApiKeyObservation) -> bool:
-    """Return whether the Secret may hold a token that is newer than this state of the ApiKey.
-
-    A rotation and a raised revision change the Secret in place, so its uid doesn't tell. Neither happens once the role
-    has changed or the member is gone, so such a revocation needs no further read.
-    """
-    verdict = validity(observation.api_key, observation.membership, observation.organization, observation.now)
-    return verdict in {Verdict.VALID, Verdict.EXPIRED, Verdict.PENDING}

@@ -44,6 +44,17 @@ def rotation_due(api_key: ApiKey) -> datetime | None:
     return None if scheduled is None else max(scheduled, first)
 
 
+def wait_until_due(api_key: ApiKey, at: datetime) -> timedelta:
+    """Return how long a new token still has to wait at a moment of the API server's clock, which the stamps have.
+
+    It is zero if a rotation is due or in progress. Otherwise this machine's clock is ahead.
+    """
+    due = rotation_due(api_key)
+    if api_key.status.next is not None or due is None:
+        return timedelta()
+    return max(due - at, timedelta())
+
+
 def overlap_of(api_key: ApiKey, organization: Organization) -> timedelta:
     """Return how long a former token stays valid by the rules of the key and of its organization."""
     rules = organization.spec.keys

@@ -43,6 +43,16 @@ def holds_successor(observation: ApiKeyObservation) -> bool:
     return validity(view, observation.membership, observation.organization, observation.now) is Verdict.VALID
 
 
+def may_hold_newer_token(observation: ApiKeyObservation) -> bool:
+    """Return whether the Secret may hold a token that is newer than this state of the ApiKey.
+
+    A rotation and a raised revision change the Secret in place, so its uid doesn't tell. Neither happens once the role
+    has changed or the member is gone, so such a revocation needs no further read.
+    """
+    verdict = validity(observation.api_key, observation.membership, observation.organization, observation.now)
+    return verdict in {Verdict.VALID, Verdict.EXPIRED, Verdict.PENDING}
+
+
 def announced_condition(observation: ApiKeyObservation, key_id: str) -> Condition:
     """Return the condition Rotating of a key whose next token is announced."""
     message = f"Token {key_id} is announced. Tenure writes it into Secret {observation.api_key.name} in a moment."

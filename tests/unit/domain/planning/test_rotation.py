@@ -25,11 +25,12 @@ from tenure.domain.planning.actions import UpdateStatus
 from tenure.domain.planning.apikeys import find_key_state, plan_api_key
 from tenure.domain.planning.key_status import announced_status, issued_status, new_stamp, promotion, rejected_status
 from tenure.domain.planning.observation import Announced, ApiKeyObservation, SecretReading
+from tenure.domain.planning.rotation import may_hold_newer_token
 from tenure.domain.planning.states import KeyState
 from tenure.domain.reasons import STATES, ConditionType, Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.apikey import ApiKeyStatus
-from tenure.domain.rotation import rotates_at
+from tenure.domain.rotation import rotates_at, wait_until_due
 from tenure.domain.secret import SecretFacts
 from tenure.domain.tokens import Token
 from tenure.domain.validity import Verdict, validity
@@ -363,3 +364,40 @@ def test_the_next_token_of_a_narrowed_key_works_only_if_it_is_narrowed() -> None
         view = announced_view(with_status(key, status))
         assert view is not None
         assert validity(view, MEMBER, ORG, NOW) is verdict
+
+
+@pytest.mark.parametrize(
+    ("key", "at"),
+    [
+        pytest.param(live(ASKED), ISSUED, id="asked"),
+        pytest.param(live({"every": "24h"}), ISSUED + 24 * HOUR, id="due"),
+        pytest.param(live(), ISSUED, id="nothing asked"),
+    ],
+)
+def test_a_token_that_is_due_by_the_clock_of_the_stamps_waits_no_longer(key: ApiKey, at: datetime) -> None:
+    assert wait_until_due(key, at) == timedelta()
+
+
+def test_by_a_clock_that_is_ahead_a_token_waits_until_it_is_due_by_the_clock_of_the_stamps() -> None:
+    key = live({"every": "24h"}, at=NOW)
+    due = rotates_at(key, NOW)
+    assert due is not None
+    assert find_key_state(seen(key, now=NOW + 48 * HOUR)) is KeyState.TO_ROTATE
+    assert wait_until_due(key, NOW) == due - NOW
+    assert wait_until_due(announced(key), NOW) == timedelta(), "it is in progress"
+
+
+@pytest.mark.parametrize(
+    ("observation", "newer"),
+    [
+        pytest.param(seen(live()), True, id="works"),
+        pytest.param(seen(edited(live(), revision=2)), True, id="revision raised"),
+        pytest.param(seen(edited(live(), expiresAt="2027-01-05T00:00:00Z")), True, id="expired"),
+        pytest.param(seen(live(), member=membership(role="Viewer", generation=2)), False, id="role changed"),
+        pytest.param(seen(live(), member=membership(uid="another")), False, id="member gone"),
+    ],
+)
+def test_where_a_rotation_may_have_changed_the_secret_the_key_is_read_again(
+    observation: ApiKeyObservation, *, newer: bool
+) -> None:
+    assert may_hold_newer_token(observation) is newer
