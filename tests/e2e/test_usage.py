@@ -16,13 +16,14 @@ import requests
 from support.api.client import Client
 from support.api.kubectl import NamespacedKubectl
 from support.cluster.identity import CONTROLLER, VERIFIER, config_of
-from support.cluster.verified import known
+from support.cluster.verified import known, wait_code
 from support.cluster.world import World
 from support.objects.manifests import api_key, member, organization
 from support.programs.operator_process import OperatorProcess
 from support.programs.verifier_process import VerifierProcess
 from support.run.eventually import eventually
 from support.run.slowness import NEVER
+from tenure.domain.tokens import Token
 from tenure_dev.chart import NAMESPACE
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.paths import CHECKOUT
@@ -93,6 +94,7 @@ def test_each_verifier_sees_half_and_a_silent_one_makes_use_unknown(
                 eventually(partial(last_used, world, name), within=60, describe=f"the use of {name}")
                 assert began <= datetime.fromisoformat(last_used(world, name)).date() <= datetime.now(UTC).date()
             assert last_used(world, "idle") == ""
+            check_former_use(world, second, "left", tokens["left"])
             since = eventually(lambda: usage_since(world), within=60, describe="use is known")
             second.kill()
             eventually(lambda: not usage_since(world), within=60, describe="use isn't known without the second")
@@ -102,6 +104,21 @@ def test_each_verifier_sees_half_and_a_silent_one_makes_use_unknown(
             anew = eventually(lambda: usage_since(world), within=60, describe="use is known again")
             assert anew > since, "the record of the second one is lost"
         assert "Traceback" not in (tmp_path / "operator.log").read_text()
+
+
+def check_former_use(world: World, verifier: VerifierProcess, name: str, old: Token) -> None:
+    """Rotate a key, and check that its status and a warning say in which minute its former token was used."""
+    world.change_key(name, rotation={"request": 1, "overlap": "20h"})
+    began = datetime.now(UTC).replace(second=0, microsecond=0)
+    new = world.wait_new_token(name, old, within=60)
+    wait_code(verifier, new, "Valid")
+
+    def minute() -> str:
+        assert verifier.code(old) == "Valid"
+        return str(status(world, "apikeys", name).get("previous", {}).get("lastUsedAt", ""))
+
+    eventually(minute, within=60, describe="the use of the former token")
+    assert began <= datetime.fromisoformat(minute()) <= datetime.now(UTC)
 
 
 class Impostor(BaseHTTPRequestHandler):

@@ -176,6 +176,7 @@ def rotated(
     former: str | None = None,
     at: datetime = ISSUED,
     ends_at: datetime = NOW + timedelta(hours=1),
+    former_used_at: datetime | None = None,
 ) -> ApiKey:
     """The key with a token beside its present one, given by its public id: an announced one, or the former one."""
     assert key.status.issued is not None
@@ -187,7 +188,9 @@ def rotated(
     status = key.status.model_copy(
         update={
             "next": None if announced is None else AnnouncedToken(**other(announced)),
-            "previous": None if former is None else FormerToken(**other(former), replaced_at=ISSUED, ends_at=ends_at),
+            "previous": None
+            if former is None
+            else FormerToken(**other(former), replaced_at=ISSUED, ends_at=ends_at, last_used_at=former_used_at),
         }
     )
     return with_status(key, status)

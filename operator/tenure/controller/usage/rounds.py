@@ -14,7 +14,7 @@ from tenure.domain.planning.actions import Plan, StatusAction, UpdateStatus
 from tenure.domain.resources import ApiKey, Organization
 from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.usage.coverage import Coverage, Knowledge, Reply
-from tenure.domain.usage.recording import KeyUse, is_known, plan_key_use, plan_organization_use
+from tenure.domain.usage.recording import FORMER_INTERVAL, KeyUse, is_known, plan_key_use, plan_organization_use
 from tenure.observability.catalogue import USAGE_SILENT_VERIFIERS
 from tenure.observability.metrics import Reading
 
@@ -49,6 +49,7 @@ class UsageRounds:
         self._silent = 0
         self._used: dict[str, datetime] = {}
         self._written: tuple[date, set[str]] = (date.min, set())
+        self._former_written: dict[str, datetime] = {}
         self._since: dict[str, datetime] = {}
 
     async def run(self) -> None:
@@ -82,7 +83,7 @@ class UsageRounds:
         for action in self._plan(resource).actions:
             await self._executor.act(action, resource)
             if isinstance(action, UpdateStatus) and isinstance(action.status, ApiKeyStatus):
-                self._note_written(resource.metadata.uid)
+                self._note_written(resource, action.status)
 
     def measure(self) -> Reading:
         """The number of verifiers that didn't answer in the latest round."""
@@ -100,6 +101,7 @@ class UsageRounds:
                 self._since[resource.metadata.uid] = resource.status.usage_since
             return plan_organization_use(resource, coverage, now, remembered=self._since.get(resource.metadata.uid))
         day, written = self._written
+        former, uid = resource.status.previous, resource.metadata.uid
         return plan_key_use(
             KeyUse(
                 key=resource,
@@ -107,7 +109,9 @@ class UsageRounds:
                 knowledge=Knowledge.OFF if coverage is None else coverage.knowledge(now),
                 used_at=max((self._used[one] for one in _token_ids(resource) if one in self._used), default=None),
                 now=now,
-                written_today=day == now.date() and resource.metadata.uid in written,
+                written_today=day == now.date() and uid in written,
+                former_used_at=None if former is None else self._used.get(former.key_id),
+                former_written_at=self._former_written.get(uid),
             )
         )
 
@@ -121,13 +125,19 @@ class UsageRounds:
         self._used = {one: at for one, at in self._used.items() if one in present or now - at < _UNCACHED}
         uids = {one.metadata.uid for one in resources if isinstance(one, Organization)}
         self._since = {uid: since for uid, since in self._since.items() if uid in uids}
+        self._former_written = {uid: at for uid, at in self._former_written.items() if now - at < FORMER_INTERVAL}
 
-    def _note_written(self, uid: str) -> None:
-        """Remember for the rest of the day that a key's day was written, so that it isn't written again."""
-        today = self._now().date()
-        if self._written[0] != today:
-            self._written = today, set()
-        self._written[1].add(uid)
+    def _note_written(self, before: ApiKey | Organization, status: ApiKeyStatus) -> None:
+        """Remember what was written of a key: its day for the rest of the day, its former token's use for minutes."""
+        if not isinstance(before, ApiKey):
+            return
+        now, uid = self._now(), before.metadata.uid
+        if self._written[0] != now.date():
+            self._written = now.date(), set()
+        if status.last_used != before.status.last_used:
+            self._written[1].add(uid)
+        if status.previous != before.status.previous:
+            self._former_written[uid] = now
 
 
 def _token_ids(key: ApiKey) -> Iterable[str]:

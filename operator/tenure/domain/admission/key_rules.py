@@ -15,6 +15,7 @@ from tenure.domain.resources.base import format_time
 from tenure.domain.resources.membership import SubjectKind
 from tenure.domain.roles import CAPABILITIES, Level
 from tenure.domain.secret import RESERVED_PREFIXES, find_template_flaw, may_carry
+from tenure.domain.usage.words import describe_former_use
 from tenure.domain.validity import follows_generation
 
 
@@ -175,7 +176,9 @@ def token_warning(change: Change[ApiKey], membership: Membership | None) -> str 
     token = f"the token {old.status.key_id} of {old.name} stops working immediately"
     former = old.status.previous
     if former is not None and new.revision > old.revision:
+        use = describe_former_use(former)
         token = f"the tokens {old.status.key_id} and {former.key_id} of {old.name} stop working immediately"
+        token += f" ({use})" if use else ""
     if new.revision > old.revision:
         return f"spec.revision: {token}, and Tenure issues a new one in the same Secret."
     if not _revokes_survivor(old, new, membership):

@@ -78,6 +78,10 @@ class FormerToken(Model):
     ends_at: DateTime
     """When it expires. A role change, a higher revision or a shorter rotation.overlap revokes it earlier."""
 
+    last_used_at: DateTime | None = None
+    """The minute in which a verifier last answered that it is valid, as far as Tenure was told. Written at most every 5
+    minutes. Omitted if no use is known, which doesn't mean that it wasn't used."""
+
 
 class Approval(Model):
     """The Membership that a key without a token may be issued under."""

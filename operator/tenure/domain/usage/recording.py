@@ -11,11 +11,14 @@ from tenure.domain.reasons import ConditionType, Reason
 from tenure.domain.resources import ApiKey, Organization
 from tenure.domain.resources.base import Condition
 from tenure.domain.resources.organization import OrganizationStatus
+from tenure.domain.resources.stamp import FormerToken
 from tenure.domain.usage.coverage import Coverage, Knowledge
 
 _DAY = timedelta(days=1)
 _SPREAD = timedelta(hours=23)
 """Writes that can wait are spread over this part of the day, so that each is made before the day ends."""
+FORMER_INTERVAL = timedelta(minutes=5)
+"""Minimum time between two writes about the use of a key's former token."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,18 @@ class KeyUse:
     written_today: bool = False
     """Whether its day was already written today."""
 
+    former_used_at: datetime | None = None
+    """The latest use of its former token that a verifier reported, or None if none did."""
+
+    former_written_at: datetime | None = None
+    """When this process last wrote the use of its former token, or None if it didn't."""
+
 
 def plan_key_use(use: KeyUse) -> Plan[StatusAction]:
-    """Plan what to write into the status of a key: the day of its latest use, and whether it counts as unused."""
+    """Plan what to write into the status of a key.
+
+    That is the day of its latest use, the minute of its former token's, and whether it counts as unused.
+    """
     key, status = use.key, use.key.status
     last_used = status.last_used
     if use.knowledge is not Knowledge.OFF and not use.written_today:
@@ -46,7 +58,9 @@ def plan_key_use(use: KeyUse) -> Plan[StatusAction]:
     others = [one for one in status.conditions if one.type not in (ConditionType.UNUSED, ConditionType.ROTATING)]
     rotating = [one for one in status.conditions if one.type == ConditionType.ROTATING]
     conditions = [*others, *([unused] if unused else []), *rotating]
-    renewed = status.model_copy(update={"last_used": last_used, "conditions": conditions})
+    renewed = status.model_copy(
+        update={"last_used": last_used, "previous": _former_with_use(use), "conditions": conditions}
+    )
     if renewed == status:
         return Plan()
     if unused is None or before is not None:
@@ -115,6 +129,20 @@ def unused_since(
     ends = [datetime.combine(day, time(), UTC) + _DAY for day in days]
     # Not the time of issue, because a rotated key isn't a new one.
     return max([ready.last_transition_time, organization.status.usage_since or now, *ends])
+
+
+def _former_with_use(use: KeyUse) -> FormerToken | None:
+    """Return the former token with the minute of its latest use, or as it is if nothing is to be written."""
+    former, used_at = use.key.status.previous, use.former_used_at
+    if former is None or used_at is None or former.ends_at <= use.now or use.knowledge is Knowledge.OFF:
+        return former
+    used = min(used_at, use.now).replace(second=0, microsecond=0)  # A verifier's clock may be ahead.
+    # Not by the time of use alone: the last use before a program reads the new token must be written too.
+    writes = [moment for moment in (former.last_used_at, use.former_written_at) if moment is not None]
+    is_news = former.last_used_at is None or used > former.last_used_at
+    if not is_news or any(use.now - moment < FORMER_INTERVAL for moment in writes):
+        return former
+    return former.model_copy(update={"last_used_at": used})
 
 
 def _unused(use: KeyUse) -> Condition | None:

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from tenure.domain.resources import ApiKey, Organization
+from tenure.domain.resources.base import format_time
+from tenure.domain.resources.stamp import FormerToken
 from tenure.domain.usage.recording import is_known, unused_since
 
 NEVER = "never"
@@ -13,7 +15,23 @@ BUCKETS = (NEVER, *reversed(_SPANS))
 
 
 def describe_use(key: ApiKey, organization: Organization | None, now: datetime) -> str:
-    """Return when a key was last used, e.g. `used today`, or empty if that isn't known."""
+    """Return when a key and its former token were last used, e.g. `used today`, or empty if that isn't known."""
+    former = key.status.previous
+    former_use = describe_former_use(former) if former is not None and former.ends_at > now else ""
+    return ", ".join(filter(None, (_describe_day(key, organization, now), former_use)))
+
+
+def describe_former_use(former: FormerToken) -> str:
+    """Return when a former token was last used, or empty if no use is known.
+
+    It doesn't say that the token wasn't used since, because nobody may have asked.
+    """
+    if former.last_used_at is None:
+        return ""
+    return f"former token last seen in use at {format_time(former.last_used_at)}"
+
+
+def _describe_day(key: ApiKey, organization: Organization | None, now: datetime) -> str:
     today, last = now.astimezone(UTC).date(), key.status.last_used
     if last is not None and last >= today:
         return "used today"

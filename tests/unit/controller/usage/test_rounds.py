@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from support.objects.builders import NOW, api_key, issued, membership, organization, with_status
+from support.objects.builders import NOW, api_key, issued, membership, organization, rotated, with_status
 from tenure.controller.cache import Cache
 from tenure.controller.executor import Executor
 from tenure.controller.queue import WorkQueue
@@ -136,6 +136,25 @@ async def test_the_use_of_a_token_that_is_not_cached_yet_is_not_lost() -> None:
     leader.put(issued(api_key("late"), membership(), organization(), key_id="late"))
     leader.now += 5 * MINUTE
     assert await leader.hear({A: reply()}) == ["late"]
+
+
+async def test_a_former_tokens_use_is_written_by_minutes_beside_the_days_of_its_key() -> None:
+    leader = Leader()
+    leader.put(rotated(leader.key("left"), former="former"))
+    assert await leader.hear({A: reply(former=NOW - DAY)}) == ["acme", "left"]
+    written = []
+    for _ in range(10):
+        leader.now += MINUTE
+        written += await leader.hear({A: reply(former=leader.now, left=leader.now)})
+    previous = leader.key("left").status.previous
+    assert previous is not None
+    assert previous.last_used_at == leader.now.replace(second=0, microsecond=0)
+    assert written == ["left"] * 2
+    assert leader.key("left").status.last_used == (NOW - DAY).date(), "its day was written today"
+    leader.now += DAY
+    assert "left" in await leader.hear({A: reply(former=leader.now)})
+    assert leader.key("left").status.previous == previous, "it has expired"
+    assert leader.key("left").status.last_used == leader.now.date()
 
 
 async def test_a_new_leader_says_nothing_before_its_first_round() -> None:

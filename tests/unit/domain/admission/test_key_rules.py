@@ -162,7 +162,11 @@ def test_a_higher_revision_names_the_former_token_too() -> None:
     key = rotated(WORKING, former="F" * 12)
     said = token_warning(changed(key, edited(key, revision=2)), ALICE)
     assert said is not None
-    assert f"{key.status.key_id} and {'F' * 12} of ci-deploy stop working immediately" in said
+    assert f"{key.status.key_id} and {'F' * 12} of ci-deploy stop working immediately, and" in said
+    used = rotated(WORKING, former="F" * 12, former_used_at=NOW)
+    said = token_warning(changed(used, edited(used, revision=2)), ALICE)
+    assert said is not None
+    assert "immediately (former token last seen in use at 2027-02-22T08:30:00Z), and" in said
 
 
 @pytest.mark.parametrize(

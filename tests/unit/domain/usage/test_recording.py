@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from support.objects.builders import (
     issued,
     membership,
     organization,
+    rotated,
     secret_facts,
     with_status,
 )
@@ -148,6 +150,62 @@ def test_only_a_key_that_is_known_to_be_unused_is_reported(
 ) -> None:
     found = reported(written(use(one, knowledge=knowledge, org=org)))
     assert [message.partition(" The ")[0] for message in found] == says
+
+
+def former(**other: Any) -> ApiKey:
+    """A key in daily use beside its former token."""
+    return rotated(key(TODAY), former="f", **other)
+
+
+@pytest.mark.parametrize(
+    ("one", "rest", "minute"),
+    [
+        pytest.param(former(), {}, None, id="no use is known"),
+        pytest.param(former(), {"former_used_at": NOW}, NOW, id="the first use is written at once"),
+        pytest.param(former(), {"former_used_at": NOW + DAY}, NOW, id="a verifier's clock is ahead"),
+        pytest.param(former(), {"former_used_at": NOW, "knowledge": Knowledge.UNKNOWN}, NOW, id="of one verifier"),
+        pytest.param(former(), {"former_used_at": NOW, "knowledge": Knowledge.OFF}, None, id="turned off"),
+        pytest.param(former(ends_at=NOW), {"former_used_at": NOW}, None, id="it has expired"),
+        pytest.param(
+            former(former_used_at=NOW - 4 * MINUTE), {"former_used_at": NOW}, NOW - 4 * MINUTE, id="again, too early"
+        ),
+        pytest.param(
+            former(former_used_at=NOW - 6 * MINUTE),
+            {"former_used_at": NOW, "former_written_at": NOW - 4 * MINUTE},
+            NOW - 6 * MINUTE,
+            id="written late, and too early to write again",
+        ),
+        pytest.param(
+            former(former_used_at=NOW - 6 * MINUTE),
+            {"former_used_at": NOW - 5 * MINUTE, "former_written_at": NOW - 5 * MINUTE},
+            NOW - 5 * MINUTE,
+            id="the last use, a minute after the one that was written",
+        ),
+        pytest.param(
+            former(former_used_at=NOW - 9 * MINUTE), {"former_used_at": NOW - DAY}, NOW - 9 * MINUTE, id="an older use"
+        ),
+    ],
+)
+def test_the_minute_of_a_former_tokens_use_is_written_every_five_minutes(
+    one: ApiKey, rest: dict[str, Any], minute: datetime | None
+) -> None:
+    previous = written(use(one, **rest)).previous
+    assert previous is not None
+    assert previous.last_used_at == (minute and minute.replace(second=0, microsecond=0))
+    assert written(use(key(TODAY), **rest)).previous is None, "only while a former token is valid"
+
+
+def test_a_former_token_in_use_for_a_day_is_at_most_one_write_in_five_minutes() -> None:
+    one, writes = former(ends_at=NOW + DAY), list[datetime]()
+    for minute in range(24 * 60 + 10):
+        now = NOW + minute * MINUTE
+        seen = use(one, former_used_at=now, former_written_at=writes[-1] if writes else None)
+        after = with_status(one, written(replace(seen, now=now, written_today=True)))
+        if after.status != one.status:
+            writes.append(now)
+        one = after
+    assert len(writes) == 24 * 60 / 5
+    assert all(later - earlier >= 5 * MINUTE for earlier, later in pairwise(writes))
 
 
 def reported_key() -> ApiKey:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from support.objects.builders import NOW, api_key, issued, membership, organization, with_status
+from support.objects.builders import NOW, api_key, issued, membership, organization, rotated, with_status
 from tenure.domain.resources import ApiKey, Organization
 from tenure.domain.usage.words import bucket, describe_use
 
@@ -23,6 +23,13 @@ def key(last_used: date | None = None, **issue: Any) -> ApiKey:
 
 
 OLD = acme(NOW - 300 * DAY)
+SEEN = "former token last seen in use at 2027-02-22T07:58:00Z"
+
+
+def beside(former: str = "F" * 12, *, used: bool = True, **other: Any) -> ApiKey:
+    """A key that was used today, beside its former token."""
+    used_at = datetime.fromisoformat("2027-02-22T07:58:00Z") if used else None
+    return rotated(key(TODAY), former=former, former_used_at=used_at, **other)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +50,9 @@ OLD = acme(NOW - 300 * DAY)
         pytest.param(key(), OLD, "not used since 2027-01-04", "never", id="never, since it was issued"),
         pytest.param(key(), acme(None), "", None, id="never, as far as is known"),
         pytest.param(key(reason="Suspended"), acme(), "", None, id="a key that doesn't work"),
+        pytest.param(beside(), acme(), f"used today, {SEEN}", None, id="with its former token"),
+        pytest.param(beside(used=False), acme(), "used today", None, id="of its former token no use is known"),
+        pytest.param(beside(ends_at=NOW), acme(), "used today", None, id="its former token has expired"),
     ],
 )
 def test_what_is_said_about_a_keys_use(one: ApiKey, org: Organization | None, words: str, counted: str | None) -> None:
