@@ -7,8 +7,7 @@ from typing import Any
 
 import uvicorn
 
-from tenure.settings import VerifierSettings
-from tenure.verifier.process import server_configuration
+from tenure.process.http_server import server_configuration
 
 _HEADERS = [(b"content-length", b"0")]
 
@@ -25,8 +24,7 @@ async def answer(
 
 async def serve(port: int) -> None:
     """Serve on a port of the loopback."""
-    settings = VerifierSettings(verifier_host="127.0.0.1", verifier_port=port)
-    await uvicorn.Server(server_configuration(settings, answer)).serve()
+    await uvicorn.Server(server_configuration(answer, host="127.0.0.1", port=port)).serve()
 
 
 if __name__ == "__main__":

@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import logging
-import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import uvicorn
 
@@ -19,19 +17,18 @@ from tenure.observability.catalogue import VERIFIER_CERTIFICATE_EXPIRY, VERIFIER
 from tenure.observability.health import Health, Part, serving
 from tenure.observability.metrics import Component, Reading
 from tenure.observability.prometheus import Measurements
+from tenure.process.http_server import serve, server_configuration
 from tenure.process.signals import READY, run_to_end, take_signals
 from tenure.process.startup import prepared_before
 from tenure.process.tasks import background
 from tenure.settings import VerifierSettings
 from tenure.verifier.callers import Callers
 from tenure.verifier.http.app import VerifyApi
-from tenure.verifier.http.protocol import BoundedProtocol
 from tenure.verifier.usage import AUDIENCE, UsageRecord
 from tenure.verifier.verifier import Verifier
 
 log = logging.getLogger("tenure")
 
-_STOPS_WITHIN_SECONDS = 3
 _LOOK_SECONDS = 0.02
 _OTHER_CONNECTIONS = 29
 """Maximum number of connections to the API server, apart from one for each watch."""
@@ -69,7 +66,10 @@ async def run_verifier(settings: VerifierSettings) -> None:
             api.usage = UsageRecord()
             api.usage_callers = Callers(cluster, [AUDIENCE], verb="get", subresource="usage")
         async with _certified(settings, measurements, stop) as context:
-            server = uvicorn.Server(server_configuration(settings, api, context))
+            configuration = server_configuration(
+                api, host=settings.verifier_host, port=settings.verifier_port, context=context
+            )
+            server = uvicorn.Server(configuration)
             await _listen_and_serve(settings, health, verifier, server, stop)
     log.info("Tenure has stopped")
 
@@ -118,54 +118,13 @@ async def _listen_and_serve(
                 asyncio.create_task(_announce(health, settings), name="announcement"),
             )
             async with background(stop, *tasks):
-                await _serve(server, listening, working, stop)
-
-
-async def _serve(
-    server: uvicorn.Server, listening: socket.socket, working: asyncio.Future[list[None]], stop: asyncio.Event
-) -> None:
-    """Serve until `stop` is set or a task that keeps the index fails, and raise that task's error."""
-    serving = asyncio.create_task(server._serve([listening]), name="server")  # noqa: SLF001 - `serve` takes the signals
-    stopping = asyncio.create_task(stop.wait())
-    ends: set[asyncio.Future[Any]] = {serving, stopping, working}
-    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    server.should_exit = True
-    await serving
-    if working.done():
-        working.result()
+                await serve(server, listening, stop, [working])
 
 
 async def _announce(health: Health, settings: VerifierSettings) -> None:
     while health.why_not_ready():  # noqa: ASYNC110 - readiness is a matter of time, no event
         await asyncio.sleep(_LOOK_SECONDS)
     log.info("%s: serving the verifier on port %d", READY, settings.verifier_port)
-
-
-def server_configuration(
-    settings: VerifierSettings, application: Callable[..., Awaitable[None]], context: ssl.SSLContext | None = None
-) -> uvicorn.Config:
-    """Return the configuration of uvicorn for the application, in plain HTTP if there is no TLS context."""
-    configuration = uvicorn.Config(
-        application,
-        host=settings.verifier_host,
-        port=settings.verifier_port,
-        http=BoundedProtocol,
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        h11_max_incomplete_event_size=None,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=_STOPS_WITHIN_SECONDS,
-        ssl_context_factory=None if context is None else lambda *_: context,
-    )
-    configuration.load()
-    return configuration
 
 
 def run(settings: VerifierSettings) -> None:

@@ -22,9 +22,9 @@ STARTS_TASKS = {
     "admission/server.py serving",
     "kube/election.py _claim",
     "process/kopf_runtime.py _until_ended",
+    "process/http_server.py serve",
     "process/signals.py result_before",
     "revocation/revoking.py revoke_keys",
-    "verifier/process.py _serve",
     # The server waits for these, and ends with the error of the first that fails.
     "verifier/verifier.py running",
     # It logs its error and ends the process itself.

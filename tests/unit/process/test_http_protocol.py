@@ -1,4 +1,4 @@
-"""The bounds of the verifier's HTTP: whoever is too slow loses the connection, and nobody else does."""
+"""The bounds of the HTTP servers: whoever is too slow loses the connection, and nobody else does."""
 
 import asyncio
 import contextlib
@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from tenure.settings import VerifierSettings
-from tenure.verifier.http import protocol as verify_protocol
-from tenure.verifier.process import server_configuration
+from tenure.process import http_protocol
+from tenure.process.http_server import server_configuration
 from tenure_dev.controlplane import free_ports
 
 SECONDS = 0.3
@@ -29,11 +28,9 @@ async def unread(
 
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    monkeypatch.setattr(verify_protocol, "HEAD_SECONDS", SECONDS)
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", SECONDS)
     (port,) = free_ports(1)
-    server = uvicorn.Server(
-        server_configuration(VerifierSettings(verifier_host="127.0.0.1", verifier_port=port), unread)
-    )
+    server = uvicorn.Server(server_configuration(unread, host="127.0.0.1", port=port))
     serving = asyncio.create_task(server._serve())  # noqa: SLF001 - `serve` takes the signals
     while not server.started:  # noqa: ASYNC110 - it has no event
         await asyncio.sleep(0.01)

@@ -8,7 +8,7 @@ import asyncio
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_HEAD_BYTES = 256 * 1024
-"""Maximum size of an incomplete head. The application accepts less, see `MAX_HEAD_BYTES` in `requests`."""
+"""Maximum size of an incomplete head. An application may accept less."""
 
 HEAD_SECONDS = 30.0
 """Time limit for a head to arrive, and for the rest of a body after the answer was sent."""
