@@ -112,8 +112,9 @@ def impact(options: ImpactOptions) -> None:
 def revoke(options: RevokeOptions) -> None:
     """Revoke every API key that was issued before a moment, for example after a leak or a restore of etcd.
 
-    You need the rights to list, delete and revoke ApiKeys in the cluster that KUBECONFIG names. Tenure may be stopped.
-    The command deletes the ApiKeys. If Git holds one of them, it comes back with a new token.
+    You need the rights to list, delete and revoke ApiKeys in the cluster of your kubeconfig. Tenure may be stopped.
+    The command prints the cluster and the context. It deletes the ApiKeys. If Git holds one of them, it comes back with
+    a new token.
 
     Exit code 0: all of these keys are revoked. 1: some are not, and the report says which and why. 2: all of them are
     revoked, but for some other keys the time of issue is unknown. The report names them.

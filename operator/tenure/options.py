@@ -50,6 +50,13 @@ class Setting(Option):
     chart_default: object = None
 
 
+CONTEXT = Option(
+    "Context of your kubeconfig, instead of the current one. It is in KUBECONFIG, or else in ~/.kube/config.",
+    names=("--context",),
+)
+"""The option of each command that people run against a cluster."""
+
+
 @dataclass(frozen=True)
 class Field:
     """A field of a model with its option."""

@@ -33,7 +33,7 @@ def impact(options: ImpactOptions) -> int:
     if options.live:
         from tenure.impact.live import read_cluster  # noqa: PLC0415 - without a cluster, no client is needed
 
-        cluster = asyncio.run(read_cluster(before.namespaces | after.namespaces))
+        cluster = asyncio.run(read_cluster(before.namespaces | after.namespaces, options.context))
         before, after = cluster.over(before), after.over(cluster.without(before))
     comparison = compare(before, after, datetime.now(UTC), options.installation, schema=find_transition_flaws)
     typer.echo(REPORTS[options.output](comparison), nl=False)

@@ -6,11 +6,11 @@ from typing import Any
 from tenure.domain.impact.tree import Address, Body, Identity, Tree, reviewed_body
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 from tenure.kube.cluster import Cluster, parse
-from tenure.kube.connection import connect
+from tenure.kube.connection import connect_as_caller
 
 
-async def read_cluster(namespaces: Collection[str]) -> Tree:
-    """Read the three kinds in these namespaces from the cluster that `KUBECONFIG` names.
+async def read_cluster(namespaces: Collection[str], context: str = "") -> Tree:
+    """Read the three kinds in these namespaces from the cluster of the caller's kubeconfig.
 
     Raises:
         StartRefusedError: no API server can be reached.
@@ -18,7 +18,7 @@ async def read_cluster(namespaces: Collection[str]) -> Tree:
     """
     objects: dict[type[Resource], dict[Address, Any]] = {resource: {} for resource in KINDS}
     reviewed: dict[Identity, Body] = {}
-    async with Cluster(await connect()) as cluster:
+    async with Cluster(await connect_as_caller(context)) as cluster:
         for namespace in sorted(namespaces):
             for resource in KINDS:
                 async for bodies, _ in cluster.pages(resource, namespace):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from tenure.impact.formats import OutputFormat
-from tenure.options import Option
+from tenure.options import CONTEXT, Option
 from tenure.settings import RuleSettings
 
 
@@ -21,7 +21,6 @@ class ImpactOptions(RuleSettings):
     )
     live: Annotated[
         bool,
-        Option(
-            "Start from the objects in the cluster that KUBECONFIG names. Tenure only lists them.", names=("--live",)
-        ),
+        Option("Start from the objects in the cluster of your kubeconfig. Tenure only lists them.", names=("--live",)),
     ] = False
+    context: Annotated[str, CONTEXT] = ""

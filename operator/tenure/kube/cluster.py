@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -29,6 +30,9 @@ LONGEST_LINE_BYTES = 4 * 1024 * 1024
 
 R = TypeVar("R", bound=Resource)
 
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+"""A warning in a header `Warning`. A proxy may join several headers into one."""
+
 _JSON = "application/json"
 _UNTIMED = aiohttp.ClientTimeout()
 MERGE_PATCH = "application/merge-patch+json"
@@ -38,8 +42,16 @@ APPLY_PATCH = "application/apply-patch+yaml"
 class Cluster:
     """A client of an API server. It is an asynchronous context manager that closes its connections."""
 
-    def __init__(self, connection: Connection, meter: Meter | None = None, *, connections: int = CONNECTIONS) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        meter: Meter | None = None,
+        *,
+        connections: int = CONNECTIONS,
+        field_manager: str = FIELD_MANAGER,
+    ) -> None:
         self.connection = connection
+        self._field_manager = field_manager
         self._meter = meter or Meter()
         self._session = connection.session(connections=connections)
 
@@ -197,13 +209,15 @@ class Cluster:
         body: Mapping[str, Any] | None = None,
         content_type: str = _JSON,
         seconds: float = TIMEOUT_SECONDS,
+        warned: Callable[[str], None] | None = None,
     ) -> dict[str, Any]:
-        """Make any request and return the answer's body.
+        """Make any request and return the answer's body. `warned` gets each warning of the API server and its webhooks.
 
         Raises:
             ApiError: the API server rejected it, or couldn't be reached.
         """
-        query = {**(params or {}), **({"fieldManager": FIELD_MANAGER} if method in {"POST", "PUT", "PATCH"} else {})}
+        manager = {"fieldManager": self._field_manager} if method in {"POST", "PUT", "PATCH"} else {}
+        query = {**manager, **(params or {})}
         what = f"{method} {path}"
         try:
             # The timeout includes the credentials, because a program that gives them may hang.
@@ -219,11 +233,13 @@ class Cluster:
                 ) as answer,
             ):
                 code, text = answer.status, await answer.read()
-                retry_after = answer.headers.get("Retry-After")
+                retry_after, warnings = answer.headers.get("Retry-After"), answer.headers.getall("Warning", [])
         except (aiohttp.ClientError, TimeoutError) as error:
             self._meter.count(API_REQUESTS, method, NO_ANSWER)
             raise UnavailableError(f"{what}: {str(error) or 'no answer in time'}") from error
         self._meter.count(API_REQUESTS, method, str(code))
+        for found in _WARNING.finditer(", ".join(warnings)) if warned is not None else ():
+            warned(re.sub(r"\\(.)", r"\1", found[1]))
         return parse_answer(what, code, text, retry_after)
 
 

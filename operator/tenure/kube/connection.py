@@ -36,6 +36,19 @@ class Connection:
     impersonated: Sequence[tuple[str, str]] = ()
     """Headers with the identity that the API server should use instead of the credentials'."""
 
+    context: str = ""
+    """The context of the kubeconfig, or empty in a pod."""
+
+    cluster_name: str = ""
+    """The kubeconfig's name of the cluster, or empty in a pod."""
+
+    namespace: str = ""
+    """The namespace that the context or the pod is in, or empty if it names none."""
+
+    def __str__(self) -> str:
+        where = f"cluster {self.cluster_name}, {self.server}" if self.cluster_name else f"cluster {self.server}"
+        return f"{where} (context {self.context})" if self.context else f"{where} (this pod's)"
+
     def session(self, *, connections: int) -> aiohttp.ClientSession:
         """Open an HTTP session with at most so many connections. 0 means no limit. It authenticates each request.
 
@@ -102,7 +115,7 @@ def _is_of_connecting(error: Exception) -> bool:
 
 
 async def connect() -> Connection:
-    """Find the API server: the one in the files that `KUBECONFIG` names, or that of the cluster around the process.
+    """Find the API server of a program: the one that `KUBECONFIG` names, or that of the cluster around the process.
 
     Raises:
         StartRefusedError: neither is given, or the configuration can't be used.
@@ -113,10 +126,42 @@ async def connect() -> Connection:
             "Tenure doesn't know which cluster to use. Set KUBECONFIG to the path of a kubeconfig file, or run "
             "Tenure in a pod"
         )
+    return await _connect(f"KUBECONFIG={path}" if path else "", path or "")
+
+
+async def connect_as_caller(context: str = "") -> Connection:
+    """Find the API server of a person's command, as kubectl does.
+
+    It is the context of the files in `KUBECONFIG`, or else of `~/.kube/config`, or else the cluster around the pod.
+
+    Raises:
+        StartRefusedError: none is given, or the configuration can't be used.
+    """
+    paths = kubeconfig_paths()
+    if not paths and (context or not os.environ.get(SERVICE_HOST)):
+        raise StartRefusedError(
+            f"Tenure doesn't know which cluster to use: KUBECONFIG isn't set, and there is no {_home_config()}. "
+            "Set KUBECONFIG to the path of a kubeconfig file"
+        )
+    source = f"KUBECONFIG={paths}" if os.environ.get("KUBECONFIG") else paths
+    return await _connect(source, paths, context)
+
+
+def kubeconfig_paths() -> str:
+    """Return the paths of a person's kubeconfig files, as `KUBECONFIG` has them, or empty if there are none."""
+    home = _home_config()
+    return os.environ.get("KUBECONFIG") or (str(home) if home.exists() else "")
+
+
+def _home_config() -> Path:
+    return Path("~/.kube/config").expanduser()
+
+
+async def _connect(source: str, paths: str, context: str = "") -> Connection:
     try:
-        return await _by_kubeconfig(path) if path else _in_cluster()
+        return await _by_kubeconfig(paths, context) if paths else _in_cluster()
     except (config.ConfigException, StartRefusedError, aiohttp.ClientError, OSError, ValueError) as error:
-        source = f"KUBECONFIG={path}" if path else "the in-cluster configuration"
+        source = source or "the in-cluster configuration"
         raise StartRefusedError(f"{source}: {' '.join(str(error).split())}") from error
 
 
@@ -124,11 +169,13 @@ def _in_cluster() -> Connection:
     credentials = InCluster()
     authority = Path(str(credentials.configuration.ssl_ca_cert))
     context = RenewedContext(lambda: Material(authority.read_bytes()))
-    return Connection(credentials.configuration.host, credentials, context)
+    place = authority.with_name("namespace")
+    namespace = place.read_text().strip() if place.exists() else ""
+    return Connection(credentials.configuration.host, credentials, context, namespace=namespace)
 
 
-async def _by_kubeconfig(paths: str) -> Connection:
-    kubeconfig = read_kubeconfig(paths)
+async def _by_kubeconfig(paths: str, chosen: str) -> Connection:
+    kubeconfig = read_kubeconfig(paths, chosen)
     cluster, user = kubeconfig.cluster, kubeconfig.user
     credentials: Credentials = User(user)
     if user.exec is not None:
@@ -138,6 +185,13 @@ async def _by_kubeconfig(paths: str) -> Connection:
     def read() -> Material:
         return Material(cluster.authority(), credentials.certificate())
 
-    context = RenewedContext(read, server_name=cluster.tls_server_name, insecure=cluster.insecure_skip_tls_verify)
-    proxy = find_proxy(kubeconfig.server, cluster.proxy_url, os.environ)
-    return Connection(kubeconfig.server, credentials, context, proxy, impersonation(user))
+    return Connection(
+        kubeconfig.server,
+        credentials,
+        RenewedContext(read, server_name=cluster.tls_server_name, insecure=cluster.insecure_skip_tls_verify),
+        find_proxy(kubeconfig.server, cluster.proxy_url, os.environ),
+        impersonation(user),
+        context=kubeconfig.context,
+        cluster_name=kubeconfig.cluster_name,
+        namespace=kubeconfig.namespace,
+    )

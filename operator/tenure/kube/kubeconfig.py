@@ -126,6 +126,7 @@ class UserEntry(_Entry):
 class _Context(_Entry):
     cluster: str = ""
     user: str = ""
+    namespace: str = ""
 
 
 class _Named(_Entry):
@@ -153,10 +154,14 @@ class _File(_Entry):
 
 @dataclass(frozen=True)
 class Kubeconfig:
-    """The cluster and the user of the current context."""
+    """A context, with its cluster and its user."""
 
     cluster: ClusterEntry
     user: UserEntry
+    context: str = ""
+    cluster_name: str = ""
+    namespace: str = ""
+    """The context's namespace, or empty if it names none."""
 
     @property
     def server(self) -> str:
@@ -171,8 +176,8 @@ class Kubeconfig:
 N = TypeVar("N", bound=_Named)
 
 
-def read_kubeconfig(paths: str) -> Kubeconfig:
-    """Read the files of a `KUBECONFIG` variable, and return the cluster and the user of the current context.
+def read_kubeconfig(paths: str, context: str = "") -> Kubeconfig:
+    """Read the files of a `KUBECONFIG` variable, and return a context, or the current one if none is named.
 
     Of several files with the same entry, the first one counts. Missing files are ignored if another one exists.
 
@@ -183,21 +188,32 @@ def read_kubeconfig(paths: str) -> Kubeconfig:
     found = [(path.parent, file) for path, file in files if file is not None]
     if not found:
         raise StartRefusedError("none of these files exists")
-    current = next((file.current_context for _, file in found if file.current_context), "")
+    current = context or next((file.current_context for _, file in found if file.current_context), "")
     if not current:
         raise StartRefusedError("there is no current-context. Choose one: kubectl config use-context NAME")
     contexts = _first((folder, entry) for folder, file in found for entry in file.contexts)
     clusters = _first((folder, entry) for folder, file in found for entry in file.clusters)
     users = _first((folder, entry) for folder, file in found for entry in file.users)
-    _, context = _chosen(contexts, "contexts", current, f"current-context: {current}")
-    folder, cluster = _chosen(clusters, "clusters", context.context.cluster, f"contexts[{current}].context.cluster")
-    kubeconfig = Kubeconfig(_absolute(folder, cluster.cluster, "certificate_authority"), UserEntry())
-    if context.context.user:
-        folder, user = _chosen(users, "users", context.context.user, f"contexts[{current}].context.user")
-        kubeconfig = Kubeconfig(kubeconfig.cluster, _user(folder, user.user))
-    if flaw := _flaw(kubeconfig.cluster, kubeconfig.user):
+    asked = f"--context {current}" if context else f"current-context: {current}"
+    _, entry = _chosen(contexts, "contexts", current, asked)
+    folder, cluster = _chosen(clusters, "clusters", entry.context.cluster, f"contexts[{current}].context.cluster")
+    chosen, person = _absolute(folder, cluster.cluster, "certificate_authority"), UserEntry()
+    if entry.context.user:
+        folder, user = _chosen(users, "users", entry.context.user, f"contexts[{current}].context.user")
+        person = _user(folder, user.user)
+    if flaw := _flaw(chosen, person):
         raise StartRefusedError(flaw)
-    return kubeconfig
+    return Kubeconfig(chosen, person, current, entry.context.cluster, entry.context.namespace)
+
+
+def context_names(paths: str) -> list[str]:
+    """Return the names of all contexts in the files of a `KUBECONFIG` variable.
+
+    Raises:
+        StartRefusedError: a file can't be read or isn't a kubeconfig.
+    """
+    files = (_read(Path(path), only=False) for path in paths.split(os.pathsep) if path)
+    return list(dict.fromkeys(entry.name for file in files if file is not None for entry in file.contexts))
 
 
 def _flaw(cluster: ClusterEntry, user: UserEntry) -> str:

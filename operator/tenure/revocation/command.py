@@ -1,6 +1,7 @@
 """The command: list the keys, ask for confirmation, revoke them, and report the result of each."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -9,8 +10,9 @@ from contextlib import contextmanager
 import typer
 
 from tenure.domain.moments import parse_moment
+from tenure.domain.text import printable
 from tenure.kube.cluster import Cluster
-from tenure.kube.connection import connect
+from tenure.kube.connection import connect_as_caller, kubeconfig_paths
 from tenure.revocation.errors import RevocationError
 from tenure.revocation.formats import OutputFormat
 from tenure.revocation.options import RevokeOptions
@@ -29,34 +31,48 @@ def revoke(options: RevokeOptions) -> int:
         RevocationError: no key was revoked. The text says why.
         StartRefusedError: no API server can be reached.
     """
+    _check_chosen(options)
     scope = Scope(parse_moment(options.issued_before), options.namespaces, options.membership)
     may_ask = sys.stdin.isatty() and sys.stderr.isatty()
     if not (options.dry_run or options.yes or may_ask):
         raise RevocationError(
             "No key was revoked, because there is no terminal to ask you. Add --yes, or list the keys with --dry-run"
         )
-    report = Report(asyncio.run(_look(scope)), options.dry_run)
+    found, context = asyncio.run(_look(scope, options.context))
+    report = Report(found, options.dry_run)
     _warn_of_empty_places(report.survey, scope)
     if not options.dry_run and report.survey.keys:
         if not options.yes and not _is_confirmed(report.survey):
             typer.echo("No key was revoked.", err=True)
             return NOT_DONE
-        asyncio.run(_end(report))
+        asyncio.run(_end(report, context))
     typer.echo(report.as_json() if options.output is OutputFormat.JSON else report.as_text(), nl=False)
     if report.complaint:
         typer.echo(f"tenure: {report.complaint}", err=True)
     return report.exit_code
 
 
-async def _look(scope: Scope) -> Survey:
-    async with Cluster(await connect()) as cluster:
-        return await survey(cluster, scope)
+def _check_chosen(options: RevokeOptions) -> None:
+    """Refuse `--yes` in whichever context kubectl last switched to."""
+    chosen = options.context or os.environ.get("KUBECONFIG") or not kubeconfig_paths()
+    if options.yes and not chosen:
+        raise RevocationError(
+            "No key was revoked: --yes asks nobody, so say which cluster you mean. Add --context NAME (kubectl config "
+            "get-contexts lists the names), or set KUBECONFIG"
+        )
 
 
-async def _end(report: Report) -> None:
+async def _look(scope: Scope, context: str) -> tuple[Survey, str]:
+    """Survey the keys, and return the context too, because somebody may switch to another one before they confirm."""
+    async with Cluster(await connect_as_caller(context)) as cluster:
+        typer.echo(f"tenure: {printable(str(cluster.connection))}", err=True)
+        return await survey(cluster, scope), cluster.connection.context
+
+
+async def _end(report: Report, context: str) -> None:
     stop = asyncio.Event()
     keys = report.survey.keys
-    async with Cluster(await connect()) as cluster:
+    async with Cluster(await connect_as_caller(context)) as cluster:
         with _stopped_by_signals(stop), _progress(len(keys), report.outcomes) as note:
             await revoke_keys(cluster, keys, report.survey.cutoff, stop, note)
 

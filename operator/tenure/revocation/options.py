@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from tenure.domain.moments import MEANING, parse_moment
-from tenure.options import Option
+from tenure.options import CONTEXT, Option
 from tenure.revocation.formats import OutputFormat
 from tenure.settings import check_namespaces
 
@@ -51,6 +51,11 @@ class RevokeOptions:
     dry_run: Annotated[
         bool, Option("List the keys that would be revoked, and change nothing.", names=("--dry-run",))
     ] = False
-    yes: Annotated[bool, Option("Don't ask for confirmation. Required without a terminal.", names=("--yes", "-y"))] = (
-        False
-    )
+    yes: Annotated[
+        bool,
+        Option(
+            "Don't ask for confirmation. Required without a terminal. KUBECONFIG or --context must say which cluster.",
+            names=("--yes", "-y"),
+        ),
+    ] = False
+    context: Annotated[str, CONTEXT] = ""
