@@ -17,7 +17,7 @@ from support.run.order import in_order
 from support.run.progress import write_failure
 from support.run.timing import write_times
 from tenure.unused import load_when_used
-from tenure_dev.bytecode import keep_bytecode
+from tenure_dev.bytecode import keep_own_bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ load_when_used()  # As each start of Tenure does: the client's synchronous half 
 os.environ["KUBECONFIG"] = os.devnull
 for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
     os.environ.pop(name, None)
-os.environ.update(keep_bytecode(os.environ))
+keep_own_bytecode()
 
 SHARED = "shared_operator"
 

@@ -1,5 +1,7 @@
 """Keep the compiled Python modules of the processes that these tools start."""
 
+import os
+import sys
 from collections.abc import Mapping
 
 from tenure_dev.paths import CHECKOUT
@@ -17,3 +19,12 @@ def keep_bytecode(environment: Mapping[str, str]) -> dict[str, str]:
     if not environment.get("PYTHONDONTWRITEBYTECODE"):
         return dict(environment)
     return {**environment, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(FOLDER)}
+
+
+def keep_own_bytecode() -> None:
+    """Do the same for what this process imports from now on, and for the processes that it starts."""
+    kept = keep_bytecode(os.environ)
+    if kept != os.environ:
+        os.environ.update(kept)
+        sys.dont_write_bytecode = False
+        sys.pycache_prefix = kept["PYTHONPYCACHEPREFIX"]
