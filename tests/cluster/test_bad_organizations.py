@@ -36,6 +36,18 @@ def domains(value: object, says: str = DOMAIN, place: str = "[0]") -> Bad:
     return Bad({"allowedEmailDomains": value}, f"spec.allowedEmailDomains{place}", says)
 
 
+def invites(field: str, value: object, says: str, place: str = "") -> Bad:
+    return Bad({"invitations": {field: value}}, f"spec.invitations.{field}{place}", says)
+
+
+def address(value: object, says: str = "must be one e-mail address without a name") -> Bad:
+    return invites("addresses", [{"name": "jdoe", "address": value}], says, "[0].address")
+
+
+def reminds(value: object, says: str = "each must be at least 1h and at most 8760h", place: str = "") -> Bad:
+    return Bad({"notifications": {"keysExpiring": value}}, f"spec.notifications.keysExpiring{place}", says)
+
+
 def suspended(value: object, says: str, place: str = "[0].name") -> Bad:
     return Bad({"suspendedMembers": value}, f"spec.suspendedMembers{place}", says)
 
@@ -123,6 +135,38 @@ BAD = {
     "reason as a number": suspended([{"name": "a", "reason": 4711}], "must be of type string", "[0].reason"),
     "suspended until": suspended([{"name": "alice", "until": "x"}], "unknown field", "[0].until"),
     "1,001 members": suspended([{"name": f"m{n}"} for n in range(1001)], "at most 1000 items", ""),
+    "mode in lower case": invites("mode", "notify", "must be one of None, Notify, RequireAcceptance"),
+    "mode as a truth value": invites("mode", value=True, says="must be of type string"),
+    "link for half an hour": invites("expiresAfter", "30m", "must be at least 1h and at most 720h"),
+    "link for 31 days": invites("expiresAfter", "744h", "must be at least 1h and at most 720h"),
+    "link for days": invites("expiresAfter", "7d", DURATION),
+    "language by name": invites("language", "German", "must be a language such as en, de or pt-BR"),
+    "language with an underscore": invites("language", "pt_BR", "must be a language such as en, de or pt-BR"),
+    "language up a folder": invites("language", "../de", "must be a language such as en, de or pt-BR"),
+    "contact with a name": invites("contact", "Ops <ops@acme.io>", "must be one e-mail address without a name"),
+    "contact with a header": invites("contact", "ops@acme.io\r\nBcc: a@b.io", "must be one e-mail address"),
+    "address without an at sign": address("jane"),
+    "address at a host with a space": address("jane@acme io"),
+    "two addresses": address("jane@acme.io,mallory@evil.io"),
+    "address after a line break": address("\njane@acme.io"),
+    "address with a right-to-left mark": address("jane\u202e@acme.io"),
+    "address in quotation marks": address('"jane doe"@acme.io'),
+    "address of 255 characters": address("a" * 247 + "@acme.io", "may not be more than 254"),
+    "address null": address(None, "Required value"),
+    "two addresses of a member": invites(
+        "addresses", [{"name": "jdoe", "address": f"{name}@acme.io"} for name in "ab"], "Duplicate value", "[1]"
+    ),
+    "address of nobody": invites("addresses", [{"address": "jane@acme.io"}], "Required value", "[0].name"),
+    "1,001 addresses": invites(
+        "addresses", [{"name": f"m{n}", "address": "a@b.io"} for n in range(1001)], "at most 1000 items"
+    ),
+    "unknown rule for invitations": invites("template", "x", "unknown field"),
+    "reminder half an hour before": reminds(["30m"]),
+    "reminder two years before": reminds(["17520h"]),
+    "reminder in days": reminds(["7d"], DURATION, "[0]"),
+    "reminder twice": reminds(["24h", "24h"], "Duplicate value", "[1]"),
+    "six reminders": reminds([f"{n}h" for n in range(1, 7)], "at most 5 items"),
+    "reminder as text": reminds("24h", "must be of type array"),
     "suspended as text": Bad({"suspended": "true"}, "spec.suspended", "must be of type boolean"),
     "suspended as a number": Bad({"suspended": 1}, "spec.suspended", "must be of type boolean"),
     "deletionProtection as text": Bad(
@@ -149,6 +193,14 @@ EVERYTHING: Mapping[str, Any] = {
         "maxTTL": "8760h",
         "secretMetadataPrefixes": ["acme.io/", "acme.io/team-"],
     },
+    "invitations": {
+        "mode": "RequireAcceptance",
+        "expiresAfter": "720h",
+        "language": "pt-BR",
+        "contact": "platform@acme.io",
+        "addresses": [{"name": "jdoe", "address": "jane.o'neill+tenure@mail.acme-2.co.uk"}],
+    },
+    "notifications": {"roleChanged": True, "keysExpiring": ["168h", "24h"], "keysRevoked": False},
     "suspended": True,
     "suspendedMembers": [{"name": "alice", "reason": "INC-4711"}, {"name": "bob"}],
 }
@@ -169,6 +221,12 @@ GOOD = {
     "20 transitions denied": organization(roleChanges={"deny": [DEMOTION] * 20}),
     "50 domains": organization(allowedEmailDomains=[f"a{number}.io" for number in range(50)]),
     "1,000 members suspended": organization(suspendedMembers=[{"name": f"m{number}"} for number in range(1000)]),
+    **{f"mode {mode}": organization(invitations={"mode": mode}) for mode in ("None", "Notify", "RequireAcceptance")},
+    **{f"link for {length}": organization(invitations={"expiresAfter": length}) for length in ("1h", "720h", "90m")},
+    "address with an umlaut": organization(invitations={"contact": "jörg@acme.io"}),
+    "1,000 addresses": organization(
+        invitations={"addresses": [{"name": f"m{n}", "address": f"m{n}@acme.io"} for n in range(1000)]}
+    ),
     "display name of 256 characters": organization(displayName="x" * 256),
 }
 

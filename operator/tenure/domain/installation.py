@@ -102,7 +102,8 @@ class Installation:
 
     def policy(self, organization: "Organization") -> "PolicyInForce":
         """Return the rules in force in an organization: its own or the defaults, or the limits if they are stricter."""
-        from tenure.domain.resources.organization import KeyRules, PolicyInForce, RoleChanges  # noqa: PLC0415 - as above
+        from tenure.domain.resources.organization import KeyRules, PolicyInForce  # noqa: PLC0415 - as above
+        from tenure.domain.resources.role_changes import RoleChanges  # noqa: PLC0415
 
         keys = organization.spec.keys or KeyRules()
         changes = organization.spec.role_changes or RoleChanges()

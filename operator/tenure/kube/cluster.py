@@ -99,13 +99,14 @@ class Cluster:
         """Replace an object's status, unless the object changed since it was read.
 
         This is a merge patch with null for each field that isn't set, so it keeps fields that a newer version wrote.
+        It also keeps those that another program writes (`Model.foreign`).
 
         Raises:
             ConflictError: the object changed, or it is another one of the same name.
         """
         body = {
             "metadata": {"uid": old.metadata.uid, "resourceVersion": old.metadata.resource_version},
-            "status": status.model_dump(by_alias=True, mode="json"),
+            "status": status.model_dump(by_alias=True, mode="json", exclude=set(status.foreign)),
         }
         path = f"{object_path(type(old), old.namespace, old.name)}/status"
         return parse(type(old), await self.request("PATCH", path, body=body, content_type=MERGE_PATCH))

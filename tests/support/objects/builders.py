@@ -76,16 +76,18 @@ def organization(
     *,
     keys: Mapping[str, Any] | None = None,
     role_changes: Mapping[str, Any] | None = None,
+    invitations: Mapping[str, Any] | None = None,
     suspended: bool | None = None,
     suspended_members: Sequence[str] = (),
     status: Mapping[str, Any] | None = None,
     **meta: Unpack[Meta],
 ) -> Organization:
-    """An Organization; `keys` and `role_changes` as they stand in a body."""
+    """An Organization; `keys`, `role_changes` and `invitations` as they stand in a body."""
     spec = {
         "displayName": "Acme Inc.",
         "keys": keys,
         "roleChanges": role_changes,
+        "invitations": invitations,
         "suspended": suspended,
         "suspendedMembers": [{"name": member, "reason": "INC-4711"} for member in suspended_members] or None,
     }

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from tenure.domain.installation import Installation
 from tenure.domain.resources import Membership, Organization
 from tenure.domain.resources.membership import fold
-from tenure.domain.resources.organization import FromRole, ToRole
+from tenure.domain.resources.role_changes import FromRole, ToRole
 from tenure.domain.roles import Role
 
 

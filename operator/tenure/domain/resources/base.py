@@ -121,6 +121,9 @@ class Model(BaseModel):
     rules: ClassVar[Sequence["Rule"]] = ()
     """CEL rules that the API server checks on this part."""
 
+    foreign: ClassVar[frozenset[str]] = frozenset()
+    """Fields of a status that another program writes. The controller reads them and leaves them out of its writes."""
+
     def model_post_init(self, _: Any, /) -> None:
         """Drop pydantic's record of the fields that were set. It isn't used, and takes half of a key's memory."""
         object.__setattr__(self, "__pydantic_fields_set__", _NO_FIELDS)

@@ -19,7 +19,9 @@ from tenure.domain.resources.base import (
     Rule,
     list_map,
 )
+from tenure.domain.resources.invitation import Invitation
 from tenure.domain.resources.listed_key import ListedKey
+from tenure.domain.resources.mailbox import ADDRESS, HIDDEN
 from tenure.domain.roles import Role
 
 MAX_RECORDED = 64
@@ -28,12 +30,6 @@ MAX_RECORDED = 64
 MAX_LISTED_KEYS = 50
 """Maximum number of working keys that a Membership's status lists by name."""
 
-_HIDDEN = r"\x00-\x1f\x7f-\xa0\xad" + "\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
-"""Control characters, and those that aren't visible or look like a blank."""
-
-_ATOM = r'[^ @.<>()\[\],;:\\"]+'
-_DOMAIN_LABEL = "[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?"
-_ADDRESS = rf"^{_ATOM}(\.{_ATOM})*@{_DOMAIN_LABEL}(\.{_DOMAIN_LABEL})*$"
 _LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
 
@@ -54,7 +50,7 @@ class Subject(Model):
 
     rules: ClassVar[Sequence[Rule]] = (
         Rule(
-            f"self.kind != 'User' || !self.name.matches(r'^ | $|[{_HIDDEN}]')",
+            f"self.kind != 'User' || !self.name.matches(r'^ | $|[{HIDDEN}]')",
             "subject.name: the name of a User can't begin or end with a blank, and can't have control characters or "
             "invisible ones",
             field=".name",
@@ -67,7 +63,7 @@ class Subject(Model):
         ),
         Rule(
             "self.kind != 'User' || !self.name.contains('@') || self.name.contains(':') || "
-            f"self.name.matches(r'{_ADDRESS}')",
+            f"self.name.matches(r'{ADDRESS}')",
             "subject.name: an e-mail address has one @ and an ASCII domain, and no blanks, none of < > ( ) [ ] , ; : "
             '\\ and ", and no dot at the start, beside the @ or beside another dot, for example alice@acme.io',
             field=".name",
@@ -220,11 +216,13 @@ class CapabilityLevels(Model):
 class MembershipStatus(Model):
     """What Tenure observed and did. Only the operator writes it."""
 
+    foreign: ClassVar[frozenset[str]] = frozenset({"invitation"})
+
     observed_generation: int = -1
     """The metadata.generation that this status describes. -1 means not reconciled yet."""
 
     conditions: list[Condition] = Field(default_factory=list, json_schema_extra=list_map("type"))
-    """Ready says whether the Membership is in force."""
+    """Ready says whether the Membership is in force. Notified and Accepted say what became of its invitation."""
 
     role: Role | None = None
     """The role in force."""
@@ -247,6 +245,9 @@ class MembershipStatus(Model):
 
     last_role_change: RoleChange | None = None
     """The latest role change, and the keys that it revoked."""
+
+    invitation: Invitation | None = None
+    """What became of the invitation. Only the mail process writes it."""
 
 
 def _role_manager(fields: Any) -> str | None:

@@ -1,7 +1,6 @@
 """Organization: the tenant, one in each namespace, and the rules for its members' keys."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -22,29 +21,9 @@ from tenure.domain.resources.base import (
     list_map,
     shaped,
 )
+from tenure.domain.resources.invitation import InvitationMode, Invitations, Notifications
+from tenure.domain.resources.role_changes import RoleChanges
 from tenure.domain.roles import Role
-
-
-class FromRole(StrEnum):
-    """The role that a denied transition starts from."""
-
-    ANY = "*"
-    NONE = "None"
-    OWNER = "Owner"
-    MEMBER = "Member"
-    ANALYST = "Analyst"
-    VIEWER = "Viewer"
-
-
-class ToRole(StrEnum):
-    """The role that a denied transition leads to."""
-
-    ANY = "*"
-    OWNER = "Owner"
-    MEMBER = "Member"
-    ANALYST = "Analyst"
-    VIEWER = "Viewer"
-
 
 Domain = Annotated[
     str,
@@ -62,29 +41,6 @@ MetadataPrefix = Annotated[
         max_length=254,
     ),
 ]
-
-
-class DeniedTransition(Model):
-    """A role change that the organization doesn't allow."""
-
-    from_role: FromRole = Field(alias="from")
-    """The present role. None means a new member, and "*" any role."""
-
-    to_role: ToRole = Field(alias="to")
-    """The new role. "*" means any role."""
-
-
-class RoleChanges(Model):
-    """Which role changes are allowed, and under which conditions."""
-
-    when_keys_exist: WhenKeysExist | None = None
-    """What happens to a role change that revokes working keys. Warn allows it, with a warning that names the keys.
-    RequireAcknowledgement rejects it until the same write acknowledges the keys with the annotation
-    tenure.dev/acknowledge-key-deletion. Deny rejects it. If omitted, the installation's default applies. It takes
-    effect only if the webhooks are installed."""
-
-    deny: list[DeniedTransition] | None = Field(default=None, max_length=20)
-    """Role changes that aren't allowed. If omitted, all are. It takes effect only if the webhooks are installed."""
 
 
 class KeyRules(Model):
@@ -182,6 +138,13 @@ class OrganizationSpec(Model):
 
     keys: KeyRules | None = None
     """Rules for the keys of this organization's members."""
+
+    invitations: Invitations | None = None
+    """How new members are invited. It takes effect only if the mail process runs, except for RequireAcceptance, which
+    always holds keys back."""
+
+    notifications: Notifications | None = None
+    """Which letters people get about their role and their keys. It takes effect only if the mail process runs."""
 
     suspended: bool | None = None
     """For emergencies: while this is true, no key of the organization works. Tenure deletes no object, and the keys
@@ -282,6 +245,14 @@ class OrganizationStatus(Model):
     usage_until: Day | None = None
     """The latest day for which usageSince was confirmed. If that is before yesterday, use isn't known either."""
 
+    invitations_since: DateTime | None = None
+    """Since when new members have been invited (spec.invitations.mode). Members from before get no letter. Omitted if
+    the mode is None."""
+
+    acceptance_since: DateTime | None = None
+    """Since when new members have had to accept. Members from before, and of the first 10 minutes, count as accepted.
+    Omitted unless the mode is RequireAcceptance."""
+
     policy: PolicyInForce | None = None
     """The rules in force: those of the spec, the installation's defaults, and the installation's limits if they are
     stricter."""
@@ -315,6 +286,11 @@ class Organization(Resource):
 
     status: OrganizationStatus = Field(default_factory=OrganizationStatus)
     """What Tenure observed and did. Only the operator writes it."""
+
+    @property
+    def invitation_mode(self) -> InvitationMode:
+        """What new members are asked for."""
+        return (self.spec.invitations and self.spec.invitations.mode) or InvitationMode.NONE
 
     def suspends(self, membership: str) -> bool:
         """Return whether the keys of a member are suspended, by the member's name or with the whole organization."""
