@@ -24,7 +24,8 @@ from tenure.domain.resources import KINDS
 from tenure.domain.roles import Capability
 from tenure.domain.tokens import CHECKSUM_LENGTH, ENTROPY_BYTES, PREFIX, SECRET_LENGTH, Token, _checksum
 from tenure.domain.verification import Question
-from tenure.verifier.index import Index, Indexed
+from tenure.kube.list_watch import Indexed
+from tenure.verifier.index import Index
 from tenure.verifier.verifier import look_up
 from tenure_dev import verifier
 from tenure_dev.controlplane import free_ports

@@ -13,7 +13,7 @@ from tenure.impact.options import ImpactOptions
 from tenure.observability.logs import configure_logs
 from tenure.options import variables_of, with_options
 from tenure.revocation.options import RevokeOptions
-from tenure.settings import ProcessSettings, RunSettings, VerifierSettings, WebhookSettings
+from tenure.settings import MailSettings, ProcessSettings, RunSettings, VerifierSettings, WebhookSettings
 from tenure.unused import load_when_used
 
 app = typer.Typer(
@@ -66,6 +66,20 @@ def verifier(settings: VerifierSettings) -> None:
     from tenure.verifier.process import run as run_verifier
 
     run_verifier(settings)
+
+
+@app.command()
+@with_options(MailSettings)
+def mail(settings: MailSettings) -> None:
+    """Send invitations and notices by mail, in any number of replicas. One of them sends.
+
+    It can't read Secrets, and the only field that it writes is `status.invitation` of Memberships.
+    """
+    _begin(settings)
+
+    from tenure.mail.process import run as run_mail
+
+    run_mail(settings)
 
 
 def _begin(settings: ProcessSettings) -> None:

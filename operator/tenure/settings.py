@@ -1,7 +1,6 @@
 """The settings of each process. The fields of a model are the command's options and `TENURE_*` variables."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -12,11 +11,10 @@ from tenure.domain.durations import MEANING, parse_duration
 from tenure.domain.installation import DEFAULTS, Installation, KubernetesAccess, Limits
 from tenure.domain.policy import MAX_KEYS_PER_MEMBER, WhenKeysExist
 from tenure.errors import StartRefusedError
+from tenure.mail_settings import LetterSettings
 from tenure.options import Setting
+from tenure.system_settings import ElectionSettings, SystemSettings, check_namespaces
 from tenure.usage_settings import UsageSettings
-
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class LogFormat(StrEnum):
@@ -33,30 +31,6 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
-
-
-def check_namespaces(names: Sequence[str] | None) -> Sequence[str]:
-    """Return the namespaces without duplicates.
-
-    Raises:
-        ValueError: one of them isn't a valid name of a namespace.
-    """
-    return [_check_namespace(name) for name in dict.fromkeys(names or ())]
-
-
-def _check_namespace(name: str) -> str:
-    if _NAMESPACE.fullmatch(name) is None:
-        raise ValueError(
-            f"{name!r} is not a valid namespace name. Use lower-case letters, digits and dashes, at most 63 characters."
-        )
-    return name
-
-
-def _system_namespace(name: str) -> str:
-    """Return the given namespace, or else the pod's, or else `tenure-system`."""
-    if name:
-        return _check_namespace(name)
-    return _POD_NAMESPACE.read_text().strip() if _POD_NAMESPACE.exists() else "tenure-system"
 
 
 def _check_limits(text: str) -> str:
@@ -212,7 +186,7 @@ class ReviewSettings(CertificateSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebhookSettings(RuleSettings, ServedSettings, ReviewSettings):
+class WebhookSettings(SystemSettings, RuleSettings, ServedSettings, ReviewSettings):
     """The settings of `tenure webhook`."""
 
     username_prefix: Annotated[
@@ -222,14 +196,6 @@ class WebhookSettings(RuleSettings, ServedSettings, ReviewSettings):
             chart="identity.usernamePrefix",
         ),
     ] = DEFAULTS.username_prefix
-    system_namespace: Annotated[
-        str,
-        Setting(
-            "Tenure's own namespace, for its Leases and the Secret of its certificate authority. Default: the pod's "
-            "namespace, or tenure-system.",
-            check=_system_namespace,
-        ),
-    ] = ""
 
     @property
     def installation(self) -> Installation:
@@ -238,7 +204,7 @@ class WebhookSettings(RuleSettings, ServedSettings, ReviewSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSettings(UsageSettings, WebhookSettings):
+class RunSettings(UsageSettings, ElectionSettings, WebhookSettings):
     """The settings of `tenure run`, which serves the webhooks too."""
 
     resync: Annotated[
@@ -263,15 +229,6 @@ class RunSettings(UsageSettings, WebhookSettings):
         bool,
         Setting("Reconcile only while this replica holds the Lease in Tenure's own namespace. For several replicas."),
     ] = False
-    lease_duration: Annotated[
-        int,
-        Setting(
-            "Seconds after which another replica takes over if the lease holder no longer renews the Lease.",
-            min=3,
-            max=3600,
-            chart="controller.leaseSeconds",
-        ),
-    ] = 15
     webhooks: Annotated[
         bool, Setting("Serve the admission webhooks in this process too, if manifests/webhooks.yaml is applied.")
     ] = True
@@ -314,9 +271,15 @@ class VerifierSettings(ServedSettings, CertificateSettings):
     ] = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class MailSettings(LetterSettings, SystemSettings, ElectionSettings, ServedSettings):
+    """The settings of `tenure mail`. Its replicas always elect a leader."""
+
+
 PROCESSES: Mapping[str, type[ProcessSettings]] = {
     "run": RunSettings,
     "webhook": WebhookSettings,
     "verifier": VerifierSettings,
+    "mail": MailSettings,
 }
 """The commands that run in a cluster."""

@@ -22,7 +22,7 @@ from support.programs.operator_process import OperatorProcess
 from support.programs.rights import rights_of
 from support.programs.webhook_process import WebhookProcess
 from tenure.domain.roles import Role
-from tenure.kube.rights import ALWAYS, Place
+from tenure.kube.right import ALWAYS, Place
 from tenure.observability.metrics import Component
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build

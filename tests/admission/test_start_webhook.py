@@ -18,7 +18,8 @@ from support.programs.refused_start import refused_start
 from support.programs.rights import grant, refusal, rights_of, rule, title
 from support.programs.webhook_process import WebhookProcess
 from support.run.eventually import eventually
-from tenure.kube.rights import DEFINITIONS, Place, Right
+from tenure.kube.right import Place, Right
+from tenure.kube.rights import DEFINITIONS
 from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.webhooks import NAMESPACE, command, configuration

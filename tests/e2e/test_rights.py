@@ -19,7 +19,7 @@ from support.programs.refused_start import refused_start
 from support.programs.rights import refusal, rights_of
 from support.run.eventually import eventually
 from tenure.domain.resources import KINDS
-from tenure.kube.rights import ALWAYS, Place, Right
+from tenure.kube.right import ALWAYS, Place, Right
 from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.operator import COMMAND

@@ -16,7 +16,7 @@ from tenure.domain.tokens import Token
 from tenure.observability.catalogue import metrics_of
 from tenure.observability.metrics import Component
 
-CONTROLLER, WEBHOOK, VERIFIER = Component
+CONTROLLER, WEBHOOK, VERIFIER, MAIL = Component
 STANDARD = "process_"
 LIFE_HOURS = 480
 A_WHILE = 1800.0

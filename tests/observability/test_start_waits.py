@@ -11,6 +11,7 @@ from support.cluster.world import World
 from support.faults.exchange import DROP, Answer, Reply, Request
 from support.faults.proxy import Proxy
 from support.objects.manifests import organization
+from support.programs.mail_process import MailProcess
 from support.programs.observed import value
 from support.programs.operator_process import OperatorProcess
 from support.programs.refused_start import refused_start
@@ -31,6 +32,7 @@ def processes(own_plane: ControlPlane) -> Iterator[dict[Component, Make]]:
             Component.CONTROLLER: lambda config, log: OperatorProcess(config, log, "--no-webhooks"),
             Component.WEBHOOK: lambda config, log: WebhookProcess(config, log, port),
             Component.VERIFIER: VerifierProcess,
+            Component.MAIL: MailProcess,
         }
 
 

@@ -18,30 +18,39 @@ MODELS = {"pydantic", "tenure.domain.resources"}
 REPOSITORY = {"tenure_dev"}
 VERIFIER = {"uvicorn", "limits", "httptools", "tenure.verifier"}
 WEBHOOK = {"tenure.admission", "tenure.certificates", "tenure.admission.process", "cryptography"}
+MAIL = {"tenure.mail", "tenure.mail.process", "aiosmtplib", "jinja2"}
 CONTROLLER = {"tenure.controller", "tenure.controller.process"}
 IMPACT = {"tenure.impact.command", "celpy"}
 OTHER_COMMANDS = {*IMPACT, "tenure.revocation.command", *REPOSITORY}
 SYNCHRONOUS_CLIENT = {"requests", "requests_oauthlib", "oauthlib", "urllib3", "websocket", "kubernetes.client.rest"}
 """What the client's synchronous half imports, and nothing else does."""
 
-NOTHING_HEAVY = {"kopf", "asyncio", *CLIENT, *MODELS, *VERIFIER, *WEBHOOK, *CONTROLLER, *OTHER_COMMANDS}
+NOTHING_HEAVY = {"kopf", "asyncio", *CLIENT, *MODELS, *VERIFIER, *WEBHOOK, *MAIL, *CONTROLLER, *OTHER_COMMANDS}
 ROWS: dict[str, tuple[Sequence[str], set[str], set[str]]] = {
     # The command line, what it must import, and what it must not.
     "version": (["--version"], {"typer"}, NOTHING_HEAVY),
     "run": (
         ["run", "--no-webhooks"],
         {"kopf", "kubernetes.aio.config", "tenure.controller"},
-        {*VERIFIER, *WEBHOOK, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
+        {*VERIFIER, *WEBHOOK, *MAIL, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
     ),
     "webhook": (
         ["webhook"],
         {"cryptography", "tenure.admission"},
-        {"kopf", "tenure.process.kopf_runtime", *VERIFIER, *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
+        {"kopf", "tenure.process.kopf_runtime", *VERIFIER, *MAIL, *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
     ),
     "verifier": (
         ["verifier"],
         {"uvicorn", "tenure.verifier"},
-        {"kopf", "tenure.process.kopf_runtime", *WEBHOOK, *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
+        {"kopf", "tenure.process.kopf_runtime", *WEBHOOK, *MAIL, *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
+    ),
+    "mail": (
+        ["mail"],
+        {"tenure.mail.process"},
+        {
+            *{"kopf", "tenure.process.kopf_runtime", "tenure.kube.secrets", "tenure.admission", "tenure.certificates"},
+            *{*VERIFIER, *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
+        },
     ),
     "revoke": (
         ["revoke", "--issued-before=0s", "--dry-run"],

@@ -21,7 +21,8 @@ from support.programs.verifier_process import VerifierProcess
 from support.run.eventually import eventually
 from support.run.slowness import NEVER
 from tenure.domain.resources import KINDS, Resource
-from tenure.kube.rights import DEFINITIONS, Place, Right
+from tenure.kube.right import Place, Right
+from tenure.kube.rights import DEFINITIONS
 from tenure.observability.metrics import Component
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.paths import CRDS

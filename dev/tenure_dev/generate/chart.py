@@ -8,7 +8,8 @@ from tenure.admission.configuration import webhook_configuration
 from tenure.domain.access.cluster_roles import cluster_roles
 from tenure.domain.resources import KINDS
 from tenure.domain.schema import custom_resource_definition
-from tenure.kube.rights import Group, groups_of
+from tenure.kube.right import Group
+from tenure.kube.rights import groups_of
 from tenure.observability.metrics import Component
 
 FILES = Path("helm", "tenure", "files")

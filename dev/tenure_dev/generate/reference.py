@@ -9,7 +9,8 @@ from tenure.domain.reasons import STATES
 from tenure.domain.resources import KINDS, Resource
 from tenure.domain.roles import CAPABILITIES, DESCRIPTIONS, Role
 from tenure.domain.schema import custom_resource_definition
-from tenure.kube.rights import Place, Right, groups_of
+from tenure.kube.right import Place, Right
+from tenure.kube.rights import groups_of
 from tenure.observability.catalogue import METRICS, METRICS_OF_ALL
 from tenure.observability.metrics import Component, Label
 
@@ -69,6 +70,7 @@ _PROGRAMS = {
     Component.CONTROLLER: "The controller: `tenure run`",
     Component.WEBHOOK: "The webhook: `tenure webhook`, and `tenure run` without `--no-webhooks`",
     Component.VERIFIER: "The verifier: `tenure verifier`",
+    Component.MAIL: "Mail: `tenure mail`",
 }
 _PLACES = {
     Place.CLUSTER: "In the cluster",
@@ -103,9 +105,10 @@ def metrics_page() -> str:
         "values starts at zero. With several replicas of the controller, only the leader has metrics of objects.\n",
         "`tenure_leader` says which replica it is.\n",
     ]
+    titles = {component: f"The {component}" for component in Component} | {Component.MAIL: "The mail process"}
     groups = {"Every component": METRICS_OF_ALL} | {
-        f"The {component}": [metric for metric in METRICS if metric.components == (component,)]
-        for component in Component
+        title: [metric for metric in METRICS if metric.components == (component,)]
+        for component, title in titles.items()
     }
     for title, metrics in groups.items():
         rows = [[f"`{one.name}`", one.type.value, "<br>".join(map(_label, one.labels)), one.help] for one in metrics]

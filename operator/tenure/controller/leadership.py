@@ -3,17 +3,15 @@
 import asyncio
 import contextlib
 import logging
-import os
-import socket
 from collections.abc import AsyncIterator
-from secrets import token_hex
 
 from tenure.controller.controller import Controller
 from tenure.errors import LeadershipLostError
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import Connection
-from tenure.kube.election import Election, Timing
+from tenure.kube.election import Election, Timing, new_identity
 from tenure.kube.leases import try_leases
+from tenure.kube.names import ELECTION_LEASE
 from tenure.kube.preflight import check_election
 from tenure.observability.metrics import Meter
 from tenure.process.signals import done_before
@@ -66,7 +64,8 @@ class Leadership:
         # The election has its own connection, so that the controller's slow requests can't cost it the Lease.
         async with Cluster(connection, self._meter, connections=1) as cluster:
             timing = Timing(self._settings.lease_duration)
-            self._election = Election(cluster, self._settings.system_namespace, _identity(), timing)
+            namespace = self._settings.system_namespace
+            self._election = Election(cluster, namespace, ELECTION_LEASE, new_identity(), timing)
             task = asyncio.create_task(_take_part(self._election, controller, stop), name="election")
             try:
                 yield
@@ -93,8 +92,3 @@ async def _take_part(election: Election, controller: Controller, stop: asyncio.E
         # However the election ended, this replica starts no more reconciliations.
         controller.abandon()
         stop.set()
-
-
-def _identity() -> str:
-    """A name that no other process has or had. In a pod it begins with the pod's name."""
-    return f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"

@@ -7,14 +7,16 @@ it change for the Lease's duration, by its own monotonic clock.
 import asyncio
 import contextlib
 import logging
+import os
+import socket
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from secrets import token_hex
 
 from tenure.domain.lease import Lease
 from tenure.errors import AlreadyExistsError, ConflictError, LeadershipLostError, ObjectNotFoundError, TenureError
 from tenure.kube.cluster import Cluster
 from tenure.kube.leases import read_lease, write_lease
-from tenure.kube.names import ELECTION_LEASE
 
 log = logging.getLogger("tenure.election")
 
@@ -57,14 +59,19 @@ class Timing:
         return min(self.lease / 15, 1.0)
 
 
+def new_identity() -> str:
+    """Return a name that no other process has or had. In a pod it begins with the pod's name."""
+    return f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
+
+
 class Election:
     """A replica's part in the election. Call all methods in the event loop's thread."""
 
-    def __init__(self, cluster: Cluster, namespace: str, identity: str, timing: Timing) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, name: str, identity: str, timing: Timing) -> None:
         self._cluster = cluster
         self._identity = identity
         self._timing = timing
-        self._blank = Lease(namespace, ELECTION_LEASE, "", "", datetime.now(UTC), timing.lease)
+        self._blank = Lease(namespace, name, "", "", datetime.now(UTC), timing.lease)
         self._loop = asyncio.get_running_loop()
         self._seen = self._blank
         self._seen_at = float("-inf")
@@ -220,7 +227,7 @@ class Election:
             await asyncio.gather(self._claiming, return_exceptions=True)
 
     async def _read(self, seconds: float) -> Lease | None:
-        return await read_lease(self._cluster, self._blank.namespace, ELECTION_LEASE, seconds=seconds)
+        return await read_lease(self._cluster, self._blank.namespace, self._blank.name, seconds=seconds)
 
     async def _try_release(self) -> bool:
         """Release the Lease, and return False if it changed meanwhile."""

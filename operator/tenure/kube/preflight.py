@@ -17,7 +17,8 @@ from tenure.errors import (
     UnavailableError,
 )
 from tenure.kube.cluster import Cluster
-from tenure.kube.rights import ALWAYS, DEFINITIONS, ELECTION, OWN_AUTHORITY, Place, Right, When, groups_of, is_allowed
+from tenure.kube.right import ALWAYS, ELECTION, OWN_AUTHORITY, Place, Right, When, is_allowed
+from tenure.kube.rights import DEFINITIONS, groups_of
 from tenure.observability.metrics import Component
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -37,6 +38,15 @@ async def check_verifier(cluster: Cluster, namespaces: Sequence[str]) -> None:
         StartRefusedError: a right is missing.
     """
     await _check_rights(cluster, Component.VERIFIER, {ALWAYS}, namespaces)
+
+
+async def check_mail(cluster: Cluster, namespaces: Sequence[str], system_namespace: str) -> None:
+    """Check that `tenure mail` has its rights. No namespaces means all of them.
+
+    Raises:
+        StartRefusedError: a right is missing.
+    """
+    await _check_rights(cluster, Component.MAIL, {ALWAYS}, namespaces, system_namespace)
 
 
 async def check_election(cluster: Cluster, system_namespace: str) -> None:

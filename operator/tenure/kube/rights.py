@@ -4,9 +4,6 @@ The start check, the chart's roles, `manifests/install.yaml` and `docs/reference
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any
 
 from tenure.domain.access.bindings import RBAC_GROUP
 from tenure.domain.access.cluster_roles import cluster_role_name
@@ -14,87 +11,13 @@ from tenure.domain.permissions import REVOKE
 from tenure.domain.resources import KINDS
 from tenure.domain.resources.base import GROUP
 from tenure.domain.roles import Access, Role
-from tenure.kube.cluster import Cluster
-from tenure.kube.names import AUTHORITIES_SECRET, ELECTION_LEASE, WEBHOOK_CONFIGURATION
+from tenure.kube.names import AUTHORITIES_SECRET, ELECTION_LEASE, MAIL_LEASE, MAIL_LEDGER, WEBHOOK_CONFIGURATION
+from tenure.kube.right import ACCESS, ACCESS_TO_KEYS, ELECTION, OWN_AUTHORITY, USAGE, Group, Place, Right
 from tenure.observability.metrics import Component
 
-_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _REGISTRATION = "admissionregistration.k8s.io"
 _AUTHORIZATION = "authorization.k8s.io"
 _COORDINATION = "coordination.k8s.io"
-
-
-@dataclass(frozen=True)
-class Right:
-    """A right: verbs on a resource, or on one object."""
-
-    group: str
-    resource: str
-    verbs: tuple[str, ...]
-    why: str = ""
-    """What the program does with it, for the reference: a sentence without a subject, e.g. `Fills its index.`"""
-
-    subresource: str = ""
-    name: str = ""
-    """The name of the only object that they are needed on. Empty means all objects."""
-
-    def to_rule(self) -> dict[str, Any]:
-        """The right as a rule of a Role or ClusterRole."""
-        names = {"resourceNames": [self.name]} if self.name else {}
-        return {"apiGroups": [self.group], "resources": [self.label], **names, "verbs": list(self.verbs)}
-
-    @property
-    def label(self) -> str:
-        """The resource as RBAC names it, e.g. `apikeys/status`."""
-        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
-
-
-class Place(Enum):
-    """Where a right is needed."""
-
-    CLUSTER = "cluster"
-    SERVED = "served"
-    """In each namespace that the program serves. If it serves all of them, in the cluster."""
-
-    SYSTEM = "system"
-    """In Tenure's own namespace."""
-
-
-@dataclass(frozen=True)
-class When:
-    """What decides whether a right is needed.
-
-    Attributes:
-        option: The option of the program, for people. Empty if the right is always needed.
-        value: The chart's value that sets this option. Empty if the chart always sets it.
-        among: The settings of this value for which the right is needed.
-    """
-
-    option: str = ""
-    value: str = ""
-    among: tuple[str | bool, ...] = ()
-
-
-ALWAYS = When()
-ELECTION = When("with `--leader-election`")
-ACCESS = When(
-    "with `--kubernetes-access=Roles` or `RolesAndKeys`", value="kubernetesAccess", among=("Roles", "RolesAndKeys")
-)
-ACCESS_TO_KEYS = When("with `--kubernetes-access=RolesAndKeys`", value="kubernetesAccess", among=("RolesAndKeys",))
-USAGE = When("with `--usage-url`", value="usage.enabled", among=(True,))
-OWN_AUTHORITY = When("without `--tls-cert-file`", value="certificates.mode", among=("own",))
-
-
-@dataclass(frozen=True)
-class Group:
-    """Rights that a program needs in the same place, under the same condition."""
-
-    program: Component
-    place: Place
-    rights: tuple[Right, ...]
-    when: When = ALWAYS
-    asked: bool = True
-    """Whether the program checks at its start that it has them, and refuses to start without them."""
 
 
 DEFINITIONS: tuple[Right, ...] = tuple(
@@ -292,12 +215,37 @@ _VERIFIER: tuple[Group, ...] = (
     ),
 )
 
+_MAIL: tuple[Group, ...] = (
+    Group(
+        Component.MAIL,
+        Place.SERVED,
+        (
+            Right(GROUP, "organizations", ("list", "watch"), "Finds the rules for letters, and whom they name."),
+            Right(GROUP, "memberships", ("get", "list", "watch"), "Finds whom to write to."),
+            Right(GROUP, "memberships", ("patch",), "Writes `status.invitation`, and nothing else.", "status"),
+            Right(GROUP, "apikeys", ("list", "watch"), "Finds keys that expire or were revoked."),
+            Right("events.k8s.io", "events", ("create",), "Says which letters were rejected."),
+        ),
+    ),
+    Group(
+        Component.MAIL,
+        Place.SYSTEM,
+        (
+            Right(_COORDINATION, "leases", ("create",), "Creates the Lease of the election."),
+            Right(_COORDINATION, "leases", ("get", "update"), "Takes the Lease, and renews it.", name=MAIL_LEASE),
+            Right("", "configmaps", ("create",), "Creates its ledger of letters."),
+            Right("", "configmaps", ("get", "update"), "Keeps the ledger for its limits.", name=MAIL_LEDGER),
+        ),
+    ),
+)
+
 GROUPS: tuple[Group, ...] = (
     # Not checked, because the start reads the definitions anyway.
     *(Group(program, Place.CLUSTER, DEFINITIONS, asked=False) for program in Component),
     *_CONTROLLER,
     *_WEBHOOK,
     *_VERIFIER,
+    *_MAIL,
 )
 """All rights of all programs."""
 
@@ -305,24 +253,3 @@ GROUPS: tuple[Group, ...] = (
 def groups_of(program: Component) -> Iterator[Group]:
     """The rights of one program."""
     return (group for group in GROUPS if group.program is program)
-
-
-async def is_allowed(cluster: Cluster, namespace: str, right: Right, verb: str) -> bool:
-    """Whether this process has a right in a namespace. An empty namespace means the whole cluster."""
-    attributes = {
-        "namespace": namespace,
-        "group": right.group,
-        "resource": right.resource,
-        "subresource": right.subresource,
-        "name": right.name,
-        "verb": verb,
-    }
-    review = await cluster.review(
-        _REVIEWS,
-        {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes},
-        },
-    )
-    return bool(review["status"]["allowed"])

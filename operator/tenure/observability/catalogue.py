@@ -8,6 +8,7 @@ from tenure.domain.resources import KINDS, ApiKey
 from tenure.domain.roles import Role
 from tenure.domain.usage.words import BUCKETS
 from tenure.domain.verification import Code
+from tenure.observability.mail_catalogue import MAIL_METRICS
 from tenure.observability.metrics import Component, End, Label, Metric, MetricType, Outcome, Queue, Verdict
 
 UNRECONCILED = "Unreconciled"
@@ -300,7 +301,10 @@ VERIFIER_CERTIFICATE_RENEWAL = Metric(
     _VERIFIER,
 )
 
-METRICS: Sequence[Metric] = tuple(value for value in vars().copy().values() if isinstance(value, Metric))
+METRICS: Sequence[Metric] = (
+    *(value for value in vars().copy().values() if isinstance(value, Metric)),
+    *MAIL_METRICS,
+)
 """All metrics, in the order of the reference page."""
 
 METRICS_OF_ALL: Sequence[Metric] = tuple(metric for metric in METRICS if set(metric.components) == set(Component))

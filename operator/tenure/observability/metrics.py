@@ -21,6 +21,7 @@ class Component(StrEnum):
     CONTROLLER = "controller"
     WEBHOOK = "webhook"
     VERIFIER = "verifier"
+    MAIL = "mail"
 
 
 class Verdict(StrEnum):

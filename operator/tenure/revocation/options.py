@@ -7,7 +7,7 @@ from typing import Annotated
 from tenure.domain.moments import MEANING, parse_moment
 from tenure.options import CONTEXT, Option
 from tenure.revocation.formats import OutputFormat
-from tenure.settings import check_namespaces
+from tenure.system_settings import check_namespaces
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _OBJECT_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")

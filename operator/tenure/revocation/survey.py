@@ -12,7 +12,7 @@ from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import GROUP
 from tenure.errors import ApiError, KindNotServedError, MalformedObjectError, UnauthorizedError, UnavailableError
 from tenure.kube.cluster import Cluster, parse
-from tenure.kube.rights import Right, is_allowed
+from tenure.kube.right import Right, is_allowed
 from tenure.revocation.errors import RevocationError
 
 NEEDED = Right(GROUP, ApiKey.plural, ("list", "delete", REVOKE))

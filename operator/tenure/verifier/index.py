@@ -5,15 +5,14 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from tenure.domain.in_force import oldest
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.validity import Verdict, validity
 from tenure.domain.verification import Code, Holding
 from tenure.domain.views import token_views
-from tenure.errors import MalformedObjectError
-from tenure.kube.cluster import parse
+from tenure.kube.list_watch import Indexed
 
 R = TypeVar("R", bound=Resource)
 
@@ -42,27 +41,6 @@ class Revocation:
     membership: str
     hash: str | None
     """Hash of the token, or None if only its public id is known."""
-
-
-@dataclass(frozen=True)
-class Indexed:
-    """An object of a list or a watch, without what no decision needs."""
-
-    place: tuple[str, str]
-    """Namespace and name."""
-
-    resource: Resource | None
-    """None if it doesn't fit the schema or was deleted."""
-
-    @classmethod
-    def of(cls, resource: type[Resource], body: Mapping[str, Any]) -> Self:
-        """Parse an object as the API server sent it."""
-        metadata = body["metadata"]
-        try:
-            parsed = parse(resource, body)
-        except MalformedObjectError:
-            parsed = None
-        return cls((metadata["namespace"], metadata["name"]), parsed)
 
 
 class Index:

@@ -14,12 +14,12 @@ from tenure.domain.tokens import Token
 from tenure.domain.verification import Code, Decision, Holding, Question, decide
 from tenure.errors import ForbiddenError, MalformedTokenError, ObjectNotFoundError, TenureError
 from tenure.kube.cluster import Cluster
+from tenure.kube.list_watch import Changed, Feed, Listed, follow
 from tenure.observability.catalogue import VERIFIER_KEYS, VERIFIER_PROOF
 from tenure.observability.metrics import Reading
 from tenure.process.clock import utc_now
 from tenure.verifier.freshness import Freshness
 from tenure.verifier.index import Index, Revocation
-from tenure.verifier.list_watch import Changed, Feed, Listed, follow
 
 log = logging.getLogger("tenure.verify")
 

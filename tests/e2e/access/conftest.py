@@ -11,7 +11,7 @@ from support.cluster.identity import CONTROLLER, config_of
 from support.programs.operator_process import OperatorProcess
 from support.programs.rights import grant, rights_of, rule
 from support.programs.shared_operator import NO_SWEEP, SharedOperator
-from tenure.kube.rights import ALWAYS, Place
+from tenure.kube.right import ALWAYS, Place
 from tenure.observability.metrics import Component
 from tenure_dev.chart import NAMESPACE
 from tenure_dev.controlplane import ControlPlane

@@ -9,6 +9,7 @@ from prometheus_client import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.programs.judged import Judged, judged_plane
+from support.programs.mail_process import MailProcess
 from support.programs.operator_process import OperatorProcess
 from support.programs.verifier_process import VerifierProcess
 from tenure.observability.metrics import Component
@@ -20,6 +21,7 @@ class Observed:
 
     judged: Judged
     verifier: VerifierProcess
+    mail: MailProcess
 
     @property
     def processes(self) -> Mapping[Component, OperatorProcess]:
@@ -28,6 +30,7 @@ class Observed:
             Component.CONTROLLER: self.judged.operator,
             Component.WEBHOOK: self.judged.webhook,
             Component.VERIFIER: self.verifier,
+            Component.MAIL: self.mail,
         }
 
     def value(self, component: Component, name: str, /, **labels: str) -> float:
@@ -40,8 +43,9 @@ def observed_plane(folder: Path) -> Iterator[Observed]:
     """Start everything in a folder."""
     with judged_plane(folder) as judged:
         log = folder / "verifier.log"
-        with VerifierProcess(judged.plane.kubeconfig, log, "--log-format=json") as verifier:
-            yield Observed(judged, verifier)
+        mail = MailProcess(judged.plane.kubeconfig, folder / "mail.log")
+        with VerifierProcess(judged.plane.kubeconfig, log, "--log-format=json") as verifier, mail:
+            yield Observed(judged, verifier, mail)
 
 
 def scrape(process: OperatorProcess) -> Mapping[str, Family]:

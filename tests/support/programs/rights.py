@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import uuid4
 
-from tenure.kube.rights import Place, Right, When, groups_of
+from tenure.kube.right import Place, Right, When
+from tenure.kube.rights import groups_of
 from tenure.observability.metrics import Component
 
 RBAC = "rbac.authorization.k8s.io"

@@ -21,9 +21,9 @@ def test_a_variable_names_the_commands_that_read_it_and_the_value_of_the_chart()
     rows = dict(re.findall(r"^\| `(TENURE_\w+)`.*\| ([^|]+ \| [^|]*) \|$", page, re.MULTILINE))
     assert rows["TENURE_RESYNC"] == "`run` | `controller.resyncSeconds`"
     assert rows["TENURE_TLS_KEY_FILE"] == "`run`, `webhook`, `verifier` | "
-    assert rows["TENURE_LOG_FORMAT"] == "`run`, `webhook`, `verifier` | `logs.format`: `json`"
+    assert rows["TENURE_LOG_FORMAT"] == "`run`, `webhook`, `verifier`, `mail` | `logs.format`: `json`"
 
 
 def test_every_command_is_on_its_page() -> None:
     shown = set(re.findall(r"^## `tenure (\w+)`$", commands.commands_page(), re.MULTILINE))
-    assert shown == {"run", "webhook", "verifier", "impact", "probe", "revoke"}
+    assert shown == {"run", "webhook", "verifier", "mail", "impact", "probe", "revoke"}

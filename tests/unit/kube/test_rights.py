@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from tenure.domain.resources.base import GROUP
-from tenure.kube.rights import GROUPS, Right, groups_of
+from tenure.kube.right import Right
+from tenure.kube.rights import GROUPS, groups_of
 from tenure.observability.metrics import Component
 
 READS = {"get", "list", "watch"}
@@ -28,17 +29,19 @@ def test_a_right_says_what_it_is_for_and_has_no_wildcard(program: Component, rig
 
 
 @pytest.mark.parametrize(("program", "right"), rows(lambda right: right.resource == "secrets"))
-def test_secrets_are_read_one_by_one_and_never_by_the_verifier(program: Component, right: Right) -> None:
+def test_secrets_are_read_one_by_one_and_never_by_the_verifier_or_mail(program: Component, right: Right) -> None:
     """Whoever can list them holds a master key."""
-    assert program is not Component.VERIFIER
+    assert program not in {Component.VERIFIER, Component.MAIL}
     assert {*right.verbs} <= {"get", "create", "update", "patch", "delete"}
 
 
 @pytest.mark.parametrize(("program", "right"), rows(lambda right: right.group == GROUP))
 def test_nothing_that_people_wrote_is_changed(program: Component, right: Right) -> None:
-    """Only the controller writes our kinds: their status. And it deletes ApiKeys."""
+    """Only the controller and mail write our kinds: their status. And the controller deletes ApiKeys."""
     writes = frozenset(right.verbs) - READS
-    if program is not Component.CONTROLLER:
+    if program is Component.MAIL:
+        assert writes == ({"patch"} if right.label == "memberships/status" else set())
+    elif program is not Component.CONTROLLER:
         assert writes == set()
     elif right.subresource:
         assert (right.subresource, writes) in {("status", frozenset({"patch"})), ("usage", frozenset())}

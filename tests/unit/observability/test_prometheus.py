@@ -27,7 +27,7 @@ from tenure.verifier.verifier import Answer, Verifier
 
 UNITS = ("_seconds", "_total", "_info")
 COUNTS = (
-    {"tenure_ready", "tenure_leader", "tenure_keys", "tenure_memberships", "tenure_verifier_keys"}
+    {"tenure_ready", "tenure_leader", "tenure_mail_leader", "tenure_keys", "tenure_memberships", "tenure_verifier_keys"}
     | {
         "tenure_webhook_registration_altered",
         "tenure_former_tokens",

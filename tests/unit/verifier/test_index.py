@@ -10,8 +10,9 @@ from support.objects.sizes import sizes
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import format_time
 from tenure.domain.verification import Code, Holding
+from tenure.kube.list_watch import Indexed
 from tenure.verifier import index as index_module
-from tenure.verifier.index import Index, Indexed
+from tenure.verifier.index import Index
 
 Body = dict[str, Any]
 

@@ -4,12 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from tenure.domain.resources import Resource
-from tenure.errors import TenureError, UnavailableError
-from tenure.kube.cluster import Cluster
-from tenure.verifier.index import Indexed
+from tenure.errors import MalformedObjectError, TenureError, UnavailableError
+from tenure.kube.cluster import Cluster, parse
 
 log = logging.getLogger("tenure.feeds")
 
@@ -27,6 +26,27 @@ class Feed(NamedTuple):
 
     def __str__(self) -> str:
         return self.resource.plural + (f" of namespace {self.namespace}" if self.namespace is not None else "")
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """An object of a list or a watch, without what no decision needs."""
+
+    place: tuple[str, str]
+    """Namespace and name."""
+
+    resource: Resource | None
+    """None if it doesn't fit the schema or was deleted."""
+
+    @classmethod
+    def of(cls, resource: type[Resource], body: Mapping[str, Any]) -> Self:
+        """Parse an object as the API server sent it."""
+        metadata = body["metadata"]
+        try:
+            parsed = parse(resource, body)
+        except MalformedObjectError:
+            parsed = None
+        return cls((metadata["namespace"], metadata["name"]), parsed)
 
 
 @dataclass(frozen=True)

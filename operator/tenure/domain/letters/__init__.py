@@ -1,0 +1,1 @@
+"""Decides which letters are due, and when each may be sent."""

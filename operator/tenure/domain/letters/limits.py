@@ -1,0 +1,16 @@
+"""The limits that keep letters from becoming a flood."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How many letters may be sent, at most."""
+
+    installation_an_hour: int = 500
+    organization_an_hour: int = 100
+    address_a_day: int = 5
+    """To one address, of all organizations and kinds."""
+
+    resends_a_day: int = 3
+    """Of an invitation, if people ask for it."""

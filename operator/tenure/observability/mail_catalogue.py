@@ -1,0 +1,17 @@
+"""The metrics of `tenure mail`, as data. They are part of the catalogue."""
+
+from tenure.observability.metrics import Component, Metric, MetricType
+
+_MAIL = (Component.MAIL,)
+_COUNTER, _GAUGE, _HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
+
+MAIL_LEADER = Metric(
+    "tenure_mail_leader",
+    _GAUGE,
+    "Whether this replica sends letters: 1 if it does, 0 if it stands by.",
+    _MAIL,
+    dashboard=False,
+)
+
+MAIL_METRICS = tuple(value for value in vars().copy().values() if isinstance(value, Metric))
+"""All of them, in the order of the reference page."""
