@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from tenure.admission.reader import Context
-from tenure.domain.admission.authority import membership_grants
+from tenure.domain.admission.authority import hands_over, membership_grants
 from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
 from tenure.domain.admission.organization_rules import newly_suspended
 from tenure.domain.admission.request import Change
@@ -101,8 +101,8 @@ async def gather_api_key(context: Context, change: Change[ApiKey]) -> ApiKeyEvid
     now = context.now()
     if not change.matters:
         return ApiKeyEvidence(change=change, now=now, missing_deletion=(), membership=None, organization=None)
-    (membership, organization), missing_deletion = await asyncio.gather(
-        _holder(context, change), context.missing_deletion(change)
+    (membership, organization), former, missing_deletion = await asyncio.gather(
+        _holder(context, change), _former_holder(context, change), context.missing_deletion(change)
     )
     evidence = await _with_rights(
         context,
@@ -112,6 +112,7 @@ async def gather_api_key(context: Context, change: Change[ApiKey]) -> ApiKeyEvid
             installation=context.installation,
             missing_deletion=missing_deletion,
             membership=membership,
+            former=former,
             organization=organization,
         ),
     )
@@ -174,6 +175,13 @@ async def _holder(context: Context, change: Change[ApiKey]) -> tuple[Membership 
     if membership is None:
         return None, await context.organization_in_force(change.namespace)
     return membership, await context.find(Organization, change.namespace, membership.spec.organization)
+
+
+async def _former_holder(context: Context, change: Change[ApiKey]) -> Membership | None:
+    """Read the Membership that a key named before a hand-over."""
+    if change.old is None or not hands_over(change):
+        return None
+    return await context.find(Membership, change.namespace, change.old.spec.membership)
 
 
 async def _namesakes(context: Context, member: Membership) -> Sequence[Membership]:

@@ -60,4 +60,4 @@ class Context:
 
         The garbage collector may delete an object with an owner reference. A new object needs no such right.
         """
-        return await self.missing(change.requester, [deletion(change.subject)]) if change.hands_over else []
+        return await self.missing(change.requester, [deletion(change.subject)]) if change.given_to_collector else []

@@ -36,6 +36,10 @@ class Verdict(StrEnum):
     """The given Membership is older than the token's stamp. Read it from the API server and ask again."""
 
 
+WORKING = frozenset({Verdict.VALID, Verdict.SUSPENDED})
+"""The verdicts on a token that works, or works again once a suspension is lifted."""
+
+
 def validity(
     api_key: ApiKey, membership: Membership | None, organization: Organization | None, now: datetime
 ) -> Verdict:

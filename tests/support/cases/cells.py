@@ -117,6 +117,42 @@ KEY_CELLS = [
 ]
 
 
+@dataclass(frozen=True)
+class HandoverCell:
+    """A hand-over of a key from one member to another."""
+
+    person: Person
+    former: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"from {self._named(self.former)} to {self._named(self.target)} by {self.person}"
+
+    def _named(self, holder: str) -> str:
+        return "themselves" if holder == self.person.member else holder
+
+    @property
+    def holders(self) -> dict[str, Role | None]:
+        """The two members' roles by their names; None where there is no such Membership."""
+        known = {**HOLDERS, **({self.person.member: self.person.role} if self.person.role else {})}
+        return {name: known[name] for name in (self.former, self.target)}
+
+    @property
+    def lacking(self) -> set[Role]:
+        """The roles whose grants are needed and not there. One's own is never needed."""
+        others = {role for name, role in self.holders.items() if name != self.person.member}
+        needed = set(Role) if None in others else {role for role in others if role}
+        return needed - self.person.grants
+
+
+HANDOVER_CELLS = [
+    HandoverCell(person, former, target)
+    for person in PEOPLE
+    for former, target in product([*HOLDERS, *([person.member] if person.role else [])], repeat=2)
+    if former != target
+]
+
+
 def lacked(message: str) -> set[Role]:
     """The roles whose grants somebody lacks, by the words of a refusal."""
     return {role for role in Role if verb(role) in message.partition(" on ")[0]}

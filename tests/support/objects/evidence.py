@@ -110,7 +110,7 @@ def _missing_deletion(
     change: Change[Organization] | Change[Membership] | Change[ApiKey],
     may_delete: bool,  # noqa: FBT001
 ) -> list[Permission]:
-    return [] if may_delete or not change.hands_over else [deletion(change.subject)]
+    return [] if may_delete or not change.given_to_collector else [deletion(change.subject)]
 
 
 _BUILDERS: Mapping[type[Resource], Callable[..., Evidence[Any]]] = {

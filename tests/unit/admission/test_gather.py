@@ -27,7 +27,7 @@ MANY_KEYS: Body = {"keyCount": 60, "keys": []}
 OWNED: Body = {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "1"}]}
 LABELLED: Body = {"labels": {"team": "core"}}
 
-GET_ACME, GET_ALICE = "get Organization/acme", "get Membership/alice"
+GET_ACME, GET_ALICE, GET_OLGA = "get Organization/acme", "get Membership/alice", "get Membership/olga"
 LIST_KEYS, LIST_OWNERS = "list ApiKey spec.membership=alice", "list Membership spec.role=Owner"
 GRANT = "ask grant-{} on organizations.tenure.dev/acme in namespace acme".format
 DELETE = "ask delete on {} in namespace acme".format
@@ -100,7 +100,7 @@ ROWS = {
     "Organization: labels": Row(Organization, acme(), acme(**LABELLED), (), 0),
     "Organization: name": Row(Organization, acme(), acme({"displayName": "X"}), (), 0),
     "Organization: a suspension": Row(
-        Organization, acme(), acme({"suspendedMembers": [{"name": "olga"}]}), ("get Membership/olga", LIST_OWNERS), 1
+        Organization, acme(), acme({"suspendedMembers": [{"name": "olga"}]}), (GET_OLGA, LIST_OWNERS), 1
     ),
     "Organization: deletion": Row(Organization, acme(), None, (), 0),
     "Organization: an ownerReference": Row(
@@ -229,6 +229,20 @@ ROWS = {
         ApiKey, laptop(), None, (GET_ALICE, GET_ACME, REVOKE, GRANT("member")), 4, granted=NOTHING
     ),
     "ApiKey: changes": Row(ApiKey, laptop(), laptop(spec={"revision": 2}), (GET_ALICE, GET_ACME, GRANT("member")), 3),
+    "ApiKey: handed over": Row(
+        ApiKey, laptop(), laptop("olga"), (GET_ALICE, GET_OLGA, GET_ACME, GRANT("member"), GRANT("owner")), 3
+    ),
+    "ApiKey: handed over by its holder": Row(
+        ApiKey, laptop(), laptop("olga"), (GET_ALICE, GET_OLGA, GET_ACME, GRANT("owner")), 3, ALICE
+    ),
+    "ApiKey: handed over where keys are counted": Row(
+        ApiKey,
+        laptop(),
+        laptop("olga"),
+        (GET_ALICE, GET_OLGA, GET_ACME, GRANT("member"), GRANT("owner"), "list ApiKey spec.membership=olga"),
+        4,
+        organization=COUNTS,
+    ),
     "ApiKey: an ownerReference": Row(
         ApiKey,
         laptop(),

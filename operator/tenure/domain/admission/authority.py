@@ -34,6 +34,12 @@ def approved_roles(change: Change[ApiKey]) -> list[Role]:
     return list(dict.fromkeys(key.spec.for_role for key in keys if key is not None and key.spec.for_role is not None))
 
 
+def hands_over(change: Change[ApiKey]) -> bool:
+    """Return whether a change gives a key to another member."""
+    old, new = change.old, change.new
+    return old is not None and new is not None and old.spec.membership != new.spec.membership
+
+
 def lifts_suspension(change: Change[ApiKey]) -> bool:
     """Return whether a change takes back `spec.suspended` of a key."""
     old, new = change.old, change.new
@@ -72,6 +78,15 @@ def explain_missing(requester: Requester, missing: Sequence[Permission], field: 
     )
 
 
+def explain_handover(requester: Requester, missing: Sequence[Permission], key: ApiKey, former: str) -> str:
+    """Return the refusal of a hand-over whose requester lacks the grant of the role of either member."""
+    return (
+        f"spec.membership: {_lack(requester, missing)}. To hand {key.name} over from {former} to "
+        f"{key.spec.membership}, you need the grant of the role of each of the two, unless it is you. Ask an Owner to "
+        f"make this change, or a cluster administrator to give you the permission. To check, run: {missing[0].question}"
+    )
+
+
 def explain_unknown_holder(requester: Requester, missing: Sequence[Permission], key: ApiKey) -> str:
     """Return the refusal of a key whose Membership doesn't exist, so that the grants of all roles are needed."""
     name = key.spec.membership
@@ -82,9 +97,23 @@ def explain_unknown_holder(requester: Requester, missing: Sequence[Permission], 
     )
 
 
+def explain_unknown_former(requester: Requester, missing: Sequence[Permission], key: ApiKey, former: str) -> str:
+    """Return the refusal to hand over a key of a member who doesn't exist, which takes the grants of all roles."""
+    return (
+        f"spec.membership: {key.name} is a key of Membership {former}, which isn't in namespace {key.namespace}. To "
+        f"hand over a key of an unknown member, you need the grants of all roles, and {_lack(requester, missing)}. "
+        f"Create another ApiKey with spec.membership: {key.spec.membership} instead."
+    )
+
+
 def _lack(requester: Requester, missing: Sequence[Permission]) -> str:
-    """Return a clause that says who lacks what, for permissions on one object or kind."""
-    return f"{requester.username} lacks {', '.join(permission.verb for permission in missing)} on {missing[0].place}"
+    """Return a clause that says who lacks what."""
+    places = dict.fromkeys(permission.place for permission in missing)
+    verbs = (
+        f"{', '.join(permission.verb for permission in missing if permission.place == place)} on {place}"
+        for place in places
+    )
+    return f"{requester.username} lacks {' and '.join(verbs)}"
 
 
 def explain_spelling(requester: Requester, membership: Membership | None, installation: Installation) -> str:

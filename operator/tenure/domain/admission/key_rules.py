@@ -116,10 +116,9 @@ def lifted_suspension_warning(change: Change[ApiKey]) -> str | None:
     return f"spec.suspended: the suspension of {new.name} is lifted. It works again unless something else stops it."
 
 
-def capabilities_warning(change: Change[ApiKey], membership: Membership | None) -> str | None:
+def capabilities_warning(new: ApiKey, membership: Membership | None) -> str | None:
     """Return the warning that a new key is limited to capabilities that its member's role doesn't give, or None."""
-    new = change.new
-    if change.old is not None or new is None or membership is None:
+    if membership is None:
         return None
     role = membership.spec.role
     useless = [name for name in new.spec.capabilities or () if CAPABILITIES[role][name] is Level.NONE]

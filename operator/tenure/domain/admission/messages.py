@@ -120,11 +120,11 @@ def describe_key(key: ListedKey, now: datetime, use: str = "") -> str:
     """Return a key's name, public id, age, expiry, latest use as far as that is known, limits and description."""
     facts = [key.key_id]
     if key.issued_at is not None:
-        facts.append(f"{_span(now - key.issued_at)} old")
+        facts.append(f"{span(now - key.issued_at)} old")
     if key.expires_at is not None:
-        facts.append(f"expires in {_span(key.expires_at - now)}")
+        facts.append(f"expires in {span(key.expires_at - now)}")
     if key.former is not None and key.former.ends_at > now:
-        facts.append(f"former token {key.former.key_id} valid for {_span(key.former.ends_at - now)}")
+        facts.append(f"former token {key.former.key_id} valid for {span(key.former.ends_at - now)}")
     if use:
         facts.append(use)
     return f"{key.name} ({', '.join([*facts, *traits(key.capabilities, key.description)])})"
@@ -187,7 +187,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _span(length: timedelta) -> str:
+def span(length: timedelta) -> str:
     """Return a length of time in its largest unit."""
     if length >= _DAY:
         return f"{length // _DAY} d"

@@ -125,7 +125,7 @@ class Change(Generic[R]):
     @property
     def removes(self) -> bool:
         """Whether an object that exists is deleted, or handed to the garbage collector."""
-        return self.old is not None and (self.new is None or self.hands_over)
+        return self.old is not None and (self.new is None or self.given_to_collector)
 
     @property
     def gains_owner(self) -> bool:
@@ -134,7 +134,7 @@ class Change(Generic[R]):
         return self.new is not None and any(owner not in before for owner in after)
 
     @property
-    def hands_over(self) -> bool:
+    def given_to_collector(self) -> bool:
         """Whether an object that exists is handed to the garbage collector."""
         return self.old is not None and self.gains_owner
 

@@ -40,7 +40,7 @@ def explain_denial(organization: Organization, old: Role | None, new: Role) -> s
     return f"spec.role: Organization {organization.name} denies {step} (spec.roleChanges.deny). It allows {allowed}."
 
 
-def domain_refusal(organization: Organization, member: Membership) -> str | None:
+def domain_refusal(organization: Organization, member: Membership, field: str = "spec.subject.name") -> str | None:
     """Return why the organization doesn't allow the domain of a person's e-mail address, or None if it does."""
     domains = organization.spec.allowed_email_domains
     subject = member.spec.subject
@@ -50,7 +50,7 @@ def domain_refusal(organization: Organization, member: Membership) -> str | None
         return None
     what = f"the domain of {subject.name}" if subject.is_address else f"{subject.name}, which isn't an e-mail address"
     return (
-        f"spec.subject.name: Organization {organization.name} doesn't allow {what}. It allows "
+        f"{field}: Organization {organization.name} doesn't allow {what}. It allows "
         f"{', '.join(domains)} (spec.allowedEmailDomains)."
     )
 

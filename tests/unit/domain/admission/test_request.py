@@ -132,17 +132,17 @@ OWNERS: dict[str, tuple[Body, Body, bool]] = {
 }
 
 
-@pytest.mark.parametrize(("old", "new", "hands_over"), OWNERS.values(), ids=OWNERS)
-def test_a_new_owner_removes_an_object(old: Body, new: Body, hands_over: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("old", "new", "given_to_collector"), OWNERS.values(), ids=OWNERS)
+def test_a_new_owner_removes_an_object(old: Body, new: Body, given_to_collector: bool) -> None:  # noqa: FBT001
     asked = change(Membership, old=old, new=new)
-    assert asked.hands_over is asked.removes is asked.gains_owner is asked.only_removes is hands_over
+    assert asked.given_to_collector is asked.removes is asked.gains_owner is asked.only_removes is given_to_collector
     assert asked.matters is (old != new)
     assert not asked.changes_spec
 
 
 def test_an_owner_at_the_creation_removes_nothing() -> None:
     asked = change(Membership, new=owned(OWNER))
-    assert (asked.gains_owner, asked.hands_over, asked.removes) == (True, False, False)
+    assert (asked.gains_owner, asked.given_to_collector, asked.removes) == (True, False, False)
 
 
 @pytest.mark.parametrize(
