@@ -35,13 +35,8 @@ EVERYTHING = (
     "spec.role: Organization acme denies Owner -> Viewer (spec.roleChanges.deny). It allows Member, Analyst.\n"
     + LAST_OWNER
     + """\
-spec.role: Owner -> Viewer would revoke 1 API key of olga@acme.io: admin (<key>).
-Programs that use them would stop working immediately. This write has no acknowledgement.
-To acknowledge this, set the annotation in the same write:
-  kubectl patch memberships.tenure.dev olga -n acme --type merge -p '{"metadata":{"annotations":\
-{"tenure.dev/acknowledge-key-deletion":"Viewer: admin"}},"spec":{"role":"Viewer"}}'
-In Git, in the same commit:  tenure.dev/acknowledge-key-deletion: "Viewer: admin"
-To have a key reissued with a new token instead, set its spec.forRole to Viewer.
+spec.role: Owner -> Viewer would also revoke 1 API key of olga@acme.io: admin. Once nothing else forbids the change, \
+it has to acknowledge that.
 """
 )
 TWICE_A_MEMBER = """\

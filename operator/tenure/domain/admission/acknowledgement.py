@@ -61,7 +61,9 @@ class Acknowledgement:
             return None
         if number <= MOST_NAMES:
             return Flaw(f"The acknowledgement gives a number. Name the keys, because there are only {number}.")
-        return Flaw(f"The acknowledgement says {self.number} keys, but there are {number}.")
+        saved = number - len(keys)
+        more = f", with the {saved} that forRole approves" if saved else ""
+        return Flaw(f"The acknowledgement says {self.number} keys, but there are {number}{more}.")
 
 
 @dataclass(frozen=True)

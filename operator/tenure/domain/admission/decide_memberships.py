@@ -4,7 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tenure.domain.admission.authority import explain_missing, raises_itself
-from tenure.domain.admission.decision import Check, Claim, Decision, Text, check_deletion, find_refusals, refused
+from tenure.domain.admission.decision import (
+    Check,
+    Claim,
+    Decision,
+    Refusal,
+    Text,
+    check_deletion,
+    find_refusals,
+    refused,
+)
 from tenure.domain.admission.evidence import MembershipEvidence, read
 from tenure.domain.admission.last_owner import explain_last_owner, ownership_warning
 from tenure.domain.admission.messages import (
@@ -14,6 +23,7 @@ from tenure.domain.admission.messages import (
     price_warnings,
     service_account_warning,
     unacknowledged,
+    unacknowledged_too,
 )
 from tenure.domain.admission.owners_turn import arriving, may_take, with_waiting
 from tenure.domain.admission.role_rules import (
@@ -22,7 +32,7 @@ from tenure.domain.admission.role_rules import (
     spelling_warning,
     transition_refusal,
 )
-from tenure.domain.admission.verdict import Judgement
+from tenure.domain.admission.verdict import MAX_MESSAGE, Judgement
 from tenure.domain.lease import Lease
 from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import Membership
@@ -128,7 +138,7 @@ _OF_KEYS = (_check_keys_denied, check_acknowledgement)
 def decide_membership(evidence: MembershipEvidence) -> Decision:
     """Decide about the creation, change or removal of a Membership."""
     change, old = evidence.change, evidence.change.old
-    refusals = find_refusals(_MEMBERSHIP_CHECKS, evidence)
+    refusals = _without_vain_advice(evidence, find_refusals(_MEMBERSHIP_CHECKS, evidence))
     judgement = refused(refusals)
     if change.only_metadata:
         return Decision(judgement, refusals)
@@ -147,6 +157,16 @@ def decide_membership(evidence: MembershipEvidence) -> Decision:
         return Decision(warned, refusals, line=_line(evidence, old) if judgement.busy and not refusals else None)
     warned = warned.warn(*price_warnings(old, evidence.new_role, evidence.price, evidence.now))
     return Decision(warned, claim=_claim(evidence, judgement))
+
+
+def _without_vain_advice(evidence: MembershipEvidence, refusals: tuple[Refusal, ...]) -> tuple[Refusal, ...]:
+    """Return the refusals without the command that acknowledges keys, if the change is rejected even so."""
+    old, new_role = evidence.change.old, evidence.new_role
+    others = tuple(one for one in refusals if one.rule is not check_acknowledgement)
+    if not others or others == refusals or old is None or new_role is None:
+        return refusals
+    room = MAX_MESSAGE - sum(len(one.text) + 1 for one in others)
+    return (*others, Refusal(check_acknowledgement, unacknowledged_too(old, new_role, evidence.price, room=room)))
 
 
 def _creation_warnings(evidence: MembershipEvidence) -> Iterator[str | None]:

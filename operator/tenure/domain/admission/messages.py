@@ -99,21 +99,46 @@ def unacknowledged(
 ) -> str:
     """Return the refusal of a role change whose keys aren't acknowledged: the keys, and how to acknowledge them.
 
-    It has at most `room` characters if possible. With less room it repeats fewer names, because the command has them.
+    Keys that `forRole` approved before aren't among them. It has at most `room` characters if possible. With less room
+    it repeats fewer names, because the command has them.
     """
-    dying = sorted((*cost.revoked, *cost.reissued), key=lambda key: key.name)
+    dying = _unapproved(cost, new_role)
     number, names = _count(len(dying), "API key"), [key.name for key in dying]
+    saved = len(cost.dying) - len(dying)
+    beside = f", beside {saved} that forRole approves" if saved and len(dying) > MOST_NAMES else ""
     line = f'{ANNOTATION}: "{acknowledgement}"'
     described = join_names(describe_key(key, now, cost.uses.get(key.name, "")) for key in dying)
     variants = (
-        (f"{number} of {_whose(member)}: {described}", flaw.text, line),
-        (f"{number} of {_whose(member)}: {join_names(names)}", flaw.text, line),
-        (f"{number} of {member.name}", flaw.brief, line),
-        (f"{number} of {member.name}", flaw.brief, "the same annotation"),
-        (number, "", "the same annotation"),
+        (f"{number} of {_whose(member)}{beside}: {described}", flaw.text, line),
+        (f"{number} of {_whose(member)}{beside}: {join_names(names)}", flaw.text, line),
+        (f"{number} of {member.name}{beside}", flaw.brief, line),
+        (f"{number} of {member.name}{beside}", flaw.brief, "the same annotation"),
+        (f"{number}{beside}", "", "the same annotation"),
     )
     texts = [_instruct(member, new_role, acknowledgement, variant) for variant in variants]
     return next((text for text in texts if len(text) <= room), texts[-1])
+
+
+def unacknowledged_too(member: Membership, new_role: Role, cost: Price, *, room: int) -> str:
+    """Return the refusal of a role change that something else forbids, and whose keys aren't acknowledged either.
+
+    It has no command, because the command would be rejected.
+    """
+    names = [key.name for key in _unapproved(cost, new_role)]
+    number = _count(len(names), "API key")
+    texts = [
+        f"{_step(member, new_role)} would also revoke {keys}. Once nothing else forbids the change, it has to "
+        "acknowledge that."
+        for keys in (f"{number} of {_whose(member)}: {join_names(names)}", f"{number} of {member.name}")
+    ]
+    return next((text for text in texts if len(text) <= room), texts[-1])
+
+
+def _unapproved(cost: Price, new_role: Role) -> list[ListedKey]:
+    """Return the keys that have to be acknowledged, sorted by name."""
+    names = cost.unapproved(new_role)
+    keys = (key for key in (*cost.revoked, *cost.reissued) if key.name in names)
+    return sorted(keys, key=lambda key: key.name)
 
 
 def describe_key(key: ListedKey, now: datetime, use: str = "") -> str:

@@ -128,6 +128,7 @@ def test_nobody_gains_rights_by_a_hand_over(
     target: Membership | None,
     username: str,
     grants: set[Role],
+    *,
     lacking: set[str],
     spec: Body,
 ) -> None:
