@@ -113,6 +113,25 @@ def test_every_token_that_is_lost_is_listed(
     assert {token["apiKey"]: (token["fate"], token["reason"]) for token in tokens} == lost
 
 
+@pytest.mark.parametrize(
+    ("changed", "lost"),
+    [
+        ({"k1": key(revision=4, access="Full")}, {}),
+        (
+            {"jo": member("jo", "Viewer", organization="c18"), "k1": key(forRole="Viewer", access="Full")},
+            {"k1": ("revoked", "RoleChanged")},
+        ),
+    ],
+)
+def test_a_change_that_the_cluster_rejects_neither_revokes_nor_reissues_a_key(
+    tmp_path: Path, changed: dict[str, Body | None], lost: dict[str, tuple[str, str]]
+) -> None:
+    said = judge(tmp_path, changed)
+    assert {one["apiKey"]: (one["fate"], one["reason"]) for one in said.document["lostTokens"]} == lost
+    assert [one["goesOn"] for one in said.document["changes"]] == [[]] * len(said.document["changes"])
+    assert "spec.access: can't be changed" in str(said.document["changedKeys"])
+
+
 @pytest.mark.parametrize("output", ["text", "markdown"])
 @pytest.mark.parametrize("changed", [{"k1": None}, {"k1": key(revision=4)}, {"org": org(suspended=True)}], ids=str)
 def test_a_lost_token_is_named_to_people(tmp_path: Path, changed: dict[str, Body | None], output: str) -> None:

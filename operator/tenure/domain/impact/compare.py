@@ -4,7 +4,7 @@ The evidence comes from two trees here, and from reads in a cluster. The same fu
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -72,10 +72,11 @@ def compare(
 ) -> Comparison:
     """Return the impact of every object that differs between two trees, and every token that stops working."""
     before, after = grounded(base, head, now, installation)
-    step = Step(before, after, now, installation, schema)
+    asked = Step(before, after, now, installation, schema)
+    step = _as_applied(asked)
     members, removals = tuple(find_member_impacts(step)), tuple(find_removals(step))
     tokens = {token.key: token for token in find_lost_tokens(step)}
-    keys = tuple(find_key_changes(step, tokens))
+    keys = tuple(find_key_changes(asked, tokens))
     told = told_keys(members, removals) | {key.key for key in keys}
     kept = {Address(one.member.namespace, name) for one in members for name in one.kept}
     others = [token for address, token in tokens.items() if address not in told]
@@ -91,6 +92,12 @@ def compare(
             if address in told | tokens.keys() | kept and (key.spec.description or key.spec.capabilities is not None)
         },
     )
+
+
+def _as_applied(step: Step) -> Step:
+    """Return the step without the changes of ApiKeys that a cluster rejects, because these keys stay as they are."""
+    rejected = {change.key for change in find_key_changes(step, {}) if change.refusals}
+    return replace(step, head=step.head.with_keys_of(step.base, rejected)) if rejected else step
 
 
 def told_keys(members: tuple[Impact, ...], removals: tuple[OrganizationRemoval, ...]) -> set[Address]:

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -92,6 +93,19 @@ class Tree:
             {**other.bodies, **self.bodies},
             {**other.files, **self.files},
         )
+
+    def with_keys_of(self, other: Self, addresses: AbstractSet[Address]) -> Self:
+        """Return this tree with the ApiKeys at these addresses as they are in another one, or not at all."""
+        kept = {address: key for address, key in self.api_keys.items() if address not in addresses}
+        bodies = {
+            identity: body
+            for identity, body in self.bodies.items()
+            if identity[0] != ApiKey.kind or identity[1] not in addresses
+        }
+        for address in addresses & other.api_keys.keys():
+            kept[address] = other.api_keys[address]
+            bodies[ApiKey.kind, address] = other.body_of(ApiKey, address)
+        return replace(self, api_keys=kept, bodies=bodies)
 
     def without(self, other: Self) -> Self:
         """Return the objects that aren't in another tree."""
