@@ -1,9 +1,7 @@
 """A rotation replaces the token without an interruption, and everything that revokes a key revokes both tokens."""
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,6 @@ from support.faults.exchange import DROP, Answer, Request
 from support.faults.proxy import Proxy
 from support.objects.manifests import api_key, member, organization
 from support.programs.operator_process import OperatorProcess
-from support.programs.verifier_process import VerifierProcess
 from support.run.eventually import eventually
 from tenure.domain.tokens import Token
 from tenure_dev.controlplane import ControlPlane
@@ -34,52 +31,6 @@ def wait_rotated(world: World) -> Body:
     status = eventually(lambda: key_if(world, "previous"), within=30, describe="the key is rotated")
     assert status is not None
     return status
-
-
-@pytest.mark.usefixtures("operator")
-def test_no_request_is_rejected_before_the_former_token_ends(
-    world: World, control_plane: ControlPlane, tmp_path: Path
-) -> None:
-    world.create(organization(), member("alice"), api_key("laptop", "alice"))
-    old = world.issue("laptop")["laptop"]
-    before = _secret_uid(world)
-    verifier = VerifierProcess(
-        control_plane.kubeconfig, tmp_path / "verifier.log", f"--namespace={world.api.namespace}"
-    )
-    with verifier:
-        rotate(world, overlap="6s")
-        new, wrong = old, list[str]()
-
-        def is_over() -> bool:
-            nonlocal new
-            new = world.token("laptop") or new
-            asked = time.time()
-            codes = {token: verifier.code(token) for token in {old, new}}
-            answered = time.time()
-            former = world.key("laptop")["status"].get("previous")
-            ends = None if former is None else datetime.fromisoformat(former["endsAt"]).timestamp()
-            if ends and answered < ends:
-                wrong.extend(code for code in codes.values() if code != "Valid")
-            if ends and asked > ends and codes[old] == "Valid":
-                wrong.append("accepted after its end")
-            if codes[new] != "Valid":
-                wrong.append(codes[new])
-            return new != old and codes[old] != "Valid"
-
-        eventually(is_over, within=60, every=0.05, describe="the former token has ended")
-        assert wrong == []
-        assert verifier.code(old) == "Expired"
-        assert verifier.code(new) == "Valid"
-    assert _secret_uid(world) == before, "it is changed in place"
-    (event,) = world.events("Rotated")
-    assert new.key_id in event["note"]
-    eventually(lambda: "previous" not in world.key("laptop")["status"], describe="the status has one token")
-
-
-def _secret_uid(world: World) -> str:
-    secret = world.api.get("secrets", "laptop")
-    assert secret is not None
-    return str(secret["metadata"]["uid"])
 
 
 @pytest.mark.usefixtures("operator")

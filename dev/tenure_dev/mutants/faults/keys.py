@@ -238,6 +238,14 @@ FAULTS = (
         caught_by=(f"{_ROTATION}::test_a_former_token_ends_with_the_overlap_and_a_shorter_one_brings_that_forward",),
     ),
     Fault(
+        name="announced-token",
+        guard="Verifiers accept the next token from its announcement on, so nobody reads one that they reject.",
+        where="token_views",
+        before="for view in (announced_view(api_key), former_view(api_key))",
+        after="for view in (former_view(api_key),)",
+        caught_by=("tests/e2e/test_rotation_load.py::test_no_check_of_either_token_is_wrong_while_keys_are_rotated",),
+    ),
+    Fault(
         name="early-delivery",
         guard="A token is delivered only once the verifiers have had the time to learn its hash.",
         where="_deliver",
