@@ -1,7 +1,9 @@
 """Pods that use keys: a Secret as a volume and as a variable, and nginx in front of an application."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,22 +28,34 @@ def consumer(acme: Acme, key: str) -> Pod:
     return acme.node.run_pod("acme", f"uses-{key}", {"container": container, "volumes": volumes})
 
 
-def test_a_rotated_token_reaches_the_volume_and_a_new_pods_variable(acme: Acme) -> None:
-    pod, before = consumer(acme, "pipeline"), acme.token("pipeline")
+@pytest.mark.parametrize(
+    ("spec", "former"),
+    [pytest.param({"rotation": {"request": 1}}, 200, id="rotation"), pytest.param({"revision": 2}, 401, id="revision")],
+)
+def test_a_new_token_reaches_the_volume_and_a_new_pods_variable(acme: Acme, spec: dict[str, Any], former: int) -> None:
+    pod, before, secret = consumer(acme, "pipeline"), acme.token("pipeline"), secret_uid(acme, "pipeline")
     assert pod.read(MOUNTED) == before
     assert pod.variable("TOKEN") == before
 
-    rotated = '--patch={"spec":{"revision":2}}'
-    acme.node.kubectl("patch", "apikey", "pipeline", "--namespace=acme", "--type=merge", rotated)
+    patch = f"--patch={json.dumps({'spec': spec})}"
+    acme.node.kubectl("patch", "apikey", "pipeline", "--namespace=acme", "--type=merge", patch)
 
     eventually(lambda: pod.read(MOUNTED) not in {"", before}, within=90, describe="the volume has a new token")
     after = pod.read(MOUNTED)
     assert after == acme.token("pipeline")
-    assert (acme.verdict(before), acme.verdict(after)) == (401, 200)
+    assert secret_uid(acme, "pipeline") == secret, "there is no moment without a Secret"
+    assert (acme.verdict(before), acme.verdict(after)) == (former, 200)
     # Kubernetes never changes a variable of a container that runs.
     assert pod.variable("TOKEN") == before
     pod.delete()
-    assert consumer(acme, "pipeline").variable("TOKEN") == after
+    restarted = consumer(acme, "pipeline")
+    assert restarted.variable("TOKEN") == after
+    restarted.delete()
+
+
+def secret_uid(acme: Acme, key: str) -> str:
+    """Return the uid of a key's Secret."""
+    return str(acme.node.json("secret", key, "--namespace=acme")["metadata"]["uid"])
 
 
 @pytest.fixture
