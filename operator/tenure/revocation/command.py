@@ -12,7 +12,7 @@ import typer
 from tenure.domain.moments import parse_moment
 from tenure.domain.text import printable
 from tenure.kube.cluster import Cluster
-from tenure.kube.connection import connect_as_caller, kubeconfig_paths
+from tenure.kube.connection import Connection, connect_as_caller, kubeconfig_paths
 from tenure.revocation.errors import RevocationError
 from tenure.revocation.formats import OutputFormat
 from tenure.revocation.options import RevokeOptions
@@ -38,14 +38,15 @@ def revoke(options: RevokeOptions) -> int:
         raise RevocationError(
             "No key was revoked, because there is no terminal to ask you. Add --yes, or list the keys with --dry-run"
         )
-    found, context = asyncio.run(_look(scope, options.context))
+    found, connection = asyncio.run(_look(scope, options.context))
+    typer.echo(f"tenure: {printable(str(connection))}", err=True)
     report = Report(found, options.dry_run)
     _warn_of_empty_places(report.survey, scope)
     if not options.dry_run and report.survey.keys:
         if not options.yes and not _is_confirmed(report.survey):
             typer.echo("No key was revoked.", err=True)
             return NOT_DONE
-        asyncio.run(_end(report, context))
+        asyncio.run(_end(report, connection.context))
     typer.echo(report.as_json() if options.output is OutputFormat.JSON else report.as_text(), nl=False)
     if report.complaint:
         typer.echo(f"tenure: {report.complaint}", err=True)
@@ -62,11 +63,10 @@ def _check_chosen(options: RevokeOptions) -> None:
         )
 
 
-async def _look(scope: Scope, context: str) -> tuple[Survey, str]:
-    """Survey the keys, and return the context too, because somebody may switch to another one before they confirm."""
+async def _look(scope: Scope, context: str) -> tuple[Survey, Connection]:
+    """Survey the keys, and return whose they are, because the current context may change before you confirm."""
     async with Cluster(await connect_as_caller(context)) as cluster:
-        typer.echo(f"tenure: {printable(str(cluster.connection))}", err=True)
-        return await survey(cluster, scope), cluster.connection.context
+        return await survey(cluster, scope), cluster.connection
 
 
 async def _end(report: Report, context: str) -> None:

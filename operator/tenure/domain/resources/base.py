@@ -53,9 +53,11 @@ _KUBECTL = frozenset(
         "kubectl-patch",
         "kubectl-replace",
         "kubectl-set",
+        "kubectl-tenure",
+        "tenure-console",
     }
 )
-"""The field managers of kubectl's commands, which people run. Programs have other names."""
+"""The field managers of kubectl's and Tenure's commands, which people run. Programs have other names."""
 
 
 def format_time(moment: datetime) -> str:
