@@ -1,1 +1,1 @@
-"""Who is invited, and who has accepted."""
+"""Who is invited, who has accepted, and the signed links of letters."""
