@@ -15,9 +15,10 @@ from tenure.controller.secret_cleanup import SecretCleanup
 from tenure.controller.usage.rounds import UsageRounds
 from tenure.domain.installation import Installation
 from tenure.domain.planning.apikeys import plan_api_key
-from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
+from tenure.domain.planning.observation import ApiKeyObservation, SecretReading, Tenure
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.validity import Verdict, validity
+from tenure.domain.views import memberships_of
 from tenure.errors import ConflictError
 from tenure.kube.cluster import Cluster
 from tenure.kube.secrets import get_secret
@@ -64,10 +65,11 @@ class ApiKeys:
         if not plan.actions:  # Otherwise the key that was read is out of date, and the next round adds it again.
             await self.usage.record(key)
         if plan.awaits_record:
-            self.enqueuer.queue.add_unless_backing_off(Ref(Membership, key.namespace, key.spec.membership))
+            for name in memberships_of(key):
+                self.enqueuer.queue.add_unless_backing_off(Ref(Membership, key.namespace, name))
 
     def _observe(self, key: ApiKey, secret: SecretReading | None) -> ApiKeyObservation:
-        membership = self.cache.get(Membership, key.namespace, key.spec.membership)
+        membership = self._member(key, key.spec.membership)
         return ApiKeyObservation(
             api_key=key,
             membership=membership,
@@ -78,7 +80,16 @@ class ApiKeys:
             announced=self.announcements.announced(ref_of(key)),
             displaced_by=None if membership is None else self.cache.displacing(membership),
             installation=self.installation,
+            others={
+                name: self._tenure(self._member(key, name)) for name in memberships_of(key) - {key.spec.membership}
+            },
         )
+
+    def _member(self, key: ApiKey, name: str) -> Membership | None:
+        return self.cache.get(Membership, key.namespace, name)
+
+    def _tenure(self, membership: Membership | None) -> Tenure:
+        return Tenure(membership, self._organization_of(membership))
 
     def _organization_of(self, membership: Membership | None) -> Organization | None:
         if membership is None:
@@ -90,15 +101,23 @@ class ApiKeys:
 
     async def _prove(self, observation: ApiKeyObservation, since: float) -> ApiKeyObservation:
         """Observe again by consistent reads that started at `since` or later. Only these may issue or revoke a key."""
-        key = observation.api_key
-        membership = await self.reads.membership(key.namespace, key.spec.membership, since)
+        tenures = {
+            name: await self._prove_tenure(observation.api_key, name, since)
+            for name in memberships_of(observation.api_key)
+        }
+        own = tenures.pop(observation.api_key.spec.membership)
+        return replace(
+            observation, membership=own.membership, organization=own.organization, now=self.now(), others=tenures
+        )
+
+    async def _prove_tenure(self, key: ApiKey, name: str, since: float) -> Tenure:
+        """Read a Membership and, if it seems to have no Organization or another one than at the issue, that too."""
+        membership = await self.reads.membership(key.namespace, name, since)
         organization = self._organization_of(membership)
-        proved = replace(observation, membership=membership, organization=organization, now=self.now())
         if membership is None:
-            return proved
-        if organization is None or validity(key, membership, organization, proved.now) is Verdict.ORGANIZATION_GONE:
-            name = membership.spec.organization
-            read = await self.reads.organization(key.namespace, name, since)
-            in_force = self.cache.organization_in_force(key.namespace, name)
-            proved = replace(proved, organization=in_force if read is not None else None)
-        return proved
+            return Tenure(None, None)
+        if organization is None or validity(key, membership, organization, self.now()) is Verdict.ORGANIZATION_GONE:
+            read = await self.reads.organization(key.namespace, membership.spec.organization, since)
+            in_force = self.cache.organization_in_force(key.namespace, membership.spec.organization)
+            organization = in_force if read is not None else None
+        return Tenure(membership, organization)

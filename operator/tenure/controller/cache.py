@@ -10,6 +10,7 @@ from tenure.domain.in_force import oldest
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.membership import SubjectKind
+from tenure.domain.views import memberships_of
 
 R = TypeVar("R", bound=Resource)
 G = TypeVar("G", bound=Hashable)
@@ -95,11 +96,11 @@ class Cache:
     def _index(self, resource: Resource) -> None:
         match resource:
             case ApiKey():
-                member = (resource.namespace, resource.spec.membership)
                 self._keys.add(resource.namespace, resource)
-                self._keys_of.add(member, resource)
+                for name in memberships_of(resource):
+                    self._keys_of.add((resource.namespace, name), resource)
                 if ready_reason(resource.status.conditions) == Reason.QUOTA_EXCEEDED:
-                    self._over_quota.add(member, resource)
+                    self._over_quota.add((resource.namespace, resource.spec.membership), resource)
             case Membership():
                 self._members.add(resource.namespace, resource)
                 self._subjects.add((resource.namespace, resource.spec.subject.folded), resource)
@@ -109,10 +110,10 @@ class Cache:
     def _unindex(self, resource: Resource) -> None:
         match resource:
             case ApiKey():
-                member = (resource.namespace, resource.spec.membership)
                 self._keys.discard(resource.namespace, resource.name)
-                self._keys_of.discard(member, resource.name)
-                self._over_quota.discard(member, resource.name)
+                for name in memberships_of(resource):
+                    self._keys_of.discard((resource.namespace, name), resource.name)
+                self._over_quota.discard((resource.namespace, resource.spec.membership), resource.name)
             case Membership():
                 self._members.discard(resource.namespace, resource.name)
                 self._subjects.discard((resource.namespace, resource.spec.subject.folded), resource.name)
@@ -161,7 +162,7 @@ class Cache:
         return None if first is None or first.name == member.name else first.name
 
     def keys_of(self, namespace: str, membership: str) -> list[ApiKey]:
-        """The keys of a member."""
+        """The keys that name a member, and those with a token that was issued under the member."""
         return self._keys_of.of((namespace, membership))
 
     def waiting_for_room(self, namespace: str, membership: str) -> list[ApiKey]:

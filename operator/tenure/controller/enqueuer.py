@@ -11,6 +11,7 @@ from tenure.controller.queue import Purpose, WorkQueue
 from tenure.controller.refs import Change, Ref, ref_of
 from tenure.domain.conditions import ready_reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
+from tenure.domain.views import memberships_of
 
 
 class Enqueuer(Observer):
@@ -62,12 +63,13 @@ def _of_api_key(old: ApiKey | None, new: ApiKey | None, cache: Cache) -> Iterato
     key = new or old
     if key is None or (old and new and _worth(old) == _worth(new)):
         return
-    for member in {one.spec.membership for one in (old, new) if one}:
+    for member in sorted({name for one in (old, new) if one for name in memberships_of(one)}):
         yield Effect(Ref(Membership, key.namespace, member), settled=True)
     yield from _organizations(key, cache)
     if old is not None:
-        for sibling in cache.waiting_for_room(key.namespace, old.spec.membership):
-            yield Effect(ref_of(sibling))
+        for member in memberships_of(old):
+            for sibling in cache.waiting_for_room(key.namespace, member):
+                yield Effect(ref_of(sibling))
 
 
 def _of_membership(old: Membership | None, new: Membership | None, cache: Cache) -> Iterator[Effect]:

@@ -46,11 +46,7 @@ class Organizations:
             organization=organization,
             in_force=in_force,
             members=[member for member in members.values() if cache.displacing(member) is None],
-            keys=[
-                (key, members.get(key.spec.membership))
-                for key in cache.keys_in(namespace)
-                if key.spec.membership not in others
-            ],
+            keys=[(key, members.get(key.holder)) for key in cache.keys_in(namespace) if key.holder not in others],
             now=self.now(),
             installation=self.installation,
             bindings=self.bindings.state(namespace),

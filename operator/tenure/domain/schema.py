@@ -124,7 +124,7 @@ def _root_schema(resource: type[Resource]) -> dict[str, Any]:
             "spec": spec,
             "status": {**status, "default": {"observedGeneration": -1}},
         },
-        RULES: [name_rule.to_schema()],
+        RULES: [rule.to_schema() for rule in (name_rule, *resource.rules)],
     }
 
 

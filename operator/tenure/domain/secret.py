@@ -60,7 +60,7 @@ def secret_body(
             "labels": {
                 **labels,
                 "app.kubernetes.io/managed-by": "tenure",
-                f"{GROUP}/membership": api_key.spec.membership,
+                f"{GROUP}/membership": stamp.membership or api_key.spec.membership,
                 f"{GROUP}/subject-kind": subject_kind.value,
                 "velero.io/exclude-from-backup": "true",
             },

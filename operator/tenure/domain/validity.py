@@ -45,7 +45,8 @@ def validity(
 ) -> Verdict:
     """Decide whether a key works, from its Membership and the Organization in force in its namespace.
 
-    Pass None for one that doesn't exist. To judge the former or the announced token of a key, pass its view
+    Pass None for one that doesn't exist. The Membership is the one of the token's stamp (`ApiKey.holder`). The spec may
+    name another one, and that doesn't end the token. To judge the former or the announced token of a key, pass its view
     (`domain/views.py`).
     """
     stamp = api_key.status.issued
@@ -59,9 +60,8 @@ def validity(
         return Verdict.MEMBERSHIP_GONE
     verdict = _tenure(api_key, stamp, membership) or _life(api_key, stamp, organization, now)
     # A token that is current isn't revoked by a forRole that names another role. The role change itself will do that.
-    if verdict in (Verdict.ROLE_CHANGED, Verdict.PENDING) and api_key.awaits_other_role(membership.spec.role):
-        return Verdict.ROLE_MISMATCH
-    return verdict
+    waits = verdict in (Verdict.ROLE_CHANGED, Verdict.PENDING) and not api_key.is_handed_over
+    return Verdict.ROLE_MISMATCH if waits and api_key.awaits_other_role(membership.spec.role) else verdict
 
 
 def expiry(api_key: ApiKey, issued_at: datetime | None) -> datetime | None:
@@ -92,7 +92,8 @@ def follows_generation(api_key: ApiKey, membership: Membership) -> bool:
     """Return whether a role change revokes the token.
 
     It does if the member is a person, or if the key has `forRole` or had it since the token was issued. If you remove
-    `forRole` afterwards, a token that a role change revoked must stay revoked.
+    `forRole` afterwards, a token that a role change revoked must stay revoked. If you hand the key over, too, although
+    `forRole` then names a role of the other member.
     """
     stamp = api_key.status.issued
     approved = api_key.spec.for_role or (stamp and stamp.for_role)
@@ -106,11 +107,15 @@ def renewed_stamp(api_key: ApiKey, membership: Membership) -> Stamp | None:
     that was set since, so that the next role change revokes the token, even if `forRole` is removed first.
     """
     stamp = api_key.status.issued
-    if stamp is None or membership.is_person:
-        return stamp
+    if stamp is None:
+        return None
+    remembered: dict[str, object] = {} if stamp.membership else {"membership": membership.name}
     if follows_generation(api_key, membership):
-        return stamp.model_copy(update={"for_role": api_key.spec.for_role or stamp.for_role})
-    return stamp.model_copy(update={"membership_generation": membership.metadata.generation})
+        if not membership.is_person:
+            remembered["for_role"] = api_key.spec.for_role or stamp.for_role
+    else:
+        remembered["membership_generation"] = max(stamp.membership_generation, membership.metadata.generation)
+    return stamp.model_copy(update=remembered)
 
 
 def was_revoked_by_role(api_key: ApiKey, membership: Membership) -> bool:
@@ -160,6 +165,6 @@ def _life(api_key: ApiKey, stamp: Stamp, organization: Organization, now: dateti
         return Verdict.PENDING
     if not _keeps_limits(api_key, stamp):
         return Verdict.PENDING
-    if api_key.spec.suspended or organization.suspends(api_key.spec.membership):
+    if api_key.spec.suspended or organization.suspends(api_key.holder):
         return Verdict.SUSPENDED
     return Verdict.VALID

@@ -31,6 +31,11 @@ def token_views(api_key: ApiKey) -> Iterator[ApiKey]:
     yield from (view for view in (announced_view(api_key), former_view(api_key)) if view is not None)
 
 
+def memberships_of(api_key: ApiKey) -> set[str]:
+    """Return the names of the Memberships that a key depends on: that of its spec, and those of its tokens' stamps."""
+    return {api_key.spec.membership, *(view.holder for view in token_views(api_key))}
+
+
 def is_former(view: ApiKey) -> bool:
     """Return whether this is the view of a former token."""
     former = view.status.previous

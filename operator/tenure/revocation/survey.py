@@ -22,6 +22,9 @@ The API server doesn't send a deletion to the webhooks if the person has the vir
 works with Tenure stopped.
 """
 
+_OF_A_MEMBER = ("spec.membership", "status.issued.membership", "status.previous.issued.membership")
+"""The fields that name the Membership of a key and of its tokens. They differ if the key was handed over."""
+
 PATIENCE = 10
 """Maximum number of attempts while the API server asks to retry later."""
 LONGEST_WAIT_SECONDS = 10.0
@@ -35,7 +38,7 @@ class Scope:
     Attributes:
         issued_before: A moment, or how long ago it was.
         namespaces: Namespaces of the keys. Empty means all namespaces.
-        membership: Name of the keys' Membership. Empty means all Memberships.
+        membership: Name of the Membership of the keys, or of one of their tokens. Empty means all Memberships.
     """
 
     issued_before: datetime | timedelta
@@ -135,10 +138,14 @@ async def _look(cluster: Cluster, place: str | None, membership: str, found: Sur
 
 
 async def _bodies(cluster: Cluster, place: str | None, membership: str) -> AsyncIterator[Mapping[str, Any]]:
-    selector = f"spec.membership={membership}" if membership else ""
-    async for page, _ in cluster.pages(ApiKey, place, selector=selector):
-        for body in page:
-            yield body
+    """Yield the keys that name a Membership, and those with a token that was issued under it, each once."""
+    seen = set[str]()
+    for selector in [f"{path}={membership}" for path in _OF_A_MEMBER] if membership else [""]:
+        async for page, _ in cluster.pages(ApiKey, place, selector=selector):
+            for body in page:
+                if (uid := body["metadata"]["uid"]) not in seen:
+                    seen.add(uid)
+                    yield body
 
 
 def _malformed(body: Mapping[str, Any], doubt: str) -> Unclear:

@@ -105,8 +105,8 @@ class Index:
         return revocation if now - seen < REMEMBERED else None
 
     def holding(self, key: ApiKey) -> Holding:
-        """Return a key with its Membership, and the Organization in force unless the Membership names another one."""
-        member = self._get(Membership, key.namespace, key.spec.membership)
+        """Return a key, its stamp's Membership, and the Organization in force if that is the Membership's."""
+        member = self._get(Membership, key.namespace, key.holder)
         organization = self._in_force.get(key.namespace)
         if member is not None and organization is not None and organization.name != member.spec.organization:
             organization = None
@@ -162,7 +162,7 @@ class Index:
         holding = self.holding(key)
         verdict = validity(key, holding.membership, holding.organization, now)
         code = Code.NOT_FOUND if verdict in _NOT_DEAD else Code(verdict.value)
-        self._remember(key_id, Revocation(code, now, key.namespace, key.spec.membership, key.status.hash), now)
+        self._remember(key_id, Revocation(code, now, key.namespace, key.holder, key.status.hash), now)
 
     def _record(self, old: Membership | None, new: Membership | None, now: datetime) -> None:
         """Take the revoked tokens from a Membership's record of its role change.

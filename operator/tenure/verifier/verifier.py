@@ -201,12 +201,12 @@ class Verifier:
         """Read the key's Membership from the API server, because the index is behind the key's stamp."""
         key = holding.api_key
         try:
-            member = await self._cluster.get(Membership, key.namespace, key.spec.membership)
+            member = await self._cluster.get(Membership, key.namespace, key.holder)
         except ObjectNotFoundError:
             return replace(holding, membership=None)
         except TenureError as error:
             # The text of the error goes to the caller, who may not know the member's name.
-            log.warning("Can't read Membership %s/%s now: %s", key.namespace, key.spec.membership, error)
+            log.warning("Can't read Membership %s/%s now: %s", key.namespace, key.holder, error)
             raise StaleError("the verifier can't read the key's Membership now") from error
         return replace(holding, membership=member)
 

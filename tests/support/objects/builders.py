@@ -53,6 +53,7 @@ class Issue(TypedDict, total=False):
     """What a test may say about how a key was issued; the rest follows from the objects."""
 
     organization_uid: str
+    stamped_name: str | None
     membership_uid: str
     membership_generation: int
     role: str
@@ -155,6 +156,7 @@ def issued(key: ApiKey, membership: Membership, organization: Organization, **ov
         "forRole": overrides.get("for_role", key.spec.for_role),
         "capabilities": capabilities,
         "at": format_time(overrides.get("at", ISSUED)),
+        "membership": overrides.get("stamped_name", membership.name),
     }
     secret_uid = overrides.get("secret_uid", uid_of("Secret", key.name, key.namespace))
     reason = overrides.get("reason", "Issued")
@@ -177,6 +179,7 @@ def rotated(
     announced: str | None = None,
     former: str | None = None,
     at: datetime = ISSUED,
+    replaced_at: datetime = ISSUED,
     ends_at: datetime = NOW + timedelta(hours=1),
     former_used_at: datetime | None = None,
 ) -> ApiKey:
@@ -192,7 +195,7 @@ def rotated(
             "next": None if announced is None else AnnouncedToken(**other(announced)),
             "previous": None
             if former is None
-            else FormerToken(**other(former), replaced_at=ISSUED, ends_at=ends_at, last_used_at=former_used_at),
+            else FormerToken(**other(former), replaced_at=replaced_at, ends_at=ends_at, last_used_at=former_used_at),
         }
     )
     return with_status(key, status)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from support.objects.builders import CREATED, api_key, membership, organization
+from support.objects.builders import CREATED, api_key, edited, issued, membership, organization
 from tenure.controller.cache import Cache
 from tenure.controller.refs import Change, Ref, ref_of
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
@@ -62,6 +62,15 @@ def test_the_newer_state_wins(old: ApiKey, new: ApiKey, *, wins: bool) -> None:
     assert cache.keys_of("acme", held.spec.membership) == [held]
     assert cache.keys_in("acme") == [held]
     assert cache.all() == [held]
+
+
+def test_a_key_that_was_handed_over_is_one_of_both_members_until_its_former_token_is_gone() -> None:
+    held = edited(issued(api_key(), membership(), organization()), membership="bob")
+    cache = _cache(held)
+    assert cache.keys_of("acme", "alice") == cache.keys_of("acme", "bob") == [held]
+    bobs = issued(api_key(membership="bob", version=2), membership("bob"), organization())
+    cache.put(bobs, 9.0)
+    assert (cache.keys_of("acme", "alice"), cache.keys_of("acme", "bob")) == ([], [bobs])
 
 
 @pytest.mark.parametrize(

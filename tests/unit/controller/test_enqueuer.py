@@ -72,6 +72,12 @@ def _member(status: dict[str, Any] = SEEN, **more: Any) -> Membership:
         pytest.param(A, issued(A, ALICE, ORG, secret_uid=None), [*SUMS, "ApiKey waits"], id="ended: a place is free"),
         pytest.param(A, None, [*SUMS, "ApiKey waits"], id="deleted: a place is free"),
         pytest.param(
+            A,
+            edited(A, membership="bob"),
+            ["Membership alice settled", "Membership bob settled", "Organization acme settled", "ApiKey waits"],
+            id="handed over",
+        ),
+        pytest.param(
             A, issued(api_key("a", deleting=True), ALICE, ORG), [*SUMS, "ApiKey waits"], id="going: a place is free"
         ),
         pytest.param(

@@ -189,6 +189,8 @@ def test_names_in_the_api() -> None:
         ".spec.role",
         ".status.keyId",
         ".status.subjectKind",
+        ".status.issued.membership",
+        ".status.previous.issued.membership",
     }
 
 

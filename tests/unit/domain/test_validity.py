@@ -259,6 +259,70 @@ def test_a_key_follows_its_tenure(situation: Situation, verdict: Verdict) -> Non
     assert situation.verdict() is verdict
 
 
+ALICE, CI, ACME = membership(), membership("ci", kind="ServiceAccount"), organization()
+HANDED_OVER = edited(issued(api_key(), ALICE, ACME), membership="ci")
+ROBOTS = edited(issued(api_key(membership="ci"), CI, ACME), membership="ci2")
+
+
+@pytest.mark.parametrize(
+    ("key", "member", "org", "verdict"),
+    [
+        pytest.param(HANDED_OVER, ALICE, ACME, Verdict.VALID, id="whether the other member is there or not"),
+        pytest.param(HANDED_OVER, None, ACME, Verdict.MEMBERSHIP_GONE, id="its own member removed"),
+        pytest.param(HANDED_OVER, CI, ACME, Verdict.MEMBERSHIP_GONE, id="not by the other member"),
+        pytest.param(
+            HANDED_OVER, membership(role="Viewer", generation=2), ACME, Verdict.ROLE_CHANGED, id="role changed"
+        ),
+        pytest.param(HANDED_OVER, ALICE, organization(suspended_members=["ci"]), Verdict.VALID, id="target suspended"),
+        pytest.param(
+            HANDED_OVER, ALICE, organization(suspended_members=["alice"]), Verdict.SUSPENDED, id="member suspended"
+        ),
+        pytest.param(edited(HANDED_OVER, revision=2), ALICE, ACME, Verdict.PENDING, id="revision in the same write"),
+        pytest.param(edited(HANDED_OVER, forRole="Owner"), ALICE, ACME, Verdict.VALID, id="forRole for the target"),
+        pytest.param(
+            edited(HANDED_OVER, forRole="Owner"),
+            membership(role="Viewer", generation=2),
+            ACME,
+            Verdict.ROLE_CHANGED,
+            id="forRole for the target, role changed",
+        ),
+        pytest.param(
+            ROBOTS,
+            membership("ci", kind="ServiceAccount", role="Viewer", generation=2),
+            ACME,
+            Verdict.VALID,
+            id="service account, role changed",
+        ),
+        pytest.param(
+            edited(ROBOTS, forRole="Member"),
+            membership("ci", kind="ServiceAccount", role="Viewer", generation=2),
+            ACME,
+            Verdict.ROLE_CHANGED,
+            id="service account with forRole, role changed",
+        ),
+    ],
+)
+def test_a_handed_over_token_is_judged_by_its_own_stamp(
+    key: ApiKey, member: Membership | None, org: Organization, verdict: Verdict
+) -> None:
+    assert validity(key, member, org, NOW) is verdict
+
+
+def test_a_hand_over_brings_back_no_token_that_a_role_change_revoked() -> None:
+    """The operator is down, so the stamp doesn't remember the approval."""
+    approved = edited(issued(api_key(membership="ci"), CI, ACME), forRole="Member")
+    viewer = membership("ci", kind="ServiceAccount", role="Viewer", generation=2)
+    assert validity(approved, viewer, ACME, NOW) is Verdict.ROLE_MISMATCH
+    assert validity(edited(approved, membership="ci2"), viewer, ACME, NOW) is Verdict.ROLE_CHANGED
+
+
+def test_a_stamp_of_an_older_version_gets_the_name_of_its_membership() -> None:
+    old = issued(api_key(), ALICE, ACME, stamped_name=None)
+    renewed = renewed_stamp(old, ALICE)
+    assert renewed is not None
+    assert renewed.membership == "alice"
+
+
 MOMENT = timedelta(microseconds=1)
 
 

@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from support.objects.builders import NOW, api_key, issued, membership, organization, rotated, token_of
+from support.objects.builders import (
+    NOW,
+    api_key,
+    edited,
+    issued,
+    membership,
+    organization,
+    rotated,
+    token_of,
+    with_status,
+)
 from support.objects.sizes import sizes
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import format_time
@@ -134,6 +144,26 @@ def test_each_of_a_keys_tokens_is_found_and_judged_by_itself() -> None:
         assert holding is not None
         assert holding.api_key.status.key_id == key_id
         assert index.revocation(key_id, NOW) is None
+
+
+def test_a_token_is_judged_by_the_membership_of_its_own_stamp() -> None:
+    """Alice's key names ci, which may be missing. Then its former token is alice's, and the present one is of ci."""
+    handed_over, ci = edited(KEY, membership="ci"), membership("ci", kind="ServiceAccount")
+    holding = find(filled(organization(), membership(), handed_over), TOKEN.hash)
+    assert holding is not None
+    assert holding.membership == membership()
+    delivered = rotated(handed_over, former="F" * 12)
+    stamp = issued(api_key(membership="ci"), ci, organization()).status.issued
+    delivered = with_status(delivered, delivered.status.model_copy(update={"issued": stamp}))
+    index = filled(organization(), membership(), ci, delivered)
+    for token_hash, member in ((TOKEN.hash, ci), (f"sha256:{'F' * 12}", membership())):
+        holding = find(index, token_hash)
+        assert holding is not None
+        assert holding.membership == member
+    index.change(ApiKey, body(KEY), deleted=True, now=NOW)
+    revocation = index.revocation("F" * 12, NOW)
+    assert revocation is not None
+    assert revocation.membership == "alice"
 
 
 def test_a_former_token_that_is_dropped_is_remembered_as_expired_and_the_others_stay() -> None:

@@ -105,7 +105,7 @@ FAULTS = (
         name="suspension",
         guard="The token of a suspended key, member or organization is rejected.",
         where="_life",
-        before="if api_key.spec.suspended or organization.suspends(api_key.spec.membership):",
+        before="if api_key.spec.suspended or organization.suspends(api_key.holder):",
         after="if False:",
         caught_by=(f"{_VALIDITY}::test_a_fault_decides",),
     ),

@@ -110,7 +110,9 @@ class OwnKeys:
         return [
             key
             for key in cache.keys_of(member.namespace, member.name)
-            if key.status.secret_uid is not None and validity(key, member, organization, now) is Verdict.VALID
+            if key.holder == member.name
+            and key.status.secret_uid is not None
+            and validity(key, member, organization, now) is Verdict.VALID
         ]
 
     def _openers(self, key: ApiKey) -> Iterator[Ref]:

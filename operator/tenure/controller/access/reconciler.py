@@ -220,7 +220,7 @@ class Bindings(Observer):
             case (ApiKey() | None, ApiKey() | None):
                 for key in (old, new):
                     if isinstance(key, ApiKey) and _opens(old) != _opens(new):
-                        member = Ref(Membership, ref.namespace, key.spec.membership)
+                        member = Ref(Membership, ref.namespace, key.holder)
                         self._queue(member, loses=_opens(old) is not None)
             case (Membership() | None, Membership() | None):
                 if _tenure(old) != _tenure(new):
@@ -258,8 +258,8 @@ def _tenure(resource: object) -> tuple[object, ...] | None:
     return metadata.uid, metadata.generation, metadata.deleting
 
 
-def _opens(key: object) -> str | None:
-    """The uid of the Secret that a member may read because of a key, or None if there is none."""
+def _opens(key: object) -> tuple[str | None, str] | None:
+    """The uid of the Secret that a member may read because of a key, and the member. None if there is none."""
     if not isinstance(key, ApiKey) or key.metadata.deleting or not is_ready(key.status.conditions):
         return None
-    return key.status.secret_uid
+    return key.status.secret_uid, key.holder

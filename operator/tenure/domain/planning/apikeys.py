@@ -34,7 +34,7 @@ from tenure.domain.resources import ApiKey
 from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.resources.membership import Fate
 from tenure.domain.secret import SecretFacts
-from tenure.domain.validity import Verdict, expiry, validity, was_revoked_by_role
+from tenure.domain.validity import Verdict, expiry, was_revoked_by_role
 from tenure.domain.views import token_views
 
 _COMMIT_TIME = timedelta(seconds=3)
@@ -81,7 +81,7 @@ def find_key_state(observation: ApiKeyObservation) -> KeyState:
 
 def _find(observation: ApiKeyObservation) -> tuple[KeyState, Obstacle | None]:
     """Return the state of a key and, if its token isn't current, the obstacle to another one."""
-    verdict = validity(observation.api_key, observation.membership, observation.organization, observation.now)
+    verdict = observation.verdict()
     if (current := _find_current(observation, verdict)) is not None:
         return current, None
     if _awaits_record(observation):
@@ -120,9 +120,7 @@ def _find_ended(observation: ApiKeyObservation, obstacle: Obstacle | None) -> Ke
 
 def fate(observation: ApiKeyObservation) -> Fate:
     """Return what becomes of an ApiKey whose token a role change revoked."""
-    obstacle = find_obstacle(
-        observation, validity(observation.api_key, observation.membership, observation.organization, observation.now)
-    )
+    obstacle = find_obstacle(observation, observation.verdict())
     if obstacle is None:
         return Fate.REISSUED
     return Fate.DELETED if _deletes_object(observation, obstacle) else Fate.REVOKED
@@ -154,8 +152,7 @@ def _is_replaced_in_place(observation: ApiKeyObservation) -> bool:
 
     After a role change Tenure deletes the Secret first, because the token is revoked before a new one is approved.
     """
-    verdict = validity(observation.api_key, observation.membership, observation.organization, observation.now)
-    return verdict is Verdict.PENDING
+    return observation.verdict() is Verdict.PENDING
 
 
 def _is_delivered(observation: ApiKeyObservation) -> bool:

@@ -138,7 +138,8 @@ def kept_status(observation: ApiKeyObservation, reason: Reason, message: str) ->
 
 
 def _renewed_stamp(observation: ApiKeyObservation) -> Stamp | None:
-    key, membership = observation.api_key, observation.membership
+    key = observation.api_key
+    membership = observation.tenure_of(key).membership
     return key.status.issued if membership is None else renewed_stamp(key, membership)
 
 

@@ -28,7 +28,7 @@ from tenure.domain.resources.membership import (
 from tenure.domain.roles import capabilities
 from tenure.domain.text import shortened
 from tenure.domain.validity import Verdict, validity, was_revoked_by_role
-from tenure.domain.views import token_views
+from tenure.domain.views import former_view, token_views
 
 _NAMES_IN_NOTE = 8
 
@@ -42,7 +42,7 @@ class MembershipObservation:
     """The Organization in force in the namespace, if it is the one that the Membership names."""
 
     keys: Sequence[ApiKey]
-    """All keys of the member."""
+    """All keys that name the member, or have a token that was issued under the member."""
 
     now: datetime
     displaced_by: str | None = None
@@ -122,7 +122,10 @@ def _extend(known: RoleChange, fallen: Sequence[ApiKey], observation: Membership
     if known.key_count > len(known.keys):
         return None
     approved = {
-        key.name for key in observation.keys if key.spec.for_role is known.to_role and not key.metadata.deleting
+        key.name
+        for key in observation.keys
+        if not key.metadata.deleting
+        and (key.spec.for_role is known.to_role or key.spec.membership != observation.membership.name)
     }
     told = [_saved(key) if key.name in approved else key for key in known.keys]
     keys = sorted([*told, *_ended(late, observation)], key=lambda key: key.name)[:MAX_KEYS_PER_MEMBER]
@@ -151,6 +154,8 @@ def _ended(keys: Sequence[ApiKey], observation: MembershipObservation) -> list[E
 
 
 def _fate(key: ApiKey, observation: MembershipObservation, siblings: Siblings) -> Fate:
+    if key.spec.membership != observation.membership.name:
+        return Fate.REISSUED  # It was handed over, so the next token is another member's.
     return fate(
         ApiKeyObservation(
             api_key=key,
@@ -192,11 +197,9 @@ def _announce(membership: Membership, change: RoleChange) -> tuple[StatusAction,
 
 
 def _status(observation: MembershipObservation, change: RoleChange | None) -> MembershipStatus:
-    membership, organization = observation.membership, observation.organization
-    working = sorted(
-        (key for key in observation.keys if validity(key, membership, organization, observation.now) is Verdict.VALID),
-        key=lambda key: key.name,
-    )
+    membership = observation.membership
+    views = (_working(key, observation) for key in observation.keys)
+    working = sorted((view for view in views if view is not None), key=lambda key: key.name)
     reason, message = _readiness(observation)
     return membership.status.model_copy(
         update={
@@ -225,12 +228,27 @@ def _status(observation: MembershipObservation, change: RoleChange | None) -> Me
     )
 
 
+def _working(key: ApiKey, observation: MembershipObservation) -> ApiKey | None:
+    """Return the key, or the view of its former token, if that is a working token of the member. Else None."""
+    views = (key, former_view(key))
+    return next((view for view in views if view is not None and _works(view, observation)), None)
+
+
+def _works(view: ApiKey, observation: MembershipObservation) -> bool:
+    membership = observation.membership
+    verdict = validity(view, membership, observation.organization, observation.now)
+    return view.holder == membership.name and verdict is Verdict.VALID
+
+
 def _waiting_keys(observation: MembershipObservation, working: Sequence[ApiKey]) -> list[WaitingKey] | None:
     role, names = observation.membership.spec.role, {key.name for key in working}
     waiting = [
         WaitingKey(name=key.name, for_role=key.spec.for_role)
         for key in sorted(observation.keys, key=lambda key: key.name)
-        if key.spec.for_role not in (None, role) and key.name not in names and not key.metadata.deleting
+        if key.spec.membership == observation.membership.name
+        and key.awaits_other_role(role)
+        and key.name not in names
+        and not key.metadata.deleting
     ]
     return waiting[:MAX_LISTED_KEYS] or None
 

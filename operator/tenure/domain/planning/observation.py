@@ -1,14 +1,16 @@
 """The observation that the plan for an ApiKey is made from."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.secret import SecretFacts
+from tenure.domain.validity import Verdict, validity
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,22 @@ def age(key: ApiKey) -> tuple[datetime, str]:
     return key.metadata.creation_timestamp, key.name
 
 
+class Tenure(NamedTuple):
+    """What a token is judged by, apart from its ApiKey."""
+
+    membership: Membership | None
+    organization: Organization | None
+    """The Organization in force in the namespace, if it is the one that the Membership names."""
+
+
 @dataclass(frozen=True)
 class ApiKeyObservation:
     """The input of the plan for an ApiKey."""
 
     api_key: ApiKey
     membership: Membership | None
+    """The Membership that the spec names. A new token is issued under it."""
+
     organization: Organization | None
     """The Organization in force in the namespace, if it is the one that the Membership names."""
 
@@ -74,6 +86,20 @@ class ApiKeyObservation:
     """Name of the older Membership of the same subject, or None. Only the oldest one has effect."""
 
     installation: Installation = DEFAULTS
+
+    others: Mapping[str, Tenure] = field(default_factory=dict)
+    """By name, the other Memberships that the key's tokens were issued under, before the key was handed over."""
+
+    def tenure_of(self, view: ApiKey) -> Tenure:
+        """Return what one of the key's tokens is judged by. `view` is the key, or the view of its other token."""
+        if view.holder == self.api_key.spec.membership:
+            return Tenure(self.membership, self.organization)
+        return self.others.get(view.holder, Tenure(None, None))
+
+    def verdict(self, view: ApiKey | None = None) -> Verdict:
+        """Decide whether the key's present token works, or the one that a view shows."""
+        view = view or self.api_key
+        return validity(view, *self.tenure_of(view), self.now)
 
 
 @dataclass(frozen=True)

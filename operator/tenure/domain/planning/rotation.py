@@ -18,7 +18,7 @@ from tenure.domain.resources.base import Condition, format_time
 from tenure.domain.resources.stamp import AnnouncedToken, FormerToken
 from tenure.domain.rotation import former_end, overlap_in_force, rotation_due
 from tenure.domain.secret import template_digest
-from tenure.domain.validity import Verdict, expiry, renewed_stamp, token_end, validity
+from tenure.domain.validity import Verdict, expiry, renewed_stamp, token_end
 from tenure.domain.views import announced_view, former_view
 
 DELIVERY_DELAY = timedelta(seconds=2)
@@ -40,7 +40,7 @@ def holds_successor(observation: ApiKeyObservation) -> bool:
     view = announced_view(key)
     if view is None or facts is None or not facts.holds_issued_token(view):
         return False
-    return validity(view, observation.membership, observation.organization, observation.now) is Verdict.VALID
+    return observation.verdict(view) is Verdict.VALID
 
 
 def may_hold_newer_token(observation: ApiKeyObservation) -> bool:
@@ -49,8 +49,7 @@ def may_hold_newer_token(observation: ApiKeyObservation) -> bool:
     A rotation and a raised revision change the Secret in place, so its uid doesn't tell. Neither happens once the role
     has changed or the member is gone, so such a revocation needs no further read.
     """
-    verdict = validity(observation.api_key, observation.membership, observation.organization, observation.now)
-    return verdict in {Verdict.VALID, Verdict.EXPIRED, Verdict.PENDING}
+    return observation.verdict() in {Verdict.VALID, Verdict.EXPIRED, Verdict.PENDING}
 
 
 def announced_condition(observation: ApiKeyObservation, key_id: str) -> Condition:
@@ -108,11 +107,12 @@ def promote(observation: ApiKeyObservation, delivered_at: datetime) -> tuple[Api
 def kept_former(observation: ApiKeyObservation) -> FormerToken | None:
     """Return the former token with its stamp and its end as they are now, or None if there is none or it has ended."""
     former, view = observation.api_key.status.previous, former_view(observation.api_key)
-    membership, organization = observation.membership, observation.organization
-    if former is None or view is None or membership is None or organization is None:
+    if former is None or view is None:
         return None
-    verdict = validity(view, membership, organization, observation.now)
-    if verdict not in (Verdict.VALID, Verdict.SUSPENDED, Verdict.BEHIND):
+    membership, organization = observation.tenure_of(view)
+    if membership is None or organization is None:
+        return None
+    if observation.verdict(view) not in (Verdict.VALID, Verdict.SUSPENDED, Verdict.BEHIND):
         return None
     policy = observation.installation.policy(organization)
     ends = former_end(former, overlap_in_force(observation.api_key, organization, policy))
@@ -125,9 +125,10 @@ def kept_former(observation: ApiKeyObservation) -> FormerToken | None:
 def kept_successor(observation: ApiKeyObservation) -> AnnouncedToken | None:
     """Return the announced token with its stamp as it is now."""
     successor, view = observation.api_key.status.next, announced_view(observation.api_key)
-    if successor is None or view is None or observation.membership is None:
+    membership = None if view is None else observation.tenure_of(view).membership
+    if successor is None or view is None or membership is None:
         return successor
-    return successor.model_copy(update={"issued": renewed_stamp(view, observation.membership)})
+    return successor.model_copy(update={"issued": renewed_stamp(view, membership)})
 
 
 def rotating_condition(observation: ApiKeyObservation) -> list[Condition]:

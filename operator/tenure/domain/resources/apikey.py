@@ -86,12 +86,6 @@ class ApiKeySpec(Model):
 
     rules: ClassVar[Sequence[Rule]] = (
         Rule(
-            "self.membership == oldSelf.membership",
-            "membership: can't be changed. Create another ApiKey for the other member",
-            field=".membership",
-            reason="FieldValueForbidden",
-        ),
-        Rule(
             "self.access == oldSelf.access",
             "access: can't be changed. Create another ApiKey",
             field=".access",
@@ -140,7 +134,9 @@ class ApiKeySpec(Model):
     )
 
     membership: Name
-    """Name of the Membership in the same namespace that the key belongs to. You can't change it."""
+    """Name of the Membership in the same namespace that the key belongs to. If you change it, you hand the key over.
+    The Secret then gets a new token with the other member's rights. The former token stays valid for rotation.overlap,
+    or until the role of its own member changes."""
 
     access: Access
     """What the key may do. Full: everything that the member's role allows. View: only read, with any role. You can't
@@ -266,7 +262,24 @@ class ApiKey(Resource):
         Column("Rotates", ".status.rotatesAt", "When the token is rotated next", wide=True),
         Column("Description", ".spec.description", "What it is for", wide=True),
     )
-    selectable: ClassVar[Sequence[str]] = (".spec.membership", ".status.keyId", ".status.subjectKind")
+    selectable: ClassVar[Sequence[str]] = (
+        ".spec.membership",
+        ".status.keyId",
+        ".status.subjectKind",
+        ".status.issued.membership",
+        ".status.previous.issued.membership",
+    )
+    rules: ClassVar[Sequence[Rule]] = (
+        # The stamp of an older version doesn't name its Membership, so nothing would tell whose token it is.
+        Rule(
+            "self.spec.membership == oldSelf.spec.membership || !has(oldSelf.status) || !has(oldSelf.status.issued) || "
+            "has(oldSelf.status.issued.membership)",
+            "spec.membership: can't be changed yet, because status.issued.membership is missing: a version of Tenure "
+            "that doesn't know this field issued the token. The operator adds it after the upgrade. Try again then",
+            field=".spec.membership",
+            reason="FieldValueForbidden",
+        ),
+    )
 
     spec: ApiKeySpec
     """The key as you want it."""
@@ -283,6 +296,17 @@ class ApiKey(Resource):
     def revision(self) -> int:
         """The revision that the spec asks for."""
         return self.spec.revision or FIRST_REVISION
+
+    @property
+    def holder(self) -> str:
+        """Name of the Membership that the present token was issued under. Without a token it is that of the spec."""
+        stamp = self.status.issued
+        return (stamp and stamp.membership) or self.spec.membership
+
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether the spec names another Membership than the one that the present token was issued under."""
+        return self.holder != self.spec.membership
 
     @property
     def narrowed_to(self) -> Sequence[Capability] | None:

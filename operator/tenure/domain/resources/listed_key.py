@@ -18,13 +18,13 @@ class ListedFormerToken(Model):
 
 
 class ListedKey(Model):
-    """A working key of the member."""
+    """A key with a working token of the member."""
 
     name: str = Field(max_length=NAME_LENGTH)
     """Name of the ApiKey."""
 
     key_id: str = Field(max_length=32)
-    """The public id of its token."""
+    """The public id of its token. If the key was handed over, that of the former token."""
 
     access: Access
     """Full or View."""
@@ -33,13 +33,17 @@ class ListedKey(Model):
     """When its token was issued."""
 
     expires_at: DateTime | None = None
-    """When its token expires. Omitted if it doesn't."""
+    """When this token expires. Omitted if it doesn't."""
 
     for_role: Role | None = None
     """The role that it is approved for, if it has a forRole."""
 
     former: ListedFormerToken | None = None
-    """Its former token. Omitted if there is none that is valid."""
+    """Its former token. Omitted if there is none of this member that is valid."""
+
+    handed_over_to: str | None = Field(default=None, max_length=NAME_LENGTH)
+    """The Membership that the key was handed over to. This member's token is then the former one. Omitted if the
+    present token is this member's."""
 
     description: str | None = Field(default=None, max_length=MAX_DESCRIPTION)
     """What it is for."""

@@ -156,7 +156,7 @@ class EndedKey(Model):
 
     fate: Fate
     """Deleted: the ApiKey was deleted. Revoked: it stays, with Ready=False. Reissued: it got a new token, because its
-    forRole names the new role."""
+    forRole names the new role, or because it was handed over to another member."""
 
 
 class RoleChange(Model):

@@ -84,7 +84,10 @@ class FormerToken(Model):
 
 
 class Approval(Model):
-    """The Membership that a key without a token may be issued under."""
+    """The Membership that a key may be issued under, while it has no token of that member."""
+
+    membership: str | None = Field(default=None, max_length=NAME_LENGTH)
+    """Name of the Membership."""
 
     membership_uid: str = Field(alias="membershipUID", max_length=64)
     """uid of the Membership. Another Membership of the same name doesn't get the key unless you raise revision."""

@@ -29,7 +29,7 @@ def details(answer: Answer) -> dict[str, Any]:
         document |= {
             "namespace": key.namespace,
             "organization": holding.organization.name if holding.organization is not None else None,
-            "member": key.spec.membership,
+            "member": key.holder,
             "subject": member.spec.subject.name if member is not None else None,
             "role": decision.role,
             "access": decision.access,

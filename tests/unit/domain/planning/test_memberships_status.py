@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.objects.builders import NOW, api_key, edited, issued, membership, organization, with_status
+from support.objects.builders import NOW, api_key, edited, issued, membership, organization, rotated, with_status
 from tenure.domain.installation import Installation
 from tenure.domain.planning.actions import Plan, UpdateStatus
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
@@ -180,10 +180,38 @@ def test_a_listed_key_shows_its_public_id_access_description_and_limits() -> Non
         "issuedAt": "2027-01-04T09:01:00Z",
         "expiresAt": None,
         "forRole": None,
+        "handedOverTo": None,
         "former": None,
         "description": "infra/deploy",
         "capabilities": ["clusters", "costs"],
     }
+
+
+def test_a_former_token_is_listed_among_the_keys_of_its_own_member() -> None:
+    """`a` was handed over to the service account, and alice's token still works."""
+    ci = membership("ci", kind="ServiceAccount")
+    key = rotated(_live("a"), former="F" * 12, replaced_at=NOW)
+    assert key.status.issued is not None
+    stamp = key.status.issued.model_copy(update={"membership": "ci", "membership_uid": ci.metadata.uid})
+    key = edited(with_status(key, key.status.model_copy(update={"issued": stamp})), membership="ci", forRole="Member")
+    before, after = _status(keys=[key]).keys, _status(keys=[key], member=ci).keys
+    assert before is not None
+    assert after is not None
+    assert [(one.key_id, one.handed_over_to, one.former, one.for_role) for one in before] == [
+        ("F" * 12, "ci", None, None)
+    ]
+    assert before[0].expires_at == NOW + timedelta(hours=1)
+    assert [(one.key_id, one.handed_over_to, one.former, one.for_role) for one in after] == [
+        (key.status.key_id, None, None, "Member")
+    ]
+
+
+def test_a_key_that_waits_for_its_hand_over_is_still_its_present_members() -> None:
+    key = edited(_live("a"), membership="ci", forRole="Viewer")
+    status = _status(keys=[key])
+    assert [one.name for one in status.keys or ()] == ["a"]
+    assert status.waiting_keys is None
+    assert _status(keys=[key], member=membership("ci", kind="ServiceAccount")).key_count == 0
 
 
 def test_a_listed_key_shows_its_end_and_the_role_that_it_is_approved_for() -> None:
