@@ -26,6 +26,9 @@ from tenure.kube.leases import read_lease
 
 T = TypeVar("T")
 
+_HOLDERS = ("spec.membership", "status.issued.membership", "status.previous.issued.membership")
+"""The fields that name the Membership of a key and of its tokens."""
+
 
 async def gather(context: Context, change: Change[Any]) -> Evidence[Any]:
     """Read the evidence for the decision about a change.
@@ -89,7 +92,7 @@ async def gather_membership(context: Context, change: Change[Membership]) -> Mem
     )
     namesakes, keys, number, evidence = await asyncio.gather(
         _if(change.old is None, lambda: _namesakes(context, change.subject)),
-        _if(evidence.asks_for_keys, lambda: _keys_of(context, change.old or change.subject)),
+        _if(evidence.asks_for_keys, lambda: _keys_at_stake(context, change)),
         _if(evidence.takes_owner, lambda: _service_account_keys(context, change.namespace)),
         _with_owners(context, evidence),
     )
@@ -197,7 +200,22 @@ async def _not_members(context: Context, namespace: str, names: Sequence[str]) -
 
 
 async def _keys_of(context: Context, member: Membership) -> Sequence[ApiKey]:
-    return await context.cluster.list_in(ApiKey, member.namespace, selector=f"spec.membership={member.name}")
+    return await _keys_by(context, member, "spec.membership")
+
+
+async def _keys_at_stake(context: Context, change: Change[Membership]) -> Sequence[ApiKey]:
+    """List the keys that name a member, and those with a token of the member that were handed over.
+
+    Of a member who is created, only the keys that name the Membership matter.
+    """
+    if change.old is None:
+        return await _keys_of(context, change.subject)
+    found = await asyncio.gather(*(_keys_by(context, change.old, field) for field in _HOLDERS))
+    return list({key.metadata.uid: key for keys in found for key in keys}.values())
+
+
+async def _keys_by(context: Context, member: Membership, field: str) -> Sequence[ApiKey]:
+    return await context.cluster.list_in(ApiKey, member.namespace, selector=f"{field}={member.name}")
 
 
 async def _owners(context: Context, namespace: str) -> Sequence[Membership]:

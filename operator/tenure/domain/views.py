@@ -36,6 +36,11 @@ def memberships_of(api_key: ApiKey) -> set[str]:
     return {api_key.spec.membership, *(view.holder for view in token_views(api_key))}
 
 
+def views_of(api_key: ApiKey, membership: str) -> Iterator[ApiKey]:
+    """Yield a view for each token of a key that was issued under this Membership, the present token first."""
+    yield from (view for view in token_views(api_key) if view.holder == membership)
+
+
 def is_former(view: ApiKey) -> bool:
     """Return whether this is the view of a former token."""
     former = view.status.previous

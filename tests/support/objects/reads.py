@@ -25,6 +25,8 @@ _SELECTORS: Mapping[str, Any] = {
     "spec.role": lambda one: one.spec.role.value,
     "spec.subject.name": lambda one: one.spec.subject.name,
     "spec.membership": lambda one: one.spec.membership,
+    "status.issued.membership": lambda one: one.status.issued and one.status.issued.membership,
+    "status.previous.issued.membership": lambda one: one.status.previous and one.status.previous.issued.membership,
     "status.subjectKind": lambda one: getattr(one.status.subject_kind, "value", one.status.subject_kind),
 }
 

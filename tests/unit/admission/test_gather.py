@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.objects import manifests
-from support.objects.builders import NOW, api_key, condition, membership, organization
+from support.objects.builders import NOW, api_key, condition, edited, handed_over, issued, membership, organization
 from support.objects.reads import Reads
 from support.objects.reviewed import ROOT, change
 from tenure.admission.gather import gather
@@ -29,6 +29,11 @@ LABELLED: Body = {"labels": {"team": "core"}}
 
 GET_ACME, GET_ALICE, GET_OLGA = "get Organization/acme", "get Membership/alice", "get Membership/olga"
 LIST_KEYS, LIST_OWNERS = "list ApiKey spec.membership=alice", "list Membership spec.role=Owner"
+LIST_TOKENS = (
+    LIST_KEYS,
+    "list ApiKey status.issued.membership=alice",
+    "list ApiKey status.previous.issued.membership=alice",
+)
 GRANT = "ask grant-{} on organizations.tenure.dev/acme in namespace acme".format
 DELETE = "ask delete on {} in namespace acme".format
 REVOKE = "ask revoke on apikeys.tenure.dev/laptop in namespace acme"
@@ -43,6 +48,7 @@ COUNTS = organization(keys={"maxPerMember": 2})
 SUSPENDS = organization(suspended_members=["alice"])
 GOING = organization(deleting=True)
 OLGA = membership("olga", role="Owner")
+OLGA_BODY = manifests.member("olga", "Analyst")
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -114,19 +120,19 @@ ROWS = {
     "Membership: labels": Row(Membership, alice(), alice(**LABELLED), (GRANT("member"),), 1),
     "Membership: role, with a warning at most": Row(Membership, alice(), alice("Viewer"), DEMOTION, 1),
     "Membership: role, where keys are acknowledged": Row(
-        Membership, alice(), alice("Viewer"), (*DEMOTION, LIST_KEYS), 2, organization=ASKS
+        Membership, alice(), alice("Viewer"), (*DEMOTION, *LIST_TOKENS), 2, organization=ASKS
     ),
     "Membership: role, of a suspended member": Row(
-        Membership, alice(), alice("Viewer"), (*DEMOTION, LIST_KEYS), 2, organization=SUSPENDS
+        Membership, alice(), alice("Viewer"), (*DEMOTION, *LIST_TOKENS), 2, organization=SUSPENDS
     ),
     "Membership: role, where the use of keys is known": Row(
-        Membership, with_key(alice()), with_key(alice("Viewer")), (*DEMOTION, LIST_KEYS), 2, organization=RECORDS
+        Membership, with_key(alice()), with_key(alice("Viewer")), (*DEMOTION, *LIST_TOKENS), 2, organization=RECORDS
     ),
     "Membership: role, where the use of keys is known and there are none": Row(
         Membership, alice(), alice("Viewer"), DEMOTION, 1, organization=RECORDS
     ),
     "Membership: role, of more keys than the status lists": Row(
-        Membership, robot(), robot("Viewer"), (*DEMOTION, LIST_KEYS), 2
+        Membership, robot(), robot("Viewer"), (*DEMOTION, *LIST_TOKENS), 2
     ),
     "Membership: role, without the grant": Row(
         Membership, alice(), alice("Viewer"), DEMOTION, 1, organization=ASKS, granted=NOTHING
@@ -161,7 +167,7 @@ ROWS = {
         Membership,
         alice("Owner"),
         alice("Viewer"),
-        (GET_ACME, GRANT("owner"), GRANT("viewer"), *OWNER_GOES, LIST_KEYS),
+        (GET_ACME, GRANT("owner"), GRANT("viewer"), *OWNER_GOES, *LIST_TOKENS),
         3,
         organization=ASKS,
     ),
@@ -281,6 +287,19 @@ async def test_whichever_read_fails_there_is_no_evidence(row: Row) -> None:
         reads.fails, reads.error = what, UnavailableError("away")
         with pytest.raises(UnavailableError, match="away"):
             await gather(context(reads), row.change)
+
+
+async def test_a_key_that_was_handed_over_is_read_once_for_each_member() -> None:
+    laptop = issued(api_key("laptop"), membership("alice"), ACME)
+    given, pending = handed_over(laptop, OLGA), edited(issued(api_key("pending"), membership("alice"), ACME))
+    keys = [given, edited(pending, membership="olga"), issued(api_key("other", membership="olga"), OLGA, ACME)]
+    of_olga = ["laptop", "other", "pending"]
+    for name, old, names in (("alice", alice(), ["laptop", "pending"]), ("olga", OLGA_BODY, of_olga)):
+        reads = Reads(organizations=[ASKS], memberships=[membership(name)], api_keys=keys, granted={"*"})
+        new = {**old, "spec": {**old["spec"], "role": "Viewer"}}
+        evidence = await gather(context(reads), change(Membership, old=old, new=new))
+        assert isinstance(evidence, MembershipEvidence)
+        assert sorted(key.name for key in evidence.keys or ()) == names
 
 
 async def test_the_lease_is_read_before_the_owners_and_the_clock_before_both() -> None:

@@ -8,13 +8,13 @@ from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.listing import listed_key
 from tenure.domain.planning.observation import ApiKeyObservation, Siblings
 from tenure.domain.planning.obstacles import find_obstacle
+from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.listed_key import ListedKey
 from tenure.domain.roles import Role
-from tenure.domain.usage.words import describe_use
-from tenure.domain.validity import Verdict, validity
-
-_WORKING = {Verdict.VALID, Verdict.SUSPENDED}
+from tenure.domain.usage.words import describe_former_use, describe_use
+from tenure.domain.validity import WORKING, validity
+from tenure.domain.views import is_former, views_of
 
 
 @dataclass(frozen=True)
@@ -62,19 +62,22 @@ def price(
 ) -> Price:
     """Compute the price of giving a member `new_role`, or of removing the member if it is None.
 
-    `keys` are the member's keys as they are. `changed` has the keys that the same change modifies, as they will be, and
-    None for a key that it removes.
+    `keys` are the keys that name the member, and those with a token that was issued under the member, as they are.
+    `changed` has the keys that the same change modifies, as they will be, and None for a key that it removes.
     """
     after: dict[str, ApiKey | None] = {**{key.name: key for key in keys}, **(changed or {})}
-    working = {key.name: listed_key(key) for key in keys if validity(key, old, organization, now) in _WORKING}
-    described = {key.name: describe_use(key, organization, now) for key in keys if key.name in working}
-    uses = {name: use for name, use in described.items() if use}
+    views = {key.name: view for key in keys if (view := _working_token(key, old, organization, now)) is not None}
+    working = {name: listed_key(view) for name, view in views.items()}
+    notes = {name: note for name, view in views.items() if (note := _note(view, organization, now))}
     if new_role is None:
-        return Price(revoked=tuple(working[name] for name in sorted(working)), uses=uses)
-    results = _results(
-        old if new_role is old.spec.role else with_role(old, new_role), after, organization, now, installation
-    )
-    waiting = {key.name for key in keys if key.name not in working and key.spec.for_role not in (None, old.spec.role)}
+        return Price(revoked=tuple(working[name] for name in sorted(working)), uses=notes)
+    member = old if new_role is old.spec.role else with_role(old, new_role)
+    results = _results(member, _tokens_after(views, after), organization, now, installation)
+    waiting = {
+        key.name
+        for key in keys
+        if key.name not in working and key.spec.membership == old.name and key.awaits_other_role(old.spec.role)
+    }
 
     def having(result: str) -> tuple[ListedKey, ...]:
         return tuple(working[name] for name in sorted(working) if results.get(name, "revoked") == result)
@@ -84,19 +87,36 @@ def price(
         reissued=having("reissued"),
         kept=having("kept"),
         issued=tuple(sorted(name for name in waiting if results.get(name) == "reissued")),
-        uses=uses,
+        uses=notes,
     )
+
+
+def _working_token(key: ApiKey, member: Membership, organization: Organization | None, now: datetime) -> ApiKey | None:
+    """Return the view of the key's first token that works and is this member's, or None if there is none."""
+    views = views_of(key, member.name)
+    return next((view for view in views if validity(view, member, organization, now) in WORKING), None)
+
+
+def _tokens_after(views: Mapping[str, ApiKey], after: Mapping[str, ApiKey | None]) -> dict[str, ApiKey]:
+    """Return each key that there is after the change, as the view of the member's token if it has one that works."""
+    there = {name: key for name, key in after.items() if key is not None}
+    return {
+        name: views[name].model_copy(update={"spec": key.spec}) if name in views else key for name, key in there.items()
+    }
 
 
 def _results(
     member: Membership,
-    after: Mapping[str, ApiKey | None],
+    after: Mapping[str, ApiKey],
     organization: Organization | None,
     now: datetime,
     installation: Installation,
 ) -> Mapping[str, str]:
-    """Return what becomes of each key that there is after the change, by its name."""
-    siblings = Siblings(key for key in after.values() if key is not None)
+    """Return what becomes of each key that there is after the change, by its name.
+
+    Of a key that is another member's then, only the token is this member's.
+    """
+    siblings = Siblings(key for key in after.values() if key.spec.membership == member.name)
     observations = (
         ApiKeyObservation(
             api_key=key,
@@ -108,15 +128,36 @@ def _results(
         )
         for key in siblings
     )
-    return {one.api_key.name: _result(one) for one in observations}
+    own = {one.api_key.name: _result(one) for one in observations}
+    others = {name: key for name, key in after.items() if name not in own}
+    kept = {name for name, key in others.items() if validity(key, member, organization, now) in WORKING}
+    return {**own, **dict.fromkeys(kept, "kept")}
+
+
+def _note(view: ApiKey, organization: Organization | None, now: datetime) -> str:
+    """Return when a key was last used, in words, and whether a hand-over has yet to replace its token.
+
+    The use of a former token that is another member's key now isn't the key's use, because the new token counts there.
+    """
+    former = view.status.previous
+    if not view.is_handed_over:
+        return describe_use(view, organization, now)
+    if former is not None and is_former(view):
+        return describe_former_use(former)
+    exposed = any(condition.reason == Reason.SECRET_EXPOSED for condition in view.status.conditions)
+    return f"not replaced yet{' (SecretExposed)' if exposed else ''}"
 
 
 def tells_price(old: Membership, new_role: Role | None) -> bool:
     """Return whether the member's status is enough to compute the price.
 
-    It isn't if a service account has keys that the status doesn't list, because the change may revoke some of them.
+    It isn't if a service account has keys that the status doesn't list, or tokens of keys that were handed over,
+    because the change may revoke some of them.
     """
-    return new_role is None or old.is_person or (old.status.key_count or 0) <= len(old.status.keys or ())
+    if new_role is None or old.is_person:
+        return True
+    listed = old.status.keys or ()
+    return (old.status.key_count or 0) <= len(listed) and not any(key.handed_over_to for key in listed)
 
 
 def recorded_price(old: Membership, new_role: Role | None) -> Price:
@@ -150,6 +191,6 @@ def with_role(membership: Membership, role: Role) -> Membership:
 def _result(observation: ApiKeyObservation) -> str:
     """Return what the change does to a key: the name of its attribute in `Price`."""
     verdict = validity(observation.api_key, observation.membership, observation.organization, observation.now)
-    if verdict in _WORKING:
+    if verdict in WORKING:
         return "kept"
     return "reissued" if find_obstacle(observation, verdict) is None else "revoked"

@@ -139,8 +139,9 @@ def approval_refusal(change: Change[ApiKey], membership: Membership | None) -> s
     old, new = change.old, change.new
     if old is None or new is None or old.spec.for_role is None or new.spec.for_role is not None:
         return None
-    kind = membership.spec.subject.kind if membership is not None else old.status.subject_kind
-    if kind is not SubjectKind.SERVICE_ACCOUNT or new.revision > old.revision:
+    # While a key is handed over, it may have tokens of a service account and of a person.
+    kinds = {old.status.subject_kind, membership.spec.subject.kind if membership is not None else None}
+    if SubjectKind.SERVICE_ACCOUNT not in kinds or new.revision > old.revision:
         return None
     return (
         f"spec.forRole: {old.name} is a key of a service account, so to remove forRole you have to raise spec.revision "

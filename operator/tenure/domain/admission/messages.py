@@ -75,16 +75,33 @@ def denied_with_keys(member: Membership, new_role: Role, cost: Price, organizati
 
     It has only their names if more than that doesn't fit into `room` characters.
     """
+    advice = " ".join(_denial_advice(new_role, cost.revoked))
     texts = [
         f"spec.role: Organization {organization} allows no role change that revokes keys (whenKeysExist: Deny), and "
-        f"{member.spec.role} -> {new_role} would revoke {join_names(keys)}. First delete these ApiKeys, or set their "
-        f"spec.forRole to {new_role}. They then work until the role changes, and get a new token with it."
+        f"{member.spec.role} -> {new_role} would revoke {join_names(keys)}. {advice}"
         for keys in (
             (_named(key, cost.uses.get(key.name, "")) for key in cost.revoked),
             (key.name for key in cost.revoked),
         )
     ]
     return next((text for text in texts if len(text) <= room), texts[-1])
+
+
+def _denial_advice(new_role: Role, keys: Sequence[ListedKey]) -> Iterator[str]:
+    """Yield what to do about keys that block a role change, and about tokens whose keys were handed over."""
+    handed = [key.name for key in keys if key.handed_over_to is not None]
+    own = [key.name for key in keys if key.handed_over_to is None]
+    if own:
+        which = f"ApiKey {join_names(own)}" if handed else "these ApiKeys"
+        yield (
+            f"First delete {which}, or set their spec.forRole to {new_role}. They then work until the role changes, "
+            "and get a new token with it."
+        )
+    if handed:
+        yield (
+            f"Of {join_names(handed)}, which {'was' if len(handed) == 1 else 'were'} handed over, wait until the "
+            "former token expires. To end it now, set spec.rotation.overlap of the ApiKey to 0s."
+        )
 
 
 def unacknowledged(
@@ -115,7 +132,9 @@ def unacknowledged(
         (f"{number} of {member.name}{beside}", flaw.brief, "the same annotation"),
         (f"{number}{beside}", "", "the same annotation"),
     )
-    texts = [_instruct(member, new_role, acknowledgement, variant) for variant in variants]
+    others = [key for key in dying if key.handed_over_to is None]
+    advice = _reissue_advice(new_role, is_for_all=len(others) == len(dying)) if others else _handed_over_advice(names)
+    texts = [_instruct(member, new_role, acknowledgement, variant, advice) for variant in variants]
     return next((text for text in texts if len(text) <= room), texts[-1])
 
 
@@ -144,6 +163,8 @@ def _unapproved(cost: Price, new_role: Role) -> list[ListedKey]:
 def describe_key(key: ListedKey, now: datetime, use: str = "") -> str:
     """Return a key's name, public id, age, expiry, latest use as far as that is known, limits and description."""
     facts = [key.key_id]
+    if key.handed_over_to is not None:
+        facts.append(f"handed over to {key.handed_over_to}")
     if key.issued_at is not None:
         facts.append(f"{span(now - key.issued_at)} old")
     if key.expires_at is not None:
@@ -157,12 +178,26 @@ def describe_key(key: ListedKey, now: datetime, use: str = "") -> str:
 
 def _named(key: ListedKey, use: str = "") -> str:
     """Return a key's name, with its latest use, its limits and its description as far as there are any."""
-    facts = ", ".join([*([use] if use else []), *traits(key.capabilities, key.description)])
+    handed = [f"handed over to {key.handed_over_to}"] if key.handed_over_to else []
+    facts = ", ".join([*handed, *([use] if use else []), *traits(key.capabilities, key.description)])
     return f"{key.name} ({facts})" if facts else key.name
 
 
-def _instruct(member: Membership, new_role: Role, acknowledgement: str, parts: tuple[str, str, str]) -> str:
-    """Build the refusal from the revoked keys, the flaw of the acknowledgement, and the line for Git."""
+def _reissue_advice(new_role: Role, *, is_for_all: bool) -> str:
+    """Return how to have a key reissued, unless it is another member's by now."""
+    which = "a key" if is_for_all else "a key that wasn't handed over"
+    return f"To have {which} reissued with a new token instead, set its spec.forRole to {new_role}."
+
+
+def _handed_over_advice(names: Sequence[str]) -> str:
+    """Return what to check if only tokens are revoked whose keys were handed over."""
+    return f"{join_names(names)}: handed over. Programs that have read the new token from its Secret continue to work."
+
+
+def _instruct(
+    member: Membership, new_role: Role, acknowledgement: str, parts: tuple[str, str, str], advice: str
+) -> str:
+    """Build the refusal from the revoked keys, the flaw of the acknowledgement, the line for Git and an advice."""
     revoked, flaw, line = parts
     patch = {"metadata": {"annotations": {ANNOTATION: acknowledgement}}, "spec": {"role": new_role.value}}
     text = json.dumps(patch, separators=(",", ":"))
@@ -173,7 +208,7 @@ def _instruct(member: Membership, new_role: Role, acknowledgement: str, parts: t
             "To acknowledge this, set the annotation in the same write:",
             f"  kubectl patch memberships.tenure.dev {member.name} -n {member.namespace} --type merge -p '{text}'",
             f"In Git, in the same commit:  {line}",
-            f"To have a key reissued with a new token instead, set its spec.forRole to {new_role}.",
+            advice,
         ]
     )
 

@@ -42,8 +42,8 @@ class ListedKey(Model):
     """Its former token. Omitted if there is none of this member that is valid."""
 
     handed_over_to: str | None = Field(default=None, max_length=NAME_LENGTH)
-    """The Membership that the key was handed over to. This member's token is then the former one. Omitted if the
-    present token is this member's."""
+    """The Membership that the key was handed over to. This member's token is then the former one, or soon will be.
+    Omitted if the key is this member's."""
 
     description: str | None = Field(default=None, max_length=MAX_DESCRIPTION)
     """What it is for."""

@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from support.objects.builders import NOW, api_key, edited, issued, membership, organization, with_status
+from support.objects.builders import (
+    NOW,
+    api_key,
+    condition,
+    edited,
+    handed_over,
+    issued,
+    membership,
+    organization,
+    rotated,
+    with_status,
+)
 from tenure.domain.admission.affected_keys import Price, price, recorded_price, tells_price
 from tenure.domain.installation import Installation, Limits
 from tenure.domain.listing import listed_key
@@ -124,6 +135,100 @@ def test_a_service_accounts_keys_stay_unless_they_were_approved_for_the_old_role
     assert shown(cost) == {"ends": ["approved"], "stays": ["a"], "starts": ["later"]}
 
 
+def handed(name: str, to: Membership = ROBOT, by: Membership = ALICE, **spec: str) -> ApiKey:
+    """A key whose former token is still valid."""
+    return handed_over(working(name, by, **spec), to)
+
+
+def test_the_former_token_of_a_key_that_was_handed_over_is_in_the_price() -> None:
+    keys = [working("a"), handed("b")]
+    for role in (Role.VIEWER, None):
+        cost = price(ALICE, role, keys, ACME, NOW)
+        assert cost.dying == ("a", "b")
+        assert [(key.name, key.key_id, key.handed_over_to) for key in cost.revoked] == [
+            ("a", keys[0].status.key_id, None),
+            ("b", working("b").status.key_id, "ci"),
+        ]
+
+
+def test_for_role_of_the_next_holder_saves_no_token_of_the_former_one() -> None:
+    approved = edited(handed("a"), forRole="Viewer")
+    cost = price(ALICE, Role.VIEWER, [approved], ACME, NOW)
+    assert (shown(cost), cost.unapproved(Role.VIEWER)) == ({"ends": ["a"]}, ("a",))
+
+
+@pytest.mark.parametrize(
+    ("key", "member", "ended"),
+    [
+        pytest.param(handed("a"), ROBOT, (), id="a service account's role changes"),
+        pytest.param(handed_over(working("a"), membership("bob")), membership("bob"), ("a",), id="the next holder's"),
+        pytest.param(handed_over(working("a"), membership("bob")), ALICE, ("a",), id="the former holder's"),
+        pytest.param(handed_over(working("a"), ROBOT, replaced_at=NOW - timedelta(hours=2)), ALICE, (), id="ended"),
+        pytest.param(edited(handed("a"), revision=2), ALICE, (), id="revoked"),
+        pytest.param(edited(handed("a"), suspended=True), ALICE, ("a",), id="suspended"),
+        pytest.param(edited(working("a"), membership="ci"), ALICE, ("a",), id="not replaced yet"),
+        pytest.param(edited(working("a"), membership="ci"), ROBOT, (), id="not replaced yet, for the next holder"),
+        pytest.param(edited(rotated(working("a"), announced="N"), membership="ci"), ALICE, ("a",), id="in a rotation"),
+        pytest.param(handed("a"), membership("alice", uid="other"), (), id="of the same name as the former holder"),
+    ],
+)
+def test_each_token_belongs_to_the_price_of_its_own_member(
+    key: ApiKey, member: Membership, ended: tuple[str, ...]
+) -> None:
+    assert price(member, Role.VIEWER, [key], ACME, NOW).dying == ended
+
+
+def test_an_announced_token_of_the_member_is_in_the_price() -> None:
+    """The key is being handed over to bob, whose token may be in the Secret already."""
+    bob = membership("bob")
+    key = edited(rotated(working("a"), announced="NEXT"), membership="bob")
+    assert key.status.next is not None
+    stamp = key.status.next.issued.model_copy(update={"membership": "bob", "membership_uid": bob.metadata.uid})
+    successor = key.status.next.model_copy(update={"issued": stamp})
+    key = with_status(key, key.status.model_copy(update={"next": successor}))
+    assert [one.key_id for one in price(bob, Role.VIEWER, [key], ACME, NOW).revoked] == ["NEXT"]
+
+
+def test_a_former_token_of_a_service_account_ends_with_its_member_only() -> None:
+    key = handed("a", membership("ci2", kind="ServiceAccount"), ROBOT)
+    assert shown(price(ROBOT, Role.VIEWER, [key], ACME, NOW)) == {"stays": ["a"]}
+    assert shown(price(ROBOT, None, [key], ACME, NOW)) == {"ends": ["a"]}
+    noted = handed("a", membership("ci2", kind="ServiceAccount"), ROBOT, for_role="Member")
+    assert shown(price(ROBOT, Role.VIEWER, [edited(noted, forRole=None)], ACME, NOW)) == {"ends": ["a"]}
+
+
+def test_a_key_that_the_same_change_hands_over_loses_its_token() -> None:
+    changed = {"a": edited(working("a"), membership="ci", forRole="Viewer")}
+    cost = price(ALICE, Role.VIEWER, [working("a")], ACME, NOW, changed=changed)
+    assert (shown(cost), cost.unapproved(Role.VIEWER)) == ({"ends": ["a"]}, ("a",))
+
+
+def test_a_key_that_the_same_change_hands_to_the_member_does_not_count() -> None:
+    changed = {"a": edited(working("a", ROBOT), membership="alice")}
+    assert shown(price(ROBOT, Role.VIEWER, [working("a", ROBOT)], ACME, NOW, changed=changed)) == {"stays": ["a"]}
+
+
+def test_the_price_says_of_a_handed_over_key_only_what_its_former_token_was_used_for() -> None:
+    """The key's own day is the new token's, and that nobody used it isn't known."""
+    known = organization(status={"usageSince": "2027-02-01T00:00:00Z", "usageUntil": str(NOW.date())})
+    key = handed("a")
+    assert price(ALICE, None, [key], known, NOW).uses == {}
+    used = with_status(key, key.status.model_copy(update={"last_used": NOW.date()}))
+    assert price(ALICE, None, [used], known, NOW).uses == {}
+    assert used.status.previous is not None
+    former = used.status.previous.model_copy(update={"last_used_at": NOW - timedelta(minutes=3)})
+    seen = with_status(used, used.status.model_copy(update={"previous": former}))
+    assert price(ALICE, None, [seen], known, NOW).uses == {"a": "former token last seen in use at 2027-02-22T08:27:00Z"}
+
+
+def test_the_price_says_that_a_hand_over_has_not_replaced_the_token_yet() -> None:
+    key = edited(working("a"), membership="ci")
+    assert price(ALICE, None, [key], ACME, NOW).uses == {"a": "not replaced yet"}
+    exposed = type(key.status.conditions[0]).model_validate(condition("Rotating", "SecretExposed", holds=False))
+    status = key.status.model_copy(update={"conditions": [*key.status.conditions, exposed]})
+    assert price(ALICE, None, [with_status(key, status)], ACME, NOW).uses == {"a": "not replaced yet (SecretExposed)"}
+
+
 def recorded(member: Membership, keys: list[ApiKey]) -> Membership:
     """The member with the status that the operator writes."""
     plan = plan_membership(MembershipObservation(membership=member, organization=ACME, keys=keys, now=NOW))
@@ -139,6 +244,8 @@ CASES: dict[str, tuple[Membership, Callable[[Membership], list[ApiKey]]]] = {
         lambda member: [working("a", member, for_role="Viewer"), working("b", member)],
     ),
     "person without keys": (ALICE, lambda _: []),
+    "person, handed over": (ALICE, lambda member: [working("a", member), handed("b", by=member)]),
+    "next holder": (ROBOT, lambda member: [working("a", member), handed("b", member)]),
     "service account": (
         ROBOT,
         lambda member: [working("a", member), working("b", member, for_role="Member"), waiting("c", "Viewer", member)],
