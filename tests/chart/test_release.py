@@ -4,15 +4,14 @@ import hashlib
 import json
 import subprocess
 import tarfile
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from support.run.serving import QuietHandler, serving
 from tenure import __version__
 from tenure_dev.paths import CHECKOUT
 from tenure_dev.release.build import CHECKSUMS, build_release, uv
@@ -98,7 +97,7 @@ def registry(layout: Path) -> Iterator[str]:
     (named,) = json.loads((layout / "index.json").read_text())["manifests"]
     tags = {named["annotations"]["org.opencontainers.image.ref.name"]: named["digest"]}
 
-    class Registry(BaseHTTPRequestHandler):
+    class Registry(QuietHandler):
         def do_HEAD(self) -> None:
             self.do_GET()
 
@@ -116,14 +115,5 @@ def registry(layout: Path) -> Iterator[str]:
             if self.command == "GET":
                 self.wfile.write(content)
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Registry) as port:
+        yield f"127.0.0.1:{port}"

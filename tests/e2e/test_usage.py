@@ -1,12 +1,10 @@
 """When keys were last used: the leader asks every verifier, and says nothing that it doesn't know."""
 
 import shlex
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +20,7 @@ from support.objects.manifests import api_key, member, organization
 from support.programs.operator_process import OperatorProcess
 from support.programs.verifier_process import VerifierProcess
 from support.run.eventually import eventually
+from support.run.serving import QuietHandler, serving
 from support.run.slowness import NEVER
 from tenure.domain.tokens import Token
 from tenure_dev.chart import NAMESPACE
@@ -121,7 +120,7 @@ def check_former_use(world: World, verifier: VerifierProcess, name: str, old: To
     assert began <= datetime.fromisoformat(minute()) <= datetime.now(UTC)
 
 
-class Impostor(BaseHTTPRequestHandler):
+class Impostor(QuietHandler):
     """Listens where a verifier should, keeps what it is shown, and sends its visitors on."""
 
     elsewhere: ClassVar[str] = ""
@@ -135,21 +134,15 @@ class Impostor(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"{}")
 
-    def log_message(self, *_: Any) -> None:
-        """Write nothing."""
-
 
 def test_who_answers_in_a_verifiers_place_gets_nothing_that_the_api_server_accepts(
     control_plane: ControlPlane, world: World, tmp_path: Path, token_file: Path
 ) -> None:
     Impostor.shown, Impostor.elsewhere = [], control_plane.server
     world.create(organization(), member("alice"), api_key("laptop", "alice"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), Impostor) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with recording(control_plane, world, tmp_path, f"http://127.0.0.1:{server.server_port}"):
-            world.issue("laptop", within=30)
-            eventually(lambda: len(Impostor.shown) > 4, within=60, describe="it was asked again and again")
-        server.shutdown()
+    with serving(Impostor) as port, recording(control_plane, world, tmp_path, f"http://127.0.0.1:{port}"):
+        world.issue("laptop", within=30)
+        eventually(lambda: len(Impostor.shown) > 4, within=60, describe="it was asked again and again")
     assert {headers.get("Authorization") for headers in Impostor.shown} == {f"Bearer {token_file.read_text()}"}
     assert not {"Cookie", "Proxy-Authorization"} & {name for headers in Impostor.shown for name in headers}
     for headers in Impostor.shown[:1]:
@@ -169,12 +162,9 @@ def test_a_token_for_the_api_server_is_not_shown(
     client = Client(control_plane, NAMESPACE)
     token_file.write_text(client.service_token("tenure-controller"))
     client.close()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Impostor) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with recording(control_plane, world, tmp_path, f"http://127.0.0.1:{server.server_port}") as operator:
-            eventually(lambda: operator.log.count("can't be asked") > 1, within=60, describe="it says why not")
-            assert "must be for the audience tenure-usage alone" in operator.log
-        server.shutdown()
+    with serving(Impostor) as port, recording(control_plane, world, tmp_path, f"http://127.0.0.1:{port}") as operator:
+        eventually(lambda: operator.log.count("can't be asked") > 1, within=60, describe="it says why not")
+        assert "must be for the audience tenure-usage alone" in operator.log
     assert Impostor.shown == []
 
 

@@ -10,7 +10,7 @@ from support.cluster.world import World
 from support.engines.argocd import ArgoCD
 from support.engines.engine import Engine, Sync, fresh_name
 from support.engines.flux import Flux
-from support.engines.git_server import GitServer
+from support.engines.git_server import GitServer, serve_git
 from support.objects.repository import Repository, samples
 from support.programs.judged import Judged
 from tenure_dev.engines import MODULES
@@ -28,7 +28,7 @@ def require(module: GoModule) -> None:
 @pytest.fixture(scope="session")
 def git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
     """Give the Git server."""
-    with GitServer(tmp_path_factory.mktemp("git") / "platform") as server:
+    with serve_git(tmp_path_factory.mktemp("git") / "platform") as server:
         yield server
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from engines.conftest import ENGINES, require
 from support.engines.engine import Engine, tenure_manifests
-from support.engines.git_server import GitServer
+from support.engines.git_server import serve_git
 from support.run.eventually import eventually
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
@@ -24,7 +24,7 @@ def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """Give an engine on a control plane of its own, and a Git server with Tenure's repository."""
     require(MODULES[request.param])
     with (
-        GitServer(tmp_path / "git") as git,
+        serve_git(tmp_path / "git") as git,
         # Argo CD waits until the chart's PodDisruptionBudgets have a status.
         ControlPlane.start(find_or_build(), tmp_path / "plane", controllers=["disruption-controller"]) as plane,
         ENGINES[request.param](plane, git, tmp_path / "engine") as engine,

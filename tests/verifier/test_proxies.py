@@ -12,7 +12,7 @@ from support.api.raw_http import head, spoken, status
 from support.cluster.verified import forged, known, known_key, known_narrow
 from support.cluster.world import World
 from support.objects.manifests import api_key, member, organization
-from support.programs.application import Application
+from support.programs.application import application
 from support.programs.gateways import (
     Gateway,
     envoy,
@@ -68,8 +68,8 @@ def site(
     folder = tmp_path_factory.mktemp(name)
     folder.chmod(0o755)
     (port,) = free_ports(1)
-    with Application() as application:
-        process = GATEWAYS[name](folder, port, verifier.port, application.port)
+    with application() as behind:
+        process = GATEWAYS[name](folder, port, verifier.port, behind)
         process.start()
         site = Site(name, port, process, folder)
         try:
@@ -246,8 +246,8 @@ HOSTILE_PATHS = (
 def path_site(world: World, verifier: VerifierProcess, tmp_path: Path) -> Iterator[Site]:
     """Give an Envoy that puts the question in front of the path of the request."""
     (port,) = free_ports(1)
-    with Application() as application:
-        process = envoy_with_path(tmp_path, port, verifier.port, application.port, world.api.namespace)
+    with application() as behind:
+        process = envoy_with_path(tmp_path, port, verifier.port, behind, world.api.namespace)
         process.start()
         site = Site("envoy", port, process, tmp_path)
         try:

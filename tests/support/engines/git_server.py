@@ -3,17 +3,16 @@
 import os
 import shutil
 import subprocess
-import threading
-from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
 from support.objects.repository import Body
+from support.run.serving import QuietHandler, serving
 
 PLATFORM = "https://git.example.com/platform"
 """The address of the manifests' repositories."""
@@ -22,33 +21,11 @@ _IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@example.com", "-c", 
 
 
 class GitServer:
-    """Repositories below one folder, served read-only; a context manager."""
+    """Repositories below one folder, served read-only at a URL."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
-        folder.mkdir()
-
-        class Handler(_Backend):
-            root = folder
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="git", daemon=True)
-
-    @property
-    def url(self) -> str:
-        """The address of the folder."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.url = url
 
     def repository(self, name: str) -> "GitRepository":
         """Create a repository with the branch main."""
@@ -90,7 +67,19 @@ class GitRepository:
         return self.git("rev-parse", "HEAD").strip()
 
 
-class _Backend(BaseHTTPRequestHandler):
+@contextmanager
+def serve_git(folder: Path) -> Iterator[GitServer]:
+    """Create a folder for repositories, and serve them until the block ends."""
+    folder.mkdir()
+
+    class Handler(_Backend):
+        root = folder
+
+    with serving(Handler) as port:
+        yield GitServer(folder, f"http://127.0.0.1:{port}")
+
+
+class _Backend(QuietHandler):
     """Hands a request to `git http-backend` by the rules of CGI."""
 
     root: Path
@@ -101,9 +90,6 @@ class _Backend(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._serve()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name in the base class)
-        """Say nothing."""
 
     def _serve(self) -> None:
         url = urlsplit(self.path)

@@ -12,7 +12,7 @@ import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
+from support.run.serving import QuietHandler, serving
 from tenure_dev import download, web
 from tenure_dev.binaries import CONTROL_PLANE
 from tenure_dev.download import VARIABLE, downloaded, sources
@@ -92,28 +93,19 @@ class Mirror:
 
 
 @contextlib.contextmanager
-def serving(mirror: Mirror, context: ssl.SSLContext | None = None) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
+def mirroring(mirror: Mirror, context: ssl.SSLContext | None = None) -> Iterator[str]:
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             mirror.answer(self)
 
         def do_CONNECT(self) -> None:
             mirror.answer(self)
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        if context:
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(Handler, context) as port:
         try:
-            yield f"{'https' if context else 'http'}://localhost:{server.server_address[1]}"
+            yield f"{'https' if context else 'http'}://localhost:{port}"
         finally:
             mirror.over.set()
-            server.shutdown()
-            thread.join()
 
 
 class Told:
@@ -158,7 +150,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     mirror = Mirror()
-    with serving(mirror) as url:
+    with mirroring(mirror) as url:
         use(monkeypatch, url)
         yield mirror
 
@@ -303,7 +295,7 @@ def test_a_name_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_proxy_takes_it_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(Mirror()) as proxy:
+    with mirroring(Mirror()) as proxy:
         monkeypatch.setenv("http_proxy", proxy)
         use(monkeypatch, "http://downloads.example.com")
 
@@ -314,7 +306,7 @@ def test_a_proxy_takes_it_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     mirror = Mirror()
     mirror.refuses = True
-    with serving(mirror) as proxy:
+    with mirroring(mirror) as proxy:
         monkeypatch.setenv(f"{scheme}_proxy", proxy)
         use(monkeypatch, f"{scheme}://downloads.example.com")
 
@@ -327,7 +319,7 @@ def test_a_redirect_that_gives_up_encryption_is_not_followed(monkeypatch: pytest
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     secure = Mirror()
-    with serving(Mirror()) as plain, serving(secure, context) as url:
+    with mirroring(Mirror()) as plain, mirroring(secure, context) as url:
         use(monkeypatch, url)
         secure.redirects[KUBECTL] = f"{plain}{KUBECTL}"
 
