@@ -45,6 +45,7 @@ down: setup ## Stop what `make up` started.
 
 test: control-plane helm ## Run all tests, or those that you choose, for example with ARGS="tests/unit -k validity".
 	@dev/install-nginx
+	@dev/install-chromium
 	$(BIN)/pytest $(WORKERS) --durations=30 $(ARGS)
 
 test-oldest: | $(UV) ## Run the unit tests on the oldest supported Python.

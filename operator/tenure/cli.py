@@ -68,8 +68,12 @@ def verifier(settings: VerifierSettings) -> None:
     run_verifier(settings)
 
 
-@app.command()
-@with_options(MailSettings)
+mail_app = typer.Typer(rich_markup_mode=None)
+app.add_typer(mail_app, name="mail")
+
+
+@mail_app.callback(invoke_without_command=True)
+@with_options(MailSettings, beside_others=True)
 def mail(settings: MailSettings) -> None:
     """Send invitations and notices by mail, in any number of replicas. One of them sends.
 
@@ -80,6 +84,25 @@ def mail(settings: MailSettings) -> None:
     from tenure.mail.process import run as run_mail
 
     run_mail(settings)
+
+
+@mail_app.command("new-key")
+def new_key(
+    *,
+    namespace: Annotated[str, typer.Option(help="Namespace of the Secret.")] = "tenure-system",
+    name: Annotated[str, typer.Option(help="Name of the Secret.")] = "tenure-mail-signing",
+) -> None:
+    """Print a Secret with a new key that signs the links of invitations. It isn't stored anywhere.
+
+    The first one: tenure mail new-key | kubectl create -f -
+
+    Further ones, which are added to it: tenure mail new-key | kubectl patch secret tenure-mail-signing
+    --namespace tenure-system --patch-file /dev/stdin
+    """
+    from tenure.mail.signing import new_key as make_key
+    from tenure.process.clock import utc_now
+
+    typer.echo(make_key(utc_now(), namespace, name), nl=False)
 
 
 def _begin(settings: ProcessSettings) -> None:

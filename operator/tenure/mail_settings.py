@@ -60,17 +60,25 @@ class SmtpSettings:
         str,
         Setting(
             "Host of the mail server. Without it no letter is sent, but the process still serves links and texts to "
-            "copy."
+            "copy.",
+            chart="mail.smtp.host",
         ),
     ] = ""
     smtp_server_port: Annotated[
-        int, Setting("Port of the mail server, usually 587 for STARTTLS and 465 for TLS.", min=1, max=65535)
+        int,
+        Setting(
+            "Port of the mail server, usually 587 for STARTTLS and 465 for TLS.",
+            min=1,
+            max=65535,
+            chart="mail.smtp.port",
+        ),
     ] = 587
     smtp_security: Annotated[
         SmtpSecurity,
         Setting(
             "Encryption of the connection to the mail server. STARTTLS: required, so a server that doesn't offer it "
-            "gets no letter. TLS: from the first byte on. None: plain text, for a server on the same host."
+            "gets no letter. TLS: from the first byte on. None: plain text, for a server on the same host.",
+            chart="mail.smtp.security",
         ),
     ] = SmtpSecurity.STARTTLS
     smtp_ca_file: Annotated[
@@ -87,11 +95,15 @@ class SmtpSettings:
             "connection. Default: the mail server needs no login."
         ),
     ] = None
-    smtp_timeout: Annotated[float, Setting("Seconds that the mail server may take for one answer.", min=1, max=600)] = (
-        30.0
-    )
+    smtp_timeout: Annotated[
+        float,
+        Setting(
+            "Seconds that the mail server may take for one answer.", min=1, max=600, chart="mail.smtp.timeoutSeconds"
+        ),
+    ] = 30.0
     mail_from: Annotated[
-        str, Setting("Address of the sender, for example 'Acme <tenure@acme.io>'.", check=_check_address)
+        str,
+        Setting("Address of the sender, for example 'Acme <tenure@acme.io>'.", check=_check_address, chart="mail.from"),
     ] = ""
 
     def __post_init__(self) -> None:
@@ -130,6 +142,7 @@ class LetterSettings(SmtpSettings):
             "URL under which people reach this process, for example https://acme.io/tenure. The links in letters begin "
             "with it.",
             check=_check_base_url,
+            chart="mail.baseUrl",
         ),
     ] = ""
     signing_keys: Annotated[
@@ -137,16 +150,40 @@ class LetterSettings(SmtpSettings):
         Setting("Folder with the keys that sign links, one in each file. The newest signs."),
     ] = None
     installation_limit: Annotated[
-        int, Setting("Maximum number of letters in an hour, of all organizations together.", min=1, max=600)
+        int,
+        Setting(
+            "Maximum number of letters in an hour, of all organizations together.",
+            min=1,
+            max=600,
+            chart="mail.limits.installationPerHour",
+        ),
     ] = 500
     organization_limit: Annotated[
-        int, Setting("Maximum number of letters in an hour for an organization.", min=1, max=600)
+        int,
+        Setting(
+            "Maximum number of letters in an hour for an organization.",
+            min=1,
+            max=600,
+            chart="mail.limits.organizationPerHour",
+        ),
     ] = 100
     address_limit: Annotated[
-        int, Setting("Maximum number of letters in 24 hours to an address, of all organizations.", min=1, max=100)
+        int,
+        Setting(
+            "Maximum number of letters in 24 hours to an address, of all organizations.",
+            min=1,
+            max=100,
+            chart="mail.limits.addressPerDay",
+        ),
     ] = 5
     resend_limit: Annotated[
-        int, Setting("Maximum number of times in 24 hours that people can resend an invitation.", min=1, max=100)
+        int,
+        Setting(
+            "Maximum number of times in 24 hours that people can resend an invitation.",
+            min=1,
+            max=100,
+            chart="mail.limits.resendsPerDay",
+        ),
     ] = 3
 
     def __post_init__(self) -> None:

@@ -16,6 +16,9 @@ from tenure.environment import PREFIX
 Model = TypeVar("Model")
 
 
+_CONTEXT = inspect.Parameter("invoked", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+
+
 @dataclass(frozen=True)
 class Option:
     """An option of a command.
@@ -96,17 +99,25 @@ def variables_of(model: type[Any]) -> set[str]:
     return {field.variable for field in options_of(model) if field.variable is not None}
 
 
-def with_options(model: type[Model]) -> Callable[[Callable[[Model], None]], Callable[..., None]]:
-    """Turn a function that takes a model into one that takes each option, with a signature that Typer can read."""
+def with_options(
+    model: type[Model], *, beside_others: bool = False
+) -> Callable[[Callable[[Model], None]], Callable[..., None]]:
+    """Turn a function that takes a model into one that takes each option, with a signature that Typer can read.
+
+    Pass `beside_others` if the command has commands below it. It isn't run if one of these is.
+    """
     found = list(options_of(model))
+    more = [_CONTEXT] if beside_others else []
 
     def decorate(command: Callable[[Model], None]) -> Callable[..., None]:
         @functools.wraps(command)
         def run(**values: Any) -> None:
+            if beside_others and values.pop(_CONTEXT.name).invoked_subcommand is not None:
+                return
             lists = {field.name: tuple(values[field.name] or ()) for field in found if field.is_list}
             command(model(**values | lists))
 
-        run.__signature__ = inspect.Signature(list(map(_parameter, found)))  # type: ignore[attr-defined]  # for `inspect`
+        run.__signature__ = inspect.Signature([*more, *map(_parameter, found)])  # type: ignore[attr-defined]  # for `inspect`
         return run
 
     return decorate

@@ -130,7 +130,7 @@ class CertificateSettings:
         Path | None,
         Setting(
             "File with the serving certificate, for example from cert-manager. Without it, the webhooks use Tenure's "
-            "own certificate authority, and the verifier serves plain HTTP."
+            "own certificate authority, and the verifier and the accept page are served in plain HTTP."
         ),
     ] = None
     tls_key_file: Annotated[Path | None, Setting("File with the private key of --tls-cert-file.")] = None
@@ -272,8 +272,26 @@ class VerifierSettings(ServedSettings, CertificateSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MailSettings(LetterSettings, SystemSettings, ElectionSettings, ServedSettings):
+class PageSettings(CertificateSettings):
+    """Settings of the listener of the accept page."""
+
+    page_host: Annotated[
+        str, Setting("Address on which the accept page listens. Default: all addresses, of IPv4 and IPv6.")
+    ] = ""
+    page_port: Annotated[
+        int,
+        Setting("Port of the accept page and its API. They are served if --base-url is set.", min=1, max=65535),
+    ] = 8080
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailSettings(LetterSettings, PageSettings, SystemSettings, ElectionSettings, ServedSettings):
     """The settings of `tenure mail`. Its replicas always elect a leader."""
+
+    def __post_init__(self) -> None:
+        """Check what belongs together."""
+        LetterSettings.__post_init__(self)
+        PageSettings.__post_init__(self)
 
 
 PROCESSES: Mapping[str, type[ProcessSettings]] = {

@@ -20,8 +20,12 @@ LEFT_OUT = {
     "controller": {field.flag for field in options_of(ReviewSettings)},
     "webhook": {"--webhook-host"},
     "verifier": {"--verifier-host"},
+    "mail": {"--page-host"},
 }
 """The controller's pod serves no webhooks. The others listen on all addresses."""
+
+SHAPED = {"base_url": "https://join.acme.io/tenure", "mail_from": "Acme <tenure@acme.io>"}
+"""Texts of options that don't take just any text."""
 
 
 def changed(field: Field) -> Any:
@@ -30,7 +34,7 @@ def changed(field: Field) -> Any:
         return ["acme", "globex"]
     if isinstance(field.default, StrEnum):
         return list(type(field.default))[-1].value
-    return field.option.max or "30h"
+    return SHAPED.get(field.name) or field.option.max or "30h"
 
 
 def rendered(file: Path, values: Mapping[str, Any]) -> Mapping[str, list[str]]:
@@ -62,6 +66,7 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str
         "verifier": {"tlsSecret": "certificate"},
         "certificates": {"mode": "certManager"},
         "webhook": {"clientCA": "client-authority"},
+        "mail": {"enabled": True, "tlsSecret": "certificate", "smtp": {"secret": "login", "ca": "authority"}},
     }
     for value, field in (row for component in COMPONENTS for row in chart_options(component)):
         put(values, value, changed(field))
@@ -70,7 +75,7 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_value_that_is_null_is_left_out(component: str, tmp_path: Path) -> None:
-    values: dict[str, Any] = {"verifier": {"enabled": True}}
+    values: dict[str, Any] = {"verifier": {"enabled": True}, "mail": {"enabled": True}}
     for value, _ in chart_options(component):
         put(values, value, None)
     shown = rendered(tmp_path / "values.json", values)[component]

@@ -21,6 +21,10 @@ OWN = {
     "verifier": {
         *("callerAudience", "enabled", "maxStalenessSeconds", "podDisruptionBudget", "replicas", "tlsSecret"),
     },
+    "mail": {
+        *("baseUrl", "egressPorts", "enabled", "from", "limits", "podDisruptionBudget", "replicas", "signingSecret"),
+        *("smtp", "tlsSecret"),
+    },
     "tests": set[str](),
 }
 """The sections of the pods, each with the values that are about something else than its pods, or about its own job."""
@@ -70,10 +74,11 @@ def test_every_pod_has_the_same_values(section: str) -> None:
 
 
 def test_what_one_pod_takes_every_pod_takes(tmp_path: Path) -> None:
-    pods = pods_of(render_values(tmp_path, {**EVERYWHERE, **dict.fromkeys(OWN, SHARED)}))
-    assert len(pods) == 4
+    values = {**EVERYWHERE, **dict.fromkeys(OWN, SHARED), "mail": {**SHARED, "enabled": True}}
+    pods = pods_of(render_values(tmp_path, values))
+    assert len(pods) == 5
     first, *others = map(taken, pods.values())
-    assert others == [first] * 3
+    assert others == [first] * 4
     assert {key: first["spec"].get(key) or first["container"].get(key) for key in TAKEN_AS_THEY_ARE} == {
         key: SHARED[key] for key in TAKEN_AS_THEY_ARE
     }

@@ -29,8 +29,10 @@ Granted = tuple[str, str, str, str, str]
 
 def combinations() -> Iterator[Values]:
     for number, chosen in enumerate(itertools.product(*SETTINGS.values())):
-        # Both with each of the others, and not with each combination of them: it decides about one right alone.
-        values = {**dict(zip(SETTINGS, chosen, strict=True)), "usage.enabled": number % 2 == 0}
+        # Both with each of the others, and not with each combination of them: one decides about one right alone, and
+        # the other about a program of its own.
+        switches = {"usage.enabled": number % 2 == 0, "mail.enabled": number % 4 < 2}
+        values = {**dict(zip(SETTINGS, chosen, strict=True)), **switches}
         # The chart gives no access in Kubernetes without webhooks, and says so.
         if values["webhook.enabled"] or values["kubernetesAccess"] == "None":
             yield values
@@ -82,6 +84,6 @@ def test_the_chart_gives_exactly_the_rights_of_the_table(values: Values) -> None
     settings = [f"--set-json={name}={json.dumps(value)}" for name, value in values.items()]
     rendered = render("--show-only=templates/rbac.yaml", *settings)
     bodies = [body for body in yaml.safe_load_all(rendered) if body]
-    left_out = {program for program in Component if not values.get(f"{program}.enabled", True)} | {Component.MAIL}
+    left_out = {program for program in Component if not values.get(f"{program}.enabled", True)}
     for program in Component:
         assert granted(bodies, program) == (set() if program in left_out else needed(program, values))

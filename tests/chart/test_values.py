@@ -41,6 +41,7 @@ HOSTILE = {
     "a comment alone": " #x",
 }
 SHOWN = (
+    "--set=mail.enabled=true",
     "--set=certificates.mode=certManager",
     "--set=metrics.serviceMonitor.enabled=true",
     "--set=metrics.rules.enabled=true",

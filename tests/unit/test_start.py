@@ -46,10 +46,10 @@ ROWS: dict[str, tuple[Sequence[str], set[str], set[str]]] = {
     ),
     "mail": (
         ["mail"],
-        {"tenure.mail.process"},
+        {"tenure.mail.process", "uvicorn", "jinja2"},
         {
             *{"kopf", "tenure.process.kopf_runtime", "tenure.kube.secrets", "tenure.admission", "tenure.certificates"},
-            *{*VERIFIER, *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
+            *{"tenure.verifier", *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
         },
     ),
     "revoke": (

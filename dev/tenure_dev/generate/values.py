@@ -21,9 +21,9 @@ helm test tenure --namespace tenure-system
 ```
 
 You get three Deployments. The controller issues and revokes keys, the webhooks check changes before the API server
-stores them, and the verifier verifies tokens. Each has its own ServiceAccount with
-[the rights that it needs](../../docs/reference/rights.md), and checks them at its start. The pods meet the Pod Security
-Standard *restricted*.
+stores them, and the verifier verifies tokens. With `mail.enabled` you get a fourth one, which sends letters. Each has
+its own ServiceAccount with [the rights that it needs](../../docs/reference/rights.md), and checks them at its start.
+The pods meet the Pod Security Standard *restricted*.
 
 The CustomResourceDefinitions are part of the release, so an upgrade updates them. With `crds.keep` they stay when you
 uninstall the release. No image is published yet, so build one from the `Dockerfile` and set `image.repository`.

@@ -12,6 +12,8 @@ from tenure.kube.election import Election, Timing, new_identity
 from tenure.kube.leases import try_leases
 from tenure.kube.names import MAIL_LEASE
 from tenure.kube.preflight import check_definitions, check_mail
+from tenure.mail.invitations import FIELD_MANAGER
+from tenure.mail.page import page_served
 from tenure.mail.store import Store
 from tenure.observability.health import Health, Part, serving
 from tenure.observability.mail_catalogue import MAIL_LEADER
@@ -39,7 +41,7 @@ async def run_mail(settings: MailSettings) -> None:
     health = Health(Measurements(Component.MAIL))
     connection = await connect()
     async with (
-        Cluster(connection, health.measurements) as cluster,
+        Cluster(connection, health.measurements, field_manager=FIELD_MANAGER) as cluster,
         serving(settings.health_port, health),
     ):
 
@@ -51,15 +53,17 @@ async def run_mail(settings: MailSettings) -> None:
 
         store = await prepared_before(stop, health, prepare, patient=settings.health_port != 0)
         if store is not None:
-            await _work(settings, connection, health, store, stop)
+            await _work(settings, cluster, health, store, stop)
     log.info("Tenure has stopped")
 
 
-async def _work(
-    settings: MailSettings, connection: Connection, health: Health, store: Store, stop: asyncio.Event
-) -> None:
-    async with store.running() as working, _leading(settings, connection, health, stop) as election:
-        health.parts.append(Part(Component.MAIL, lambda: store.why_not_ready() or election.why_not_ready()))
+async def _work(settings: MailSettings, cluster: Cluster, health: Health, store: Store, stop: asyncio.Event) -> None:
+    async with (
+        store.running() as working,
+        page_served(settings, cluster, store, stop) as why_not_served,
+        _leading(settings, cluster.connection, health, stop) as election,
+    ):
+        health.parts.append(Part(Component.MAIL, lambda: why_not_served() or election.why_not_ready()))
         health.starting = False
         working.add_done_callback(lambda _: stop.set())
         async with background(stop, asyncio.create_task(_announce(health), name="announcement")):

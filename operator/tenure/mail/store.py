@@ -55,6 +55,11 @@ class Store:
         """Return the Membership with a uid, or None."""
         return next((one for one in self.memberships() if one.metadata.uid == uid), None)
 
+    def place_of(self, uid: str) -> Place | None:
+        """Return namespace and name of the Membership with a uid, or None."""
+        membership = self.membership(uid)
+        return None if membership is None else (membership.namespace, membership.name)
+
     def organization(self, namespace: str) -> Organization | None:
         """Return the Organization in force in a namespace, or None."""
         here = self._objects[Organization].get(namespace, {}).values()

@@ -11,6 +11,7 @@ from tenure_dev.chart import NAMESPACE, render
 from tenure_dev.controlplane import ControlPlane
 
 CONTROLLER = f"system:serviceaccount:{NAMESPACE}:tenure-controller"
+MAIL = f"system:serviceaccount:{NAMESPACE}:tenure-mail"
 VERIFIER = f"system:serviceaccount:{NAMESPACE}:tenure-verifier"
 WEBHOOK = f"system:serviceaccount:{NAMESPACE}:tenure-webhook"
 
@@ -21,7 +22,7 @@ def install_identities(plane: ControlPlane, *args: str) -> None:
     """Apply the ServiceAccounts and their rights as the chart renders them; `args` are Helm's, such as `--set=…`."""
     shown = [f"--show-only={template}" for template in _RIGHTS]
     namespace: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    rendered = [body for body in yaml.safe_load_all(render(*shown, *args)) if body]
+    rendered = [body for body in yaml.safe_load_all(render(*shown, "--set=mail.enabled=true", *args)) if body]
     for body in (namespace, {"apiVersion": "v1", "kind": "List", "items": rendered}):
         plane.kubectl("apply", "--server-side", "--field-manager=helm", "--filename=-", input=json.dumps(body))
 

@@ -19,7 +19,14 @@ from tenure.unused import load_when_used
 
 load_when_used()  # As a start does before it imports its program.
 os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
-for program in ("controller.process", "admission.process", "verifier.process", "impact.command", "revocation.command"):
+for program in (
+    "controller.process",
+    "admission.process",
+    "verifier.process",
+    "impact.command",
+    "revocation.command",
+    "mail.page",
+):
     importlib.import_module(f"tenure.{program}")
 importlib.import_module("tenure.cli")
 

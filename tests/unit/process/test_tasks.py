@@ -16,6 +16,9 @@ STARTS_TASKS = {
     "admission/process.py running",
     "controller/controller.py running",
     "controller/queue.py start",
+    "mail/page.py _certified",
+    "mail/page.py page_served",
+    "mail/process.py _work",
     "verifier/process.py _certified",
     "verifier/process.py _listen_and_serve",
     # Awaited where it is started, so its error is raised there.
@@ -25,7 +28,9 @@ STARTS_TASKS = {
     "process/http_server.py serve",
     "process/signals.py result_before",
     "revocation/revoking.py revoke_keys",
+    "mail/process.py _leading",
     # The server waits for these, and ends with the error of the first that fails.
+    "mail/store.py running",
     "verifier/verifier.py running",
     # It logs its error and ends the process itself.
     "controller/leadership.py running",

@@ -1,0 +1,90 @@
+"""The accept page of invitations as an ASGI application. GET shows an invitation, and POST accepts it."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tenure.domain.invitations.links import Claim, Standing, read_link
+from tenure.errors import TenureError
+from tenure.mail.acceptance import Clock, Invitations
+from tenure.mail.http.pages import Pages
+from tenure.mail.http.requests import is_from_page, read_form, source_of
+from tenure.mail.http.words import Words, preferred
+from tenure.mail.signing import SigningKeys
+
+log = logging.getLogger("tenure.mail")
+
+WRONG_PER_MINUTE = 60
+"""Maximum number of wrong links from one address in a minute.
+
+All clients behind a proxy share its address, so a signed link is never slowed down by the wrong links of others.
+"""
+
+USES_PER_MINUTE = 60
+"""Maximum number of requests with one signed link in a minute, because each is answered from the API server."""
+
+_WRONG, _USES = "wrong", "uses"
+_WRONG_LIMIT, _USES_LIMIT = RateLimitItemPerMinute(WRONG_PER_MINUTE), RateLimitItemPerMinute(USES_PER_MINUTE)
+
+
+@dataclass
+class AcceptPage:
+    """Answers requests to the page of a link."""
+
+    invitations: Invitations
+    signing: SigningKeys
+    clock: Clock
+    origin: str
+    """Scheme and host of the page, as a browser's `Origin` names it."""
+    pages: Pages = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pages = Pages(secure=self.origin.startswith("https:"))
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    async def show(self, request: Request) -> Response:
+        """Show the invitation. Programs that follow links do this too, so nothing changes."""
+        return await self._answer(request, self._show)
+
+    async def accept(self, request: Request) -> Response:
+        """Accept the invitation if the page's own form was sent. Otherwise, show the page again."""
+        form = await read_form(request)
+        own = is_from_page(request, self.origin)
+
+        async def accept(claim: Claim, words: Words) -> Response:
+            if not own or not claim.is_form(form, self.signing.keys, self.clock()):
+                return await self._show(claim, words, again=True)
+            standing, invited = await self.invitations.accept(claim)
+            if standing is Standing.DEAD or invited is None:
+                return self.pages.dead(words)
+            return self.pages.accepted(invited)
+
+        return await self._answer(request, accept)
+
+    async def _show(self, claim: Claim, words: Words, *, again: bool = False) -> Response:
+        standing, invited = await self.invitations.look_up(claim)
+        if standing is not Standing.OPEN or invited is None:
+            return self.pages.dead(words)
+        form = claim.sign_form(self.signing.keys, self.clock())
+        return self.pages.invitation(invited, claim.expires_at, form, again=again)
+
+    async def _answer(self, request: Request, answer: Callable[[Claim, Words], Awaitable[Response]]) -> Response:
+        """Answer a request with a signed link. Wrong links are all answered alike, without a question to anybody."""
+        words = preferred(request.headers.getlist("accept-language"))
+        claim = read_link(request.path_params["token"], self.signing.keys)
+        if claim is None:
+            within = await self._limiter.hit(_WRONG_LIMIT, _WRONG, source_of(request))
+            return self.pages.dead(words) if within else self.pages.busy(words)
+        if not await self._limiter.hit(_USES_LIMIT, _USES, claim.uid):
+            return self.pages.busy(words)
+        try:
+            return await answer(claim, words)
+        except TenureError as error:
+            log.warning("An invitation can't be looked up now: %s", error)
+            return self.pages.unavailable(words)

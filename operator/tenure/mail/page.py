@@ -1,0 +1,68 @@
+"""Serves the accept page and the API beside the letters, in every replica."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Callable
+
+import uvicorn
+
+from tenure.kube.cluster import Cluster
+from tenure.listening import PortCheck, listen
+from tenure.mail.acceptance import Acceptance
+from tenure.mail.http.app import AcceptPage
+from tenure.mail.http.door import door, origin_of
+from tenure.mail.signing import SigningKeys
+from tenure.mail.store import Store
+from tenure.process.clock import utc_now
+from tenure.process.http_server import serve, server_configuration
+from tenure.process.tasks import background
+from tenure.settings import MailSettings
+
+
+@contextlib.asynccontextmanager
+async def page_served(
+    settings: MailSettings, cluster: Cluster, store: Store, stop: asyncio.Event
+) -> AsyncIterator[Callable[[], str]]:
+    """Serve while the block runs, if there is a base URL. The block gets a function that says why it isn't ready.
+
+    Raises:
+        StartRefusedError: the signing keys or the certificate are unusable, or the port can't be listened on.
+    """
+    if not settings.base_url or settings.signing_keys is None:
+        yield store.why_not_ready
+        return
+    signing = SigningKeys(settings.signing_keys)
+    page = AcceptPage(Acceptance(cluster, store.place_of, utc_now), signing, utc_now, origin_of(settings.base_url))
+    async with _certified(settings, stop) as context:
+        with listen(settings.page_host, settings.page_port, "--page-host and --page-port") as listening:
+            port = PortCheck(listening, tls=context is not None)
+            configuration = server_configuration(
+                door(page, settings.base_url), host=settings.page_host, port=settings.page_port, context=context
+            )
+            serving = asyncio.create_task(serve(uvicorn.Server(configuration), listening, stop), name="page")
+            serving.add_done_callback(lambda _: stop.set())
+            tasks = (
+                asyncio.create_task(port.watch(), name="port"),
+                asyncio.create_task(signing.keep(), name="signing keys"),
+            )
+            try:
+                async with background(stop, *tasks):
+                    yield lambda: store.why_not_ready() or port.why_not()
+            finally:
+                stop.set()
+                await serving
+
+
+@contextlib.asynccontextmanager
+async def _certified(settings: MailSettings, stop: asyncio.Event) -> AsyncIterator[ssl.SSLContext | None]:
+    """Reload the given certificate whenever its files change, while the block runs. None means plain HTTP."""
+    if settings.certificate is None:
+        yield None
+        return
+    from tenure.certificates.keeper import GivenFiles, keep  # noqa: PLC0415 - in plain HTTP, none of it is needed
+
+    keeper = GivenFiles(*settings.certificate)
+    await keeper.look()
+    async with background(stop, asyncio.create_task(keep(keeper, lambda: None), name="certificate")):
+        yield keeper.context
