@@ -1,6 +1,5 @@
 """An acceptance on a real API server: by either replica, once, and only for the role that the link names."""
 
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,25 +7,12 @@ from typing import Any
 import pytest
 import requests
 
-from mail.conftest import Replicas
+from mail.conftest import Replicas, form_of, send
 from support.cluster.world import World
 from support.objects import manifests
 from support.run.slowness import NEVER
 
 Body = dict[str, Any]
-ORIGIN = {"origin": "http://join.acme.io"}
-
-
-def form_of(url: str) -> str:
-    answer = requests.get(url, timeout=NEVER)
-    assert answer.status_code == 200
-    found = re.search(r'name="form" value="([^"]+)"', answer.text)
-    assert found is not None
-    return found[1]
-
-
-def send(url: str, form: str) -> requests.Response:
-    return requests.post(url, data={"form": form}, headers=ORIGIN, timeout=NEVER)
 
 
 def test_one_replica_shows_and_the_other_accepts(world: World, replicas: Replicas) -> None:

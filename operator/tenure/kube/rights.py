@@ -218,6 +218,14 @@ _VERIFIER: tuple[Group, ...] = (
 _MAIL: tuple[Group, ...] = (
     Group(
         Component.MAIL,
+        Place.CLUSTER,
+        (
+            Right("authentication.k8s.io", "tokenreviews", ("create",), "Authenticates callers of its API."),
+            Right(_AUTHORIZATION, "subjectaccessreviews", ("create",), "Asks whether they may update a Membership."),
+        ),
+    ),
+    Group(
+        Component.MAIL,
         Place.SERVED,
         (
             Right(GROUP, "organizations", ("list", "watch"), "Finds the rules for letters, and whom they name."),

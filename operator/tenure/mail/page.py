@@ -10,8 +10,10 @@ import uvicorn
 from tenure.kube.cluster import Cluster
 from tenure.listening import PortCheck, listen
 from tenure.mail.acceptance import Acceptance
+from tenure.mail.http.api import InvitationApi
 from tenure.mail.http.app import AcceptPage
 from tenure.mail.http.door import door, origin_of
+from tenure.mail.requests import Requests
 from tenure.mail.signing import SigningKeys
 from tenure.mail.store import Store
 from tenure.process.clock import utc_now
@@ -34,11 +36,16 @@ async def page_served(
         return
     signing = SigningKeys(settings.signing_keys)
     page = AcceptPage(Acceptance(cluster, store.place_of, utc_now), signing, utc_now, origin_of(settings.base_url))
+    requests = Requests(cluster, signing, utc_now, settings.base_url, sends=bool(settings.smtp_host))
+    api = InvitationApi(cluster, requests, secure=page.pages.secure)
     async with _certified(settings, stop) as context:
         with listen(settings.page_host, settings.page_port, "--page-host and --page-port") as listening:
             port = PortCheck(listening, tls=context is not None)
             configuration = server_configuration(
-                door(page, settings.base_url), host=settings.page_host, port=settings.page_port, context=context
+                door(page, settings.base_url, api.routes),
+                host=settings.page_host,
+                port=settings.page_port,
+                context=context,
             )
             serving = asyncio.create_task(serve(uvicorn.Server(configuration), listening, stop), name="page")
             serving.add_done_callback(lambda _: stop.set())

@@ -1,6 +1,6 @@
 """The mail process as its users run it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.programs.operator_process import OperatorProcess
@@ -17,7 +17,8 @@ class MailProcess(OperatorProcess):
         kubeconfig: Path,
         log: Path,
         *args: str,
+        command: Sequence[str] = mail.COMMAND,
         env: Mapping[str, str] | None = None,
         health_port: int | None = None,
     ) -> None:
-        super().__init__(kubeconfig, log, *args, command=mail.COMMAND, env=env, health_port=health_port)
+        super().__init__(kubeconfig, log, *args, command=command, env=env, health_port=health_port)

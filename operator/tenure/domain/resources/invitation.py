@@ -114,6 +114,9 @@ class Invitation(Model):
     accepted_at: DateTime | None = None
     """When the person accepted. It stays through later role changes."""
 
+    requested_at: DateTime | None = None
+    """When a person asked to send the letter again. If it is later than sentAt, the letter is still due."""
+
     delivery: Delivery | None = None
     """What became of the latest letter: Sent, Rejected, Waiting, Held or NoAddress."""
 

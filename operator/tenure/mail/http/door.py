@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tenure.mail.http.app import AcceptPage
-from tenure.mail.http.pages import STYLE
+from tenure.mail.http.pages import STYLE, headers
 from tenure.mail.http.words import preferred
 
 PAGES = "/invitations"
@@ -38,7 +38,7 @@ def door(page: AcceptPage, base_url: str, api: Sequence[Route] = ()) -> ASGIApp:
     async def refuse(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - Starlette passes what it was registered for
         if request.url.path.removeprefix(prefix).startswith(API):
-            return JSONResponse({"error": error.detail}, error.status_code, page.pages.headers)
+            return JSONResponse({"error": error.detail}, error.status_code, headers(secure=page.pages.secure))
         answer = page.pages.dead(preferred(request.headers.getlist("accept-language")))
         answer.status_code = error.status_code
         return answer

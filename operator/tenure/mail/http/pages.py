@@ -100,20 +100,16 @@ class Pages:
 
     def busy(self, words: Words) -> Response:
         """Return the page after too many requests."""
-        return self._page(BUSY, words, words.busy, [words.busy_text], headers=_RETRY)
+        return self._page(BUSY, words, words.busy, [words.busy_text], more=_RETRY)
 
     def unavailable(self, words: Words) -> Response:
         """Return the page while the API server doesn't answer."""
-        return self._page(UNAVAILABLE, words, words.unavailable, [words.unavailable_text], headers=_RETRY)
+        return self._page(UNAVAILABLE, words, words.unavailable, [words.unavailable_text], more=_RETRY)
 
     def style(self) -> Response:
         """Return the style sheet."""
-        return Response(_style(), media_type="text/css", headers={**self.headers, "cache-control": "max-age=3600"})
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers of every answer."""
-        return _CONTENT | (_HSTS if self.secure else {})
+        cached = headers(secure=self.secure) | {"cache-control": "max-age=3600"}
+        return Response(_style(), media_type="text/css", headers=cached)
 
     def _page(
         self,
@@ -122,14 +118,19 @@ class Pages:
         title: str,
         texts: Sequence[str],
         *,
-        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, str] | None = None,
         **values: object,
     ) -> Response:
         defaults = {"notice": "", "form": ""}
         content = _TEMPLATES.get_template("page.html").render(
             words=words, title=title, texts=texts, **(defaults | values)
         )
-        return Response(content, status, self.headers | dict(headers or {}), "text/html")
+        return Response(content, status, headers(secure=self.secure) | dict(more or {}), "text/html")
+
+
+def headers(*, secure: bool) -> dict[str, str]:
+    """Return the headers of every answer. `secure` says whether people come by HTTPS."""
+    return _CONTENT | (_HSTS if secure else {})
 
 
 @cache
