@@ -54,6 +54,11 @@ def approved(key: Body, role: str) -> Body:
     return {**key, "spec": {**key["spec"], "forRole": role}}
 
 
+def handed(key: Body, membership: str, **spec: Any) -> Body:
+    """An ApiKey's manifest that names another member."""
+    return {**key, "spec": {**key["spec"], "membership": membership, **spec}}
+
+
 @dataclass(frozen=True)
 class PullRequest:
     """What a pull request changes, and what `tenure impact` is to say of it in short."""
@@ -216,6 +221,35 @@ PULL_REQUESTS = [
             K("ci-deploy"): None,
         },
         2,
+    ),
+    PullRequest("a key is handed over", {K("ci-deploy"): handed(CI_DEPLOY, "ci")}, 0),
+    PullRequest(
+        "a key is handed over to a new member",
+        {"members/bot.yaml": service_account("bot", "Viewer"), K("ci-deploy"): handed(CI_DEPLOY, "bot")},
+        0,
+    ),
+    PullRequest(
+        "a key is handed over without an overlap",
+        {K("ci-deploy"): handed(CI_DEPLOY, "ci")},
+        0,
+        base={"acme.yaml": acme(keys={"defaultOverlap": "0s"})},
+    ),
+    PullRequest("a key is handed over and revoked", {K("ci-deploy"): handed(CI_DEPLOY, "ci", revision=2)}, 0),
+    PullRequest("a key is handed over with the role", {A: VIEWER, K("ci-deploy"): handed(CI_DEPLOY, "ci")}, 2),
+    PullRequest(
+        "a key is handed over with the role and acknowledged",
+        {A: with_role(ALICE, "Viewer", BOTH), K("ci-deploy"): handed(CI_DEPLOY, "ci")},
+        0,
+    ),
+    PullRequest(
+        "a key is handed over and its member goes",
+        {A: None, K("laptop"): None, K("ci-deploy"): handed(CI_DEPLOY, "ci")},
+        0,
+    ),
+    PullRequest(
+        "a service accounts key is handed over with its role",
+        {"members/ci.yaml": with_role(CI, "Viewer"), K("pipeline"): handed(PIPELINE, "alice")},
+        0,
     ),
     PullRequest("a key is rotated", {K("laptop"): api_key("laptop", "alice", revision=2)}, 0),
     PullRequest("a key is suspended", {K("laptop"): api_key("laptop", "alice", suspended=True)}, 0),

@@ -37,7 +37,6 @@ MORE = [
     key_change("no revision", revision=None),
     key_change("a later expiry", expiresAt="2098-01-02T00:00:00Z"),
     key_change("no expiry", expiresAt=None),
-    key_change("another member", membership="bob"),
     key_change("a label of nobodys", secretTemplate={"labels": {"a.io/b": "c"}}),
     new_key("a key without expiry", {"requireExpiry": True}),
     new_key("a key that is too long", {"maxTTL": "8760h"}, ttl="9000h"),

@@ -55,7 +55,10 @@ def org(**spec: Any) -> Body:
         ({"k1": key(revision=None)}, "spec.revision: can only be raised"),
         ({"k1": key(expiresAt="2098-01-01T00:00:01Z")}, "spec.expiresAt: can be set or made earlier, but not later"),
         ({"k1": key(expiresAt=None)}, "spec.expiresAt: can be set or made earlier, but not later"),
-        ({"k1": key(membership="olga")}, "spec.membership: can't be changed"),
+        (
+            {"k1": key(membership="zoe"), "zoe": member("zoe", organization="other")},
+            "spec.membership: jo belongs to Organization c18, and zoe to other. A key stays in its organization.",
+        ),
         ({"k1": key(secretTemplate={"labels": {"a.io/b": "c"}})}, "the Organization allows no names"),
         ({"b": organization("b")}, "namespace c18 already has Organization c18, and it can have only one"),
         ({"jo": member("jo", organization="other")}, "spec.organization: can't be changed"),

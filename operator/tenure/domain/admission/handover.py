@@ -5,17 +5,18 @@ holder a token, so it has to meet the rules for a new key of that member.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 
 from tenure.domain.admission.evidence import ApiKeyEvidence
 from tenure.domain.admission.messages import span
 from tenure.domain.admission.role_rules import domain_refusal
-from tenure.domain.installation import Installation
 from tenure.domain.reasons import Reason
-from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources import ApiKey, Membership
 from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.resources.membership import SubjectKind
 from tenure.domain.rotation import overlap_in_force
-from tenure.domain.validity import WORKING, validity
+from tenure.domain.validity import WORKING, follows_generation, validity
 from tenure.domain.views import former_view, token_views
 
 
@@ -46,17 +47,14 @@ def unissued(key: ApiKey) -> ApiKey:
 
 
 def handover_warnings(evidence: ApiKeyEvidence) -> Iterator[str]:
-    """Yield the warnings that say how long the tokens of the former holder stay valid."""
-    old, new, former = evidence.change.old, evidence.change.new, evidence.former
-    organization = evidence.organization
-    if old is None or new is None or not evidence.is_handover or new.revision > old.revision:
-        return  # A higher revision revokes them at once, which another warning says.
-    if former is None or organization is None or validity(old, former, organization, evidence.now) not in WORKING:
+    """Yield the warnings that say how long the tokens of the former holder stay valid, and what hinders the new one."""
+    old, new = evidence.change.old, evidence.change.new
+    if old is None or new is None or (outlook := token_outlook(evidence)) is None:
         return
-    yield _describe_token(old, new, former, organization, evidence.installation)
+    yield _describe_outlook(old, outlook)
     if evidence.membership is None:
         yield f"spec.membership: {new.name} gets no token of {new.spec.membership} before that Membership is created."
-    older = former_view(old)
+    older, former, organization = former_view(old), evidence.former, evidence.organization
     if older is not None and validity(older, former, organization, evidence.now) in WORKING:
         yield f"spec.membership: the former token {older.status.key_id} of {old.name} is revoked by the hand-over."
     if any(condition.reason == Reason.SECRET_EXPOSED for condition in old.status.conditions):
@@ -64,6 +62,40 @@ def handover_warnings(evidence: ApiKeyEvidence) -> Iterator[str]:
             f"spec.membership: somebody else can read Secret {old.name} (SecretExposed), so Tenure doesn't write "
             f"{new.spec.membership}'s token into it before that is put right. The condition of the ApiKey says how."
         )
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """How long the former holder's token stays valid after a hand-over."""
+
+    overlap: timedelta
+    """The time after the new token is in the Secret. None at all if it is zero."""
+
+    until: str
+    """What ends the token earlier, as the end of a sentence, for example `alice's role changes`."""
+
+
+def token_outlook(evidence: ApiKeyEvidence) -> Outlook | None:
+    """Return how long the present token stays valid if the key is handed over.
+
+    None if it isn't handed over, if the token doesn't work, or if a higher revision revokes it in the same write.
+    """
+    old, new = evidence.change.old, evidence.change.new
+    former, organization = evidence.former, evidence.organization
+    if old is None or new is None or not evidence.is_handover or new.revision > old.revision:
+        return None
+    if former is None or organization is None or validity(old, former, organization, evidence.now) not in WORKING:
+        return None
+    overlap = overlap_in_force(new, organization, evidence.installation.policy(organization))
+    follows = follows_generation(old, former)
+    return Outlook(overlap, f"{former.name}'s role changes" if follows else f"{former.name} is removed")
+
+
+def _describe_outlook(key: ApiKey, outlook: Outlook) -> str:
+    token = f"spec.membership: the token {key.status.key_id} of {key.name}"
+    if not outlook.overlap:
+        return f"{token} stops working once Tenure has replaced it, because its overlap is 0s."
+    return f"{token} stays valid for {span(outlook.overlap)} after Tenure has replaced it, or until {outlook.until}."
 
 
 def _forgets_approval(key: ApiKey, holder: Membership | None) -> bool:
@@ -77,16 +109,3 @@ def _forgets_approval(key: ApiKey, holder: Membership | None) -> bool:
         return False
     stamps = (view.status.issued for view in token_views(key))
     return any(stamp is not None and stamp.for_role is None for stamp in stamps)
-
-
-def _describe_token(
-    old: ApiKey, new: ApiKey, former: Membership, organization: Organization, installation: Installation
-) -> str:
-    """Return how long the token of the former holder stays valid."""
-    token = f"spec.membership: the token {old.status.key_id} of {old.name}"
-    overlap = overlap_in_force(new, organization, installation.policy(organization))
-    if not overlap:
-        return f"{token} stops working once Tenure has replaced it, because its overlap is 0s."
-    return (
-        f"{token} stays valid for {span(overlap)} after Tenure has replaced it, or until {former.name}'s role changes."
-    )

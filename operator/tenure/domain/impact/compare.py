@@ -63,7 +63,9 @@ class Comparison:
         """The ApiKeys whose change says more than the change of their member does."""
         told = told_keys(self.members, self.removals)
         return tuple(
-            key for key in self.keys if key.refusals or key.remarks or (key.token is not None and key.key not in told)
+            key
+            for key in self.keys
+            if key.refusals or key.remarks or key.hand_over or (key.token is not None and key.key not in told)
         )
 
 
@@ -75,21 +77,22 @@ def compare(
     asked = Step(before, after, now, installation, schema)
     step = _as_applied(asked)
     members, removals = tuple(find_member_impacts(step)), tuple(find_removals(step))
-    tokens = {token.key: token for token in find_lost_tokens(step)}
-    keys = tuple(find_key_changes(asked, tokens))
+    tokens = tuple(find_lost_tokens(step))
+    keys = tuple(find_key_changes(asked, {token.key: token for token in reversed(tokens)}))
     told = told_keys(members, removals) | {key.key for key in keys}
     kept = {Address(one.member.namespace, name) for one in members for name in one.kept}
-    others = [token for address, token in tokens.items() if address not in told]
+    others = [token for token in tokens if token.key not in told]
     return Comparison(
         members=members,
         removals=removals,
         organizations=tuple(find_organization_changes(step, others)),
         keys=keys,
-        tokens=tuple(tokens.values()),
+        tokens=tokens,
         described={
             address: key
             for address, key in sorted({**after.api_keys, **before.api_keys}.items())
-            if address in told | tokens.keys() | kept and (key.spec.description or key.spec.capabilities is not None)
+            if address in told | {token.key for token in tokens} | kept
+            and (key.spec.description or key.spec.capabilities is not None)
         },
     )
 

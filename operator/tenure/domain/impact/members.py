@@ -84,7 +84,7 @@ def find_member_impacts(step: Step) -> Iterator[Impact]:
 def member_evidence(step: Step, change: Change[Membership]) -> MembershipEvidence:
     """Return the evidence about a member's change, as if both trees were applied to a cluster."""
     known, old = change.subject, change.old
-    keys = step.base.keys_of(address_of(known))
+    keys = step.base.keys_at_stake(address_of(known)) if old else step.base.keys_of(address_of(known))
     return MembershipEvidence(
         change=change,
         now=step.now,

@@ -11,9 +11,8 @@ from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.planning.obstacles import find_obstacle
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.usage.words import describe_use
-from tenure.domain.validity import Verdict, validity
-
-_WORKING = {Verdict.VALID, Verdict.SUSPENDED}
+from tenure.domain.validity import WORKING, Verdict, validity
+from tenure.domain.views import token_views
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class LostToken:
 
     key: Address
     member: str
-    """Name of the Membership."""
+    """Name of the Membership that the token was issued under. The key may have been handed over since."""
 
     verdict: Verdict
     """Why the token doesn't work afterwards. It is `Suspended` if it works again later."""
@@ -45,51 +44,66 @@ class LostToken:
 
 
 def find_lost_tokens(step: Step) -> Iterator[LostToken]:
-    """Yield the tokens that work before the change and not afterwards, sorted by the address of their key."""
-    for key, before in _working_keys(step):
-        after = _after(step, key)
+    """Yield the tokens that work before the change and not afterwards, sorted by the address of their key.
+
+    Of the tokens that a key has of one member, the first one stands for all.
+    """
+    for token, before in _working_tokens(step):
+        after = _after(step, token)
         if after.verdict not in {before, Verdict.VALID}:
             yield after
 
 
 def kept_service_account_keys(step: Step, namespace: str) -> Iterator[ApiKey]:
     """Yield the keys of a namespace's service accounts that work before the change and afterwards."""
-    lost = {token.key for token in find_lost_tokens(step)}
-    for key, _ in _working_keys(step):
-        member = step.base.memberships[Address(key.namespace, key.spec.membership)]
-        if key.namespace == namespace and not member.is_person and address_of(key) not in lost:
-            yield key
+    lost = {(token.key, token.member) for token in find_lost_tokens(step)}
+    for token, _ in _working_tokens(step):
+        member = step.base.memberships[Address(token.namespace, token.holder)]
+        if token.namespace == namespace and not member.is_person and (address_of(token), token.holder) not in lost:
+            yield token
 
 
-def _working_keys(step: Step) -> Iterator[tuple[ApiKey, Verdict]]:
+def _working_tokens(step: Step) -> Iterator[tuple[ApiKey, Verdict]]:
+    """Yield a view for each member's token of a key that works, and the verdict on it."""
     for key in sorted(step.base.api_keys.values(), key=address_of):
-        member = step.base.memberships.get(Address(key.namespace, key.spec.membership))
-        verdict = validity(key, member, step.base.organization_of(member) if member else None, step.now)
-        if verdict in _WORKING:
-            yield key, verdict
+        told = set[str]()
+        for view in token_views(key):
+            member = step.base.memberships.get(Address(key.namespace, view.holder))
+            verdict = validity(view, member, step.base.organization_of(member) if member else None, step.now)
+            if verdict in WORKING and view.holder not in told:
+                told.add(view.holder)
+                yield view, verdict
 
 
-def _after(step: Step, key: ApiKey) -> LostToken:
+def _after(step: Step, token: ApiKey) -> LostToken:
     """Return what becomes of a token, lost or not."""
-    address, now = address_of(key), step.now
-    name, key_id = key.spec.membership, listed_key(key).all_key_ids
-    use = describe_use(key, step.base.organization_in(key.namespace), now)
-    changed = step.key_after(key)
+    address, now = address_of(token), step.now
+    name, key_id = token.holder, listed_key(token).all_key_ids
+    use = describe_use(token, step.base.organization_in(token.namespace), now) if not token.is_handed_over else ""
+    changed = step.key_after(token)
     if changed is None or step.change(ApiKey, address).removes:
         return LostToken(address, name, Verdict.NOT_FOUND, key_id, use)
-    member = _member_after(step, Address(key.namespace, changed.spec.membership))
-    organization = _organization_after(step, member, key.namespace)
+    member = _member_after(step, Address(token.namespace, name))
+    organization = _organization_after(step, member, token.namespace)
     verdict = validity(changed, member, organization, now)
+    # A key that is handed over gets its next token as another member's, which the report says of the hand-over.
+    is_reissued = verdict is not Verdict.SUSPENDED and not changed.is_handed_over and _is_issued(step, changed, verdict)
+    return LostToken(address, name, verdict, key_id, use, is_reissued)
+
+
+def _is_issued(step: Step, key: ApiKey, verdict: Verdict) -> bool:
+    """Return whether a key whose token is lost gets another one."""
+    address = Address(key.namespace, key.spec.membership)
+    member = _member_after(step, address)
     observation = ApiKeyObservation(
-        api_key=changed,
+        api_key=key,
         membership=member,
-        organization=organization,
-        siblings=step.keys_after(Address(key.namespace, changed.spec.membership)),
-        now=now,
+        organization=_organization_after(step, member, key.namespace),
+        siblings=step.keys_after(address),
+        now=step.now,
         installation=step.installation,
     )
-    is_reissued = verdict is not Verdict.SUSPENDED and find_obstacle(observation, verdict) is None
-    return LostToken(address, name, verdict, key_id, use, is_reissued)
+    return find_obstacle(observation, verdict) is None
 
 
 def _member_after(step: Step, address: Address) -> Membership | None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from tenure.domain.in_force import oldest
 from tenure.domain.planning.observation import Siblings
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
+from tenure.domain.views import memberships_of
 
 R = TypeVar("R", bound=Resource)
 
@@ -66,6 +67,10 @@ class Tree:
     def keys_of(self, member: Address) -> Sequence[ApiKey]:
         """Return the keys of a member, sorted by name."""
         return self._keys_by_member.get(member, ())
+
+    def keys_at_stake(self, member: Address) -> Sequence[ApiKey]:
+        """Return the keys of a member, and those with a token that was issued under the member, sorted by name."""
+        return self._keys_at_stake.get(member, ())
 
     def file_of(self, kind: type[Resource], address: Address) -> str:
         """Return the file of an object, or an empty string if it has none."""
@@ -134,6 +139,14 @@ class Tree:
         for address, key in sorted(self.api_keys.items(), key=lambda item: item[0]):
             keys[Address(address.namespace, key.spec.membership)].append(key)
         return {member: Siblings(keys) for member, keys in keys.items()}
+
+    @cached_property
+    def _keys_at_stake(self) -> Mapping[Address, Sequence[ApiKey]]:
+        keys: defaultdict[Address, list[ApiKey]] = defaultdict(list)
+        for address, key in sorted(self.api_keys.items(), key=lambda item: item[0]):
+            for member in memberships_of(key):
+                keys[Address(address.namespace, member)].append(key)
+        return keys
 
 
 def _by_namespace(objects: Mapping[Address, R]) -> Mapping[str, list[R]]:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tenure.domain.impact.compare import Comparison
-from tenure.domain.impact.keys import KeyChange
+from tenure.domain.impact.keys import HandOver, KeyChange
 from tenure.domain.impact.members import Impact
 from tenure.domain.impact.organizations import OrganizationChange, OrganizationRemoval
 from tenure.domain.impact.tokens import LostToken
@@ -77,7 +77,17 @@ def _key(change: KeyChange) -> Fields:
         "namespace": change.key.namespace,
         "apiKey": change.key.name,
         "membership": change.member,
+        "handsOver": None if change.hand_over is None else _hand_over(change.hand_over),
         **_change(change),
+    }
+
+
+def _hand_over(change: HandOver) -> Fields:
+    return {
+        "from": change.former,
+        "to": change.member,
+        "formerTokenValidFor": change.valid_for or None,
+        "formerToken": change.outlook or None,
     }
 
 

@@ -9,6 +9,7 @@ from tenure.impact.report.safe import as_prose, defused
 from tenure.impact.report.words import (
     NOTHING,
     facts,
+    hand_over,
     key_facts,
     member_remarks,
     object_change,
@@ -45,7 +46,7 @@ def _rows(comparison: Comparison) -> Iterator[str]:
         yield f"| all of `{organization.organization}` | {what} | {_lost(comparison, organization.tokens)} |  |"
     for key in comparison.own_keys:
         member = f"{key.key.namespace}/{key.member}"
-        tokens = [key.token] if key.token else []
+        tokens = [key.token] if key.token and not key.hand_over else []
         yield f"| `{member}` | {object_change(f'ApiKey `{key.key.name}`', key)} | {_lost(comparison, tokens)} |  |"
     for token in comparison.other_tokens:
         yield f"| `{token.key.namespace}/{token.member}` |  | {_lost(comparison, [token])} |  |"
@@ -59,6 +60,8 @@ def _remarks(comparison: Comparison) -> Iterator[str]:
     for organization in comparison.organizations:
         yield from (f"- `{organization.organization}`: {one}" for one in object_remarks(organization, as_prose))
     for key in comparison.own_keys:
+        if key.hand_over is not None:
+            yield f"- `{key.key}`: hands over {as_prose(hand_over(key.hand_over, ': '))}"
         yield from (f"- `{key.key}`: {one}" for one in object_remarks(key, as_prose))
 
 

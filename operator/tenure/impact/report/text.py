@@ -13,6 +13,7 @@ from tenure.impact.report.safe import defused
 from tenure.impact.report.words import (
     NOTHING,
     facts,
+    hand_over,
     key_facts,
     member_remarks,
     object_change,
@@ -65,7 +66,9 @@ def _organization(comparison: Comparison, change: OrganizationChange) -> Iterato
 
 def _key(comparison: Comparison, change: KeyChange) -> Iterator[str]:
     yield _headed(f"{change.key}  {object_change('ApiKey', change)}", change.file)
-    yield from _tokens(comparison, [change.token] if change.token else [])
+    if change.hand_over is not None:
+        yield f"  hands over  {change.key.name}   {hand_over(change.hand_over, '   ')}"
+    yield from _tokens(comparison, [change.token] if change.token and not change.hand_over else [])
     yield from (f"  {remark}" for remark in object_remarks(change))
 
 

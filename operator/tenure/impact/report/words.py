@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure.domain.admission.verdict import join_names
 from tenure.domain.impact.compare import Comparison
-from tenure.domain.impact.keys import KeyChange
+from tenure.domain.impact.keys import HandOver, KeyChange
 from tenure.domain.impact.members import Impact
 from tenure.domain.impact.organizations import OrganizationChange, OrganizationRemoval
 from tenure.domain.impact.tree import Address
@@ -34,6 +34,11 @@ def object_change(kind: str, change: KeyChange | OrganizationChange) -> str:
     """Return what happens to an ApiKey or an Organization, and to which of its fields."""
     fields = f": {', '.join(change.fields)}" if change.fields else ""
     return f"{kind} {change.change}{fields}"
+
+
+def hand_over(change: HandOver, separator: str) -> str:
+    """Return from whom to whom a key passes, and how long the former token stays valid."""
+    return separator.join(filter(None, (f"{change.former} → {change.member}", change.outlook)))
 
 
 def key_facts(comparison: Comparison, key: Address, *told: str, prose: Prose = printable) -> str:
@@ -87,6 +92,8 @@ def summary(comparison: Comparison) -> str:
     for fate in ("reissued", "suspended"):
         number = sum(token.fate == fate for token in comparison.tokens)
         parts += [_count(number, "key", fate)] if number else []
+    handed = sum(key.hand_over is not None for key in comparison.keys)
+    parts += [_count(handed, "key", "handed over")] if handed else []
     parts += [_count(missing, "change", "not acknowledged")] if missing else []
     parts += [_count(refused, "change", "rejected")] if refused else []
     return ", ".join(parts)
