@@ -143,7 +143,7 @@ def rotate(site: Site, group: Sequence[Rotated]) -> None:
     """Rotate keys under load, until the former tokens have ended and the new ones are revoked."""
     site.checks.ask_about(*(key.old for key in group))
     for key in group:
-        assert eventually(lambda key=key: site.checks.answers[key.old.key_id], within=30, describe="it is checked")
+        eventually(partial(is_checked, site, key.old), within=30, describe="it is checked")
         key.begin()
 
     def is_over() -> bool:
@@ -155,6 +155,11 @@ def rotate(site: Site, group: Sequence[Rotated]) -> None:
         key.revoke()
     for key in group:
         eventually(partial(first_after_revocation, site, key), within=30, describe="the new token is rejected")
+
+
+def is_checked(site: Site, token: Token) -> bool:
+    """Whether an answer about a token came."""
+    return bool(site.checks.answers[token.key_id])
 
 
 def first_after_revocation(site: Site, key: Rotated) -> Check | None:

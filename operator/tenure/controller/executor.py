@@ -14,7 +14,7 @@ from tenure.controller.informer import Informer
 from tenure.controller.recorder import Recorder
 from tenure.controller.refs import ref_of
 from tenure.controller.secret_cleanup import SecretCleanup, end_of
-from tenure.controller.secrets_delivery import Delivery, confirm, deliver, mint, refusals_told, write_in_place
+from tenure.controller.secrets_delivery import Delivery, confirm, deliver, fence, mint, refusals_told, write_in_place
 from tenure.domain.conditions import ready_reason
 from tenure.domain.planning.actions import (
     AnnounceToken,
@@ -169,6 +169,12 @@ class Executor:
             return
         stamp = new_stamp(observation, at)
         token = mint(stamp)
+        try:
+            with refusals_told(key):
+                await fence(self.cluster, observation, token)
+        except ObstructedError as error:
+            await self._tell_rejected(error, observation)
+            raise
         status = announced_status(observation, stamp, key_id=token.key_id, token_hash=token.hash)
         await self.act(UpdateStatus(status), key)
         deliver_at = self.now() + DELIVERY_DELAY
@@ -189,13 +195,17 @@ class Executor:
             with refusals_told(key):
                 facts = await write_in_place(self.cluster, observation, facts, token, successor.issued)
         except ObstructedError as error:
-            status = rejected_status(observation, error.reason, str(error))
-            if status != key.status:
-                await self.act(UpdateStatus(status), key)
+            await self._tell_rejected(error, observation)
             raise
         for action in promotion(replace(observation, secret=SecretReading(facts))):
             await self.act_on_key(action, observation)
         self.enqueuer.wake(ref, self.now())  # The next plan finds when to wake for this token and the former one.
+
+    async def _tell_rejected(self, error: ObstructedError, observation: ApiKeyObservation) -> None:
+        """Write into the status why the Secret can't be changed for a rotation."""
+        status = rejected_status(observation, error.reason, str(error))
+        if status != observation.api_key.status:
+            await self.act(UpdateStatus(status), observation.api_key)
 
     async def _take_back(self, key: ApiKey, delivered: Delivery) -> None:
         """Delete a Secret whose ApiKey was deleted meanwhile, because the Secret's uid is recorded nowhere else."""

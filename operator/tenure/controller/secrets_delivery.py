@@ -13,7 +13,7 @@ from tenure.domain.planning.observation import ApiKeyObservation
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.stamp import Stamp
-from tenure.domain.secret import SecretFacts, is_adoptable, secret_body, secret_patch
+from tenure.domain.secret import SecretFacts, fence_patch, is_adoptable, secret_body, secret_patch
 from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure.errors import AlreadyExistsError, ConflictError, ForbiddenError, ObjectNotFoundError, RejectedError
 from tenure.kube.cluster import Cluster
@@ -77,6 +77,16 @@ async def write_in_place(
         raise ValueError("a token is issued under an Organization")
     patch = secret_patch(_body(observation, token, stamp), facts, organization)
     return await patch_secret(cluster, key.namespace, key.name, patch)
+
+
+async def fence(cluster: Cluster, observation: ApiKeyObservation, token: Token) -> None:
+    """Keep another process from delivering the token that it announced, before this one announces another.
+
+    The other one may have been paused just before its delivery. It read the Secret while it led, so it fails now.
+    """
+    key, facts = observation.api_key, observation.secret.facts if observation.secret else None
+    if key.status.next is not None and facts is not None:
+        await patch_secret(cluster, key.namespace, key.name, fence_patch(facts, token.key_id))
 
 
 def mint(stamp: Stamp) -> Token:

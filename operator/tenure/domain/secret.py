@@ -24,6 +24,11 @@ STAMP_ANNOTATION = f"{GROUP}/issued-under"
 """Annotation with the tenure of the token inside. After a crash Tenure adopts a Secret only while that tenure lasts.
 Otherwise a role change during the outage would revive a token of the old role."""
 
+FENCE_ANNOTATION = f"{GROUP}/announced"
+"""Annotation with the public id of a token that is about to be announced in the place of another process' token.
+
+It changes the Secret, so that a delivery by the other process, which read the Secret before, fails."""
+
 _UNSTAMPED = {"at", "membership", "sequence", "request"}
 """The fields of a stamp that say nothing about the tenure."""
 
@@ -162,15 +167,22 @@ def secret_patch(body: Mapping[str, Any], facts: SecretFacts, organization: Orga
         dropped = {name: None for name in present if may_carry(name, organization)}
         return {**dropped, **metadata[field]}
 
+    fence = {FENCE_ANNOTATION: None} if FENCE_ANNOTATION in facts.annotations else {}
     return {
         "metadata": {
             "uid": facts.uid,
             "resourceVersion": facts.version,
             "labels": changed("labels", facts.labels),
-            "annotations": changed("annotations", facts.annotations),
+            "annotations": {**fence, **changed("annotations", facts.annotations)},
         },
         "data": body["data"],
     }
+
+
+def fence_patch(facts: SecretFacts, key_id: str) -> dict[str, Any]:
+    """Return the merge patch that keeps other processes from writing into a Secret that they read before."""
+    annotations = {FENCE_ANNOTATION: key_id}
+    return {"metadata": {"uid": facts.uid, "resourceVersion": facts.version, "annotations": annotations}}
 
 
 def is_adoptable(facts: SecretFacts, api_key: ApiKey, stamp: Stamp) -> bool:

@@ -35,7 +35,7 @@ async def patch_secret(cluster: Cluster, namespace: str, name: str, body: Mappin
     try:
         answer = await cluster.request("PATCH", secret_path(namespace, name), body=body, content_type=MERGE_PATCH)
     except ApiError as error:
-        raise _without_values(error, body["data"].values()) from None
+        raise _without_values(error, body.get("data", {}).values()) from None
     return SecretFacts.from_body(answer)
 
 

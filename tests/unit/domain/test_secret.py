@@ -15,7 +15,15 @@ from tenure.domain.resources import ApiKey
 from tenure.domain.resources.membership import SubjectKind
 from tenure.domain.resources.stamp import Stamp
 from tenure.domain.roles import Role
-from tenure.domain.secret import RESERVED_PREFIXES, SecretFacts, is_adoptable, secret_body, secret_patch, stamp_text
+from tenure.domain.secret import (
+    RESERVED_PREFIXES,
+    SecretFacts,
+    fence_patch,
+    is_adoptable,
+    secret_body,
+    secret_patch,
+    stamp_text,
+)
 from tenure.domain.tokens import Token
 
 KEY = issued(api_key(), membership(), organization())
@@ -314,6 +322,20 @@ def test_a_patch_in_place_sets_the_token_and_takes_away_what_the_template_droppe
     labels = patch["metadata"]["labels"]
     assert (labels["acme.io/old"], labels["acme.io/kept"], "foreign" in labels) == (None, "2", False)
     assert patch["metadata"]["annotations"] == {"tenure.dev/issued-under": stamp_text(STAMP)}
+
+
+def test_a_fence_changes_the_secret_as_it_was_read_and_goes_with_the_next_token() -> None:
+    facts = SecretFacts.from_body(secret(KEY))
+    metadata = fence_patch(facts, "K" * 12)["metadata"]
+    assert metadata == {
+        "uid": facts.uid,
+        "resourceVersion": facts.version,
+        "annotations": {"tenure.dev/announced": "K" * 12},
+    }
+    fenced = replace(facts, annotations=frozenset({*facts.annotations, "tenure.dev/announced"}))
+    body = secret_body(KEY, TOKEN, STAMP, SubjectKind.USER, organization())
+    assert secret_patch(body, fenced, organization())["metadata"]["annotations"]["tenure.dev/announced"] is None
+    assert "tenure.dev/announced" not in secret_patch(body, facts, organization())["metadata"]["annotations"]
 
 
 def test_a_secret_with_the_next_token_of_the_tenure_is_adopted_and_one_with_a_known_token_is_not() -> None:

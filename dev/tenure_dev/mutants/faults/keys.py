@@ -246,6 +246,14 @@ FAULTS = (
         caught_by=("tests/e2e/test_rotation_load.py::test_no_check_of_either_token_is_wrong_while_keys_are_rotated",),
     ),
     Fault(
+        name="rotation-fence",
+        guard="A leader that was paused before its delivery writes no token that its successor doesn't know.",
+        where="fence",
+        before="if key.status.next is not None and facts is not None:",
+        after="if False:",
+        caught_by=("tests/e2e/test_rotation_leaders.py::test_a_leader_that_was_paused_at_a_write_ends_no_token",),
+    ),
+    Fault(
         name="early-delivery",
         guard="A token is delivered only once the verifiers have had the time to learn its hash.",
         where="_deliver",
