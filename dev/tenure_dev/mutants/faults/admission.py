@@ -4,6 +4,7 @@ from tenure_dev.mutants.fault import Fault
 
 _RULES = "tests/unit/domain/admission"
 _AUTHORITY = f"{_RULES}/test_decide_authority.py"
+_HANDOVER = f"{_RULES}/test_decide_handover.py"
 _LAST_OWNER = f"{_RULES}/test_decide_last_owner.py"
 _LISTENER = "tests/unit/admission/test_server.py"
 _GATHER = "tests/unit/admission/test_gather.py"
@@ -67,6 +68,56 @@ FAULTS = (
         before="approved = () if self.is_own else approved_roles(self.change)",
         after="approved: tuple[Role, ...] = ()",
         caught_by=(f"{_AUTHORITY}::test_an_approval_for_a_role_needs_the_grants_of_all_its_roles",),
+    ),
+    Fault(
+        name="hand-over-of-one-side",
+        guard="To hand a key over, you need the authority over the former holder's keys too.",
+        where="ApiKeyEvidence.holders",
+        before="return {old.spec.membership: self.former, **after} if self.is_handover and old is not None else after",
+        after="return after",
+        caught_by=(f"{_HANDOVER}::test_a_hand_over_needs_the_authority_over_both_members_keys",),
+    ),
+    Fault(
+        name="hand-over-to-another-organization",
+        guard="A grant is asked on the Organization that the member names.",
+        where="ApiKeyEvidence.grants",
+        before="one.spec.organization if one else in_force",
+        after="in_force",
+        caught_by=(f"{_HANDOVER}::test_grants_in_another_organization_count_for_its_members_only",),
+    ),
+    Fault(
+        name="hand-over-frees-a-token",
+        guard="A hand-over brings no token back that a role change revoked, even with the operator stopped.",
+        where="handover_refusals",
+        before="if new.revision == old.revision and _forgets_approval(old, former):",
+        after="if False:",
+        caught_by=(f"{_HANDOVER}::test_no_token_is_freed_from_its_approval",),
+    ),
+    Fault(
+        name="hand-over-beyond-the-quota",
+        guard="A key that is handed over counts toward the next holder's limit, although it has a token.",
+        where="_check_quota",
+        before="unissued(evidence.change.subject),",
+        after="evidence.change.subject,",
+        caught_by=(f"{_HANDOVER}::test_the_rules_for_the_next_holders_keys_hold",),
+    ),
+    Fault(
+        name="price-of-former-tokens",
+        guard="A role change names the keys that were handed over while the member's token is valid.",
+        where="_keys_at_stake",
+        before="for field in _HOLDERS",
+        after="for field in _HOLDERS[:1]",
+        caught_by=(f"{_GATHER}::test_a_key_that_was_handed_over_is_read_once_for_each_member",),
+    ),
+    Fault(
+        name="approval-by-the-next-holder",
+        guard="The forRole of a key's next holder saves no token of the former one.",
+        where="listed_key",
+        before="for_role=None if key.is_handed_over else key.spec.for_role,",
+        after="for_role=key.spec.for_role,",
+        caught_by=(
+            f"{_RULES}/test_affected_keys.py::test_for_role_of_the_next_holder_saves_no_token_of_the_former_one",
+        ),
     ),
     Fault(
         name="lifted-lock",
@@ -240,7 +291,7 @@ FAULTS = (
         name="withdrawn-approval",
         guard="A service account's key loses its forRole only together with its token.",
         where="approval_refusal",
-        before="kind is not SubjectKind.SERVICE_ACCOUNT or",
+        before="SubjectKind.SERVICE_ACCOUNT not in kinds or",
         after="True or",
         caught_by=(f"{_AUTHORITY}::test_a_service_accounts_key_loses_its_approval_with_its_token_only",),
     ),

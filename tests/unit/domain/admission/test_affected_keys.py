@@ -245,6 +245,10 @@ CASES: dict[str, tuple[Membership, Callable[[Membership], list[ApiKey]]]] = {
     ),
     "person without keys": (ALICE, lambda _: []),
     "person, handed over": (ALICE, lambda member: [working("a", member), handed("b", by=member)]),
+    "person, handed over and approved": (
+        ALICE,
+        lambda member: [edited(handed("b", by=member), forRole="Viewer")],
+    ),
     "next holder": (ROBOT, lambda member: [working("a", member), handed("b", member)]),
     "service account": (
         ROBOT,
