@@ -253,6 +253,14 @@ STATES: tuple[State, ...] = (
         "ApiKey",
         _ROTATING,
         _FALSE,
+        Reason.DUPLICATE_SUBJECT,
+        "A rotation is due. An older Membership has the same subject, so no new token is issued. The present one stays "
+        "valid.",
+    ),
+    State(
+        "ApiKey",
+        _ROTATING,
+        _FALSE,
         Reason.SECRET_REJECTED,
         "A rotation is due. The API server rejects the Secret with the new token. The present one stays valid.",
     ),

@@ -20,6 +20,7 @@ from tenure.domain.admission.key_rules import (
     idle_refusal,
     lifted_suspension_warning,
     overlap_warning,
+    period_warning,
     quota_refusal,
     rotation_refusal,
     template_refusals,
@@ -149,5 +150,6 @@ def decide_api_key(evidence: ApiKeyEvidence) -> Decision:
         _quota_warning(evidence),
         overlap_warning(evidence.change, evidence.organization, evidence.installation),
         *handover_warnings(evidence),
+        period_warning(evidence.change, evidence.organization, evidence.installation),
     )
     return Decision(refused(refusals).warn(*warnings), refusals)

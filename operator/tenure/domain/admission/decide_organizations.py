@@ -7,6 +7,7 @@ from tenure.domain.admission.evidence import OrganizationEvidence, read
 from tenure.domain.admission.organization_rules import (
     deletion_warning,
     lifted_suspension_warning,
+    loosened_warnings,
     newly_suspended,
     placement_refusals,
     protection_refusal,
@@ -41,7 +42,11 @@ def decide_organization(evidence: OrganizationEvidence) -> Decision:
     """Decide about the creation, change or deletion of an Organization."""
     change = evidence.change
     refusals = find_refusals(_ORGANIZATION_CHECKS, evidence)
-    judgement = refused(refusals).warn(deletion_warning(change), lifted_suspension_warning(change))
+    judgement = refused(refusals).warn(
+        deletion_warning(change),
+        lifted_suspension_warning(change),
+        *loosened_warnings(change, evidence.installation),
+    )
     if change.new is not None and newly_suspended(change):
         owners = [owner for owner in read(evidence.owners, "the Owners") if not owner.metadata.deleting]
         judgement = judgement.warn(

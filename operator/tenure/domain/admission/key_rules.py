@@ -14,6 +14,7 @@ from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
 from tenure.domain.resources.membership import SubjectKind
 from tenure.domain.roles import CAPABILITIES, Level
+from tenure.domain.rotation import overlap_in_force
 from tenure.domain.secret import RESERVED_PREFIXES, find_template_flaw, may_carry
 from tenure.domain.usage.words import describe_former_use
 from tenure.domain.validity import follows_generation
@@ -202,6 +203,24 @@ def overlap_warning(
     return (
         f"spec.rotation.overlap: {asked} is too long, so former tokens stay valid for {most} (maxOverlap). See "
         "status.policy of the Organization."
+    )
+
+
+def period_warning(change: Change[ApiKey], organization: Organization | None, installation: Installation) -> str | None:
+    """Return the warning that the default overlap is as long as the time between two rotations, or None.
+
+    An overlap of the key's own is shorter than its `every` by the schema.
+    """
+    old, new = change.old, change.new
+    if new is None or organization is None or (old is not None and old.rotation == new.rotation):
+        return None
+    every = new.rotation.every
+    overlap = overlap_in_force(new, organization, installation.policy(organization))
+    if every is None or new.rotation.overlap is not None or overlap < parse_duration(every):
+        return None
+    return (
+        f"spec.rotation.every: each rotation waits until the former token expires, because the organization's "
+        f"keys.defaultOverlap isn't shorter than {every}. Set spec.rotation.overlap to a shorter time, for example 0s."
     )
 
 

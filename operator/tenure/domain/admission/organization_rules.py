@@ -4,9 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from tenure.domain.admission.request import Change
 from tenure.domain.admission.verdict import join_names
+from tenure.domain.installation import Installation
+from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import Membership, Organization
 
 _MAX_NAMESPACE = 63
+_STRICTNESS = tuple(WhenKeysExist)
 
 
 def placement_refusals(
@@ -59,6 +62,22 @@ def deletion_warning(change: Change[Organization]) -> str | None:
         return None
     keys = "1 API key" if working == 1 else f"{working} API keys"
     return f"Deleting Organization {old.name} revokes {keys}. Programs that use them stop working immediately."
+
+
+def loosened_warnings(change: Change[Organization], installation: Installation) -> Iterator[str]:
+    """Yield the warnings that a change takes a protection away, which a tool may do that replaces the whole object."""
+    old, new = change.old, change.new
+    if old is None or new is None:
+        return
+    if old.spec.deletion_protection and not new.spec.deletion_protection:
+        yield f"spec.deletionProtection: Organization {new.name} is no longer protected against deletion."
+    before, after = (installation.policy(one).when_keys_exist for one in (old, new))
+    if _STRICTNESS.index(after) < _STRICTNESS.index(before):
+        condition = "if it acknowledges them" if after is WhenKeysExist.REQUIRE_ACKNOWLEDGEMENT else "with a warning"
+        yield (
+            f"spec.roleChanges.whenKeysExist: {before} -> {after}. A role change that revokes keys is allowed from now "
+            f"on, {condition}."
+        )
 
 
 def newly_suspended(change: Change[Organization]) -> list[str]:

@@ -160,9 +160,7 @@ def _has_template(observation: ApiKeyObservation, successor: AnnouncedToken) -> 
 
 def _may_begin(observation: ApiKeyObservation) -> bool:
     due = rotation_due(observation.api_key)
-    if due is None or due > observation.now or observation.displaced_by is not None:
-        return False
-    return _hindrance(observation) is None
+    return due is not None and due <= observation.now and _hindrance(observation) is None
 
 
 def _hindrance(observation: ApiKeyObservation) -> Obstacle | None:
@@ -174,6 +172,12 @@ def _hindrance(observation: ApiKeyObservation) -> Obstacle | None:
             Reason.FORMER_TOKEN_VALID,
             f"A rotation is due. It waits until the former token {former.key_id} expires at "
             f"{format_time(former.ends_at)}. To revoke that token now, set spec.rotation.overlap to 0s.",
+        )
+    if observation.displaced_by is not None:
+        return Obstacle(
+            Reason.DUPLICATE_SUBJECT,
+            f"Not rotated, and the present token stays valid. Membership {observation.displaced_by} is older and has "
+            f"the same subject. Create an ApiKey with spec.membership: {observation.displaced_by} instead.",
         )
     if organization is None:
         return None

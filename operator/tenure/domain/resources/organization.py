@@ -61,8 +61,9 @@ class KeyRules(Model):
 
     max_ttl: Duration | None = Field(default=None, alias="maxTTL")
     """Maximum lifetime of a key in hours, minutes and seconds, for example 8760h for a year (30 days are 720h). A key
-    with a longer one waits with reason PolicyViolation. For a key without ttl and expiresAt, only requireExpiry
-    applies."""
+    with a longer one waits with reason PolicyViolation. It limits a ttl, which begins again with each rotation, so it
+    limits each token of a rotated key. It limits expiresAt from the creation of the ApiKey on, which rotations don't
+    change. For a key without ttl and expiresAt, only requireExpiry applies."""
 
     default_overlap: Duration | None = None
     """How long the former token of a rotated key stays valid if the key's rotation.overlap is omitted. 0s: not at all.

@@ -31,7 +31,8 @@ def details(answer: Answer) -> dict[str, Any]:
             "organization": holding.organization.name if holding.organization is not None else None,
             "member": key.holder,
             "subject": member.spec.subject.name if member is not None else None,
-            "role": decision.role,
+            # As in the headers: whoever decides by the role alone would give the key too much.
+            "role": decision.role if decision.narrowed_to is None else None,
             "access": decision.access,
             "capabilities": {name.value: level.label for name, level in decision.levels.items()},
             "expiresAt": format_time(key.status.expires_at) if key.status.expires_at is not None else None,

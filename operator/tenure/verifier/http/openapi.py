@@ -51,6 +51,7 @@ def _verify() -> dict[str, Any]:
         "namespace": _TEXT,
         "member": _TEXT,
         "subject": _TEXT_OR_NULL,
+        # Null for a narrowed key too, which must not be given the whole role.
         "role": {**_TEXT_OR_NULL, "enum": [*(role.value for role in Role), None]},
         "access": {"type": "string", "enum": ["Full", "View"]},
         "capabilities": {"type": "object", "additionalProperties": _TEXT},

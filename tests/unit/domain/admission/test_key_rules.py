@@ -9,6 +9,7 @@ from support.objects.builders import CREATED, NOW, api_key, edited, issued, memb
 from tenure.domain.admission.key_rules import (
     expiry_refusal,
     overlap_warning,
+    period_warning,
     quota_refusal,
     template_refusals,
     token_warning,
@@ -187,6 +188,37 @@ def test_an_overlap_beyond_a_limit_is_told(
     assert (said is None) == (most is None)
     assert most is None or f"valid for {most} (maxOverlap)" in str(said)
     assert overlap_warning(changed(key, key), organization(keys=keys), installation) is None
+
+
+@pytest.mark.parametrize(
+    ("rotation", "keys", "installation", "warns"),
+    [
+        pytest.param({"every": "1h"}, None, DEFAULTS, True, id="as long as the default"),
+        pytest.param({"every": "2h"}, None, DEFAULTS, False, id="longer than the default"),
+        pytest.param({"every": "20h"}, {"defaultOverlap": "24h"}, DEFAULTS, True, id="shorter than the organization's"),
+        pytest.param({"every": "20h", "overlap": "1h"}, {"defaultOverlap": "24h"}, DEFAULTS, False, id="its own"),
+        pytest.param(
+            {"every": "20h"}, {"defaultOverlap": "24h", "maxOverlap": "2h"}, DEFAULTS, False, id="the limit is shorter"
+        ),
+        pytest.param(
+            {"every": "20h"},
+            {"defaultOverlap": "24h"},
+            Installation(limits=Limits(max_overlap="6h")),
+            False,
+            id="the installation's limit is shorter",
+        ),
+        pytest.param({"request": 1}, {"defaultOverlap": "24h"}, DEFAULTS, False, id="on request only"),
+    ],
+)
+def test_rotations_that_have_to_wait_for_each_other_are_told(
+    rotation: dict[str, Any], keys: dict[str, str] | None, installation: Installation, *, warns: bool
+) -> None:
+    key, acme = edited(WORKING, rotation=rotation), organization(keys=keys)
+    said = period_warning(changed(WORKING, key), acme, installation)
+    assert (said is not None) is warns
+    assert said is None or f"isn't shorter than {rotation['every']}" in said
+    assert (period_warning(changed(None, key), acme, installation) is not None) is warns
+    assert period_warning(changed(key, key), acme, installation) is None
 
 
 def test_a_new_key_has_to_be_rotated_as_often_as_the_organization_asks() -> None:

@@ -10,12 +10,15 @@ from support.objects.reviewed import change
 from tenure.domain.admission.organization_rules import (
     deletion_warning,
     lifted_suspension_warning,
+    loosened_warnings,
     newly_suspended,
     placement_refusals,
     protection_refusal,
     suspension_warning,
     unknown_members_warning,
 )
+from tenure.domain.installation import DEFAULTS, Installation, Limits
+from tenure.domain.policy import WhenKeysExist
 from tenure.domain.resources import Organization
 
 Body = manifests.Body
@@ -130,6 +133,36 @@ def test_a_suspension_that_is_lifted_warns(old: Body | None, new: Body | None, l
     warning = lifted_suspension_warning(change(Organization, old=old, new=new))
     assert (warning is not None) is bool(lifted)
     assert warning is None or f"the suspension of {lifted} is lifted" in warning
+
+
+STRICT = manifests.organization(roleChanges={"whenKeysExist": "Deny"})
+MILD = manifests.organization(roleChanges={"whenKeysExist": "RequireAcknowledgement"})
+PROTECTED = manifests.organization(deletionProtection=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "installation", "said"),
+    [
+        (PROTECTED, ACME, DEFAULTS, ["Organization acme is no longer protected against deletion."]),
+        (PROTECTED, manifests.organization(deletionProtection=False), DEFAULTS, ["no longer protected"]),
+        (STRICT, ACME, DEFAULTS, ["Deny -> Warn. A role change that revokes keys is allowed from now on, with a"]),
+        (STRICT, MILD, DEFAULTS, ["Deny -> RequireAcknowledgement. ", "if it acknowledges them."]),
+        (MILD, ACME, Installation(limits=Limits(when_keys_exist=WhenKeysExist.REQUIRE_ACKNOWLEDGEMENT)), []),
+        (STRICT, ACME, Installation(when_keys_exist=WhenKeysExist.REQUIRE_ACKNOWLEDGEMENT), ["Deny -> Require"]),
+        (MILD, STRICT, DEFAULTS, []),
+        (ACME, PROTECTED, DEFAULTS, []),
+        (PROTECTED, PROTECTED, DEFAULTS, []),
+        (None, ACME, DEFAULTS, []),
+        (PROTECTED, None, DEFAULTS, []),
+    ],
+    ids=str,
+)
+def test_a_protection_that_is_taken_away_warns(
+    old: Body | None, new: Body | None, installation: Installation, said: list[str]
+) -> None:
+    told = " ".join(loosened_warnings(change(Organization, old=old, new=new), installation))
+    assert bool(told) is bool(said)
+    assert all(words in told for words in said)
 
 
 @pytest.mark.parametrize(

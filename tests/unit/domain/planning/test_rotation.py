@@ -149,6 +149,39 @@ STEPS: dict[str, tuple[ApiKeyObservation, KeyState, list[str]]] = {
         KeyState.TO_ROTATE,
         ["AnnounceToken"],
     ),
+    "announced, Secret deleted": (
+        replace(seen(announced(live(ASKED)), announced=HELD), secret=SecretReading(None)),
+        KeyState.TO_REPAIR,
+        ["IssueToken", "EmitEvent SecretReplaced"],
+    ),
+    "delivered, then edited": (
+        seen(announced(live(ASKED)), facts=replace(delivered(live()), token=None)),
+        KeyState.TO_REPAIR,
+        ["DeleteSecret", "IssueToken", "EmitEvent SecretReplaced"],
+    ),
+    "rotated, Secret edited": (
+        seen(rotated(live(ASKED)), facts=replace(secret_facts(live()), token=None)),
+        KeyState.TO_REPAIR,
+        ["DeleteSecret", "IssueToken", "EmitEvent SecretReplaced"],
+    ),
+    "rotated, Secret deleted": (
+        replace(seen(rotated(live(ASKED))), secret=SecretReading(None)),
+        KeyState.TO_REPAIR,
+        ["IssueToken", "EmitEvent SecretReplaced"],
+    ),
+    "every made shorter than the token is old": (
+        seen(edited(live({"every": "9000h"}), rotation={"every": "24h"})),
+        KeyState.TO_ROTATE,
+        ["AnnounceToken"],
+    ),
+    "every made shorter within the overlap": (
+        seen(
+            edited(rotated(live({**ASKED, "overlap": "50h"})), rotation={"every": "1h", "overlap": "30m"}),
+            now=NOW + 2 * HOUR,
+        ),
+        KeyState.TO_ROTATE,
+        ["AnnounceToken"],
+    ),
     "announced, Secret edited": (
         seen(announced(live(ASKED)), facts=replace(secret_facts(live()), token=None), announced=HELD),
         KeyState.TO_REPAIR,
@@ -218,7 +251,7 @@ def test_the_condition_says_what_a_rotation_waits_for() -> None:
         condition = find_condition(refused.conditions, ConditionType.ROTATING)
         assert condition is not None
         assert condition.message == "Too large. The present token stays valid, and Tenure tries again."
-    for case in ("asked, a rule forbids it", "asked within the overlap"):
+    for case in ("asked, a rule forbids it", "asked within the overlap", "asked, an older Membership of the subject"):
         (update,) = plan_api_key(STEPS[case][0]).actions
         assert isinstance(update, UpdateStatus)
         assert isinstance(update.status, ApiKeyStatus)

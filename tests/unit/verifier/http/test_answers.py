@@ -45,8 +45,10 @@ def test_a_token_review_puts_a_narrowed_key_into_no_roles_group(access: str) -> 
     assert narrow["groups"] == ["tenure:acme"]
 
 
-def test_the_details_of_a_narrowed_key_have_its_own_levels() -> None:
-    levels = details(answered("Owner", "Full", ["costs"]))["capabilities"]
+def test_the_details_of_a_narrowed_key_have_its_own_levels_and_no_role() -> None:
+    narrow = details(answered("Owner", "Full", ["costs"]))
+    assert (narrow["role"], details(answered("Owner", "Full"))["role"]) == (None, "Owner")
+    levels = narrow["capabilities"]
     assert levels == {"clusters": "None", "billing": "None", "costs": "Full", "organization": "None", "members": "None"}
 
 
