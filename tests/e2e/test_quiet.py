@@ -6,7 +6,7 @@ import pytest
 
 from support.api.audit import Audit
 from support.cluster.identity import CONTROLLER, config_of
-from support.cluster.world import World
+from support.cluster.world import Body, World
 from support.objects.manifests import api_key, member, organization
 from support.programs.operator_process import OperatorProcess
 from support.run.eventually import eventually
@@ -20,6 +20,7 @@ SWEEPS = size(short=1, soak=8)
 
 RESYNC_SECONDS = size(short=2, soak=8)
 PATIENCE = 180.0
+REGULAR: Body = {"ttl": "1000h", "rotation": {"every": "720h", "overlap": "24h"}}
 
 
 @pytest.mark.soak
@@ -28,7 +29,7 @@ def test_with_nothing_to_do_nothing_is_written(
 ) -> None:
     namespace = world.api.namespace
     world.create(organization(keys={"maxPerMember": 200}), *(member(f"member-{number}") for number in range(10)))
-    world.create(*(api_key(f"key-{number}", f"member-{number % 10}", ttl="1000h") for number in range(KEYS)))
+    world.create(*(api_key(f"key-{number}", f"member-{number % 10}", **REGULAR) for number in range(KEYS)))
     options = ("--namespace", namespace, "--resync", str(RESYNC_SECONDS))
     with OperatorProcess(config_of(control_plane, CONTROLLER), tmp_path / "operator.log", *options) as operator:
         world.wait_valid_keys(KEYS, within=PATIENCE)

@@ -6,18 +6,20 @@ from datetime import timedelta
 
 import pytest
 
-from support.objects.builders import ISSUED, NOW, api_key, issued, membership, organization, with_status
+from support.objects.builders import ISSUED, NOW, api_key, issued, membership, organization, rotated, with_status
 from tenure.controller.cache import Cache
 from tenure.controller.gauges import survey_objects
 from tenure.domain.installation import DEFAULTS
 from tenure.domain.resources import ApiKey, Organization
 from tenure.observability.catalogue import (
+    FORMER_TOKENS,
     KEY_EXPIRY,
     MOST_NAMED_KEYS,
     ORGANIZATION_INFO,
     ORGANIZATION_KEYS_EXPIRING,
     ORGANIZATION_KEYS_UNUSED,
     ORGANIZATION_OWNERS,
+    ROTATIONS_OVERDUE,
 )
 from tenure.observability.metrics import Metric, Reading
 
@@ -71,6 +73,20 @@ async def test_of_many_keys_that_were_issued_together_the_first_are_named_and_al
     keys = [expiring(f"key-{number:02}", 3 + number / 100) for number in range(50)]
     assert await named(*reversed(keys)) == [f"key-{number:02}" for number in range(MOST_NAMED_KEYS)]
     assert await count(*keys) == len(keys)
+
+
+async def test_former_tokens_and_rotations_that_are_overdue_are_counted() -> None:
+    present = issued(api_key("a"), membership(), organization())
+    keys = [rotated(present, former="F" * 12), overdue("late", 16), overdue("soon", 14), overdue("dead", 99, "Expired")]
+    readings = await survey_objects(seen(*keys), DEFAULTS, NOW)
+    assert values(readings, FORMER_TOKENS) == [((), 1)]
+    assert values(readings, ROTATIONS_OVERDUE) == [((), 1)]
+
+
+def overdue(name: str, minutes: int, reason: str = "Issued") -> ApiKey:
+    """A key that should have been rotated so many minutes ago."""
+    key = issued(api_key(name), membership(), organization(), reason=reason)
+    return with_status(key, key.status.model_copy(update={"rotates_at": NOW - timedelta(minutes=minutes)}))
 
 
 async def test_keys_are_counted_that_expire_within_a_week() -> None:

@@ -20,6 +20,7 @@ from support.objects.builders import (
     with_status,
 )
 from tenure.domain.admission.affected_keys import Price, price, recorded_price, tells_price
+from tenure.domain.admission.messages import describe_key
 from tenure.domain.installation import Installation, Limits
 from tenure.domain.listing import listed_key
 from tenure.domain.planning import obstacles
@@ -60,6 +61,16 @@ def test_a_persons_working_keys_end_with_any_role_change(role: Role) -> None:
     assert shown(cost)["ends"] == ["a", "b"]
     assert cost.dying == ("a", "b")
     assert cost.issued == (("later",) if role is Role.VIEWER else ())
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, None])
+def test_a_key_with_a_former_token_is_one_key_and_both_of_its_tokens_are_told(role: Role | None) -> None:
+    """An acknowledgement names keys, and `all 1` counts keys."""
+    cost = price(ALICE, role, [rotated(working("a"), former="F" * 12, former_used_at=NOW)], ACME, NOW)
+    assert (cost.dying, cost.unlisted) == (("a",), 0)
+    (listed,) = cost.revoked
+    told = describe_key(listed, NOW, cost.uses["a"])
+    assert f"former token {'F' * 12} valid for 1 h, former token last seen in use at 2027-02-22T08:30:00Z" in told
 
 
 def test_the_price_says_when_keys_were_last_used_if_that_is_known() -> None:

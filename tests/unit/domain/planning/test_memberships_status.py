@@ -214,6 +214,15 @@ def test_a_key_that_waits_for_its_hand_over_is_still_its_present_members() -> No
     assert _status(keys=[key], member=membership("ci", kind="ServiceAccount")).key_count == 0
 
 
+def test_a_listed_key_shows_its_former_token_while_that_is_valid() -> None:
+    key = rotated(_live("a"), former="F" * 12, ends_at=NOW + timedelta(hours=1))
+    listed = _status(keys=[key]).keys
+    assert listed is not None
+    assert listed[0].former is not None
+    assert (listed[0].former.key_id, listed[0].former.ends_at) == ("F" * 12, NOW + timedelta(hours=1))
+    assert listed[0].all_key_ids == f"{key.status.key_id} and {'F' * 12}"
+
+
 def test_a_listed_key_shows_its_end_and_the_role_that_it_is_approved_for() -> None:
     key = _live("a", for_role="Member")
     expires = with_status(key, key.status.model_copy(update={"expires_at": NOW + timedelta(hours=1)}))

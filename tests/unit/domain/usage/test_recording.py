@@ -19,6 +19,7 @@ from support.objects.builders import (
     secret_facts,
     with_status,
 )
+from support.run.soak import Figure, size
 from tenure.domain.planning.actions import EmitEvent, UpdateStatus
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.key_status import announced_status, new_stamp
@@ -100,9 +101,13 @@ def test_the_day_is_written_when_it_is_news_or_due(
     assert written(use(key(stored, uid=uid), used_at)).last_used == day
 
 
-def test_a_day_in_use_is_one_write_for_each_key_spread_over_the_day() -> None:
-    """Ask every half hour for two days about keys that are always in use, as the leader does more often."""
-    keys = [key(TODAY - DAY, uid=str(number)) for number in range(100)]
+@pytest.mark.soak
+def test_a_day_in_use_is_one_write_for_each_key_spread_over_the_day(figure: Figure) -> None:
+    """Ask every half hour for two days about keys that are always in use, as the leader does more often.
+
+    Ask twice in the minute after a write, because the same day must not be written again.
+    """
+    keys = [key(TODAY - DAY, uid=str(number)) for number in range(size(short=100, soak=10_000))]
     writes: dict[str, list[datetime]] = {one.metadata.uid: [] for one in keys}
     for step in range(2 * 48):
         now = MIDNIGHT + 30 * step * MINUTE
@@ -113,10 +118,13 @@ def test_a_day_in_use_is_one_write_for_each_key_spread_over_the_day() -> None:
             if status != one.status:
                 done.append(now)
                 keys[place] = with_status(one, status)
+                again = replace(use(keys[place], now + MINUTE), now=now + MINUTE)
+                assert written(again) == status, "with a new leader, who doesn't know when it was written"
     days = {(uid, moment.date()) for uid, moments in writes.items() for moment in moments}
     assert len(days) == sum(map(len, writes.values())) == 2 * len(keys)
     busiest = Counter(moment for moments in writes.values() for moment in moments).most_common(1)[0][1]
     assert busiest < len(keys) / 8
+    figure(f"{len(keys):,} keys in use for two days: {len(days):,} writes, {busiest:,} at most in half an hour")
 
 
 def test_a_key_is_written_once_a_day_even_if_it_is_used_at_midnight_and_at_noon() -> None:
