@@ -27,7 +27,8 @@ html_theme_options = {
 }
 # Pages that are a section by themselves have no pages beside them.
 html_sidebars = {
-    page: [] for page in ("get-started", "install", "concepts", "security", "glossary", "design", "contributing/tour")
+    page: []
+    for page in ("get-started", "install", "concepts", "kubectl", "security", "glossary", "design", "contributing/tour")
 }
 html_title = f"Tenure {release}"
 html_show_sourcelink = False

@@ -29,6 +29,7 @@ class Option:
         min: Smallest allowed number.
         max: Largest allowed number.
         check: Function that returns the value as the model stores it, or raises `ValueError`.
+        complete: Function that returns the possible values that begin with a text, for the shell.
     """
 
     help: str
@@ -37,6 +38,15 @@ class Option:
     min: float | None = None
     max: float | None = None
     check: Callable[[Any], Any] | None = None
+    complete: Callable[[typer.Context, str], list[str]] | None = None
+
+
+@dataclass(frozen=True)
+class Argument(Option):
+    """An argument of a command, which is given without a name. `metavar` is its name in `--help`."""
+
+    _: KW_ONLY
+    metavar: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,15 +136,19 @@ def with_options(
 def _parameter(field: Field) -> inspect.Parameter:
     option = field.option
     kind: Any = list[str] | None if field.is_list else field.type
-    declared = typer.Option(
-        *option.names,
-        help=option.help,
-        min=option.min,
-        max=option.max,
-        envvar=field.variable,
-        callback=option.check and _reported(option.check),
-    )
-    default = (field.default or None) if field.is_list else field.default
+    shared: dict[str, Any] = {
+        "help": option.help,
+        "min": option.min,
+        "max": option.max,
+        "callback": option.check and _reported(option.check),
+        "autocompletion": option.complete,
+    }
+    if isinstance(option, Argument):
+        declared = typer.Argument(metavar=option.metavar or field.name.upper(), show_default=False, **shared)
+        kind = list[str] if field.is_list and field.default is MISSING else kind
+    else:
+        declared = typer.Option(*option.names, envvar=field.variable, **shared)
+    default = (field.default or None) if field.is_list and field.default is not MISSING else field.default
     return inspect.Parameter(
         field.name,
         inspect.Parameter.KEYWORD_ONLY,

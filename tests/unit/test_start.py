@@ -21,7 +21,8 @@ WEBHOOK = {"tenure.admission", "tenure.certificates", "tenure.admission.process"
 MAIL = {"tenure.mail", "tenure.mail.process", "aiosmtplib", "jinja2"}
 CONTROLLER = {"tenure.controller", "tenure.controller.process"}
 IMPACT = {"tenure.impact.command", "celpy"}
-OTHER_COMMANDS = {*IMPACT, "tenure.revocation.command", *REPOSITORY}
+KUBECTL = {"tenure.kubectl", "tenure.viewmodel", "rich"}
+OTHER_COMMANDS = {*IMPACT, "tenure.revocation.command", *REPOSITORY, *KUBECTL}
 SYNCHRONOUS_CLIENT = {"requests", "requests_oauthlib", "oauthlib", "urllib3", "websocket", "kubernetes.client.rest"}
 """What the client's synchronous half imports, and nothing else does."""
 
@@ -62,12 +63,22 @@ ROWS: dict[str, tuple[Sequence[str], set[str], set[str]]] = {
         {"pydantic", *IMPACT},
         {"kopf", "tenure.revocation.command", *CLIENT, *VERIFIER, *WEBHOOK, *CONTROLLER, *REPOSITORY},
     ),
+    "kubectl tenure --help": (
+        ["--help"],
+        {"typer", "tenure.kubectl.cli"},
+        NOTHING_HEAVY - KUBECTL | {"tenure.viewmodel", "tenure.impact", "rich", "yaml"},
+    ),
+    "kubectl tenure members": (
+        ["members"],
+        {"aiohttp", "tenure.viewmodel.members"},
+        {"kopf", "rich", *IMPACT, *VERIFIER, *WEBHOOK, *CONTROLLER, *REPOSITORY, *SYNCHRONOUS_CLIENT},
+    ),
 }
 
 
 @pytest.mark.parametrize(("args", "needed", "spared"), [pytest.param(*row, id=name) for name, row in ROWS.items()])
 def test_a_command_imports_what_it_needs_and_no_more(args: Sequence[str], needed: set[str], spared: set[str]) -> None:
-    found = imported(args)
+    found = imported(args, "tenure.kubectl" if "tenure.kubectl.cli" in needed or "members" in args else "tenure")
     assert needed - found == set(), "this test looks at the wrong command, or at names that are no more"
     assert spared & found == set()
 
@@ -92,11 +103,11 @@ def test_a_package_that_waits_is_loaded_at_its_first_use() -> None:
     assert done.stdout == "kubernetes.watch.watch\n"
 
 
-def imported(args: Sequence[str]) -> set[str]:
+def imported(args: Sequence[str], program: str = "tenure") -> set[str]:
     """Return all modules that a command imports until it is done, or has found that there is no cluster."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TENURE_", "KUBE"))}
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "tenure", *args],
+        [sys.executable, "-X", "importtime", "-m", program, *args],
         env=inherited,
         stdin=subprocess.DEVNULL,
         capture_output=True,

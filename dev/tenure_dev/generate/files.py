@@ -56,6 +56,7 @@ def generated_files() -> Mapping[Path, str]:
     }
     pages = {
         "commands": commands.commands_page,
+        "kubectl-tenure": commands.kubectl_page,
         "metrics": reference.metrics_page,
         "reasons": reference.reasons_page,
         "resources": reference.resources_page,

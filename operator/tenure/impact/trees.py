@@ -34,6 +34,15 @@ def read_trees(base: str, head: str, namespace: str, *, allow_empty: bool = Fals
     return before.tree, after.tree
 
 
+def read_tree(source: str, namespace: str) -> Tree:
+    """Read manifests that were valid in the past: the tree may be empty, and may break rules that came later.
+
+    Raises:
+        BadInputError: the source doesn't exist, or something isn't recognized.
+    """
+    return _read_tree(source, namespace, allow_empty=True, strict=False).tree
+
+
 @dataclass(frozen=True)
 class _Read:
     """A tree that was read, and the kustomizations in it."""

@@ -239,8 +239,9 @@ class Cluster:
             self._meter.count(API_REQUESTS, method, NO_ANSWER)
             raise UnavailableError(f"{what}: {str(error) or 'no answer in time'}") from error
         self._meter.count(API_REQUESTS, method, str(code))
-        for found in _WARNING.finditer(", ".join(warnings)) if warned is not None else ():
-            warned(re.sub(r"\\(.)", r"\1", found[1]))
+        if warned is not None:
+            for found in _WARNING.finditer(", ".join(warnings)):
+                warned(re.sub(r"\\(.)", r"\1", found[1]))
         return parse_answer(what, code, text, retry_after)
 
 

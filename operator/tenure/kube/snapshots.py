@@ -1,0 +1,90 @@
+"""Read the objects of namespaces as the caller, and who the caller is."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tenure.domain.permissions import Permission, Requester
+from tenure.domain.resources import KINDS, Membership, Resource
+from tenure.domain.resources.base import GROUP
+from tenure.errors import ForbiddenError, KindNotServedError, StartRefusedError
+from tenure.kube.cluster import Cluster, parse
+from tenure.viewmodel.snapshot import Snapshot
+
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+Listed = tuple[Resource, Mapping[str, Any]]
+
+
+async def read_snapshot(cluster: Cluster, namespace: str) -> Snapshot:
+    """List the objects of a namespace, at most a few requests at a time. Kinds that the caller may not list are hidden.
+
+    Raises:
+        StartRefusedError: the cluster has no Tenure.
+        ApiError: the API server doesn't answer.
+    """
+    now = await cluster.clock()
+    objects: list[Listed] = []
+    hidden: dict[str, str] = {}
+    for kind, found in zip(
+        KINDS, await asyncio.gather(*(_list(cluster, kind, namespace) for kind in KINDS)), strict=True
+    ):
+        if isinstance(found, str):
+            hidden[kind.plural] = found
+        else:
+            objects += found
+    return Snapshot.of(namespace, now, objects, hidden)
+
+
+async def find_namespaces(cluster: Cluster) -> Sequence[str] | None:
+    """Return the namespaces with Memberships, or None if the caller may not list them in all namespaces.
+
+    Raises:
+        StartRefusedError: the cluster has no Tenure.
+        ApiError: the API server doesn't answer.
+    """
+    found = await _list(cluster, Membership, None)
+    return None if isinstance(found, str) else sorted({member.namespace for member, _ in found})
+
+
+async def read_identity(cluster: Cluster) -> Requester:
+    """Return the caller as the API server authenticates them."""
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    answer = await cluster.review(_SELF, body)
+    return Requester.model_validate(answer["status"]["userInfo"])
+
+
+async def is_allowed(cluster: Cluster, permission: Permission) -> bool:
+    """Return whether RBAC gives a permission to the caller."""
+    attributes = {
+        "group": GROUP,
+        "resource": permission.plural,
+        "subresource": permission.subresource,
+        "verb": permission.verb,
+        "namespace": permission.namespace,
+        "name": permission.name,
+    }
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    return (await cluster.review(_REVIEWS, body))["status"].get("allowed") is True
+
+
+async def _list(cluster: Cluster, kind: type[Resource], namespace: str | None) -> list[Listed] | str:
+    """List the objects of a kind with their bodies, or return why the caller may not."""
+    try:
+        return [(parse(kind, body), body) async for bodies, _ in cluster.pages(kind, namespace) for body in [*bodies]]
+    except ForbiddenError:
+        place = f"in namespace {namespace}" if namespace else "in all namespaces"
+        where = f"-n {namespace}" if namespace else "-A"
+        return (
+            f"you may not list {kind.plural}.{GROUP} {place}, and this page needs them. Ask an Owner, or choose "
+            f"another namespace with -n. To check: kubectl auth can-i list {kind.plural}.{GROUP} {where}"
+        )
+    except KindNotServedError as error:
+        raise StartRefusedError(
+            f"the cluster at {cluster.connection.server} has no Tenure. Choose another one with --context"
+        ) from error

@@ -1,0 +1,75 @@
+"""The page of an organization's members."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tenure.domain.conditions import ready_reason
+from tenure.domain.resources import Membership, Organization
+from tenure.domain.resources.membership import SubjectKind
+from tenure.domain.roles import Role
+from tenure.viewmodel.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class MemberRow:
+    """A member.
+
+    Attributes:
+        keys: Number of working keys, or None if it isn't counted yet.
+        role_changed_at: When Tenure observed the latest role change, or None if there was none.
+        suspended: Whether the member's keys don't work at present. None if the caller may not read the Organization.
+        state: Reason of the condition Ready, or None before the first reconciliation.
+    """
+
+    name: str
+    subject: str
+    kind: SubjectKind
+    role: Role
+    keys: int | None
+    role_changed_at: datetime | None
+    former_role: Role | None
+    suspended: bool | None
+    state: str | None
+    managed_by: str
+    by_hand: bool
+
+
+@dataclass(frozen=True)
+class MembersPage:
+    """The members of a namespace."""
+
+    namespace: str
+    organization: str | None
+    now: datetime
+    members: tuple[MemberRow, ...]
+
+
+def members_page(snapshot: Snapshot) -> MembersPage:
+    """Return the members of a namespace, sorted by name.
+
+    Raises:
+        ViewError: the caller may not list them.
+    """
+    snapshot.require(Membership)
+    organization = snapshot.organization
+    rows = tuple(_row(snapshot, member) for member in snapshot.members)
+    return MembersPage(snapshot.namespace, organization.name if organization else None, snapshot.now, rows)
+
+
+def _row(snapshot: Snapshot, member: Membership) -> MemberRow:
+    change, manager = member.status.last_role_change, snapshot.manager(member)
+    hidden = Organization.plural in snapshot.hidden
+    organization = snapshot.organization
+    return MemberRow(
+        name=member.name,
+        subject=member.spec.subject.name,
+        kind=member.spec.subject.kind,
+        role=member.spec.role,
+        keys=member.status.key_count,
+        role_changed_at=change.at if change else None,
+        former_role=change.from_role if change else None,
+        suspended=None if hidden else organization is not None and organization.suspends(member.name),
+        state=ready_reason(member.status.conditions),
+        managed_by=manager.name,
+        by_hand=manager.by_hand,
+    )
