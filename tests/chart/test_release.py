@@ -18,6 +18,7 @@ from tenure_dev.release.build import CHECKSUMS, build_release, uv
 from tenure_dev.tools import Tools
 
 WHEEL, SDIST = f"tenure-{__version__}-py3-none-any.whl", f"tenure-{__version__}.tar.gz"
+PLUGIN = f"kubectl-tenure-{__version__}.tar.gz"
 CHART, LAYOUT = f"tenure-{__version__}.tgz", f"tenure-chart-{__version__}.oci.tar"
 
 
@@ -37,7 +38,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_has_these_files_and_the_checksum_of_each(release: Path) -> None:
-    more = {"install.yaml", f"tenure-{__version__}.cdx.json", f"tenure-{__version__}.changes.md"}
+    more = {PLUGIN, "krew.yaml", "install.yaml", f"tenure-{__version__}.cdx.json", f"tenure-{__version__}.changes.md"}
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in release.iterdir()}
     lines = (release / CHECKSUMS).read_text().splitlines()
 

@@ -6,15 +6,19 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import yaml
 
 from tenure import __version__
 from tenure_dev.chart import CHART
 from tenure_dev.errors import ToolError
 from tenure_dev.image.build import ARCHITECTURES, build_image, host_architecture
 from tenure_dev.paths import CHECKOUT
+from tenure_dev.release.krew import write_plugin
 from tenure_dev.release.layout import write_layout
 from tenure_dev.tools import Tools
 
@@ -34,6 +38,8 @@ def build_release(folder: Path, *, images: bool = True) -> list[Path]:
         )
     folder.mkdir(parents=True, exist_ok=True)
     write_packages(folder)
+    try_pipx(*_only(folder, "*.whl"))
+    try_plugin(*write_plugin(folder, *_only(folder, "*.whl")))
     _chart(folder)
     shutil.copy(CHECKOUT / "manifests" / "install.yaml", folder)
     _uv(
@@ -63,9 +69,40 @@ def write_packages(folder: Path) -> None:
         with TemporaryDirectory() as scratch:
             places = {"UV_TOOL_DIR": f"{scratch}/tools", "UV_TOOL_BIN_DIR": f"{scratch}/bin"}
             _uv("tool", "install", "--quiet", str(package), **places)
-            printed = _run(f"{scratch}/bin/tenure", "--version", environment={}).strip()
-        if printed != f"tenure {__version__}":
-            raise ToolError(f"{package.name} is installed, and `tenure --version` says {printed!r}")
+            _check_answers(package, Path(scratch, "bin"))
+
+
+def try_pipx(wheel: Path) -> None:
+    """Install a wheel by pipx, which uv runs without installing it."""
+    with TemporaryDirectory() as scratch:
+        places = {"PIPX_HOME": f"{scratch}/home", "PIPX_BIN_DIR": f"{scratch}/bin", "PIPX_MAN_DIR": f"{scratch}/man"}
+        _uv("tool", "run", "pipx", "install", "--quiet", "--backend=uv", str(wheel), **places)
+        _check_answers(wheel, Path(scratch, "bin"))
+
+
+def try_plugin(archive: Path, manifest: Path) -> None:
+    """Install the plugin as krew does: unpack the archive whose checksum the manifest has, and link to its program."""
+    (platform, *_) = yaml.safe_load(manifest.read_text())["spec"]["platforms"]
+    if hashlib.sha256(archive.read_bytes()).hexdigest() != platform["sha256"]:
+        raise ToolError(f"{manifest.name} doesn't have the checksum of {archive.name}")
+    with TemporaryDirectory() as scratch, tarfile.open(archive) as tar:
+        tar.extractall(Path(scratch, "store"), filter="data")
+        link = Path(scratch, platform["bin"])
+        link.symlink_to(Path("store", platform["bin"]))
+        path = f"{Path(uv()).parent}{os.pathsep}{os.defpath}"
+        _check_answer(archive, link, {**os.environ, "PATH": path, "UV_TOOL_DIR": f"{scratch}/tools"})
+
+
+def _check_answers(package: Path, programs: Path) -> None:
+    for program in ("tenure", "kubectl-tenure"):
+        _check_answer(package, programs / program, {})
+
+
+def _check_answer(package: Path, program: Path, environment: dict[str, str]) -> None:
+    printed = _run(str(program), "--version", environment=environment).strip()
+    expected = f"{program.name.replace('-', ' ')} {__version__}"
+    if printed != expected:
+        raise ToolError(f"{package.name} is installed, and `{program.name} --version` says {printed!r}")
 
 
 def _chart(folder: Path) -> None:

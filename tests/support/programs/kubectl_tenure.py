@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from support.api.client import Client
 from support.cluster import people
 from support.cluster.world import World
 from support.programs.forks import run
@@ -114,5 +115,6 @@ def member_of(judged: Judged, world: World, folder: Path, name: str, role: str) 
         "subjects": [people.subject(user)],
     }
     world.api.create("rolebindings", binding)
+    assert isinstance(world.api, Client)
     people.wait_permitted(world.api, user, "list", "apikeys", name="")
     return person(judged.plane, world.api.namespace, folder, user)
