@@ -250,6 +250,11 @@ CASES: Mapping[str, Mapping[str, Case]] = {
         "all prove": Case({'tenure_ready{component="verifier"}': "1x20"}, "5m"),
         "for a moment": Case({'tenure_ready{component="verifier"}': "1x5 0 1x20"}, "8m"),
     },
+    "TenureAcceptPageFailing": {
+        "for long": Case({'tenure_mail_page_answers_total{answer="unavailable"}': "0+1x30"}, "20m", [WARNING]),
+        "once": Case({'tenure_mail_page_answers_total{answer="unavailable"}': "0x5 3x30"}, "20m", never=True),
+        "dead links": Case({'tenure_mail_page_answers_total{answer="dead"}': "0+9x30"}, "20m"),
+    },
     "TenureDeadKeyUsed": of_late_counters(HITS, fires={**WARNING, "key_id": "abc"}, lasts=20),
 }
 PLAYED = [

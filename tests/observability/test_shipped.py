@@ -107,7 +107,7 @@ def test_prometheus_finds_every_pod_also_an_unready_one() -> None:
     (port,) = service["spec"]["ports"]
     assert (endpoint["port"], endpoint["path"]) == (port["name"], "/metrics")
     deployments = [body for body in shipped() if body["kind"] == "Deployment"]
-    assert len(deployments) == 3
+    assert len(deployments) == 4
     for deployment in deployments:
         template = deployment["spec"]["template"]
         assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
@@ -122,7 +122,10 @@ def test_prometheus_finds_every_pod_also_an_unready_one() -> None:
         assert {"protocol": "TCP", "port": 8081} in open_ports
 
 
-@pytest.mark.parametrize(("component", "gone"), [("webhook", "TenureWebhookDown"), ("verifier", "TenureVerifierStale")])
+@pytest.mark.parametrize(
+    ("component", "gone"),
+    [("webhook", "TenureWebhookDown"), ("verifier", "TenureVerifierStale"), ("mail", "TenureAcceptPageFailing")],
+)
 def test_what_is_not_installed_has_no_alert(component: str, gone: str) -> None:
     args = (f"--set={component}.enabled=false", "--set=kubernetesAccess=None")  # No access without webhooks.
     left = {rule["alert"] for rule in rules(*args)}

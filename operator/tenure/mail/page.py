@@ -16,6 +16,7 @@ from tenure.mail.http.door import door, origin_of
 from tenure.mail.requests import Requests
 from tenure.mail.signing import SigningKeys
 from tenure.mail.store import Store
+from tenure.observability.metrics import Meter
 from tenure.process.clock import utc_now
 from tenure.process.http_server import serve, server_configuration
 from tenure.process.tasks import background
@@ -24,7 +25,7 @@ from tenure.settings import MailSettings
 
 @contextlib.asynccontextmanager
 async def page_served(
-    settings: MailSettings, cluster: Cluster, store: Store, stop: asyncio.Event
+    settings: MailSettings, cluster: Cluster, store: Store, meter: Meter, stop: asyncio.Event
 ) -> AsyncIterator[Callable[[], str]]:
     """Serve while the block runs, if there is a base URL. The block gets a function that says why it isn't ready.
 
@@ -35,7 +36,8 @@ async def page_served(
         yield store.why_not_ready
         return
     signing = SigningKeys(settings.signing_keys)
-    page = AcceptPage(Acceptance(cluster, store.place_of, utc_now), signing, utc_now, origin_of(settings.base_url))
+    acceptance = Acceptance(cluster, store.place_of, utc_now)
+    page = AcceptPage(acceptance, signing, utc_now, origin_of(settings.base_url), meter)
     requests = Requests(cluster, signing, utc_now, settings.base_url, sends=bool(settings.smtp_host))
     api = InvitationApi(cluster, requests, secure=page.pages.secure)
     async with _certified(settings, stop) as context:

@@ -60,7 +60,7 @@ async def run_mail(settings: MailSettings) -> None:
 async def _work(settings: MailSettings, cluster: Cluster, health: Health, store: Store, stop: asyncio.Event) -> None:
     async with (
         store.running() as working,
-        page_served(settings, cluster, store, stop) as why_not_served,
+        page_served(settings, cluster, store, health.measurements, stop) as why_not_served,
         _leading(settings, cluster.connection, health, stop) as election,
     ):
         health.parts.append(Part(Component.MAIL, lambda: why_not_served() or election.why_not_ready()))

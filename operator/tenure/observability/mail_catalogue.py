@@ -1,6 +1,6 @@
 """The metrics of `tenure mail`, as data. They are part of the catalogue."""
 
-from tenure.observability.metrics import Component, Metric, MetricType
+from tenure.observability.metrics import Component, Label, Metric, MetricType
 
 _MAIL = (Component.MAIL,)
 _COUNTER, _GAUGE, _HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
@@ -11,6 +11,14 @@ MAIL_LEADER = Metric(
     "Whether this replica sends letters: 1 if it does, 0 if it stands by.",
     _MAIL,
     dashboard=False,
+)
+ACCEPT_PAGE = Metric(
+    "tenure_mail_page_answers_total",
+    MetricType.COUNTER,
+    "Number of answers to links of invitations: the page was `shown`, the form `accepted` or asked for `again`, the "
+    "link was `dead`, there were too many requests (`busy`), or the API server didn't answer (`unavailable`).",
+    _MAIL,
+    (Label("answer", ("shown", "accepted", "again", "dead", "busy", "unavailable")),),
 )
 
 MAIL_METRICS = tuple(value for value in vars().copy().values() if isinstance(value, Metric))

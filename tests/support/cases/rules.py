@@ -41,6 +41,7 @@ class Selector:
 def shipped(*args: str) -> Sequence[Body]:
     """The monitoring objects that the chart renders."""
     text = render(
+        "--set=mail.enabled=true",
         "--set=metrics.serviceMonitor.enabled=true",
         "--set=metrics.rules.enabled=true",
         "--set=metrics.dashboard.enabled=true",

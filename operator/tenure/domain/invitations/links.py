@@ -1,10 +1,10 @@
 """Makes and judges the signed links of invitations.
 
 A token is `base64url(<uid>.<generation>.<expiry>.<mac>)`. The MAC is HMAC-SHA-256 over the text before it. Tenure
-stores no token: whoever has a signing key can make it again, and nobody else can. It names the generation of the
-Membership, so a link to a Viewer's role can't accept an Owner's, and its uid, so it dies with the Membership.
+stores no token, because with a signing key it can make it again. It names the generation of the Membership, so a link
+to a Viewer's role can't accept an Owner's, and its uid, so it dies with the Membership.
 
-The page's form carries a second MAC. It shows that somebody looked at the page before they accepted, which a program
+The page's form carries a second MAC. It shows that a person looked at the page before they accepted, which a program
 that follows links doesn't do.
 """
 

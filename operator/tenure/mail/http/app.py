@@ -17,6 +17,8 @@ from tenure.mail.http.pages import Pages
 from tenure.mail.http.requests import is_from_page, read_form, source_of
 from tenure.mail.http.words import Words, preferred
 from tenure.mail.signing import SigningKeys
+from tenure.observability.mail_catalogue import ACCEPT_PAGE
+from tenure.observability.metrics import Meter
 
 log = logging.getLogger("tenure.mail")
 
@@ -42,6 +44,7 @@ class AcceptPage:
     clock: Clock
     origin: str
     """Scheme and host of the page, as a browser's `Origin` names it."""
+    meter: Meter = field(default_factory=Meter)
     pages: Pages = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,17 +65,18 @@ class AcceptPage:
                 return await self._show(claim, words, again=True)
             standing, invited = await self.invitations.accept(claim)
             if standing is Standing.DEAD or invited is None:
-                return self.pages.dead(words)
-            return self.pages.accepted(invited)
+                return self._counted("dead", self.pages.dead(words))
+            return self._counted("accepted", self.pages.accepted(invited))
 
         return await self._answer(request, accept)
 
     async def _show(self, claim: Claim, words: Words, *, again: bool = False) -> Response:
         standing, invited = await self.invitations.look_up(claim)
         if standing is not Standing.OPEN or invited is None:
-            return self.pages.dead(words)
+            return self._counted("dead", self.pages.dead(words))
         form = claim.sign_form(self.signing.keys, self.clock())
-        return self.pages.invitation(invited, claim.expires_at, form, again=again)
+        page = self.pages.invitation(invited, claim.expires_at, form, again=again)
+        return self._counted("again" if again else "shown", page)
 
     async def _answer(self, request: Request, answer: Callable[[Claim, Words], Awaitable[Response]]) -> Response:
         """Answer a request with a signed link. Wrong links are all answered alike, without a question to anybody."""
@@ -80,11 +84,19 @@ class AcceptPage:
         claim = read_link(request.path_params["token"], self.signing.keys)
         if claim is None:
             within = await self._limiter.hit(_WRONG_LIMIT, _WRONG, source_of(request))
-            return self.pages.dead(words) if within else self.pages.busy(words)
-        if not await self._limiter.hit(_USES_LIMIT, _USES, claim.uid):
-            return self.pages.busy(words)
+            if within:
+                return self._counted("dead", self.pages.dead(words))
+        elif await self._limiter.hit(_USES_LIMIT, _USES, claim.uid):
+            return await self._try(claim, words, answer)
+        return self._counted("busy", self.pages.busy(words))
+
+    async def _try(self, claim: Claim, words: Words, answer: Callable[[Claim, Words], Awaitable[Response]]) -> Response:
         try:
             return await answer(claim, words)
         except TenureError as error:
             log.warning("An invitation can't be looked up now: %s", error)
-            return self.pages.unavailable(words)
+            return self._counted("unavailable", self.pages.unavailable(words))
+
+    def _counted(self, answer: str, page: Response) -> Response:
+        self.meter.count(ACCEPT_PAGE, answer)
+        return page
