@@ -30,6 +30,23 @@ async def create_at_once(api: Api, place: Tenancy, count: int) -> Created:
     return created
 
 
+async def rotate_at_once(api: Api, place: Tenancy, count: int) -> Created:
+    """Ask for one rotation of so many keys, as fast as the connections carry it; their former tokens stay valid."""
+    asked, numbers = Created(), iter(range(count))
+    patch = {"spec": {"rotation": {"request": 1, "overlap": "100h"}}}
+
+    async def work() -> None:
+        for number in numbers:
+            name = place.key(number)["metadata"]["name"]
+            await api.send("PATCH", f"{place.keys}/{name}", patch, MERGE_PATCH)
+            asked.answered[name] = time.monotonic()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CONNECTIONS):
+            group.create_task(work())
+    return asked
+
+
 async def write_as_an_operator_would(api: Api, place: Tenancy, count: int) -> float:
     """Create so many keys, and for each its Secret and its status, by one client that decides nothing; the seconds."""
     begun, numbers = time.monotonic(), iter(range(count))

@@ -18,6 +18,11 @@ def is_ready(event: Mapping[str, Any]) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
+def is_rotated(event: Mapping[str, Any]) -> bool:
+    """Whether a watch event shows a key whose former token is valid beside the present one."""
+    return "previous" in (event["object"].get("status") or {})
+
+
 def is_gone(event: Mapping[str, Any]) -> bool:
     """Whether a watch event says that an object was deleted."""
     return bool(event["type"] == "DELETED")

@@ -41,6 +41,8 @@ TENURE = Operator("tenure", "Tenure", ("-m", "tenure", "run", "--resync", "86400
 """All but without its sweep, which reads every key's Secret once in five minutes, whatever else happens."""
 SWEEPING = Operator("sweeping", "Tenure", ("-m", "tenure", "run"))
 """With the sweep, as it is by default."""
+ROTATION = Operator("rotation", "their rotation", ())
+"""Tenure again, when it rotates the keys that it has issued."""
 PLAIN = Operator("plain", "plain Kopf", (*_KOPF, str(_HERE / "plain_operator.py")))
 SHARED = Operator(
     "shared", "… with one client", (*_KOPF, str(_HERE / "plain_operator.py"), str(_HERE / "shared_client.py"))

@@ -28,13 +28,14 @@ from bench.figures import (
     RoleChange,
     Verifying,
 )
-from bench.operators import BARE, OPERATORS
+from bench.operators import BARE, OPERATORS, ROTATION
 from bench.targets import Target
-from bench.verify import EMPTY_SERVER, UNRECORDED
+from bench.verify import EMPTY_SERVER, FORMER, UNRECORDED
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
-_LABELS = {operator.name: operator.label for operator in (*OPERATORS, *WEBHOOKS, UNRECORDED, EMPTY_SERVER, BARE)}
+_OTHER = (ROTATION, UNRECORDED, FORMER, EMPTY_SERVER, BARE)
+_LABELS = {operator.name: operator.label for operator in (*OPERATORS, *WEBHOOKS, *_OTHER)}
 _PACKAGES = ("tenure", "kopf", "kubernetes", "aiohttp", "pydantic")
 
 _OTHERS = "other programs on the machine"
@@ -97,8 +98,8 @@ def _issuing_cells(outcome: Outcome) -> Column:
         if figures.issued == figures.keys
         else f"{figures.issued:,} of {figures.keys:,}",
         "keys/s": f"{figures.keys_per_second:.0f}",
-        "created until ready, p50": _milliseconds(figures.p50_ms),
-        "created until ready, p99": _milliseconds(figures.p99_ms),
+        "asked until done, p50": _milliseconds(figures.p50_ms),
+        "asked until done, p99": _milliseconds(figures.p99_ms),
         **_cpu_cells(figures.cpu),
         **_memory_cells(figures.memory),
         **_call_cells(figures.calls, figures.issued),
@@ -171,6 +172,7 @@ def _verifying_cells(outcome: Outcome) -> Column:
         "at half of that": f"{figures.half_per_second:,.0f}",
         "p50": f"{figures.p50_ms:.2f} ms",
         "p99": f"{figures.p99_ms:.2f} ms",
+        "CPU per answer": f"{figures.cpu_us:.0f} µs",
         "answers but 200": f"{figures.failures:,}",
         _OTHERS: f"{figures.others_percent:.0f} %",
         **_memory_cells(figures.memory),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -20,13 +21,14 @@ from bench.figures import (
     Memory,
     Outcome,
     RoleChange,
+    Verifying,
     percentile,
 )
-from bench.load import Created, create_at_once, create_steadily, write_as_an_operator_would
-from bench.observer import Observer, is_gone, is_ready
-from bench.operators import BARE, EMPTY, PLAIN, SHARED, SWEEPING, TENURE, Launcher, Mark, Operator, Run
+from bench.load import Created, create_at_once, create_steadily, rotate_at_once, write_as_an_operator_would
+from bench.observer import Observer, is_gone, is_ready, is_rotated
+from bench.operators import BARE, EMPTY, PLAIN, ROTATION, SHARED, SWEEPING, TENURE, Launcher, Mark, Operator, Run
 from bench.tenancy import Tenancy, change_role, tenancy
-from bench.verify import EMPTY_SERVER, UNRECORDED, decide, serve_empty, verify
+from bench.verify import EMPTY_SERVER, FORMER, UNRECORDED, decide, read_tokens, serve_empty, verify
 
 LONGEST_SECONDS = 180.0
 """How long a scenario's keys are waited for; what isn't done by then is reported as not done."""
@@ -38,7 +40,7 @@ QUIET_SECONDS = 1.0
 STEADY_RATE = 50
 KEYS_PER_JUDGED_MEMBER = 5
 ROUNDS = 3
-MEDIAN = f", the median of {ROUNDS} rounds by keys/s"
+MEDIAN = f", the median of {ROUNDS} rounds"
 BACKGROUND_SECONDS = 20.0
 
 
@@ -85,12 +87,15 @@ def scenarios(*, quick: bool) -> Sequence[Scenario]:
             contenders=both,
         ),
         Scenario("limit", f"{small:,} keys, written by a client that decides nothing", lambda b: _limit(b, small)),
+        Scenario("rotation", f"{ended:,} keys issued and rotated at once", lambda b: _rotations(b, ended)),
         Scenario("role-change", f"role change of a member with {ended:,} keys", lambda b: _role_changes(b, ended)),
         Scenario(
             "admission", f"role changes, {PER_SECOND} a second, {judged:,} members", lambda b: _admissions(b, judged)
         ),
         Scenario(
-            "verify", f"tokens verified, {present:,} keys known", lambda b: _verifications(b, present, quick=quick)
+            "verify",
+            f"tokens verified, {present:,} keys known{MEDIAN}",
+            lambda b: _verifications(b, present, quick=quick),
         ),
         Scenario("cold-start", f"start with {present:,} issued keys present", lambda b: _cold_starts(b, present)),
     )
@@ -143,6 +148,26 @@ def _issuing_figures(
         memory=_memory(process, mark),
         calls=Calls.of(process.since(mark)),
     )
+
+
+async def _rotations(bench: Bench, keys: int) -> AsyncGenerator[Outcome]:
+    async with tenancy(bench.api, members=10) as place, bench.launcher.running(TENURE) as process:
+        await process.settled(SETTLED_SECONDS)
+        bench.tell("rotation: first issues")
+        yield Outcome("rotation", TENURE.name, await _issue(bench.api, process, place, Load(keys, 10)))
+        bench.tell("rotation: all keys")
+        yield Outcome("rotation", ROTATION.name, await _rotate(bench.api, process, place, keys))
+
+
+async def _rotate(api: Api, process: Run, place: Tenancy, keys: int) -> Issuing:
+    async with Observer(api, place.keys, is_rotated) as rotated:
+        mark = process.mark()
+        asked = await rotate_at_once(api, place, keys)
+        await rotated.reached(keys, within=PREPARATION_SECONDS)
+        busy = process.spent_since(mark)
+        await process.settled(SETTLED_SECONDS)
+    cpu = Cpu.of(process.spent_since(mark), len(rotated.moments), busy=busy)
+    return _issuing_figures(process, mark, asked, rotated.moments, cpu=cpu, members=len(place.members))
 
 
 async def _limit(bench: Bench, keys: int) -> AsyncGenerator[Outcome]:
@@ -207,11 +232,22 @@ async def _verifications(bench: Bench, keys: int, *, quick: bool) -> AsyncGenera
                 await create_at_once(bench.api, place, keys)
                 await ready.require(keys, within=PREPARATION_SECONDS)
             await process.settled(SETTLED_SECONDS)
-        bench.tell("verify: the verifier")
-        yield Outcome("verify", TENURE.name, await verify(bench.api, bench.launcher, place, keys, quick=quick))
-        bench.tell("verify: the verifier without the record of use")
-        unrecorded = await verify(bench.api, bench.launcher, place, keys, quick=quick, options=UNRECORDED.arguments)
-        yield Outcome("verify", UNRECORDED.name, unrecorded)
+        found: dict[str, list[Verifying]] = {TENURE.name: [], UNRECORDED.name: [], FORMER.name: []}
+        ask = functools.partial(verify, bench.api, bench.launcher, place, keys, quick=quick)
+        # By turns, because the difference is smaller than that between a quiet and a busy machine.
+        for number, operator in product(range(1, ROUNDS + 1), (TENURE, UNRECORDED)):
+            bench.tell(f"verify: the verifier {UNRECORDED.label if operator is UNRECORDED else ''}, round {number}")
+            options = UNRECORDED.arguments if operator is UNRECORDED else ()
+            found[operator.name].append(await ask(options=options))
+        former = await read_tokens(bench.api, place, keys)
+        bench.tell(f"verify: Tenure rotates {keys:,} keys")
+        async with bench.launcher.running(TENURE) as process:
+            await _rotate(bench.api, process, place, keys)
+        for number in range(1, ROUNDS + 1):
+            bench.tell(f"verify: the verifier {FORMER.label}, round {number}")
+            found[FORMER.name].append(await ask(former=former))
+        for name, figures in found.items():
+            yield Outcome("verify", name, sorted(figures, key=lambda one: one.cpu_us)[ROUNDS // 2])
         bench.tell("verify: an empty handler")
         yield Outcome("verify", EMPTY_SERVER.name, await serve_empty(bench.launcher, quick=quick))
         bench.tell("verify: decisions and their time")

@@ -39,6 +39,8 @@ DECISIONS = 20_000
 
 UNRECORDED = Operator("no-usage", "without the record of use", ("--no-usage",))
 """The verifier that doesn't remember when keys were used."""
+FORMER = Operator("former", "with a former token each", ())
+"""The verifier, when all keys were rotated and their former tokens are valid."""
 EMPTY_SERVER = Operator("empty-server", "the same server, empty handler", ())
 
 _EMPTY = Path(__file__).resolve().parent / "empty_server.py"
@@ -46,10 +48,17 @@ _PATH = "/v1/authorize?organization=acme&capability=costs&level=View"
 
 
 async def verify(
-    api: Api, launcher: Launcher, place: Tenancy, keys: int, *, quick: bool, options: Sequence[str] = ()
+    api: Api,
+    launcher: Launcher,
+    place: Tenancy,
+    keys: int,
+    *,
+    quick: bool,
+    options: Sequence[str] = (),
+    former: Sequence[Token] = (),
 ) -> Verifying:
-    """Ask the verifier, which knows so many keys, about some of them."""
-    tokens = await _tokens(api, place, min(keys, TOKENS))
+    """Ask the verifier, which knows so many keys, about some of them, and about these former tokens."""
+    tokens = [*await read_tokens(api, place, keys), *former]
     async with _verifier(launcher, *options) as (process, port):
         return await _measure(process, port, [_request(token) for token in tokens], keys, launcher.folder, quick=quick)
 
@@ -69,7 +78,7 @@ async def serve_empty(launcher: Launcher, *, quick: bool) -> Verifying:
 
 async def decide(api: Api, launcher: Launcher, place: Tenancy, keys: int, *, quick: bool) -> Deciding:
     """Time decisions without HTTP, and see whether the time of an answer tells a wrong secret from an unknown id."""
-    tokens = await _tokens(api, place, min(keys, TOKENS))
+    tokens = await read_tokens(api, place, keys)
     count = 1000 if quick else 10_000
     async with _verifier(launcher) as (_, port):
         forged = [_forged(token) for token in tokens]
@@ -114,13 +123,15 @@ async def _measure(
         p99_ms=half.p99_ms,
         half_per_second=half.per_second,
         failures=full.failures + half.failures,
+        cpu_us=spent.operator * 1e6 / max(seconds * (full.per_second + half.per_second), 1),
         memory=memory,
         others_percent=spent.others_percent,
     )
 
 
-async def _tokens(api: Api, place: Tenancy, count: int) -> list[Token]:
-    names = [place.key(number)["metadata"]["name"] for number in range(count)]
+async def read_tokens(api: Api, place: Tenancy, keys: int) -> list[Token]:
+    """Read the tokens of the first keys from their Secrets."""
+    names = [place.key(number)["metadata"]["name"] for number in range(min(keys, TOKENS))]
     secrets = [json.loads(await api.send("GET", f"{place.secrets}/{name}")) for name in names]
     return [Token(base64.b64decode(secret["data"]["token"]).decode()) for secret in secrets]
 
