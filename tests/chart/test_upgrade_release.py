@@ -1,13 +1,15 @@
 """An upgrade of the release from the version before, under load, and back: no key is lost, none issued anew."""
 
 import json
+import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import jq
 import pytest
 import yaml
 
@@ -24,11 +26,16 @@ from support.objects import manifests
 from support.programs.release import PREVIOUS, SAME_DEFINITIONS, Site, Version, present, previous
 from support.run.eventually import eventually
 from support.run.soak import Figure, size
+from tenure.domain.tokens import Token
 from tenure_dev.build import find_or_build
 from tenure_dev.chart import CHART
 from tenure_dev.controlplane import ControlPlane
+from tenure_dev.paths import CHECKOUT
 
 KEYS, MEMBERS, CHANGING = size(short=40, soak=200), 10, 10
+TURNED = ("turned-0", "turned-1", "turned-2")
+"""Keys that the present version rotates before the way back."""
+ISSUED = KEYS + len(TURNED)
 RATE = 10
 NEW_KEYS = KeyChurn("new", members=10, older=40)
 PATIENCE = 120.0
@@ -101,9 +108,10 @@ def client(site: Site) -> Iterator[Client]:
         items += [manifests.member(f"changing-{number}") for number in range(CHANGING)]
         items += [manifests.member(f"{NEW_KEYS.prefix}-{number}") for number in range(NEW_KEYS.members)]
         items += [manifests.api_key(f"key-{number}", f"member-{number % MEMBERS}") for number in range(KEYS)]
+        items += [manifests.api_key(name, "member-0") for name in TURNED]
         document = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         site.plane.kubectl("create", "--filename=-", "--namespace=acme", input=document)
-        World(client).wait_valid_keys(KEYS, within=PATIENCE)
+        World(client).wait_valid_keys(ISSUED, within=PATIENCE)
         yield client
 
 
@@ -137,7 +145,7 @@ def check_new_keys(client: Client, audit: Audit) -> None:
     assert {name: created[name] for name in names} == {name: int(name in stayed) for name in names}
     for name in stayed:
         client.delete("apikeys", name)
-    eventually(lambda: len(client.list("secrets")) == KEYS, within=PATIENCE, describe="their Secrets are gone")
+    eventually(lambda: len(client.list("secrets")) == ISSUED, within=PATIENCE, describe="their Secrets are gone")
 
 
 def authorities(plane: ControlPlane) -> set[str]:
@@ -179,6 +187,7 @@ def test_no_key_is_lost_or_issued_anew_and_no_write_goes_unjudged(
         site.replace_all(new)
         write_newer_field(client)
         upgraded = issued(client), secrets(client)
+        turned = prepare_way_back(site, client)
         roll_back(site, old, way)
         assert authorities(site.plane) == trusted, "a rollback took the authority away"
         site.replace_all(old)
@@ -187,7 +196,7 @@ def test_no_key_is_lost_or_issued_anew_and_no_write_goes_unjudged(
     figure(f"{way}: {dict(keys.codes)} for keys that come and go")
     assert upgraded == (before, tokens)
     check_new_keys(client, audit)
-    World(client).wait_valid_keys(KEYS, within=PATIENCE)
+    World(client).wait_valid_keys(ISSUED, within=PATIENCE)
     assert (issued(client), secrets(client)) == (before, tokens)
     written = [entry for entry in audit.writes(user=people.OUTSIDER.user, resource="memberships") if entry.code < 300]
     assert written == []
@@ -200,10 +209,65 @@ def test_no_key_is_lost_or_issued_anew_and_no_write_goes_unjudged(
     assert passed.codes[200] > passed.codes.total() / 2, passed.errors
     assert set(keys.codes) <= {200, 201, 403, 404, 429, 500}, keys.errors
     assert keys.codes[201] > keys.codes.total() / 4, keys.errors
-    check_old_code_works_on(site, client, keeps=way != ROLLBACK)
+    check_old_code_works_on(site, client, turned, keeps=way != ROLLBACK)
 
 
-def check_old_code_works_on(site: Site, client: Client, *, keeps: bool) -> None:
+def prepare_way_back(site: Site, client: Client) -> dict[str, tuple[Token, Token]]:
+    """Delete the narrowed keys and rotate others. Return their tokens: the former and the present one, which work."""
+    check_narrowed_keys_are_found(site, client)
+    world, tokens = World(client), dict[str, tuple[Token, Token]]()
+    before = {name: world.token(name) for name in TURNED}
+    for name in TURNED:
+        world.change_key(name, rotation={"request": 1, "overlap": "100h"})
+    for name, former in before.items():
+        assert former is not None
+        tokens[name] = former, world.wait_new_token(name, former, within=PATIENCE)
+    both = [token for pair in tokens.values() for token in pair]
+    eventually(lambda: accepted(site, both) == set(both), within=PATIENCE, describe="both tokens are accepted")
+    assert not [key for key in client.list("apikeys") if "next" in key["status"]]
+    return tokens
+
+
+def accepted(site: Site, tokens: Sequence[Token]) -> set[Token]:
+    """Return the tokens that the verifier accepts."""
+    assert site.verifier is not None
+    return {token for token in tokens if site.verifier.code(token) == "Valid"}
+
+
+def check_narrowed_keys_are_found(site: Site, client: Client) -> None:
+    """Create a narrowed key, and delete what the page about the way back finds."""
+    client.create("apikeys", manifests.api_key("narrow", "member-1", capabilities=["costs"]))
+    World(client).issue("narrow", within=PATIENCE)
+    page = (CHECKOUT / "docs" / "operations" / "upgrade.md").read_text().partition("## Narrowed keys")[2]
+    command = page.partition("```console\n")[2].partition("```")[0].strip()
+    words = shlex.split(command)
+    cut = words.index("|")
+    shown, (program, option, expression) = site.plane.kubectl(*words[1:cut]).stdout, words[cut + 1 :]
+    assert (words[0], program, option) == ("kubectl", "jq", "-r")
+    assert jq.compile(expression).input_text(shown).all() == ["acme narrow"]
+    site.plane.kubectl("delete", "apikey", "narrow", "--namespace=acme")
+    World(client).wait_gone("secrets", "narrow", within=PATIENCE)
+
+
+def check_rotated_keys(site: Site, client: Client, turned: Mapping[str, tuple[Token, Token]], *, knows: bool) -> None:
+    """The old code accepts the present tokens, reads and writes the status, and issues none anew.
+
+    If it doesn't know rotations, the former tokens have ended.
+    """
+    world = World(client)
+    former, present = ([pair[number] for pair in turned.values()] for number in range(2))
+    assert accepted(site, [*former, *present]) == {*present, *(former if knows else ())}
+    world.change_key(TURNED[0], suspended=True)
+    world.wait_reason(TURNED[0], "Suspended", within=PATIENCE)
+    world.change_key(TURNED[0], suspended=None)
+    world.wait_reason(TURNED[0], "Issued", within=PATIENCE)
+    assert {name: world.token(name) for name in TURNED} == dict(zip(TURNED, present, strict=True))
+    eventually(lambda: accepted(site, present) == set(present), within=PATIENCE, describe="they work on")
+
+
+def check_old_code_works_on(
+    site: Site, client: Client, turned: Mapping[str, tuple[Token, Token]], *, keeps: bool
+) -> None:
     """The old code writes a status, verifies tokens, and keeps what it doesn't know as long as the schema does."""
     world = World(client)
     world.change_key("key-0", suspended=True)
@@ -214,3 +278,4 @@ def check_old_code_works_on(site: Site, client: Client, *, keeps: bool) -> None:
     assert site.verifier is not None
     verifier = site.verifier
     eventually(lambda: verifier.code(token) == "Valid", within=PATIENCE, describe="the token is verified")
+    check_rotated_keys(site, client, turned, knows=keeps)

@@ -28,9 +28,12 @@ from tenure_dev.tools import Tools
 PREVIOUS = "45aea96047d5e167ef284c2daa4e97bebafefb7e"
 """The version before, as long as none is released."""
 
-SAME_DEFINITIONS = "883b325574fe0b7d02c1938f6575d37453e7ebcb"
-"""The first version that starts with the present definitions. Those before it want an `enum` where a rule is now."""
+SAME_DEFINITIONS = "42a5ebcfe11edd16a9b2a1a933ac677d8b45724e"
+"""The first version that starts with the present definitions. Those before it want a rule that `spec.membership` of a
+key can't change."""
 
+BEFORE_LIMITS = "883b325574fe0b7d02c1938f6575d37453e7ebcb"
+"""A version that doesn't know `spec.capabilities` and `spec.rotation`."""
 
 _PATIENCE = 120.0
 _READY = "Tenure is ready"

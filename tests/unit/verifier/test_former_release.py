@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.objects.builders import api_key, entropy_of, issued, membership, organization, token_of
-from support.programs.release import SAME_DEFINITIONS
+from support.programs.release import BEFORE_LIMITS
 from tenure.domain.resources import Resource
 from tenure.domain.tokens import Token
 from tenure_dev.paths import CHECKOUT
@@ -37,7 +37,9 @@ def former(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the folder with the code of the version before; skips where the clone has no history."""
     folder = tmp_path_factory.mktemp("former")
     archive = subprocess.run(
-        ["git", "-C", str(CHECKOUT), "archive", SAME_DEFINITIONS, "operator/tenure"], capture_output=True, check=False
+        ["git", "-C", str(CHECKOUT), "archive", BEFORE_LIMITS, "operator/tenure"],
+        capture_output=True,
+        check=False,
     )
     if archive.returncode:
         pytest.skip("this clone is shallow; run `git fetch --unshallow`")
