@@ -9,7 +9,7 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from support.objects.builders import NOW, api_key, issued, membership, organization, with_status
+from support.objects.builders import NOW, api_key, handed_over, issued, membership, organization, with_status
 from support.objects.reads import Reads
 from support.objects.reviewed import change
 from support.objects.snapshots import body_of, snapshot
@@ -31,6 +31,7 @@ from tenure.viewmodel.preview import Fate, PreviewPage, installation_of, removal
 from tenure.viewmodel.snapshot import Snapshot
 
 ROLES = st.sampled_from(list(Role))
+BOB = membership("bob")
 
 assert evaluate("true")  # The parser raises Python's recursion limit at its first use, which Hypothesis watches.
 
@@ -73,7 +74,8 @@ def keys(draw: st.DrawFn, name: str, member: Membership, org: Organization) -> A
     )
     if not draw(st.booleans()):
         return key
-    return issued(key, member, org, membership_generation=member.metadata.generation - draw(st.sampled_from([0, 0, 1])))
+    key = issued(key, member, org, membership_generation=member.metadata.generation - draw(st.sampled_from([0, 0, 1])))
+    return handed_over(key, BOB) if draw(st.integers(0, 3)) == 0 else key
 
 
 @st.composite
@@ -88,7 +90,7 @@ def cases(draw: st.DrawFn) -> Case:
     org = organization(keys=rules, role_changes={"whenKeysExist": policy, **({"deny": denied} if denied else {})})
     org = with_status(org, org.status.model_copy(update={"policy": DEFAULTS.policy(org)}))
     member = membership("alice", role=role, kind=kind, generation=3)
-    others = (membership("olga", role="Owner"),) if draw(st.booleans()) else ()
+    others = (BOB, membership("olga", role="Owner")) if draw(st.booleans()) else (BOB,)
     held = tuple(draw(keys(f"key-{number}", member, org)) for number in range(draw(st.integers(0, 3))))
     seen = MembershipObservation(membership=member, organization=org, keys=list(held), now=NOW)
     counted = next(one.status for one in plan_membership(seen).actions if isinstance(one, UpdateStatus))
