@@ -99,7 +99,7 @@ class Cache:
                 self._keys.add(resource.namespace, resource)
                 for name in memberships_of(resource):
                     self._keys_of.add((resource.namespace, name), resource)
-                if ready_reason(resource.status.conditions) == Reason.QUOTA_EXCEEDED:
+                if ready_reason(resource.status.conditions) == Reason.QUOTA_EXCEEDED or resource.is_handed_over:
                     self._over_quota.add((resource.namespace, resource.spec.membership), resource)
             case Membership():
                 self._members.add(resource.namespace, resource)
@@ -166,7 +166,7 @@ class Cache:
         return self._keys_of.of((namespace, membership))
 
     def waiting_for_room(self, namespace: str, membership: str) -> list[ApiKey]:
-        """The keys of a member that wait because there are too many."""
+        """The keys of a member that wait because there are too many, and those that wait for their hand-over."""
         return self._over_quota.of((namespace, membership))
 
     def keys_in(self, namespace: str) -> list[ApiKey]:

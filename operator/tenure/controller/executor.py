@@ -38,8 +38,9 @@ from tenure.domain.planning.key_status import (
     rejected_status,
 )
 from tenure.domain.planning.observation import ApiKeyObservation, SecretReading
-from tenure.domain.planning.rotation import DELIVERY_DELAY, may_hold_newer_token
-from tenure.domain.resources import ApiKey, Organization, Resource
+from tenure.domain.planning.rotation import DELIVERY_DELAY, exposure_event, is_exposed, may_hold_newer_token
+from tenure.domain.reasons import Reason
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.rotation import wait_until_due
 from tenure.domain.views import former_view
@@ -130,7 +131,7 @@ class Executor:
         """Write a token into the key's Secret, then its stamp into the status."""
         key = observation.api_key
         try:
-            await self.bindings.close(key)
+            await self._close(observation, observation.recipient.membership)
             delivered = await deliver(self.cluster, observation)
         except ObstructedError as error:
             if key.status.secret_uid is not None:  # It holds the token that was to be replaced, and that is revoked.
@@ -190,7 +191,7 @@ class Executor:
         if facts is None or successor is None or token is None:
             raise ValueError("only an announced token can be delivered into a Secret that was read")
         try:
-            await self.bindings.close(key)
+            await self._close(observation, observation.membership)
             await confirm(self.cluster, key)
             with refusals_told(key):
                 facts = await write_in_place(self.cluster, observation, facts, token, successor.issued)
@@ -203,9 +204,17 @@ class Executor:
 
     async def _tell_rejected(self, error: ObstructedError, observation: ApiKeyObservation) -> None:
         """Write into the status why the Secret can't be changed for a rotation."""
-        status = rejected_status(observation, error.reason, str(error))
-        if status != observation.api_key.status:
-            await self.act(UpdateStatus(status), observation.api_key)
+        key, status = observation.api_key, rejected_status(observation, error.reason, str(error))
+        if status == key.status:
+            return
+        if error.reason is Reason.SECRET_EXPOSED:
+            await self.act(exposure_event(observation, str(error)), key)
+        await self.act(UpdateStatus(status), key)
+
+    async def _close(self, observation: ApiKeyObservation, recipient: Membership | None) -> None:
+        """Close a Secret's name to all but the recipient of the token that is stored under it next."""
+        if recipient is not None:
+            await self.bindings.close(observation.api_key, recipient, is_known=is_exposed(observation.api_key))
 
     async def _take_back(self, key: ApiKey, delivered: Delivery) -> None:
         """Delete a Secret whose ApiKey was deleted meanwhile, because the Secret's uid is recorded nowhere else."""

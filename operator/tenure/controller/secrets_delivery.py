@@ -41,7 +41,7 @@ async def deliver(cluster: Cluster, observation: ApiKeyObservation) -> Delivery:
         ObstructedError: a Secret of the name isn't the key's, or the API server rejects the Secret.
         ConflictError: other writers keep changing the Secret. Try again.
     """
-    key, stamp = observation.api_key, new_stamp(observation, observation.now)
+    key, stamp = observation.api_key, new_stamp(observation, observation.now, observation.recipient)
     existing = None
     if key.status.secret_uid is not None or ready_reason(key.status.conditions) == Reason.SECRET_CONFLICT:
         # During a conflict too, so that nothing is written while it lasts.
@@ -72,7 +72,8 @@ async def write_in_place(
     cluster: Cluster, observation: ApiKeyObservation, facts: SecretFacts, token: Token, stamp: Stamp
 ) -> SecretFacts:
     """Write a token into the key's present Secret, if that is still as it was read."""
-    key, organization = observation.api_key, observation.organization
+    key = observation.api_key
+    organization = observation.tenure_named(stamp.membership or "").organization
     if organization is None:
         raise ValueError("a token is issued under an Organization")
     patch = secret_patch(_body(observation, token, stamp), facts, organization)
@@ -115,11 +116,10 @@ async def confirm(cluster: Cluster, key: ApiKey) -> None:
 
 
 def _body(observation: ApiKeyObservation, token: Token, stamp: Stamp) -> dict[str, object]:
-    if observation.membership is None or observation.organization is None:
+    membership, organization = observation.tenure_named(stamp.membership or "")
+    if membership is None or organization is None:
         raise ValueError("a token is issued under a Membership and an Organization")
-    return secret_body(
-        observation.api_key, token, stamp, observation.membership.spec.subject.kind, observation.organization
-    )
+    return secret_body(observation.api_key, token, stamp, membership.spec.subject.kind, organization)
 
 
 def _refuse_foreign(facts: SecretFacts | None, observation: ApiKeyObservation) -> None:

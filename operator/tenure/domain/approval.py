@@ -2,7 +2,8 @@
 
 A key belongs to the Membership that it was issued under or, if it never was, to the first one that it waited for. The
 name isn't enough, because a Membership may be deleted and created again for somebody else. A person's key that waits is
-also approved only for the role of that time, because a role change revokes it like a key with a token.
+also approved only for the role of that time, because a role change revokes it like a key with a token. A changed
+`spec.membership` begins anew: the key then belongs to the first Membership of that name.
 """
 
 from datetime import timedelta
@@ -17,23 +18,41 @@ have belonged to a former holder of the name while no status remembered that, fo
 
 
 def last_approval(api_key: ApiKey) -> Approval | None:
-    """Return what a key was last approved for, or None if it never had a Membership."""
-    kept, stamp = api_key.status.approval, api_key.status.issued
-    if stamp is None:
+    """Return what a key was last approved for under the Membership that it names, or None if it never had that one."""
+    kept, stamp = _own_approval(api_key), api_key.status.issued
+    if stamp is None or api_key.is_handed_over:
         return kept
     if kept is not None:
         # An older version of Tenure may have issued a token since.
         return kept.model_copy(update={"revision": max(kept.revision, stamp.revision)})
     return Approval(
-        membership_uid=stamp.membership_uid, membership_generation=stamp.membership_generation, revision=stamp.revision
+        membership=api_key.holder,
+        membership_uid=stamp.membership_uid,
+        membership_generation=stamp.membership_generation,
+        revision=stamp.revision,
     )
+
+
+def _own_approval(api_key: ApiKey) -> Approval | None:
+    """Return the approval that the status remembers, unless the key has been handed over to another member since."""
+    kept = api_key.status.approval
+    if kept is None or kept.membership == api_key.spec.membership:
+        return kept
+    # An older version of Tenure remembers no name, and lets no key be handed over.
+    return kept if kept.membership is None and not api_key.is_handed_over else None
+
+
+def _has_changed_hands(api_key: ApiKey) -> bool:
+    """Return whether the key had another Membership before, so that handing it over approved the present one."""
+    kept = api_key.status.approval
+    return api_key.is_handed_over or (kept is not None and kept.membership not in (None, api_key.spec.membership))
 
 
 def belongs_to(api_key: ApiKey, membership: Membership) -> bool:
     """Return whether a key may be issued under this very Membership, whatever its role is."""
     approval, born = last_approval(api_key), api_key.metadata.creation_timestamp
     if approval is None:
-        return born + _BEFOREHAND >= membership.metadata.creation_timestamp
+        return _has_changed_hands(api_key) or born + _BEFOREHAND >= membership.metadata.creation_timestamp
     return (
         approval.membership_uid == membership.metadata.uid
         or api_key.revision > approval.revision
@@ -60,6 +79,7 @@ def kept_approval(api_key: ApiKey, membership: Membership | None) -> Approval | 
     if membership is None or membership.metadata.deleting:
         return api_key.status.approval
     present = Approval(
+        membership=membership.name,
         membership_uid=membership.metadata.uid,
         membership_generation=membership.metadata.generation,
         revision=api_key.revision,

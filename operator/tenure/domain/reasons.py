@@ -36,6 +36,7 @@ class Reason(StrEnum):
     DUPLICATE_SUBJECT = "DuplicateSubject"
     EXPIRED = "Expired"
     FORMER_TOKEN_VALID = "FormerTokenValid"  # noqa: S105 - a reason, no password
+    HAND_OVER_PENDING = "HandOverPending"
     ISSUED = "Issued"
     MEMBERSHIP_GONE = "MembershipGone"
     MEMBERSHIP_NOT_FOUND = "MembershipNotFound"
@@ -240,6 +241,14 @@ STATES: tuple[State, ...] = (
         _FALSE,
         Reason.FORMER_TOKEN_VALID,
         "A rotation is due. It waits until the former token expires.",
+    ),
+    State(
+        "ApiKey",
+        _ROTATING,
+        _FALSE,
+        Reason.HAND_OVER_PENDING,
+        "spec.membership names another member, who can't get a token now: the Membership is missing, suspended or has "
+        "maxPerMember keys, for example. The present token stays valid.",
     ),
     State(
         "ApiKey",

@@ -38,7 +38,7 @@ def rotation_due(api_key: ApiKey) -> datetime | None:
         return None
     is_first = (stamp.sequence or 1) == 1
     first = stamp.at if is_first else stamp.at + SHORTEST_PERIOD
-    if is_requested(api_key):
+    if is_requested(api_key) or api_key.is_handed_over:
         return first
     scheduled = rotates_at(api_key, stamp.at)
     return None if scheduled is None else max(scheduled, first)

@@ -109,7 +109,7 @@ def renewed_stamp(api_key: ApiKey, membership: Membership) -> Stamp | None:
     stamp = api_key.status.issued
     if stamp is None:
         return None
-    remembered: dict[str, object] = {} if stamp.membership else {"membership": membership.name}
+    remembered: dict[str, object] = {"membership": api_key.holder}
     if follows_generation(api_key, membership):
         if not membership.is_person:
             remembered["for_role"] = api_key.spec.for_role or stamp.for_role

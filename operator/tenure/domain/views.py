@@ -41,6 +41,19 @@ def views_of(api_key: ApiKey, membership: str) -> Iterator[ApiKey]:
     yield from (view for view in token_views(api_key) if view.holder == membership)
 
 
+def reader_of(api_key: ApiKey) -> str | None:
+    """Return the name of the member who may read the key's Secret, or None while it is handed over to another one."""
+    successor = api_key.status.next
+    is_leaving = successor is not None and successor.issued.membership not in (None, api_key.holder)
+    return None if is_leaving else api_key.holder
+
+
+def former_holders(api_key: ApiKey) -> set[str]:
+    """Return the names of the members who got the key's present token or the one before."""
+    views = (api_key if api_key.status.hash is not None else None, former_view(api_key))
+    return {view.holder for view in views if view is not None}
+
+
 def is_former(view: ApiKey) -> bool:
     """Return whether this is the view of a former token."""
     former = view.status.previous

@@ -1,6 +1,6 @@
 """Asks the API server whose a bearer token is, and what a requester may do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tenure.domain.permissions import Permission, Requester
@@ -8,6 +8,7 @@ from tenure.domain.resources.base import GROUP
 from tenure.kube.cluster import Cluster
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+_AUTHENTICATED = "system:authenticated"
 _TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
 
 
@@ -26,6 +27,21 @@ async def is_permitted(cluster: Cluster, requester: Requester, permission: Permi
     }
     if permission.subresource:
         attributes["subresource"] = permission.subresource
+    return await _is_allowed(cluster, requester, attributes)
+
+
+async def may_read_secret(cluster: Cluster, username: str, namespace: str, name: str) -> bool:
+    """Whether the API server's authorizers let a user read a Secret, as far as no group of the user's decides.
+
+    Raises:
+        ApiError: the API server couldn't be asked.
+    """
+    user = Requester(username=username, groups=[_AUTHENTICATED])
+    attributes = {"group": "", "resource": "secrets", "verb": "get", "namespace": namespace, "name": name}
+    return await _is_allowed(cluster, user, attributes)
+
+
+async def _is_allowed(cluster: Cluster, requester: Requester, attributes: Mapping[str, str]) -> bool:
     spec = {
         "user": requester.username,
         "uid": requester.uid,

@@ -120,6 +120,21 @@ _CONTROLLER: tuple[Group, ...] = (
         when=ACCESS_TO_KEYS,
         asked=False,
     ),
+    # Without it no key is handed over from one person to another member, and the condition Rotating says so.
+    Group(
+        Component.CONTROLLER,
+        Place.CLUSTER,
+        (
+            Right(
+                _AUTHORIZATION,
+                "subjectaccessreviews",
+                ("create",),
+                "Asks whether the former holder of a key that is handed over may still read its Secret.",
+            ),
+        ),
+        when=ACCESS_TO_KEYS,
+        asked=False,
+    ),
 )
 
 _WEBHOOK: tuple[Group, ...] = (

@@ -1,6 +1,8 @@
 """People read the Secrets of their own keys and no others, whoever had a name before."""
 
 import asyncio
+import base64
+import contextlib
 import threading
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from support.api.api import ApiRefusedError
 from support.api.audit import Audit
-from support.cluster.access import giving, of_own_keys, reads, user, wait_reads
+from support.cluster.access import Body, giving, of_own_keys, reads, user, wait_reads
 from support.cluster.identity import CONTROLLER
 from support.cluster.world import World
 from support.faults.exchange import Answer, Request
@@ -53,6 +55,24 @@ def test_a_burst_of_keys_is_few_writes(world: World, audit: Audit) -> None:
     assert len(writes) <= 5, writes
 
 
+def by_hand(secret: str, username: str) -> dict[str, Body]:
+    """A Role and a RoleBinding by which somebody lets a user read a Secret."""
+    api, name = "rbac.authorization.k8s.io", {"name": "by-hand"}
+    rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [secret], "verbs": ["get"]}
+    subject = {"apiGroup": api, "kind": "User", "name": username}
+    role = {"apiGroup": api, "kind": "Role", **name}
+    return {
+        "roles": {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": name, "rules": [rule]},
+        "rolebindings": {
+            "apiVersion": f"{api}/v1",
+            "kind": "RoleBinding",
+            "metadata": name,
+            "roleRef": role,
+            "subjects": [subject],
+        },
+    }
+
+
 def leave_a_grant(world: World, operator: OperatorProcess) -> None:
     """Have Alice read the Secret of her key, stop the operator, and have the key go."""
     world.create(organization(), member("alice"), member("bob"), api_key("deploy", "alice"))
@@ -77,6 +97,54 @@ def test_a_name_that_changes_hands_is_never_open_to_the_former_holder(world: Wor
 
     eventually(closed_or_empty, within=20, describe="bob's key has its Secret")
     wait_reads(world, "bob", "deploy")
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_key_that_is_handed_over_never_shows_its_next_token_to_the_former_holder(world: World) -> None:
+    world.create(organization(), member("alice"), member("bob"), api_key("deploy", "alice"))
+    old = world.issue("deploy", within=20)["deploy"]
+    wait_reads(world, "alice", "deploy")
+    shown: set[str] = set()
+    is_over = threading.Event()
+
+    def poll() -> None:
+        """Read the Secret as Alice, again and again."""
+        alice = world.api.as_user(user("alice"))
+        while not is_over.is_set():
+            with contextlib.suppress(ApiRefusedError):
+                if (secret := alice.get("secrets", "deploy")) is not None:
+                    shown.add(base64.b64decode(secret["data"]["token"]).decode())
+        alice.close()
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    try:
+        world.change_key("deploy", membership="bob")
+        world.wait_new_token("deploy", old, within=30)
+        wait_reads(world, "bob", "deploy")
+    finally:
+        is_over.set()
+        reader.join()
+    assert shown == {old.reveal()}
+    assert reads(world, "alice", "deploy") == [False]
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_former_holder_with_other_rights_keeps_the_next_token_out_of_the_secret(world: World) -> None:
+    world.create(organization(), member("alice"), service_account("ci"), api_key("deploy", "alice"))
+    old = world.issue("deploy", within=20)["deploy"]
+    for plural, body in by_hand("deploy", user("alice")).items():
+        world.api.create(plural, body)
+    world.change_key("deploy", membership="ci")
+    key = world.wait_reason("deploy", "SecretExposed", within=60, type_="Rotating")
+    (rotating,) = [one for one in key["status"]["conditions"] if one["type"] == "Rotating"]
+    assert f"--as {user('alice')}" in rotating["message"]
+    assert world.events("SecretExposed")
+    assert world.token("deploy") == old
+    assert world.verdict(old) == "Valid"
+
+    world.api.delete("rolebindings", "by-hand")
+    world.wait_new_token("deploy", old, within=60)
 
 
 @pytest.mark.usefixtures("operator")

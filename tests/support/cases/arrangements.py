@@ -144,6 +144,9 @@ ARRANGEMENTS: Mapping[str, Arrange] = {
         lambda world: world.change_key("laptop", secretTemplate=None), PREFIXED, ALICE, TEAMS
     ),
     "ApiKey Rotating=False FormerTokenValid": issued_then(rotates_twice),
+    "ApiKey Rotating=False HandOverPending": issued_then(
+        lambda world: world.change_key("laptop", membership="missing")
+    ),
     "ApiKey Rotating=False PolicyViolation": issued_then(forbids_and_asks),
     "ApiKey Rotating=False SecretRejected": issued_then(
         breaks_the_secret_and_asks, organization(keys={"secretMetadataPrefixes": ["acme.io/"]}), ALICE, LAPTOP

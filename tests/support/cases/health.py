@@ -43,6 +43,7 @@ SEEN: dict[str, Seen] = {
     "ApiKey SecretTemplateApplied=True Applied": READY,
     "ApiKey SecretTemplateApplied=False AwaitingNextToken": READY,
     "ApiKey Rotating=False FormerTokenValid": READY,
+    "ApiKey Rotating=False HandOverPending": READY,
     "ApiKey Rotating=False PolicyViolation": READY,
     "ApiKey Rotating=False SecretRejected": READY,
     "Membership Ready=True Active": READY,

@@ -32,11 +32,11 @@ class Stored:
         """Say which member and which Organization doesn't count its keys yet as what is stored demands."""
         acme, members = oldest(self.organizations), {member.name: member for member in self.members}
         verdicts = [
-            (key, validity(key, members.get(key.spec.membership), acme, self._now))
+            (key, validity(key, members.get(key.holder), acme, self._now))
             for key in self.keys
-            if acme is not None and _is_of(acme, members.get(key.spec.membership))
+            if acme is not None and _is_of(acme, members.get(key.holder))
         ]
-        working = Counter(key.spec.membership for key, verdict in verdicts if verdict is Verdict.VALID)
+        working = Counter(key.holder for key, verdict in verdicts if verdict is Verdict.VALID)
         for member in self.members:
             if member.status.key_count != working[member.name]:
                 yield f"{member.name} counts {member.status.key_count} keys, and {working[member.name]} work"

@@ -157,7 +157,7 @@ class World:
         key = next((view for view in views if view.status.hash == token.hash), None)
         if key is None:
             return Verdict.NOT_FOUND.value
-        member = self.api.get("memberships", key.spec.membership)
+        member = self.api.get("memberships", key.holder)
         membership = None if member is None else Membership.from_body(member)
         organizations = [Organization.from_body(body) for body in self.api.list("organizations")]
         wanted = None if membership is None else membership.spec.organization

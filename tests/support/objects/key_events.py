@@ -30,7 +30,7 @@ def _change_role(role: str) -> Event:
         cluster.member = cluster.member.model_copy(update={"spec": changed.spec, "metadata": metadata})
         stamp = cluster.key.status.issued
         if cluster.member.is_person or cluster.key.spec.for_role or (stamp and stamp.for_role):
-            cluster.kill()
+            cluster.kill(of="alice")
 
     return change
 
@@ -39,12 +39,12 @@ def _recreate_member(cluster: Cluster) -> None:
     cluster.births += 1
     cluster.member = membership(uid=f"member-{cluster.births}", created=cluster.now)
     cluster.former_member = None
-    cluster.kill()
+    cluster.kill(of="alice")
 
 
 def _remove_member(cluster: Cluster) -> None:
     cluster.member = cluster.former_member = None
-    cluster.kill()
+    cluster.kill(of="alice")
 
 
 def _recreate_org(cluster: Cluster) -> None:
@@ -123,6 +123,48 @@ def _pass(**time: float) -> Event:
     return wait
 
 
+def _hand_over(to: str, **spec: Any) -> Event:
+    def hand_over(cluster: Cluster) -> None:
+        if cluster.key.spec.membership != to:
+            cluster.owners.pop((cluster.key.metadata.uid, to), None)
+            _edit_key(membership=to, **spec)(cluster)
+
+    return hand_over
+
+
+def _put_other(name: str, **fields: Any) -> Event:
+    """Create another Membership, or create it again."""
+
+    def create(cluster: Cluster) -> None:
+        cluster.births += 1
+        cluster.others[name] = membership(name, uid=f"{name}-{cluster.births}", created=cluster.now, **fields)
+        cluster.kill(of=name)
+
+    return create
+
+
+def _remove_other(name: str) -> Event:
+    def remove(cluster: Cluster) -> None:
+        cluster.others.pop(name, None)
+        cluster.kill(of=name)
+
+    return remove
+
+
+def _change_role_of_other(name: str, role: str) -> Event:
+    def change(cluster: Cluster) -> None:
+        other = cluster.others.get(name)
+        if other is None or other.spec.role == role:
+            return
+        metadata = other.metadata.model_copy(update={"generation": other.metadata.generation + 1})
+        spec = other.spec.model_copy(update={"role": membership(role=role).spec.role})
+        cluster.others[name] = other.model_copy(update={"spec": spec, "metadata": metadata})
+        if other.is_person:
+            cluster.kill(of=name)
+
+    return change
+
+
 def _restart_operator(cluster: Cluster) -> None:
     """A process that is started again has no token in its memory."""
     cluster.announced = None
@@ -179,6 +221,7 @@ EVENTS: dict[str, Event] = {
     "secret emptied": _edit_secret(lambda cluster: cluster.secret and replace(cluster.secret, token=None)),
     "secret foreign": _edit_secret(lambda _: SecretFacts("foreign", format_time(CREATED), None, None, None)),
     "a second": _pass(seconds=1),
+    "two minutes": _pass(minutes=2),
     "an hour": _pass(hours=1),
     "four days": _pass(hours=100),
 }
@@ -191,6 +234,22 @@ EDITS: dict[str, Event] = {
     "key deleted": _delete_key,
 }
 """All that people may do to a key and to what it depends on. A deletion is no step of the tables of states."""
+
+HAND_OVERS: dict[str, Event] = {
+    "handed over to ci": _hand_over("ci"),
+    "handed over to bob": _hand_over("bob"),
+    "handed over to alice": _hand_over("alice"),
+    "handed over to ci for Viewer": _hand_over("ci", forRole="Viewer"),
+    "ci created": _put_other("ci", kind="ServiceAccount"),
+    "ci gone": _remove_other("ci"),
+    "ci Viewer": _change_role_of_other("ci", "Viewer"),
+    "ci Member": _change_role_of_other("ci", "Member"),
+    "bob created": _put_other("bob"),
+    "bob gone": _remove_other("bob"),
+    "bob Viewer": _change_role_of_other("bob", "Viewer"),
+    "bob Member": _change_role_of_other("bob", "Member"),
+}
+"""What gives a key to other members, and what happens to these."""
 
 CRASHES = {f"operator crashes before write {write}": _crash_before(write) for write in range(1, 6)}
 """A round of the operator that is cut off: the Membership's status, then the key's Secrets and status."""

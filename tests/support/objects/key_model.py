@@ -1,6 +1,7 @@
 """One key with all that it depends on as a pure model, and an operator that carries out plans write by write."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -23,7 +24,7 @@ from tenure.domain.planning.key_status import (
     promotion,
 )
 from tenure.domain.planning.memberships import MembershipObservation, plan_membership
-from tenure.domain.planning.observation import Announced, ApiKeyObservation, SecretReading
+from tenure.domain.planning.observation import Announced, ApiKeyObservation, SecretReading, Tenure
 from tenure.domain.planning.rotation import DELIVERY_DELAY
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
@@ -33,7 +34,7 @@ from tenure.domain.resources.stamp import Stamp
 from tenure.domain.secret import SecretFacts, is_adoptable, stamp_text
 from tenure.domain.tokens import Token
 from tenure.domain.validity import Verdict, validity
-from tenure.domain.views import token_views
+from tenure.domain.views import memberships_of, token_views
 
 ENDED = {
     Verdict.ROLE_CHANGED,
@@ -72,17 +73,32 @@ class Cluster:
     """How many Memberships, Organizations and ApiKeys were created again, for their uids."""
     dead: set[str] = field(default_factory=set)
     """Hashes of tokens that must never work again."""
-    owners: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """The uid of the Membership that each ApiKey belongs to, as far as the operator recorded it, and the revision that
-    was asked for then. If it saw them and died before it wrote, that is as if it had been down."""
+    owners: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    """By its uid and the name in its spec the uid of the Membership that each ApiKey belongs to, as far as the operator
+    recorded it, and the revision that was asked for then. If it saw them and died before it wrote, that is as if it had
+    been down."""
     announced: tuple[Token, Announced] | None = None
     """The token that the operator announced, in its memory."""
+    others: dict[str, Membership] = field(default_factory=dict)
+    """Further Memberships, by name, which the key can be handed over to."""
+    issued_to: dict[str, str] = field(default_factory=dict)
+    """For the hash of each token the name of the Membership that it was issued under."""
     asks_webhook: bool = True
     """Whether the webhook reviews edits of the key. Only it sees what happens while the operator is down."""
 
     @property
+    def members(self) -> dict[str, Membership]:
+        """All Memberships, by name."""
+        return self.others if self.member is None else {**self.others, self.member.name: self.member}
+
+    @property
     def verdict(self) -> Verdict:
-        return validity(self.key, self.member, self.org, self.now)
+        """Whether the key's present token works."""
+        return self.judge(self.key)
+
+    def judge(self, view: ApiKey) -> Verdict:
+        """Whether one of the key's tokens works."""
+        return validity(view, self.members.get(view.holder), self.org, self.now)
 
     @property
     def delivers_dead_token(self) -> bool:
@@ -94,34 +110,41 @@ class Cluster:
         if self.is_gone:
             return
         for view in token_views(self.key):
-            verdict, token = validity(view, self.member, self.org, self.now), view.status.hash
+            verdict, token = self.judge(view), view.status.hash
             if verdict in (Verdict.VALID, Verdict.SUSPENDED):
                 assert token not in self.dead, "a dead token works"
             elif verdict in ENDED and token is not None:
                 self.dead.add(token)
 
-    def kill(self) -> None:
-        """From now on no token that was minted so far may work."""
-        self.dead |= {token.hash for token in self.minted}
+    def kill(self, of: str | None = None) -> None:
+        """From now on no token that was minted so far may work, or none of those of a member."""
+        self.dead |= {token.hash for token in self.minted if of in (None, self.issued_to[token.hash])}
 
     def observe(self, *, reads_secret: bool = True, by: Membership | None = None) -> ApiKeyObservation:
         """What the operator observes; the Organization only through the Membership, as the cache gives it."""
-        member = by or self.member
+        members = self.members if by is None else {**self.members, by.name: by}
+        member = members.get(self.key.spec.membership)
         org = self.org if member is not None else None
+        others = {
+            name: Tenure(members.get(name), self.org if name in members else None)
+            for name in memberships_of(self.key) - {self.key.spec.membership}
+        }
         reading = SecretReading(self.secret) if reads_secret or self.key.status.next is not None else None
         announced = self.announced[1] if self.announced is not None else None
-        return ApiKeyObservation(self.key, member, org, [self.key], self.now, reading, announced)
+        return ApiKeyObservation(self.key, member, org, [self.key], self.now, reading, announced, others=others)
 
-    def observe_member(self) -> MembershipObservation | None:
-        """What the operator observes of the Membership; None: there is none."""
-        if self.member is None:
+    def observe_member(self, member: Membership | None = None) -> MembershipObservation | None:
+        """What the operator observes of a Membership, by default of `member`; None: there is none."""
+        member = member or self.member
+        if member is None:
             return None
-        keys = [] if self.is_gone or self.is_overlooked else [self.key]
-        return MembershipObservation(self.member, self.org, keys, self.now)
+        is_known = not self.is_gone and not self.is_overlooked and member.name in memberships_of(self.key)
+        return MembershipObservation(member, self.org, [self.key] if is_known else [], self.now)
 
     def reconcile(self) -> bool:
         """Carry one round out; returns whether the ApiKey is still there."""
         self.reconcile_member()
+        self.reconcile_others()
         self.reconcile_key()
         return not self.is_gone
 
@@ -134,6 +157,15 @@ class Cluster:
                 self._write()
                 self.member = with_status(self.member, action.status)
         return actions
+
+    def reconcile_others(self) -> None:
+        """Carry out the plans for the other Memberships."""
+        for other in list(self.others.values()):
+            seen = self.observe_member(other)
+            for action in plan_membership(seen).actions if seen is not None else ():
+                if isinstance(action, UpdateStatus):
+                    self._write()
+                    self.others[other.name] = with_status(other, action.status)
 
     def reconcile_key(self, observation: ApiKeyObservation | None = None) -> tuple[Action, ...]:
         """Carry out the plan for the key; returns its actions."""
@@ -152,7 +184,7 @@ class Cluster:
                     self._update(status)
                 case DeleteApiKey():
                     self._write()
-                    self._assert_recorded()
+                    self._assert_recorded(token_views(self.key))
                     self.is_gone = True
                     if self.secret is not None and self.secret.is_owned_by(self.key):
                         self.secret = None  # The garbage collector deletes it.
@@ -163,8 +195,9 @@ class Cluster:
     def _note_owner(self, observation: ApiKeyObservation, *, is_first: bool = False) -> None:
         """Note which Membership the key belongs to, once the operator has recorded it."""
         key, member = observation.api_key, observation.membership
-        if member is not None and not (is_first and key.metadata.uid in self.owners):
-            self.owners[key.metadata.uid] = (member.metadata.uid, key.revision)
+        pair = (key.metadata.uid, key.spec.membership)
+        if member is not None and not (is_first and pair in self.owners):
+            self.owners[pair] = (member.metadata.uid, key.revision)
 
     def _give_token(self, action: Action, observation: ApiKeyObservation) -> None:
         match action:
@@ -183,54 +216,58 @@ class Cluster:
 
     def _update(self, status: ApiKeyStatus) -> None:
         self._write()
-        if status.secret_uid != self.key.status.secret_uid:
-            self._assert_recorded()
-        self.key = with_status(self.key, status)
+        new = with_status(self.key, status)
+        is_kept = status.secret_uid == self.key.status.secret_uid
+        kept = {view.status.hash for view in token_views(new)} if is_kept else set()
+        self._assert_recorded(view for view in token_views(self.key) if view.status.hash not in kept)
+        self.key = new
 
-    def _assert_recorded(self) -> None:
+    def _assert_recorded(self, views: Iterable[ApiKey]) -> None:
         """No ApiKey loses what its record is made of before the record of the role change lists it."""
-        stamp, member = self.key.status.issued, self.member
-        if stamp is None or member is None or stamp.membership_uid != member.metadata.uid:
-            return
-        follows = member.is_person or stamp.for_role or self.key.spec.for_role
-        if self.key.status.secret_uid is None or not follows:
-            return
-        if stamp.membership_generation < member.metadata.generation:
-            change = member.status.last_role_change
-            assert change is not None, "revoked without a record"
-            assert change.generation == member.metadata.generation, "revoked by the record of another role change"
-            tokens = {view.status.key_id for view in token_views(self.key)}
-            assert tokens <= {ended.key_id for ended in change.keys}, "revoked and not listed"
+        for view in views:
+            stamp, member = view.status.issued, self.members.get(view.holder)
+            if stamp is None or member is None or stamp.membership_uid != member.metadata.uid:
+                continue
+            follows = member.is_person or stamp.for_role or self.key.spec.for_role
+            if self.key.status.secret_uid is None or not follows:
+                continue
+            if stamp.membership_generation < member.metadata.generation:
+                change = member.status.last_role_change
+                assert change is not None, "revoked without a record"
+                assert change.generation == member.metadata.generation, "revoked by the record of another role change"
+                assert view.status.key_id in {ended.key_id for ended in change.keys}, "revoked and not listed"
 
     def _assert_entitled(self, observation: ApiKeyObservation) -> None:
         """No key passes to the next holder of a Membership's name by itself."""
-        key, member = observation.api_key, observation.membership
+        key, member = observation.api_key, observation.recipient.membership
         assert member is not None
-        owner, revision = self.owners.get(key.metadata.uid, (member.metadata.uid, 0))
+        owner, revision = self.owners.get((key.metadata.uid, member.name), (member.metadata.uid, 0))
         if owner != member.metadata.uid:
             is_younger = key.metadata.creation_timestamp > member.metadata.creation_timestamp
             assert key.revision > revision or is_younger, "issued to the next holder of the name"
 
     def _issue(self, observation: ApiKeyObservation) -> None:
         self._assert_entitled(observation)
-        stamp = new_stamp(observation, self.now)
+        stamp = new_stamp(observation, self.now, observation.recipient)
         if self.secret is not None and not self.secret.is_owned_by(self.key):
             self._update(obstructed_status(observation, Reason.SECRET_CONFLICT, "in the way"))
             return
         if self.secret is None or not is_adoptable(self.secret, self.key, stamp):
             self._write()
-            self._put_secret(observation, self._mint(), stamp)
+            self._put_secret(observation, self._mint(stamp), stamp)
         assert self.secret is not None
         token = self.secret.token or token_of(self.key)
+        self.issued_to[token.hash] = stamp.membership or ""
         stamp = stamp.model_copy(update={"at": self.secret.written_at(self.now)})
         self._update(
             issued_status(observation, stamp, key_id=token.key_id, token_hash=token.hash, secret_uid=self.secret.uid)
         )
         self._note_owner(observation)
 
-    def _mint(self) -> Token:
+    def _mint(self, stamp: Stamp) -> Token:
         token = Token.mint(hashlib.sha384(f"{len(self.minted)}".encode()).digest())
         self.minted.append(token)
+        self.issued_to[token.hash] = stamp.membership or ""
         return token
 
     def _put_secret(self, observation: ApiKeyObservation, token: Token, stamp: Stamp) -> None:
@@ -243,7 +280,8 @@ class Cluster:
             self.secret = SecretFacts(uid, now, self.key.metadata.uid, token, stamp_text(stamp))
 
     def _announce(self, observation: ApiKeyObservation) -> None:
-        token, stamp = self._mint(), new_stamp(observation, self.now)
+        stamp = new_stamp(observation, self.now)
+        token = self._mint(stamp)
         self._update(announced_status(observation, stamp, key_id=token.key_id, token_hash=token.hash))
         self.announced = token, Announced(token.hash, self.now + DELIVERY_DELAY)
 

@@ -108,10 +108,14 @@ def test_the_first_membership_that_was_seen_is_remembered_until_the_revision_is_
     key = _kept(api_key(), None)
     assert last_approval(key) is None
     key = _kept(key, FORMER)
-    assert last_approval(key) == Approval(membership_uid="former", membership_generation=1, revision=1)
+    assert last_approval(key) == Approval(
+        membership="alice", membership_uid="former", membership_generation=1, revision=1
+    )
     assert last_approval(_kept(key, None)) == last_approval(_kept(key, NEXT)) == last_approval(key)
     raised = _kept(edited(key, revision=2), NEXT)
-    assert last_approval(raised) == Approval(membership_uid="next", membership_generation=1, revision=2)
+    assert last_approval(raised) == Approval(
+        membership="alice", membership_uid="next", membership_generation=1, revision=2
+    )
     assert belongs_to(raised, NEXT)
     assert not belongs_to(raised, membership(uid="third"))
     assert not belongs_to(raised, FORMER)

@@ -9,6 +9,7 @@ _ROLE_CHANGE = "tests/unit/domain/planning/test_apikeys_rolechange.py"
 _TOKENS = "tests/unit/domain/test_tokens.py"
 _SECRETS = "tests/unit/domain/test_secret.py"
 _ROTATION = "tests/unit/domain/planning/test_rotation.py"
+_HAND_OVER = "tests/unit/domain/planning/test_hand_over.py"
 _BINDINGS = "tests/unit/domain/access/test_bindings.py"
 _CONDITIONS = "tests/unit/domain/test_conditions.py"
 
@@ -94,6 +95,54 @@ FAULTS = (
         caught_by=(f"{_VALIDITY}::test_a_fault_decides",),
     ),
     Fault(
+        name="own-member",
+        guard="Each token of a key that was handed over is judged by the Membership of its own stamp.",
+        where="ApiKeyObservation.tenure_of",
+        before="return self.tenure_named(view.holder)",
+        after="return self.target",
+        caught_by=(f"{_HAND_OVER}::test_a_handed_over_key_has_a_token_of_each_member_and_each_is_judged_by_its_own",),
+    ),
+    Fault(
+        name="revived-by-hand-over",
+        guard="A hand-over brings back no token that a role change revoked.",
+        where="follows_generation",
+        before="approved = api_key.spec.for_role or",
+        after="approved = (None if api_key.is_handed_over else api_key.spec.for_role) or",
+        caught_by=(f"{_VALIDITY}::test_a_hand_over_brings_back_no_token_that_a_role_change_revoked",),
+    ),
+    Fault(
+        name="handed-back",
+        guard="An announced token is delivered only while the key still names its member.",
+        where="_is_wanted",
+        before=" and view.holder == observation.api_key.spec.membership",
+        after="",
+        caught_by=(f"{_HAND_OVER}::test_what_is_seen_decides_the_next_step",),
+    ),
+    Fault(
+        name="recorded-former-token",
+        guard="A former token that a role change revoked stays in the status until its Membership records it.",
+        where="kept_former",
+        before="if is_unrecorded(view, observation):",
+        after="if False:",
+        caught_by=(f"{_HAND_OVER}::test_what_is_seen_decides_the_next_step",),
+    ),
+    Fault(
+        name="target-of-a-hand-over",
+        guard="A key isn't handed over to a member who may not have it: the rules for a new key hold.",
+        where="_obstacle_to_hand_over",
+        before="obstacle = find_obstacle(observation, observation.verdict())",
+        after="obstacle = None",
+        caught_by=(f"{_HAND_OVER}::test_what_is_seen_decides_the_next_step",),
+    ),
+    Fault(
+        name="reader-of-a-leaving-key",
+        guard="The former holder's Role is closed to a key before its next token is delivered.",
+        where="reader_of",
+        before="return None if is_leaving else api_key.holder",
+        after="return api_key.holder",
+        caught_by=("tests/unit/domain/test_views.py",),
+    ),
+    Fault(
         name="expiry",
         guard="A token expires with its ttl or expiresAt.",
         where="_life",
@@ -136,9 +185,9 @@ FAULTS = (
     Fault(
         name="record-before-end",
         guard="An ApiKey is changed or deleted only after the Membership's status records the revoked keys.",
-        where="_awaits_record",
-        before="if change is None or change.generation != membership.metadata.generation:\n        return True",
-        after="if change is None or change.generation != membership.metadata.generation:\n        return False",
+        where="_is_listed",
+        before="if change is None or change.generation != membership.metadata.generation:\n        return False",
+        after="if change is None or change.generation != membership.metadata.generation:\n        return True",
         caught_by=(f"{_ROLE_CHANGE}::test_before_the_record_only_the_secret_goes",),
     ),
     Fault(

@@ -121,7 +121,7 @@ FAULTS = (
         name="former-holder",
         guard="Before a Secret is created, its name is removed from the Roles of other members.",
         where="Executor._issue",
-        before="await self.bindings.close(key)",
+        before="await self._close(observation, observation.recipient.membership)",
         after="pass",
         caught_by=(
             "tests/e2e/access/test_obstacles.py::test_where_a_secret_can_not_be_closed_its_key_waits_and_says_so",

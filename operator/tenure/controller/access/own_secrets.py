@@ -22,6 +22,7 @@ from tenure.domain.installation import Installation, KubernetesAccess
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership
 from tenure.domain.validity import Verdict, validity
+from tenure.domain.views import reader_of
 
 
 class OwnKeys:
@@ -63,16 +64,16 @@ class OwnKeys:
             else:
                 await self._give(ref, member, keys)
 
-    async def cede(self, key: ApiKey) -> None:
-        """Revoke the access of other members to a key's Secret.
+    async def cede(self, key: ApiKey, recipient: Membership) -> None:
+        """Revoke the access of all members but the recipient to a key's Secret.
 
         Raises:
             ObstructedError: another user keeps the access until a person acts.
             ConflictError: a Role or RoleBinding changed in the meantime. Try again.
         """
-        for ref in {*self._openers(key), *self._may_open(key)}:
+        for ref in {*self._openers(key, recipient), *self._may_open(key)}:
             await self.reconcile(ref)
-        for ref in self._openers(key):
+        for ref in self._openers(key, recipient):
             role, _ = own_key_addresses(ref.namespace, ref.name)
             raise ObstructedError(
                 Reason.BINDING_CONFLICT,
@@ -110,21 +111,20 @@ class OwnKeys:
         return [
             key
             for key in cache.keys_of(member.namespace, member.name)
-            if key.holder == member.name
+            if reader_of(key) == member.name
             and key.status.secret_uid is not None
             and validity(key, member, organization, now) is Verdict.VALID
         ]
 
-    def _openers(self, key: ApiKey) -> Iterator[Ref]:
-        """The Memberships whose cached objects may give a user other than the key's member access to its Secret."""
+    def _openers(self, key: ApiKey, recipient: Membership) -> Iterator[Ref]:
+        """The Memberships whose cached objects may give a user other than the recipient access to a key's Secret."""
         known = self._granting.known
         if not self._gives:  # Roles aren't listed then, so any binding may be to one that names it.
             left = (address for address in known.in_namespace(key.namespace) if is_of_own_keys(address))
             yield from (_holder(address) for address in left if known.objects[address].owner is not None)
             return
-        member = self._cache.get(Membership, key.namespace, key.spec.membership)
         for ref in map(_holder, filter(is_of_own_keys, known.opening(key.namespace, key.name))):
-            if ref.name != key.spec.membership or member is None or not self._binds_only(member):
+            if ref.name != recipient.name or not self._binds_only(recipient):
                 yield ref
 
     def _may_open(self, key: ApiKey) -> Iterator[Ref]:

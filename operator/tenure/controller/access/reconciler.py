@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from tenure.controller.access.former_readers import PATIENCE, await_denial, exposed
 from tenure.controller.access.own_secrets import OwnKeys
 from tenure.controller.access.writer import Granting
 from tenure.controller.blocked import ObstructedError
@@ -26,8 +27,8 @@ from tenure.domain.access.bindings import (
 )
 from tenure.domain.conditions import is_ready
 from tenure.domain.installation import Installation, KubernetesAccess
-from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.views import former_holders, reader_of
 from tenure.errors import ForbiddenError
 from tenure.kube import bindings as rbac
 from tenure.kube.cluster import Cluster
@@ -152,8 +153,11 @@ class Bindings(Observer):
         observed = self._known.objects.get(desired.address)
         return observed is None or len(observed.text) < len(content_text(desired.content))
 
-    async def close(self, key: ApiKey) -> None:
-        """Revoke other members' access to a Secret's name before a new token is stored under it.
+    async def close(self, key: ApiKey, recipient: Membership, *, is_known: bool) -> None:
+        """Revoke the access of all members but the recipient to a Secret's name before a new token is stored under it.
+
+        Then the API server is asked whether it denies a former holder the Secret, because it caches Roles. Set
+        `is_known` if it didn't at the last attempt, so that this one doesn't wait for it.
 
         Raises:
             ObstructedError: another member keeps the access until a person acts.
@@ -165,13 +169,24 @@ class Bindings(Observer):
         except ForbiddenError as error:
             if self._access is KubernetesAccess.ROLES:
                 return  # It gives no access to Secrets, and can't find bindings that RolesAndKeys left.
-            raise _exposed(
+            raise exposed(
                 f"Give the controller its rights, or start it with --kubernetes-access=Roles. ({error})"
             ) from error
         try:
-            await self._own_keys.cede(key)
+            await self._own_keys.cede(key, recipient)
         except ObstructedError as error:
-            raise _exposed(str(error)) from error
+            raise exposed(str(error)) from error
+        if self._access is KubernetesAccess.ROLES_AND_KEYS:
+            for username in self._former_readers(key, recipient):
+                await await_denial(self._cluster, key, username, patience=0.0 if is_known else PATIENCE)
+
+    def _former_readers(self, key: ApiKey, recipient: Membership) -> set[str]:
+        """The Kubernetes names of the people other than the recipient who got the present or the former token."""
+        members = (self._cache.get(Membership, key.namespace, name) for name in former_holders(key) - {recipient.name})
+        others = {
+            self._installation.username(member.spec.subject.name) for member in members if member and member.is_person
+        }
+        return others - {self._installation.username(recipient.spec.subject.name)}
 
     async def _ensure_listed(self, namespace: str) -> None:
         place = namespace if namespace in self._places else None
@@ -242,10 +257,6 @@ class Bindings(Observer):
             self.queue.settle(ref)
 
 
-def _exposed(why: str) -> ObstructedError:
-    return ObstructedError(Reason.SECRET_EXPOSED, f"Not issued: another member could still read its Secret. {why}")
-
-
 def _roles_of(namespace: str) -> Ref:
     return Ref(Organization, namespace, _ALL_OF_A_NAMESPACE)
 
@@ -258,8 +269,8 @@ def _tenure(resource: object) -> tuple[object, ...] | None:
     return metadata.uid, metadata.generation, metadata.deleting
 
 
-def _opens(key: object) -> tuple[str | None, str] | None:
+def _opens(key: object) -> tuple[str | None, str | None] | None:
     """The uid of the Secret that a member may read because of a key, and the member. None if there is none."""
     if not isinstance(key, ApiKey) or key.metadata.deleting or not is_ready(key.status.conditions):
         return None
-    return key.status.secret_uid, key.holder
+    return key.status.secret_uid, reader_of(key)

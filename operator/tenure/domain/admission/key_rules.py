@@ -18,6 +18,7 @@ from tenure.domain.rotation import overlap_in_force
 from tenure.domain.secret import RESERVED_PREFIXES, find_template_flaw, may_carry
 from tenure.domain.usage.words import describe_former_use
 from tenure.domain.validity import follows_generation
+from tenure.domain.views import memberships_of
 
 
 def template_refusals(change: Change[ApiKey], organization: Organization | None) -> Iterator[str]:
@@ -142,6 +143,8 @@ def approval_refusal(change: Change[ApiKey], membership: Membership | None) -> s
         return None
     # While a key is handed over, it may have tokens of a service account and of a person.
     kinds = {old.status.subject_kind, membership.spec.subject.kind if membership is not None else None}
+    if memberships_of(old) != {old.spec.membership}:
+        kinds.add(SubjectKind.SERVICE_ACCOUNT)  # The status has only the kind of the present token's member.
     if SubjectKind.SERVICE_ACCOUNT not in kinds or new.revision > old.revision:
         return None
     return (

@@ -26,6 +26,7 @@ from tenure.domain.planning.key_status import (
 )
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
 from tenure.domain.planning.obstacles import describe_suspension, find_obstacle
+from tenure.domain.planning.records import awaits_record
 from tenure.domain.planning.rotation import find_rotation_state, holds_successor, wakes_at
 from tenure.domain.planning.states import STAGES, KeyState, Stage
 from tenure.domain.policy import OnRoleChange
@@ -34,8 +35,7 @@ from tenure.domain.resources import ApiKey
 from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.resources.membership import Fate
 from tenure.domain.secret import SecretFacts
-from tenure.domain.validity import Verdict, expiry, was_revoked_by_role
-from tenure.domain.views import token_views
+from tenure.domain.validity import Verdict, expiry
 
 _COMMIT_TIME = timedelta(seconds=3)
 """Time that it takes to apply the manifests of one commit."""
@@ -84,7 +84,7 @@ def _find(observation: ApiKeyObservation) -> tuple[KeyState, Obstacle | None]:
     verdict = observation.verdict()
     if (current := _find_current(observation, verdict)) is not None:
         return current, None
-    if _awaits_record(observation):
+    if awaits_record(observation):
         return KeyState.TO_RECORD, None
     obstacle = find_obstacle(observation, verdict)
     return _find_ended(observation, obstacle), obstacle
@@ -94,15 +94,16 @@ def _find_current(observation: ApiKeyObservation, verdict: Verdict) -> KeyState 
     """Return the state of a key with a token that works or may work again, or None if it has none."""
     if verdict is Verdict.BEHIND:
         return KeyState.TO_READ
+    waits_for_record = awaits_record(observation)  # A rotation would drop a token that isn't recorded yet.
     if holds_successor(observation):
-        return KeyState.TO_PROMOTE
+        return KeyState.WORKS if waits_for_record else KeyState.TO_PROMOTE
     if verdict is Verdict.SUSPENDED:
         return KeyState.SUSPENDED
     if verdict is not Verdict.VALID:
         return None
     if not _is_delivered(observation):
         return KeyState.TO_REPAIR
-    return find_rotation_state(observation) or KeyState.WORKS
+    return (None if waits_for_record else find_rotation_state(observation)) or KeyState.WORKS
 
 
 def _find_ended(observation: ApiKeyObservation, obstacle: Obstacle | None) -> KeyState:
@@ -130,12 +131,16 @@ def _keep(observation: ApiKeyObservation, *, suspended: bool) -> Plan[Action]:
     """Plan for a key whose token is current."""
     key = observation.api_key
     reason, message = (
-        (Reason.SUSPENDED, describe_suspension(observation))
+        (Reason.SUSPENDED, describe_suspension(observation, key.holder))
         if suspended
         else (Reason.ISSUED, describe_working(observation))
     )
     moments = [moment for moment in (end_of_current(key), wakes_at(observation)) if moment is not None]
-    return Plan(_update(key, kept_status(observation, reason, message)), min(moments, default=None))
+    return Plan(
+        _update(key, kept_status(observation, reason, message)),
+        min(moments, default=None),
+        awaits_record=awaits_record(observation),
+    )
 
 
 def _deliver(observation: ApiKeyObservation) -> Plan[Action]:
@@ -213,6 +218,8 @@ def _deletes_object(observation: ApiKeyObservation, obstacle: Obstacle) -> bool:
     key, organization = observation.api_key, observation.organization
     if obstacle.reason is not Reason.ROLE_CHANGED or key.status.secret_uid is None or organization is None:
         return False
+    if key.is_handed_over:
+        return False  # The token that was revoked is of another member than the role.
     if observation.membership is not None and not observation.membership.is_person:
         return False  # A role change revokes such a key only if it was approved once. It can be approved again.
     policy = observation.installation.policy(organization).on_role_change
@@ -227,22 +234,6 @@ def _deletion_due(observation: ApiKeyObservation) -> datetime:
     """
     change = observation.membership.status.last_role_change if observation.membership is not None else None
     return observation.now if change is None else change.at + _COMMIT_TIME
-
-
-def _awaits_record(observation: ApiKeyObservation) -> bool:
-    """Return whether a role change revoked the key and the Membership hasn't recorded it yet.
-
-    Until then Tenure deletes only the Secret, because the record is made from the ApiKey's status.
-    """
-    key, membership = observation.api_key, observation.membership
-    if membership is None or membership.metadata.deleting or not was_revoked_by_role(key, membership):
-        return False
-    change = membership.status.last_role_change
-    if change is None or change.generation != membership.metadata.generation:
-        return True
-    listed = {ended.key_id for ended in change.keys}
-    tokens = (view for view in token_views(key) if was_revoked_by_role(view, membership))
-    return change.key_count == len(change.keys) and any(view.status.key_id not in listed for view in tokens)
 
 
 def _delete_secret_of(key: ApiKey) -> tuple[Action, ...]:

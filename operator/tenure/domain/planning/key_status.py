@@ -5,7 +5,7 @@ from datetime import datetime
 from tenure.domain.approval import kept_approval
 from tenure.domain.conditions import find_condition, readiness
 from tenure.domain.planning.actions import Action, UpdateStatus
-from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
+from tenure.domain.planning.observation import ApiKeyObservation, Obstacle, Tenure
 from tenure.domain.planning.rotation import (
     announced_condition,
     kept_former,
@@ -29,17 +29,18 @@ def issued_status(
     observation: ApiKeyObservation, stamp: Stamp, *, key_id: str, token_hash: str, secret_uid: str
 ) -> ApiKeyStatus:
     """Return the status of a key whose token was just written into its Secret."""
-    key = observation.api_key
+    key, membership = observation.api_key, observation.tenure_named(stamp.membership or "").membership
+    is_handed_over = stamp.membership != key.spec.membership
     delivered = key.status.model_copy(
         update={
             "key_id": key_id,
             "hash": token_hash,
             "secret_name": key.name,
             "secret_uid": secret_uid,
-            "subject_kind": observation.membership.spec.subject.kind if observation.membership else None,
+            "subject_kind": membership.spec.subject.kind if membership else None,
             "expires_at": expiry(key, stamp.at),
             "issued": stamp,
-            "approval": None,
+            "approval": kept_approval(key, observation.membership) if is_handed_over else None,
             "rotates_at": rotates_at(key, stamp.at),
             "next": None,
             "previous": kept_former(observation),
@@ -66,27 +67,28 @@ def obstructed_status(observation: ApiKeyObservation, reason: Reason, message: s
     return revoked_status(observation, Obstacle(reason, message))
 
 
-def new_stamp(observation: ApiKeyObservation, at: datetime) -> Stamp:
-    """Return the stamp of a token that is issued at `at`.
+def new_stamp(observation: ApiKeyObservation, at: datetime, tenure: Tenure | None = None) -> Stamp:
+    """Return the stamp of a token that is issued at `at`, by default under the Membership that the spec names.
 
     Raises:
         ValueError: there is no Membership or no Organization.
     """
-    if observation.membership is None or observation.organization is None:
+    membership, organization = tenure or observation.target
+    if membership is None or organization is None:
         raise ValueError("a token is issued under a Membership and an Organization")
     stamp, request = observation.api_key.status.issued, observation.api_key.rotation.request
     served = [number for number in (request, stamp.request if stamp else None) if number is not None]
     return Stamp(
-        organization_uid=observation.organization.metadata.uid,
-        membership_uid=observation.membership.metadata.uid,
-        membership_generation=observation.membership.metadata.generation,
-        role=observation.membership.spec.role,
+        organization_uid=organization.metadata.uid,
+        membership_uid=membership.metadata.uid,
+        membership_generation=membership.metadata.generation,
+        role=membership.spec.role,
         revision=observation.api_key.revision,
         for_role=observation.api_key.spec.for_role,
-        template_digest=template_digest(observation.api_key, observation.organization),
+        template_digest=template_digest(observation.api_key, organization),
         capabilities=observation.api_key.spec.capabilities,
         at=at,
-        membership=observation.membership.name,
+        membership=membership.name,
         sequence=1 if stamp is None else (stamp.sequence or 1) + 1,
         request=max(served, default=None),
     )
@@ -95,9 +97,10 @@ def new_stamp(observation: ApiKeyObservation, at: datetime) -> Stamp:
 def announced_status(observation: ApiKeyObservation, stamp: Stamp, *, key_id: str, token_hash: str) -> ApiKeyStatus:
     """Return the status of a key whose next token is announced.
 
-    The stamp remembers a `forRole` as the present one does, so a rotation doesn't free a key from its approval.
+    The stamp remembers a `forRole` as the present one does, so a rotation doesn't free a key from its approval. That of
+    another member says nothing about it.
     """
-    present = observation.api_key.status.issued
+    present = None if observation.api_key.is_handed_over else observation.api_key.status.issued
     stamp = stamp.model_copy(update={"for_role": stamp.for_role or (present and present.for_role)})
     kept = kept_status(observation, Reason.ISSUED, describe_working(observation))
     return kept.model_copy(
@@ -127,7 +130,7 @@ def kept_status(observation: ApiKeyObservation, reason: Reason, message: str) ->
         update={
             "expires_at": end_of_current(key),
             "issued": stamp,
-            "approval": None,
+            "approval": kept_approval(key, observation.membership) if key.is_handed_over else None,
             "rotates_at": rotates_at(key, stamp.at if stamp else None),
             "next": kept_successor(observation),
             "previous": kept_former(observation),
@@ -152,7 +155,7 @@ def describe_working(observation: ApiKeyObservation) -> str:
     """Return the message of a key that works."""
     key, membership = observation.api_key, observation.membership
     text = f"The token in Secret {key.name} works"
-    if membership is None or not key.awaits_other_role(membership.spec.role):
+    if membership is None or key.is_handed_over or not key.awaits_other_role(membership.spec.role):
         return f"{text}."
     return f"{text} until the role of {membership.name} changes. The key is approved for the role {key.spec.for_role}."
 
@@ -162,8 +165,10 @@ def revoked_status(observation: ApiKeyObservation, obstacle: Obstacle) -> ApiKey
     kind = (
         observation.membership.spec.subject.kind if observation.membership else observation.api_key.status.subject_kind
     )
+    stamp = observation.api_key.status.issued
     ended = observation.api_key.status.model_copy(
         update={
+            "issued": stamp and stamp.model_copy(update={"membership": observation.api_key.holder}),
             "secret_name": None,
             "secret_uid": None,
             "subject_kind": kind,

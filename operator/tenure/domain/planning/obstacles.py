@@ -6,7 +6,7 @@ from datetime import datetime
 from tenure.domain.approval import belongs_to, is_approved, last_approval
 from tenure.domain.conditions import ready_reason
 from tenure.domain.durations import parse_duration
-from tenure.domain.planning.observation import ApiKeyObservation, Obstacle, Siblings, age
+from tenure.domain.planning.observation import ApiKeyObservation, Obstacle, Siblings, age, has_token_of
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
@@ -37,18 +37,16 @@ def find_obstacle(observation: ApiKeyObservation, verdict: Verdict) -> Obstacle 
 def _standing(observation: ApiKeyObservation) -> Obstacle | tuple[Membership, Organization]:
     """Return the Membership and the Organization that the key needs, or the obstacle if one is missing."""
     key, membership, organization = observation.api_key, observation.membership, observation.organization
-    was_issued = key.status.issued is not None
+    was_issued = key.status.issued is not None and not key.is_handed_over
     if membership is None or membership.metadata.deleting:
         if last_approval(key) is not None:
             what = "Revoked" if was_issued else "Not issued"
-            return Obstacle(
-                Reason.MEMBERSHIP_GONE,
-                f"{what}: Membership {key.spec.membership} was deleted. Delete this ApiKey.",
-            )
+            advice = "Name another member in spec.membership." if key.is_handed_over else "Delete this ApiKey."
+            return Obstacle(Reason.MEMBERSHIP_GONE, f"{what}: Membership {key.spec.membership} was deleted. {advice}")
         return Obstacle(
             Reason.MEMBERSHIP_NOT_FOUND,
             f"Not issued yet: waiting for Membership {key.spec.membership} in this namespace. If spec.membership is "
-            "misspelled, delete this ApiKey and create it again with the right name.",
+            "misspelled, correct it.",
         )
     if organization is None or organization.metadata.deleting:
         name = membership.spec.organization
@@ -69,7 +67,7 @@ def _standing(observation: ApiKeyObservation) -> Obstacle | tuple[Membership, Or
 
 
 def _role_obstacle(key: ApiKey, membership: Membership, verdict: Verdict) -> Obstacle | None:
-    role, stamp = membership.spec.role, key.status.issued
+    role, stamp = membership.spec.role, None if key.is_handed_over else key.status.issued
     again = f"set spec.forRole to {role} or raise spec.revision."
     if verdict is Verdict.ORGANIZATION_GONE and not _is_approved_anew(key, membership):
         how = again if belongs_to(key, membership) else "raise spec.revision."
@@ -103,6 +101,12 @@ def _describe_former_holder(key: ApiKey, membership: Membership) -> str:
     """Return the message of a key that doesn't belong to the present Membership of its name."""
     name, subject = membership.name, membership.spec.subject.name
     advice = f"To have the key issued for {subject}, raise spec.revision. Otherwise delete this ApiKey."
+    if key.is_handed_over:
+        return (
+            f"Not issued: Membership {name} was deleted and created again since the key was handed over. To have the "
+            f"key issued for {subject}, raise spec.revision, which revokes the present token. Otherwise set "
+            f"spec.membership to {key.holder} again."
+        )
     if key.status.issued is not None:
         return f"Revoked: Membership {name} was deleted and created again. {advice}"
     return f"Not issued: this ApiKey is from before the present Membership {name} was created. {advice}"
@@ -156,17 +160,19 @@ def quota_obstacle(observation: ApiKeyObservation, policy: PolicyInForce) -> Obs
     The newest keys over the limit wait, and keys that have a token keep it.
     """
     limit, this = policy.max_per_member, observation.api_key
-    if limit is None or this.status.secret_uid is not None:
+    member = this.spec.membership
+    if limit is None or has_token_of(this, member):
         return None
     siblings = observation.siblings
     if not isinstance(siblings, Siblings):
         siblings = Siblings(siblings)
-    room = limit - len(siblings.with_token - {this.name})
-    if room > 0 and bisect_left(siblings.waiting(lambda key: _wants_slot(key, observation, policy)), age(this)) < room:
+    room = limit - len(siblings.with_token(member) - {this.name})
+    waiting = siblings.waiting(member, lambda key: _wants_slot(key, observation, policy)) if room > 0 else ()
+    if room > 0 and bisect_left(waiting, age(this)) < room:
         return None
     return Obstacle(
         Reason.QUOTA_EXCEEDED,
-        f"{this.spec.membership} already has {limit} {'key' if limit == 1 else 'keys'}, the organization's "
+        f"{member} already has {limit} {'key' if limit == 1 else 'keys'}, the organization's "
         "keys.maxPerMember. Delete one of them.",
     )
 
@@ -189,16 +195,17 @@ def _is_approved_anew(key: ApiKey, membership: Membership) -> bool:
 
 
 def _suspension_obstacle(observation: ApiKeyObservation, organization: Organization) -> Obstacle | None:
-    if observation.api_key.spec.suspended or organization.suspends(observation.api_key.spec.membership):
-        return Obstacle(Reason.SUSPENDED, describe_suspension(observation))
+    member = observation.api_key.spec.membership
+    if observation.api_key.spec.suspended or organization.suspends(member):
+        return Obstacle(Reason.SUSPENDED, describe_suspension(observation, member))
     return None
 
 
-def describe_suspension(observation: ApiKeyObservation) -> str:
-    """Return the message that says what suspends the key."""
-    key, organization = observation.api_key, observation.organization
+def describe_suspension(observation: ApiKeyObservation, member: str) -> str:
+    """Return the message that says what suspends the key of a member."""
+    key, organization = observation.api_key, observation.tenure_named(member).organization
     if key.spec.suspended:
         return "Suspended by spec.suspended. Remove it to let the key work."
     if organization is not None and organization.spec.suspended:
         return f"Suspended by spec.suspended of Organization {organization.name}. Remove it to let the key work."
-    return f"Suspended: {key.spec.membership} is in spec.suspendedMembers of the Organization. Remove it from there."
+    return f"Suspended: {member} is in spec.suspendedMembers of the Organization. Remove it from there."

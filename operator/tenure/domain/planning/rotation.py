@@ -9,26 +9,30 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tenure.domain.conditions import find_condition, renew_condition
-from tenure.domain.planning.actions import EmitEvent
+from tenure.domain.planning.actions import EmitEvent, EventType
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
-from tenure.domain.planning.obstacles import life_obstacle
+from tenure.domain.planning.obstacles import find_obstacle, life_obstacle
+from tenure.domain.planning.records import is_unrecorded
 from tenure.domain.planning.states import KeyState
 from tenure.domain.reasons import ConditionType, Reason
+from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import Condition, format_time
 from tenure.domain.resources.stamp import AnnouncedToken, FormerToken
 from tenure.domain.rotation import former_end, overlap_in_force, rotation_due
 from tenure.domain.secret import template_digest
-from tenure.domain.validity import Verdict, expiry, renewed_stamp, token_end
+from tenure.domain.validity import WORKING, Verdict, expiry, renewed_stamp, token_end
 from tenure.domain.views import announced_view, former_view
 
 DELIVERY_DELAY = timedelta(seconds=2)
 """Time between the announcement and the delivery of a token, in which the verifiers learn its hash by their watches."""
 
+_MAY_WORK = {*WORKING, Verdict.BEHIND}
+
 
 def find_rotation_state(observation: ApiKeyObservation) -> KeyState | None:
     """Return the state of a rotation of a key that works, or None if there is no rotation and none can begin."""
     announced, successor = observation.announced, observation.api_key.status.next
-    if successor is None:
+    if successor is None or not _is_wanted(observation):
         return KeyState.TO_ROTATE if _may_begin(observation) else None
     is_held = announced is not None and announced.hash == successor.hash
     return KeyState.TO_DELIVER if is_held and _has_template(observation, successor) else KeyState.TO_ROTATE
@@ -47,8 +51,10 @@ def may_hold_newer_token(observation: ApiKeyObservation) -> bool:
     """Return whether the Secret may hold a token that is newer than this state of the ApiKey.
 
     A rotation and a raised revision change the Secret in place, so its uid doesn't tell. Neither happens once the role
-    has changed or the member is gone, so such a revocation needs no further read.
+    has changed or the member is gone, so such a revocation needs no further read, unless the key was handed over.
     """
+    if observation.api_key.is_handed_over:
+        return True
     return observation.verdict() in {Verdict.VALID, Verdict.EXPIRED, Verdict.PENDING}
 
 
@@ -64,17 +70,34 @@ def rejected_condition(observation: ApiKeyObservation, reason: Reason, message: 
     return _condition(observation, told, holds=False)
 
 
+def is_exposed(key: ApiKey) -> bool:
+    """Return whether the last attempt found that a former holder may read the key's Secret."""
+    return any(condition.reason == Reason.SECRET_EXPOSED for condition in key.status.conditions)
+
+
+def exposure_event(observation: ApiKeyObservation, message: str) -> EmitEvent:
+    """Return the Event that asks people to take a former holder's access to the Secret away."""
+    successor = observation.api_key.status.next
+    return EmitEvent(
+        reason=Reason.SECRET_EXPOSED.value,
+        note=message,
+        occurrence=successor.key_id if successor is not None else "",
+        type=EventType.WARNING,
+    )
+
+
 def promote(observation: ApiKeyObservation, delivered_at: datetime) -> tuple[ApiKeyObservation, EmitEvent]:
     """Return the observation of a key whose announced token has become the current one, and the Event that says so.
 
     Raises:
         ValueError: no token is announced.
     """
-    status, successor = observation.api_key.status, observation.api_key.status.next
-    if successor is None or status.issued is None or observation.organization is None:
+    status, successor, view = observation.api_key.status, observation.api_key.status.next, _successor_view(observation)
+    membership, organization = observation.tenure_of(view)
+    if successor is None or status.issued is None or membership is None or organization is None:
         raise ValueError("only an announced token can be promoted")
-    policy = observation.installation.policy(observation.organization)
-    overlap_end = delivered_at + overlap_in_force(observation.api_key, observation.organization, policy)
+    policy = observation.installation.policy(organization)
+    overlap_end = delivered_at + overlap_in_force(observation.api_key, organization, policy)
     own_end = expiry(observation.api_key, status.issued.at)
     former = FormerToken(
         key_id=status.key_id or "",
@@ -88,6 +111,7 @@ def promote(observation: ApiKeyObservation, delivered_at: datetime) -> tuple[Api
             "key_id": successor.key_id,
             "hash": successor.hash,
             "issued": successor.issued,
+            "subject_kind": membership.spec.subject.kind,
             "next": None,
             "previous": former,
         }
@@ -95,24 +119,31 @@ def promote(observation: ApiKeyObservation, delivered_at: datetime) -> tuple[Api
     after = replace(observation, api_key=observation.api_key.model_copy(update={"status": promoted}))
     kept = kept_former(after)
     until = "is revoked" if kept is None else f"is valid until {format_time(kept.ends_at)}"
-    name = after.api_key.name
+    before, name = observation.api_key.holder, after.api_key.name
+    handed_over = "" if before == view.holder else f"The key was handed over from {before} to {view.holder}. "
     event = EmitEvent(
         reason="Rotated",
-        note=f"Token {successor.key_id} replaces {former.key_id} in Secret {name}. The former token {until}.",
+        note=f"{handed_over}Token {successor.key_id} replaces {former.key_id} in Secret {name}. The former token "
+        f"{until}.",
         occurrence=successor.key_id,
     )
     return after, event
 
 
 def kept_former(observation: ApiKeyObservation) -> FormerToken | None:
-    """Return the former token with its stamp and its end as they are now, or None if there is none or it has ended."""
+    """Return the former token with its stamp and its end as they are now, or None if there is none or it has ended.
+
+    One that a role change revoked stays until the Membership has recorded it.
+    """
     former, view = observation.api_key.status.previous, former_view(observation.api_key)
     if former is None or view is None:
         return None
     membership, organization = observation.tenure_of(view)
     if membership is None or organization is None:
         return None
-    if observation.verdict(view) not in (Verdict.VALID, Verdict.SUSPENDED, Verdict.BEHIND):
+    if is_unrecorded(view, observation):
+        return former
+    if observation.verdict(view) not in _MAY_WORK:
         return None
     policy = observation.installation.policy(organization)
     ends = former_end(former, overlap_in_force(observation.api_key, organization, policy))
@@ -123,18 +154,22 @@ def kept_former(observation: ApiKeyObservation) -> FormerToken | None:
 
 
 def kept_successor(observation: ApiKeyObservation) -> AnnouncedToken | None:
-    """Return the announced token with its stamp as it is now."""
+    """Return the announced token with its stamp as it is now. None if there is none, or if it isn't to be delivered."""
     successor, view = observation.api_key.status.next, announced_view(observation.api_key)
-    membership = None if view is None else observation.tenure_of(view).membership
-    if successor is None or view is None or membership is None:
+    if successor is None or view is None:
+        return None
+    membership = observation.tenure_of(view).membership
+    if is_unrecorded(view, observation) or holds_successor(observation):
         return successor
+    if membership is None or not _is_wanted(observation):
+        return None
     return successor.model_copy(update={"issued": renewed_stamp(view, membership)})
 
 
 def rotating_condition(observation: ApiKeyObservation) -> list[Condition]:
     """Return the condition Rotating of a key that works: of a rotation in progress, or of one that is hindered."""
     key = observation.api_key
-    if key.status.next is not None:
+    if kept_successor(observation) is not None:
         present = find_condition(key.status.conditions, ConditionType.ROTATING)
         return [] if present is None else [present]
     due = rotation_due(key)
@@ -158,6 +193,18 @@ def _has_template(observation: ApiKeyObservation, successor: AnnouncedToken) -> 
     return successor.issued.template_digest == digest
 
 
+def _successor_view(observation: ApiKeyObservation) -> ApiKey:
+    return announced_view(observation.api_key) or observation.api_key
+
+
+def _is_wanted(observation: ApiKeyObservation) -> bool:
+    """Return whether the announced token is to be delivered: it is of the spec's member, and isn't revoked."""
+    view = _successor_view(observation)
+    verdict = observation.verdict(view)
+    is_alive = verdict in (Verdict.VALID, Verdict.BEHIND, observation.verdict()) and verdict in _MAY_WORK
+    return is_alive and view.holder == observation.api_key.spec.membership
+
+
 def _may_begin(observation: ApiKeyObservation) -> bool:
     due = rotation_due(observation.api_key)
     return due is not None and due <= observation.now and _hindrance(observation) is None
@@ -166,6 +213,8 @@ def _may_begin(observation: ApiKeyObservation) -> bool:
 def _hindrance(observation: ApiKeyObservation) -> Obstacle | None:
     """Return why a rotation that is due can't begin now, or None if it can."""
     key, organization = observation.api_key, observation.organization
+    if key.is_handed_over:
+        return _obstacle_to_hand_over(observation)
     former = kept_former(observation)
     if former is not None:
         return Obstacle(
@@ -185,6 +234,17 @@ def _hindrance(observation: ApiKeyObservation) -> Obstacle | None:
     if broken is None or broken.reason is not Reason.POLICY_VIOLATION:
         return None
     return replace(broken, message=f"Not rotated, and the present token stays valid. {broken.message}")
+
+
+def _obstacle_to_hand_over(observation: ApiKeyObservation) -> Obstacle | None:
+    """Return why the spec's member can't get the key now, or None. It doesn't wait for the end of a former token."""
+    key = observation.api_key
+    obstacle = find_obstacle(observation, observation.verdict())
+    if obstacle is None:
+        return None
+    kept = f"The present token of {key.holder} stays valid."
+    message = f"Not handed over to {key.spec.membership} yet. {kept} {obstacle.message}"
+    return Obstacle(Reason.HAND_OVER_PENDING, message)
 
 
 def _condition(observation: ApiKeyObservation, told: Obstacle, *, holds: bool) -> Condition:

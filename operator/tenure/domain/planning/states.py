@@ -135,8 +135,8 @@ KEY_STATES: Mapping[KeyState, Description] = {
         "Tenure replaces the Secret. The old token works until then.",
     ),
     KeyState.TO_ROTATE: Description(
-        "The stamp is current, and a rotation is due. Or the process that announced a token was stopped before it "
-        "delivered it.",
+        "The stamp is current, and a rotation is due, or the key was handed over. Or the process that announced a "
+        "token was stopped before it delivered it.",
         "`Ready=True`, `Issued`",
         "Tenure creates a new token and announces its hash in `status.next`. The verifiers accept both tokens.",
     ),
@@ -217,7 +217,7 @@ KEY_STEPS: tuple[Step[KeyState], ...] = (
     Step(KeyState.WORKS, "the status isn't up to date", _STATUS, KeyState.WORKS),
     Step(KeyState.WORKS, "suspended", (), KeyState.SUSPENDED),
     Step(KeyState.WORKS, "Secret deleted or edited", (), KeyState.TO_REPAIR),
-    Step(KeyState.WORKS, "rotation due", (), KeyState.TO_ROTATE),
+    Step(KeyState.WORKS, "rotation due, or handed over", (), KeyState.TO_ROTATE),
     Step(KeyState.WORKS, "role changed", (), KeyState.TO_RECORD),
     Step(KeyState.WORKS, "expired, member gone", (), KeyState.TO_REVOKE),
     Step(KeyState.WORKS, "revision raised", (), KeyState.TO_REISSUE),

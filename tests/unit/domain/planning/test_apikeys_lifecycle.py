@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.objects.builders import api_key, issued, membership, secret_facts, shown
-from support.objects.key_events import CRASHES, EDITS, EVENTS
+from support.objects.key_events import CRASHES, EDITS, EVENTS, HAND_OVERS
 from support.objects.key_model import Cluster
-from tenure.domain.conditions import ready_reason
+from tenure.domain.conditions import find_condition, ready_reason
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.memberships import plan_membership
-from tenure.domain.reasons import Reason
+from tenure.domain.reasons import ConditionType, Reason
+from tenure.domain.rotation import rotation_due
 from tenure.domain.validity import Verdict
 
 RESTS_WITHIN = 8
@@ -21,7 +22,7 @@ RESTS_WITHIN = 8
 GRACE = timedelta(seconds=5)
 """Time after which a key without a token is stalled."""
 
-ALL = EDITS | CRASHES | {"operator works": Cluster.reconcile}
+ALL = EDITS | HAND_OVERS | CRASHES | {"operator works": Cluster.reconcile}
 histories = st.lists(st.sampled_from(list(ALL)), max_size=12)
 kinds = st.sampled_from(["User", "User", "ServiceAccount"])
 
@@ -98,6 +99,7 @@ def test_a_history_ends_as_expected(events: list[str], reason: str | None) -> No
 TURNS = ["Member", "Viewer", "forRole Member", "forRole Viewer", "forRole removed"]
 ONCE = ["revision raised", "key suspended", "key not suspended", "expiresAt in an hour", "an hour"]
 AGAIN = ["key deleted", "key created again", "membership created again", "organization created again"]
+GIVEN = [*HAND_OVERS, "rotation requested", "a second", "a second", "a second", "two minutes"]
 
 
 @given(
@@ -109,6 +111,32 @@ def test_a_token_that_ended_never_works_again(kind: str, events: list[str]) -> N
     """Every edit that people may make, with the operator up or down at each step."""
     cluster = Cluster(member=membership(kind=kind))
     _live(cluster, ["operator works", *events])
+
+
+@given(
+    st.sampled_from(["User", "User", "ServiceAccount"]),
+    st.sampled_from([["ci created", "bob created"], []]),
+    st.lists(
+        st.sampled_from([*GIVEN * 2, *TURNS, *ONCE, *AGAIN, *CRASHES, *["operator works"] * 12]),
+        min_size=4,
+        max_size=14,
+    ),
+)
+@settings(max_examples=500)
+def test_a_token_of_a_key_that_changes_hands_follows_its_own_member(
+    kind: str, present: list[str], events: list[str]
+) -> None:
+    """From one member to another and back, to members that are missing, and with the operator cut off at each write."""
+    cluster = Cluster(member=membership(kind=kind))
+    _live(cluster, [*present, "operator works", *events])
+    if _rest(cluster) and cluster.verdict is Verdict.VALID:
+        assert cluster.secret is not None
+        assert cluster.secret.holds_issued_token(cluster.key)
+        due = rotation_due(cluster.key)
+        if cluster.key.is_handed_over and due is not None and due <= cluster.now:
+            rotating = find_condition(cluster.key.status.conditions, ConditionType.ROTATING)
+            assert rotating is not None, "the hand-over is forgotten"
+            assert rotating.reason == Reason.HAND_OVER_PENDING
 
 
 PLANTED = ["operator works", "forRole Viewer", "Viewer", "Member", "forRole removed"]

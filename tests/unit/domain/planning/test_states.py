@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.objects.builders import api_key, membership
-from support.objects.key_events import CRASHES, EVENTS
+from support.objects.key_events import CRASHES, EVENTS, HAND_OVERS
 from support.objects.key_model import Cluster
 from tenure.domain.planning.actions import Action, EmitEvent, IssueToken, Plan, UpdateStatus
 from tenure.domain.planning.apikeys import find_key_state, plan_api_key
@@ -32,6 +32,7 @@ S = TypeVar("S", KeyState, ChangeState)
 Kinds = tuple[type[Action], ...]
 
 RECORDS, OVERLOOKS, HANDLES, SWEEPS, IS_BEHIND = "records", "overlooks the key", "handles", "sweeps", "is behind"
+HAPPENINGS = EVENTS | HAND_OVERS
 WORK = (RECORDS, OVERLOOKS, HANDLES, SWEEPS, IS_BEHIND)
 """The operator reconciles the Membership, does so without knowing the key, reconciles the key, does so after reading
 its Secret, or reconciles the key by a cache that has the Membership as it was before its last role change."""
@@ -105,7 +106,7 @@ class Walk:
                 self._handle(reads_secret=event == SWEEPS)
             case "is behind" if not self.cluster.is_gone:
                 self._handle(by=self.cluster.former_member)
-            case _ if event in EVENTS:
+            case _ if event in HAPPENINGS:
                 self._happen(event)
             case _ if event in CRASHES:
                 CRASHES[event](self.cluster)
@@ -119,7 +120,7 @@ class Walk:
 
     def _happen(self, event: str) -> None:
         key, change, member = self._key_state(), self._change_state(), self.cluster.member
-        EVENTS[event](self.cluster)
+        HAPPENINGS[event](self.cluster)
         if key is not KeyState.GONE:
             self._check_key_event(key, self._key_state())
         if member and self.cluster.member and member.metadata.uid == self.cluster.member.metadata.uid:
@@ -130,6 +131,7 @@ class Walk:
         self.cluster.is_overlooked = overlooks
         before = self._change_state()
         actions = self.cluster.reconcile_member()
+        self.cluster.reconcile_others()
         after = self._change_state()
         self.cluster.is_overlooked = False
         if before is not None and after is not None:
@@ -198,7 +200,7 @@ def _start(kind: str, for_role: str | None) -> Walk:
 
 def test_every_step_is_a_row_and_every_row_is_reached() -> None:
     reached: set[Step[KeyState] | Step[ChangeState]] = set()
-    names = [*EVENTS, *CRASHES, *WORK * 4]
+    names = [*EVENTS, *HAND_OVERS, *CRASHES, *WORK * 6]
 
     @given(
         st.sampled_from(["User", "User", "ServiceAccount"]),
