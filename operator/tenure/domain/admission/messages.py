@@ -163,12 +163,12 @@ def _unapproved(cost: Price, new_role: Role) -> list[ListedKey]:
 def describe_key(key: ListedKey, now: datetime, use: str = "") -> str:
     """Return a key's name, public id, age, expiry, latest use as far as that is known, limits and description."""
     facts = [key.key_id]
-    if key.handed_over_to is not None:
-        facts.append(f"handed over to {key.handed_over_to}")
     if key.issued_at is not None:
         facts.append(f"{span(now - key.issued_at)} old")
     if key.expires_at is not None:
         facts.append(f"expires in {span(key.expires_at - now)}")
+    if key.handed_over_to is not None:
+        facts.append(f"handed over to {key.handed_over_to}")
     if key.former is not None and key.former.ends_at > now:
         facts.append(f"former token {key.former.key_id} valid for {span(key.former.ends_at - now)}")
     if use:

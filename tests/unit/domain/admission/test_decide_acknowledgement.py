@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ from support.cases.words import (
     WARNED,
 )
 from support.objects import manifests
-from support.objects.builders import api_key, edited, issued, membership, organization
+from support.objects.builders import api_key, edited, handed_over, issued, membership, organization
 from support.objects.evidence import judged
 from support.objects.holders import Holder, shown
 from support.objects.reviewed import change
@@ -152,6 +153,72 @@ def test_a_refusal_does_not_count_or_name_keys_that_for_role_saves() -> None:
     many = demoted(2, 9, "Viewer: all 9").message
     assert many.startswith("spec.role: Member -> Viewer would revoke 9 API keys of bob@acme.io, beside 2 that ")
     assert "The acknowledgement says 9 keys, but there are 11, with the 2 that forRole approves." in many
+
+
+CI_MEMBER = membership("ci", kind="ServiceAccount")
+FORMER = (
+    f"({issued(api_key(), membership(), organization()).status.key_id}, 48 d old, expires in 1 h, handed over to ci)"
+)
+
+
+def after_hand_over(own: int, text: str | None = None, rule: str = ACKNOWLEDGE, **facts: Any) -> Judgement:
+    """What alice's role change is answered while a token of hers is the former one of the service account's key."""
+    alice, acme = membership("alice"), organization(role_changes={"whenKeysExist": rule})
+    keys = [issued(api_key(name), alice, acme) for name in names(own)]
+    keys.append(handed_over(issued(api_key("ci-deploy"), alice, acme), CI_MEMBER))
+    old, new = manifests.member("alice"), manifests.member("alice", "Viewer")
+    new = new if text is None else manifests.marked(new, annotations={ANNOTATION: text})
+    old = {**old, "metadata": {**old["metadata"], "uid": alice.metadata.uid}}
+    return judged(Membership, old=old, new=new, organization=acme, keys=keys, **facts)
+
+
+def test_a_former_token_of_a_key_that_was_handed_over_has_to_be_acknowledged() -> None:
+    _, _, refusal = shown(after_hand_over(1))
+    lines = refusal.splitlines()
+    assert lines[0] == (
+        f"spec.role: Member -> Viewer would revoke 2 API keys of alice@acme.io: ci-deploy {FORMER}, key-1-01 (<key>)."
+    )
+    assert f'{ANNOTATION}: "Viewer: ci-deploy, key-1-01"' in refusal
+    assert lines[-1] == (
+        "To have a key that wasn't handed over reissued with a new token instead, set its spec.forRole to Viewer."
+    )
+    assert after_hand_over(1, "Viewer: ci-deploy, key-1-01").allowed
+    assert not after_hand_over(1, "Viewer: key-1-01").allowed
+
+
+def test_a_number_counts_a_key_that_was_handed_over() -> None:
+    assert f'{ANNOTATION}: "Viewer: all 9"' in after_hand_over(8).message
+    assert after_hand_over(8, "Viewer: all 9").allowed
+    assert not after_hand_over(8, "Viewer: all 8").allowed
+
+
+def test_the_advice_for_a_key_that_was_handed_over_is_to_read_its_secret() -> None:
+    assert after_hand_over(0).message.splitlines()[-1] == (
+        "ci-deploy: handed over. Programs that have read the new token from its Secret continue to work."
+    )
+
+
+def test_a_warning_names_the_former_token() -> None:
+    passed, warnings, _ = shown(after_hand_over(0, rule=WARN))
+    assert passed
+    assert warnings == [
+        "spec.role: Member -> Viewer revokes 1 API key of alice@acme.io:",
+        f"- ci-deploy {FORMER}",
+        "Programs that use them stop working immediately.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("own", "advice"),
+    [
+        (0, "would revoke ci-deploy (handed over to ci). Of ci-deploy, which was handed over, wait until the former "),
+        (1, "First delete ApiKey key-1-01, or set their spec.forRole to Viewer. They then work"),
+    ],
+)
+def test_under_deny_a_former_token_is_waited_for(own: int, advice: str) -> None:
+    refusal = after_hand_over(own, rule=DENY).message
+    assert advice in refusal
+    assert refusal.endswith("To end it now, set spec.rotation.overlap of the ApiKey to 0s.")
 
 
 def test_an_approved_key_needs_no_acknowledgement_and_counts_in_a_number() -> None:
