@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tenure.domain.conditions import find_condition
 from tenure.domain.installation import DEFAULTS, Installation
 from tenure.domain.listing import listed_key
 from tenure.domain.planning.observation import ApiKeyObservation, Siblings
 from tenure.domain.planning.obstacles import find_obstacle
-from tenure.domain.reasons import Reason
+from tenure.domain.reasons import ConditionType
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.listed_key import ListedKey
 from tenure.domain.roles import Role
@@ -144,8 +145,10 @@ def _note(view: ApiKey, organization: Organization | None, now: datetime) -> str
         return describe_use(view, organization, now)
     if former is not None and is_former(view):
         return describe_former_use(former)
-    exposed = any(condition.reason == Reason.SECRET_EXPOSED for condition in view.status.conditions)
-    return f"not replaced yet{' (SecretExposed)' if exposed else ''}"
+    rotating = find_condition(view.status.conditions, ConditionType.ROTATING)
+    if rotating is None or rotating.status != "False":
+        return "not replaced yet"
+    return f"not replaced yet ({rotating.reason})"
 
 
 def tells_price(old: Membership, new_role: Role | None) -> bool:

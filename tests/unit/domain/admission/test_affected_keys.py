@@ -235,9 +235,10 @@ def test_the_price_says_of_a_handed_over_key_only_what_its_former_token_was_used
 def test_the_price_says_that_a_hand_over_has_not_replaced_the_token_yet() -> None:
     key = edited(working("a"), membership="ci")
     assert price(ALICE, None, [key], ACME, NOW).uses == {"a": "not replaced yet"}
-    exposed = type(key.status.conditions[0]).model_validate(condition("Rotating", "SecretExposed", holds=False))
-    status = key.status.model_copy(update={"conditions": [*key.status.conditions, exposed]})
-    assert price(ALICE, None, [with_status(key, status)], ACME, NOW).uses == {"a": "not replaced yet (SecretExposed)"}
+    for reason, told in (("SecretExposed", " (SecretExposed)"), ("HandOverPending", " (HandOverPending)")):
+        hindered = type(key.status.conditions[0]).model_validate(condition("Rotating", reason, holds=False))
+        status = key.status.model_copy(update={"conditions": [*key.status.conditions, hindered]})
+        assert price(ALICE, None, [with_status(key, status)], ACME, NOW).uses == {"a": f"not replaced yet{told}"}
 
 
 def recorded(member: Membership, keys: list[ApiKey]) -> Membership:
