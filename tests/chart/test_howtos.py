@@ -61,11 +61,12 @@ def bodies(page: str) -> list[Body]:
     return [body for body in found if "kind" in body and "external-secrets" not in body["apiVersion"]]
 
 
-def run(plane: ControlPlane, line: str) -> str:
-    """Run a line of a page, which begins with kubectl."""
-    words = re.findall(r"'[^']*'|\S+", line.split("#", maxsplit=1)[0])
+def run(plane: ControlPlane, line: str, *, errors: bool = False) -> str:
+    """Run a line of a page, which begins with kubectl. Return its output, or its errors with the warnings."""
+    words = re.findall(r"(?:'[^']*'|[^\s'])+", line.split("#", maxsplit=1)[0])
     assert words[0] == "kubectl"
-    return plane.kubectl(*(word.strip("'") for word in words[1:])).stdout
+    result = plane.kubectl(*(word.replace("'", "") for word in words[1:]))
+    return result.stderr if errors else result.stdout
 
 
 def apply(plane: ControlPlane, page: str) -> None:
@@ -143,6 +144,45 @@ def test_the_acknowledgement_of_the_page_is_taken(world: World) -> None:
     world.issue("laptop", "ci-deploy", within=30)
     (block,) = [yaml.safe_load(text) for text in blocks("change-a-role.md", "yaml")]
     world.change_role("alice", "Viewer", annotations=block["metadata"]["annotations"])
+
+
+def test_a_key_is_given_to_a_service_account(plane: ControlPlane, world: World) -> None:
+    renew(plane, world, "ci-deploy")
+    old = world.issue("ci-deploy", within=30)["ci-deploy"]
+    apply(plane, "give-keys-to-a-service-account.md")
+    hand_over, revoke = blocks("give-keys-to-a-service-account.md", "console")
+    assert "stays valid for 1 h" in run(plane, hand_over.strip(), errors=True)
+    new = world.wait_new_token("ci-deploy", old, within=30)
+    assert {world.verdict(token) for token in (old, new)} == {"Valid"}
+    assert world.key("ci-deploy")["status"]["issued"]["membership"] == "deployer"
+    run(plane, revoke.strip())
+    newest = world.wait_new_token("ci-deploy", new, within=30)
+    assert [world.verdict(token) == "Valid" for token in (old, new, newest)] == [False, False, True]
+
+
+def test_a_role_is_changed_without_an_outage(plane: ControlPlane, world: World) -> None:
+    renew(plane, world, "ci-deploy", "laptop")
+    old = world.issue("ci-deploy", "laptop", within=30)["ci-deploy"]
+    review, replace, wait, change = blocks("change-a-role-without-an-outage.md", "console")
+    assert "ci-deploy" in run(plane, review.strip())
+    run(plane, replace.strip())
+    new = world.wait_new_token("ci-deploy", old, within=30)
+    assert world.verdict(old) == "Valid"
+    run(plane, wait.strip())
+    run(plane, change.strip())
+    assert world.verdict(old) != "Valid"
+    assert world.verdict(new) == "Valid"
+    assert world.token("ci-deploy") == new
+
+
+def renew(plane: ControlPlane, world: World, *keys: str) -> None:
+    """Have alice as the samples do, and these keys of hers."""
+    for name in keys:
+        plane.kubectl("delete", "apikey", name, "-n=acme", "--ignore-not-found")
+        world.wait_gone("apikeys", name, within=30)
+    plane.kubectl("delete", "membership", "alice", "-n=acme", "--ignore-not-found")
+    world.wait_gone("memberships", "alice", within=30)
+    plane.kubectl("apply", "--filename", str(SAMPLES))
 
 
 def test_somebody_leaves(world: World) -> None:
