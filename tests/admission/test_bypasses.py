@@ -87,6 +87,23 @@ CHANGES: Mapping[str, Attack] = {
     "a key approved for a role that nobody but an Owner can give": attacks.patch(
         "apikeys", "laptop", {"spec": {"forRole": "Owner"}}, f"spec.forRole: {LIMITED_GITOPS.user} {LACKS_OWNER}"
     ).by(LIMITED_GITOPS),
+    **{
+        f"a Member takes somebody else's key by a hand-over {way}": attack.by(MEMBER)
+        for way, attack in attacks.ways("apikeys", "laptop", {"spec": {"membership": "mia"}}, LACKS_MEMBER).items()
+    },
+    **{
+        f"a key is handed over to {whom}": attacks.patch("apikeys", "laptop", {"spec": spec}, LACKS_OWNER).by(
+            LIMITED_GITOPS
+        )
+        for whom, spec in {
+            "an Owner": {"membership": "olga"},
+            "an Owner, and its token revoked": {"membership": "olga", "revision": 2},
+            "a Viewer, and approved for Owner": {"membership": "vic", "forRole": "Owner", "revision": 2},
+        }.items()
+    },
+    "a key is handed over to a name to be taken": attacks.patch(
+        "apikeys", "laptop", {"spec": {"membership": "gone"}}, "there is no Membership gone in namespace"
+    ).by(LIMITED_GITOPS),
     **attacks.titled(
         "B-34 made Owner beside Kopf's annotation",
         attacks.ways("memberships", "alice", {**TO_OWNER, "metadata": {"annotations": FORGED}}, LACKS_BOTH),

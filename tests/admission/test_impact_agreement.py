@@ -95,6 +95,7 @@ SAMPLE = (
     "an owner hands over",
     "a new member with a denied role",
     "a service accounts key that was approved",
+    "a key is handed over with the role",
     "another subject",
     "a member is renamed",
     "the organization goes with everything",
