@@ -105,6 +105,13 @@ class Demo:
             raise StepFailedError(f"the verifier should say {expected} for every token, but it says {sorted(seen)}")
         return time.monotonic() - began
 
+    def wait_rejected(self, *tokens: Token) -> float:
+        """Wait until the verifier rejects these tokens, and return the seconds that it took."""
+        began = time.monotonic()
+        if not wait_until(lambda: all(self.verdict(token) != "Valid" for token in tokens), within=WITHIN, every=0.002):
+            raise StepFailedError("the verifier should reject every one of these tokens")
+        return time.monotonic() - began
+
     def expect(self, expected: str, *, holds: bool) -> None:
         """Fail the step unless `holds` is true."""
         if not holds:
