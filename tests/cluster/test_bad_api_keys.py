@@ -216,7 +216,6 @@ VIEW, REVISED = api_key("laptop", "alice", access="View"), api_key("laptop", "al
 WITH_NULLS = api_key("laptop", "alice", ttl=None, expiresAt=None, revision=None)
 NARROW = api_key("laptop", "alice", capabilities=["clusters", "costs"])
 NEVER_CHANGES = {
-    "another member": Change(LAPTOP, membership("bob", "membership: can't be changed")),
     "Full becomes View": Change(LAPTOP, access("View", "access: can't be changed")),
     "View becomes Full": Change(VIEW, access("Full", "access: can't be changed")),
     "another capability": Change(NARROW, limits(["clusters", "members"])),
@@ -290,6 +289,7 @@ GOOD = {
 }
 
 MAY_CHANGE = {
+    "the key is handed over": (LAPTOP, {"membership": "bob"}),
     "forRole is set": (LAPTOP, {"forRole": "Viewer"}),
     "forRole changes": (api_key("laptop", "alice", forRole="Member"), {"forRole": "Viewer"}),
     "forRole is removed": (api_key("laptop", "alice", forRole="Member"), {"forRole": ABSENT}),
