@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from tenure import __version__
 from tenure.environment import drop_service_links, refuse_unknown_variables
 from tenure.errors import TenureError
 from tenure.impact.options import ImpactOptions
 from tenure.observability.logs import configure_logs
-from tenure.options import variables_of, with_options
+from tenure.options import variables_of, version_option, with_options
 from tenure.revocation.options import RevokeOptions
 from tenure.settings import MailSettings, ProcessSettings, RunSettings, VerifierSettings, WebhookSettings
 from tenure.unused import load_when_used
@@ -162,18 +161,10 @@ def revoke(options: RevokeOptions) -> None:
         raise typer.Exit(code)
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer passes the flag's value by position
-    if wanted:
-        typer.echo(f"tenure {__version__}")
-        raise typer.Exit
-
-
 @app.callback()
 def _options(
     *,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
-    ] = False,
+    version: Annotated[bool, version_option("tenure")] = False,
 ) -> None:
     """Options of the command itself."""
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
+from tenure import __version__
 from tenure.environment import PREFIX
 
 Model = TypeVar("Model")
@@ -93,6 +94,17 @@ class Field:
     def is_list(self) -> bool:
         """Whether the option can be repeated."""
         return get_origin(self.type) is tuple
+
+
+def version_option(program: str) -> Any:
+    """Return the option that prints the version of a program."""
+
+    def show(wanted: bool) -> None:  # noqa: FBT001 - typer passes the flag's value by position
+        if wanted:
+            typer.echo(f"{program} {__version__}")
+            raise typer.Exit
+
+    return typer.Option("--version", help="Print the version.", callback=show, is_eager=True)
 
 
 def options_of(model: type[Any]) -> Iterator[Field]:

@@ -56,8 +56,7 @@ def write_plugin(folder: Path, wheel: Path) -> list[Path]:
 
 def krew_manifest(archive: str, digest: str, wheel: str) -> dict[str, Any]:
     """Return the manifest of the plugin, whose archive has this SHA-256."""
-    files = [{"from": name, "to": "."} for name in (COMMAND, wheel, "LICENSE")]
-    platform = {"uri": f"{RELEASES}/v{__version__}/{archive}", "sha256": digest, "bin": COMMAND, "files": files}
+    files = (COMMAND, wheel, "LICENSE")
     return {
         "apiVersion": "krew.googlecontainertools.github.com/v1alpha2",
         "kind": "Plugin",
@@ -72,7 +71,13 @@ def krew_manifest(archive: str, digest: str, wheel: str) -> dict[str, Any]:
             ),
             "caveats": "The plugin needs uv or pipx, which keep its environment. Its first run downloads packages.",
             "platforms": [
-                {"selector": {"matchLabels": {"os": system, "arch": arch}}, **platform}
+                {
+                    "selector": {"matchLabels": {"os": system, "arch": arch}},
+                    "uri": f"{RELEASES}/v{__version__}/{archive}",
+                    "sha256": digest,
+                    "bin": COMMAND,
+                    "files": [{"from": name, "to": "."} for name in files],
+                }
                 for system in _SYSTEMS
                 for arch in ("amd64", "arm64")
             ],

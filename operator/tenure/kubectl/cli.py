@@ -26,7 +26,7 @@ from tenure.kubectl.options import (
     SuspendOptions,
     TokenOptions,
 )
-from tenure.options import with_options
+from tenure.options import version_option, with_options
 from tenure.unused import load_when_used
 
 NAME = "kubectl tenure"
@@ -181,18 +181,10 @@ def _end(code: ExitCode) -> None:
         raise typer.Exit(code)
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer passes the flag's value by position
-    if wanted:
-        typer.echo(f"{NAME} {__version__}")
-        raise typer.Exit
-
-
 @app.callback()
 def _options(
     *,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
-    ] = False,
+    version: Annotated[bool, version_option(NAME)] = False,
 ) -> None:
     """Options of the command itself."""
 
