@@ -9,6 +9,7 @@ from tenure.domain.resources import KINDS, Membership, Resource
 from tenure.domain.resources.base import GROUP
 from tenure.errors import ForbiddenError, KindNotServedError, StartRefusedError
 from tenure.kube.cluster import Cluster, parse
+from tenure.viewmodel.identity import is_of
 from tenure.viewmodel.snapshot import Snapshot
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -37,15 +38,19 @@ async def read_snapshot(cluster: Cluster, namespace: str) -> Snapshot:
     return Snapshot.of(namespace, now, objects, hidden)
 
 
-async def find_namespaces(cluster: Cluster) -> Sequence[str] | None:
-    """Return the namespaces with Memberships, or None if the caller may not list them in all namespaces.
+async def find_namespaces(cluster: Cluster, requester: Requester) -> Sequence[str] | None:
+    """Return the namespaces with a Membership of the caller, or None if they may not list them in all namespaces.
 
     Raises:
         StartRefusedError: the cluster has no Tenure.
         ApiError: the API server doesn't answer.
     """
     found = await _list(cluster, Membership, None)
-    return None if isinstance(found, str) else sorted({member.namespace for member, _ in found})
+    return (
+        None
+        if isinstance(found, str)
+        else sorted({one.namespace for one, _ in found if isinstance(one, Membership) and is_of(one, requester)})
+    )
 
 
 async def read_identity(cluster: Cluster) -> Requester:

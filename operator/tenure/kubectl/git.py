@@ -25,6 +25,9 @@ _FORGES = ("noreply@github.com", "noreply@gitea.com")
 _ROLE = r"role[\"']?[ ]*:"
 """What a changed line of a Membership has. Commits without one are left out."""
 
+_PLAIN = ("--no-show-signature", "--no-textconv", "--no-ext-diff")
+"""A repository's attributes and your configuration can't change what is read, or run a program."""
+
 _FIELDS = ("%H", "%P", "%cI", "%an", "%cn", "%ce", "%s")
 
 
@@ -43,7 +46,7 @@ def history(options: HistoryOptions) -> ExitCode:
 
 def _steps(options: HistoryOptions, unread: list[str]) -> Iterator[Step]:
     """Yield the commits on the main line that may change a role, each with the manifests before and after it."""
-    arguments = ["log", "--first-parent", "-m", f"--max-count={options.most}", "-G", _ROLE, "--no-show-signature"]
+    arguments = ["log", "--first-parent", "-m", f"--max-count={options.most}", "-G", _ROLE, *_PLAIN]
     listed = _git(*arguments, f"--format={'%x00'.join(_FIELDS)}", "--", ".")
     for line in dict.fromkeys(filter(None, listed.splitlines())):
         commit, parent, merged = _commit(line)
@@ -77,7 +80,7 @@ def _tree(revision: str, namespace: str) -> Tree:
 def _origin(base: str, head: str, file: str, value: str) -> str:
     """Return the commit between two that brought a text into a file: the first one that has it."""
     scope = f"{base}..{head}" if base else head
-    found = _git("log", "--format=%H", "--no-show-signature", f"-S{value}", scope, "--", file).split()
+    found = _git("log", "--format=%H", *_PLAIN, f"-S{value}", scope, "--", file).split()
     return found[-1] if found else ""
 
 

@@ -79,7 +79,7 @@ async def _snapshot(options: CallOptions) -> Snapshot:
 async def _whoami(options: CallOptions) -> WhoamiPage:
     async with opened(options.context, options.namespace) as session:
         requester = await read_identity(session.cluster)
-        found = None if options.namespace else await find_namespaces(session.cluster)
+        found = None if options.namespace else await find_namespaces(session.cluster, requester)
         places = [session.namespace] if found is None else found
         snapshots = [await read_snapshot(session.cluster, place) for place in places]
         return whoami_page(requester, snapshots, [session.namespace] if found is None else None)
@@ -99,7 +99,7 @@ async def _can(options: CanOptions) -> CanPage:
 
 async def _token(options: TokenOptions) -> str:
     async with opened(options.context, options.namespace) as session:
-        name = await _secret_name(session, options.key)
+        name, uid = await _secret_of(session, options.key)
         try:
             secret = await session.cluster.read(secret_path(session.namespace, name))
         except ForbiddenError:
@@ -108,11 +108,13 @@ async def _token(options: TokenOptions) -> str:
                 f"Tenure gives them rights in Kubernetes. To check: kubectl auth can-i get secret/{name} -n "
                 f"{session.namespace}"
             ) from None
+        if (secret.get("metadata") or {}).get("uid") != uid:
+            raise ViewError(f"Secret {session.namespace}/{name} isn't the one that Tenure wrote. Try again in a minute")
         return base64.b64decode((secret.get("data") or {}).get("token") or "").decode()
 
 
-async def _secret_name(session: Session, name: str) -> str:
-    """Return the name of a key's Secret, which is read only if the key says that it is its own."""
+async def _secret_of(session: Session, name: str) -> tuple[str, str | None]:
+    """Return the name and the uid of a key's Secret, because another Secret may have its name."""
     try:
         key = await session.cluster.get(ApiKey, session.namespace, name)
     except ObjectNotFoundError:
@@ -124,7 +126,7 @@ async def _secret_name(session: Session, name: str) -> str:
         raise ViewError(
             f"ApiKey {name} has no token at present. To see why: kubectl tenure keys -n {session.namespace}"
         )
-    return key.status.secret_name
+    return key.status.secret_name, key.status.secret_uid
 
 
 def _name(kind: str, name: str) -> str:
