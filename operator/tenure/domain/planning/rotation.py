@@ -201,8 +201,8 @@ def _is_wanted(observation: ApiKeyObservation) -> bool:
     """Return whether the announced token is to be delivered: it is of the spec's member, and isn't revoked."""
     view = _successor_view(observation)
     verdict = observation.verdict(view)
-    is_alive = verdict in (Verdict.VALID, Verdict.BEHIND, observation.verdict()) and verdict in _MAY_WORK
-    return is_alive and view.holder == observation.api_key.spec.membership
+    rests = verdict is Verdict.SUSPENDED and observation.verdict() is Verdict.SUSPENDED
+    return (verdict is Verdict.VALID or rests) and view.holder == observation.api_key.spec.membership
 
 
 def _may_begin(observation: ApiKeyObservation) -> bool:
