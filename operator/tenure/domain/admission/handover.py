@@ -17,7 +17,7 @@ from tenure.domain.resources.apikey import ApiKeyStatus
 from tenure.domain.resources.membership import SubjectKind
 from tenure.domain.rotation import overlap_in_force
 from tenure.domain.validity import WORKING, follows_generation, validity
-from tenure.domain.views import former_view, token_views
+from tenure.domain.views import former_view, memberships_of, token_views
 
 
 def handover_refusals(evidence: ApiKeyEvidence) -> Iterator[str | None]:
@@ -105,7 +105,8 @@ def _forgets_approval(key: ApiKey, holder: Membership | None) -> bool:
     the key names. Tenure notes it in the stamp, unless the operator is down.
     """
     kind = holder.spec.subject.kind if holder is not None else key.status.subject_kind
-    if key.spec.for_role is None or key.status.secret_uid is None or kind is SubjectKind.USER:
-        return False
+    is_persons = kind is SubjectKind.USER and memberships_of(key) == {key.spec.membership}
+    if key.spec.for_role is None or key.status.secret_uid is None or is_persons:
+        return False  # Of a token that is another member's, it isn't known whether that one is a person.
     stamps = (view.status.issued for view in token_views(key))
     return any(stamp is not None and stamp.for_role is None for stamp in stamps)

@@ -229,6 +229,14 @@ def test_no_token_is_freed_from_its_approval(
         assert said.message.endswith("""--type merge -p '{"spec":{"membership":"ci","revision":2}}'""")
 
 
+def test_no_token_of_a_third_member_is_freed_from_its_approval() -> None:
+    """With the operator stopped: the robot's key was given to alice, approved, and is handed over once more."""
+    pending = edited(issued(api_key("ci-deploy", membership="robot"), ROBOT, ACME), membership="alice")
+    said = hand_over(CI, edited(pending, forRole="Member"), spec={"forRole": None})
+    assert said.message.startswith("spec.forRole: Tenure hasn't noted this field of ci-deploy")
+    assert hand_over(CI, pending).allowed
+
+
 HELD = issued(api_key("ci-deploy"), ALICE, ACME, key_id="PRESENT")
 WAITS = "spec.membership: the token PRESENT of ci-deploy stays valid for "
 
