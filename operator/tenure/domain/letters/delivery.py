@@ -1,0 +1,71 @@
+"""What `status.invitation` says about the delivery of a letter."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from tenure.domain.letters.letter import Letter
+from tenure.domain.resources import Membership
+from tenure.domain.resources.base import format_time
+from tenure.domain.resources.invitation import Invitation
+
+SENT, REJECTED, WAITING, HELD, NO_ADDRESS = "Sent", "Rejected", "Waiting", "Held", "NoAddress"
+
+Fields = Mapping[str, Any]
+"""Fields of `status.invitation`. None removes a field."""
+
+
+def sent_fields(letter: Letter, now: datetime, expires_at: datetime | None) -> Fields:
+    """Return what to write once the mail server took an invitation."""
+    return {
+        "generation": letter.member.metadata.generation,
+        "sentAt": format_time(now),
+        "expiresAt": None if expires_at is None else format_time(expires_at),
+        "delivery": SENT,
+        "message": None,
+    }
+
+
+def rejected_fields(letter: Letter, words: str) -> Fields:
+    """Return what to write once the mail server rejected an invitation for good."""
+    return {
+        "generation": letter.member.metadata.generation,
+        "requestedAt": None,
+        "delivery": REJECTED,
+        "message": f"The letter to {letter.address} was rejected: {words}. Correct the address in "
+        "spec.invitations.addresses of the Organization.",
+    }
+
+
+def waiting_fields(words: str) -> Fields:
+    """Return what to write while the mail server doesn't take an invitation."""
+    return {
+        "delivery": WAITING,
+        "message": f"The mail server hasn't taken the letter yet: {words}. Tenure tries again.",
+    }
+
+
+def held_fields(until: datetime, reason: str) -> Fields:
+    """Return what to write while a limit holds an invitation back."""
+    late = until.replace(second=0) + timedelta(minutes=until.second > 0)
+    return {
+        "delivery": HELD,
+        "message": f"Held until {late:%Y-%m-%d %H:%M} UTC, because {reason}.",
+    }
+
+
+def no_address_fields(member: Membership) -> Fields:
+    """Return what to write if the address of a member isn't known."""
+    return {
+        "delivery": NO_ADDRESS,
+        "message": f"{member.spec.subject.name} isn't an e-mail address. Set one in spec.invitations.addresses of the "
+        "Organization.",
+    }
+
+
+def is_written(fields: Fields, invitation: Invitation | None) -> bool:
+    """Return whether the status says all of this already."""
+    if invitation is None:
+        return False
+    written = invitation.model_dump(by_alias=True, mode="json")
+    return all(written[name] == value for name, value in fields.items())

@@ -1,0 +1,47 @@
+"""Letters, and the names by which a repetition of one is recognized."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.membership import fold
+
+
+class LetterKind(StrEnum):
+    """What a letter is about."""
+
+    INVITED = "Invited"
+    ROLE_CHANGED = "RoleChanged"
+    KEYS_EXPIRING = "KeysExpiring"
+    KEYS_REVOKED = "KeysRevoked"
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A letter that is due."""
+
+    kind: LetterKind
+    organization: Organization
+    member: Membership
+    """To whom it goes."""
+
+    address: str
+    occasion: str
+    """What it is about, so that the same letter always has the same name: for example the Membership's generation."""
+
+    keys: tuple[ApiKey, ...] = field(default=())
+    resent_at: datetime | None = None
+    """When somebody asked to send an invitation again, or None."""
+
+    @property
+    def id(self) -> str:
+        """The letter's name, of uid, occasion and kind. A repetition after a crash has the same."""
+        again = f".{int(self.resent_at.timestamp())}" if self.resent_at is not None else ""
+        return f"{self.member.metadata.uid}.{self.occasion}{again}.{self.kind.value.lower()}"
+
+
+def normalised(address: str) -> str:
+    """Return an address without case and without a `+tag`, because all of these are one mailbox."""
+    local, _, domain = fold(address).rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"

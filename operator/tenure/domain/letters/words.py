@@ -1,0 +1,29 @@
+"""Cleans names for letters, so that nobody can put a link or another sentence into somebody's mail."""
+
+from unicodedata import category, normalize
+
+MAX_NAME = 64
+
+_SIGNS = "-_'&()"
+
+
+def cleaned(text: str, most: int = MAX_NAME) -> str:
+    """Return a name with letters, digits, blanks and `-_'&()` only.
+
+    Mail programs turn `evil.example` and `@evil` into links, even in plain text, so a dot or a colon becomes a blank.
+    A name of which nothing is left is `-`.
+    """
+    kept = "".join(one if _is_plain(one) else " " for one in normalize("NFC", text[: 4 * most]))
+    short = " ".join(kept.split())
+    return (short if len(short) <= most else f"{short[: most - 1].rstrip()}…") or "-"
+
+
+def on_one_line(text: str, most: int) -> str:
+    """Return what a mail server answered in printable ASCII on one line, because it goes into a status."""
+    plain = "".join(one if " " <= one <= "~" else " " for one in text)
+    short = " ".join(plain.split())
+    return short if len(short) <= most else f"{short[: most - 3]}..."
+
+
+def _is_plain(one: str) -> bool:
+    return one in _SIGNS or category(one) in {"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd"}
