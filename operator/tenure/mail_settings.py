@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from tenure.domain.letters.limits import Limits
 from tenure.errors import StartRefusedError
-from tenure.options import Setting
+from tenure.options import Option, Setting
 
 
 class SmtpSecurity(StrEnum):
@@ -149,6 +149,14 @@ class LetterSettings(SmtpSettings):
         Path | None,
         Setting("Folder with the keys that sign links, one in each file. The newest signs."),
     ] = None
+    templates: Annotated[
+        Path | None,
+        Setting(
+            "Folder with templates of letters that replace shipped ones, for example a mounted ConfigMap with the key "
+            "de.invited.txt. Default: the shipped ones."
+        ),
+    ] = None
+    dry_run: Annotated[bool, Option("Print the letters that are due now, without sending them, and exit.")] = False
     installation_limit: Annotated[
         int,
         Setting(
@@ -191,6 +199,8 @@ class LetterSettings(SmtpSettings):
         super().__post_init__()
         if self.base_url and self.signing_keys is None:
             raise StartRefusedError("--base-url needs --signing-keys, because the links in letters are signed")
+        if self.smtp_host and not self.base_url:
+            raise StartRefusedError("--smtp-host needs --base-url, because letters have links to it")
 
     @property
     def limits(self) -> Limits:

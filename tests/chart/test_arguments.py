@@ -20,7 +20,7 @@ LEFT_OUT = {
     "controller": {field.flag for field in options_of(ReviewSettings)},
     "webhook": {"--webhook-host"},
     "verifier": {"--verifier-host"},
-    "mail": {"--page-host"},
+    "mail": {"--page-host", "--dry-run"},
 }
 """The controller's pod serves no webhooks. The others listen on all addresses."""
 
@@ -66,7 +66,12 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str
         "verifier": {"tlsSecret": "certificate"},
         "certificates": {"mode": "certManager"},
         "webhook": {"clientCA": "client-authority"},
-        "mail": {"enabled": True, "tlsSecret": "certificate", "smtp": {"secret": "login", "ca": "authority"}},
+        "mail": {
+            "enabled": True,
+            "tlsSecret": "certificate",
+            "templates": "texts",
+            "smtp": {"secret": "login", "ca": "authority"},
+        },
     }
     for value, field in (row for component in COMPONENTS for row in chart_options(component)):
         put(values, value, changed(field))

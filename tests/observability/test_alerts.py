@@ -255,6 +255,26 @@ CASES: Mapping[str, Mapping[str, Case]] = {
         "once": Case({'tenure_mail_page_answers_total{answer="unavailable"}': "0x5 3x30"}, "20m", never=True),
         "dead links": Case({'tenure_mail_page_answers_total{answer="dead"}': "0+9x30"}, "20m"),
     },
+    "TenureMailServerFailing": {
+        "for long": Case({"tenure_mail_server_trouble_seconds": "0+60x30"}, "20m", [WARNING]),
+        "for a moment": Case({"tenure_mail_server_trouble_seconds": "0 60 120 0x30"}, "20m", never=True),
+    },
+    "TenureMailStuck": {
+        "for long": Case(
+            {"tenure_mail_oldest_seconds": "0+60x90", "tenure_mail_server_trouble_seconds": "0x90"}, "80m", [WARNING]
+        ),
+        "because of the mail server": Case(
+            {"tenure_mail_oldest_seconds": "0+60x90", "tenure_mail_server_trouble_seconds": "0+60x90"},
+            "80m",
+            never=True,
+        ),
+        "for half an hour": Case({"tenure_mail_oldest_seconds": "0+60x30 0x60"}, "80m", never=True),
+    },
+    "TenureMailRejected": {
+        "many": Case({'tenure_mail_letters_total{kind="Invited", outcome="rejected"}': "0+1x30"}, "20m", [WARNING]),
+        "a few": Case({'tenure_mail_letters_total{kind="Invited", outcome="rejected"}': "0x5 3x60"}, "20m", never=True),
+        "sent ones": Case({'tenure_mail_letters_total{kind="Invited", outcome="sent"}': "0+9x30"}, "20m", never=True),
+    },
     "TenureDeadKeyUsed": of_late_counters(HITS, fires={**WARNING, "key_id": "abc"}, lasts=20),
 }
 PLAYED = [

@@ -3,6 +3,7 @@
 import ast
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -13,11 +14,13 @@ from tenure.domain.policy import WhenKeysExist
 from tenure.environment import refuse_unknown_variables
 from tenure.errors import StartRefusedError
 from tenure.impact.options import ImpactOptions
+from tenure.mail_settings import SmtpSecurity
 from tenure.options import options_of, variables_of
 from tenure.revocation.options import RevokeOptions
 from tenure.settings import (
     PROCESSES,
     CertificateSettings,
+    MailSettings,
     ProcessSettings,
     RunSettings,
     VerifierSettings,
@@ -36,6 +39,8 @@ REFUSED = {
     "a moment": ("revoke --issued-before=yesterday", "'yesterday' is"),
     "a membership": ("revoke --issued-before=0s --membership=a,b", "'a,b' is not a valid Membership name"),
     "a URL": ("run --usage-url=verifier:8080", "'verifier:8080' is not the URL of a verifier"),
+    "a sender": ("mail --mail-from=Acme", "'Acme' is not an address"),
+    "a base URL": ("mail --base-url=acme.io", "'acme.io' is not a URL"),
     "a number": ("run --resync=0.5", "'--resync' (env var: 'TENURE_RESYNC')"),
 }
 
@@ -98,3 +103,28 @@ def test_every_option_for_all_organizations_reaches_them() -> None:
     assert webhook.installation == replace(decided, kubernetes_access=DEFAULTS.kubernetes_access)
     run = RunSettings(**vars(webhook), kubernetes_access=KubernetesAccess.ROLES)
     assert run.installation == decided
+
+
+KEYS = {"signing_keys": FILE, "base_url": "https://acme.io"}
+MAIL_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no sender": ({**KEYS, "smtp_host": "smtp"}, "--smtp-host needs --mail-from"),
+    "no links": ({"smtp_host": "smtp", "mail_from": "a@acme.io"}, "--smtp-host needs --base-url"),
+    "no signature": ({"base_url": "https://acme.io"}, "--base-url needs --signing-keys"),
+    "a login in plain text": (
+        {"smtp_credentials": FILE, "smtp_security": SmtpSecurity.NONE},
+        "would send the password in plain text",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "says"), MAIL_REFUSED.values(), ids=MAIL_REFUSED)
+def test_settings_of_mail_that_do_not_fit_together_are_refused(fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(StartRefusedError, match=says):
+        MailSettings(**fields)
+
+
+def test_without_a_host_there_is_no_mail_server_and_with_one_starttls_is_required() -> None:
+    assert MailSettings().mail_server is None
+    server = MailSettings(**KEYS, smtp_host="smtp", mail_from="a@acme.io").mail_server
+    assert server is not None
+    assert (server.port, server.security) == (587, SmtpSecurity.STARTTLS)

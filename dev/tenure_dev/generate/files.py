@@ -13,6 +13,7 @@ from tenure.verifier.http.openapi import openapi
 from tenure_dev.generate import commands, drawing, reference
 from tenure_dev.generate.arguments import ARGUMENTS, SCHEMA, arguments, values_schema
 from tenure_dev.generate.chart import chart_data
+from tenure_dev.generate.letters import letters_page
 from tenure_dev.generate.states import states_page
 from tenure_dev.generate.values import values_pages
 from tenure_dev.generate.version import versioned_files
@@ -56,6 +57,7 @@ def generated_files() -> Mapping[Path, str]:
     }
     pages = {
         "commands": commands.commands_page,
+        "letters": letters_page,
         "kubectl-tenure": commands.kubectl_page,
         "metrics": reference.metrics_page,
         "reasons": reference.reasons_page,

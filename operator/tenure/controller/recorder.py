@@ -1,26 +1,21 @@
 """Posts Kubernetes Events: one for each occurrence, with a name that is derived from it."""
 
 import asyncio
-import hashlib
 import logging
-import os
-import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from tenure.domain.planning.actions import EmitEvent
 from tenure.domain.resources import Resource
-from tenure.domain.resources.base import API_VERSION
 from tenure.errors import ApiError, NamespaceTerminatingError, UnavailableError
 from tenure.kube.cluster import Cluster
-from tenure.kube.events import create_event
+from tenure.kube.events import create_event, event_body
 
 log = logging.getLogger("tenure.reconcile")
 
 CONTROLLER = "tenure.dev/controller"
-_MAX_NOTE_BYTES = 1024
 _PAUSES_SECONDS = (0.1, 0.3, None)
 """After each failed attempt. None: it was the last one."""
 
@@ -73,7 +68,7 @@ class Recorder:
         self._left = max(self._left - (ended - max(began, self._charged_until)), 0.0)
         self._charged_until = ended
 
-    async def _post(self, body: dict[str, Any], seconds: float) -> str | None:
+    async def _post(self, body: Mapping[str, Any], seconds: float) -> str | None:
         """Post an Event within some seconds, and return why the store of Events didn't answer, or None.
 
         Raises:
@@ -98,31 +93,14 @@ class Recorder:
         return failure
 
 
-def _body(event: EmitEvent, regarding: Resource, now: datetime) -> dict[str, Any]:
-    metadata = regarding.metadata
-    identity = f"{metadata.uid}/{event.reason}/{event.occurrence}"
-    suffix = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    return {
-        "apiVersion": "events.k8s.io/v1",
-        "kind": "Event",
-        "metadata": {"name": f"{metadata.name}.{suffix}", "namespace": metadata.namespace},
-        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "reportingController": CONTROLLER,
-        "reportingInstance": f"{socket.gethostname()}-{os.getpid()}"[:128],
-        "action": "Reconcile",
-        "reason": event.reason,
-        "type": event.type.value,
-        "note": _cut(event.note),
-        "regarding": {
-            "apiVersion": API_VERSION,
-            "kind": regarding.kind,
-            "name": metadata.name,
-            "namespace": metadata.namespace,
-            "uid": metadata.uid,
-        },
-    }
-
-
-def _cut(note: str) -> str:
-    """Cut a note to the number of bytes that the API server accepts, without splitting a character."""
-    return note.encode()[:_MAX_NOTE_BYTES].decode(errors="ignore")
+def _body(event: EmitEvent, regarding: Resource, now: datetime) -> Mapping[str, Any]:
+    return event_body(
+        regarding,
+        now,
+        reason=event.reason,
+        type_=event.type.value,
+        note=event.note,
+        occurrence=event.occurrence,
+        controller=CONTROLLER,
+        action="Reconcile",
+    )

@@ -13,6 +13,7 @@ from tenure.kube.leases import try_leases
 from tenure.kube.names import MAIL_LEASE
 from tenure.kube.preflight import check_definitions, check_mail
 from tenure.mail.invitations import FIELD_MANAGER
+from tenure.mail.letters.sending import Letters
 from tenure.mail.page import page_served
 from tenure.mail.store import Store
 from tenure.observability.health import Health, Part, serving
@@ -40,6 +41,7 @@ async def run_mail(settings: MailSettings) -> None:
     take_signals(stop.set)
     health = Health(Measurements(Component.MAIL))
     connection = await connect()
+    letters = Letters(settings)
     async with (
         Cluster(connection, health.measurements, field_manager=FIELD_MANAGER) as cluster,
         serving(settings.health_port, health),
@@ -53,20 +55,33 @@ async def run_mail(settings: MailSettings) -> None:
 
         store = await prepared_before(stop, health, prepare, patient=settings.health_port != 0)
         if store is not None:
-            await _work(settings, cluster, health, store, stop)
+            letters.prepare(cluster, store, health.measurements)
+            if settings.dry_run:
+                async with store.running():
+                    await done_before(stop, letters.print_due())
+            else:
+                await _work(settings, cluster, health, letters, stop)
     log.info("Tenure has stopped")
 
 
-async def _work(settings: MailSettings, cluster: Cluster, health: Health, store: Store, stop: asyncio.Event) -> None:
+async def _work(
+    settings: MailSettings, cluster: Cluster, health: Health, letters: Letters, stop: asyncio.Event
+) -> None:
+    store = letters.store
     async with (
         store.running() as working,
         page_served(settings, cluster, store, health.measurements, stop) as why_not_served,
         _leading(settings, cluster.connection, health, stop) as election,
     ):
         health.parts.append(Part(Component.MAIL, lambda: why_not_served() or election.why_not_ready()))
+        health.measurements.read_from(lambda: letters.measure(election.holds))
         health.starting = False
         working.add_done_callback(lambda _: stop.set())
-        async with background(stop, asyncio.create_task(_announce(health), name="announcement")):
+        tasks = (
+            asyncio.create_task(_announce(health), name="announcement"),
+            asyncio.create_task(letters.send(election.holds), name="letters"),
+        )
+        async with background(stop, *tasks):
             await stop.wait()
         if working.done():
             working.result()

@@ -2,16 +2,21 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from tenure.domain.in_force import oldest
+from tenure.domain.letters.revoked import Gone, find_gone
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 from tenure.kube.cluster import Cluster
 from tenure.kube.list_watch import Changed, Feed, Indexed, Listed, follow
+from tenure.process.clock import utc_now
 
 _WATCH_SECONDS = 60
 _RELIST_SECONDS = 300.0
 """A watch that delivers nothing may be dead. So everything is listed again so often."""
+
+_MOST_GONE = 10_000
 
 Place = tuple[str, str]
 
@@ -25,6 +30,9 @@ class Store:
         self._restarts = {feed: asyncio.Event() for feed in feeds}
         self._unlisted = set(feeds)
         self._objects: dict[type[Resource], dict[str, dict[str, Resource]]] = {kind: {} for kind in KINDS}
+        self.gone: deque[Gone] = deque(maxlen=_MOST_GONE)
+        """Keys whose tokens vanished, so that their members can be told."""
+
         self.changed = asyncio.Event()
         """Set at every change. Whoever waits for it clears it."""
 
@@ -65,6 +73,14 @@ class Store:
         here = self._objects[Organization].get(namespace, {}).values()
         return oldest([one for one in here if isinstance(one, Organization)])
 
+    def namespaces(self) -> Sequence[str]:
+        """Return the namespaces that have an Organization."""
+        return sorted(self._objects[Organization])
+
+    def members(self, namespace: str) -> Sequence[Membership]:
+        """Return the Memberships of a namespace."""
+        return [one for one in self._objects[Membership].get(namespace, {}).values() if isinstance(one, Membership)]
+
     def api_keys(self, namespace: str) -> Sequence[ApiKey]:
         """Return the ApiKeys of a namespace."""
         return [one for one in self._objects[ApiKey].get(namespace, {}).values() if isinstance(one, ApiKey)]
@@ -101,9 +117,17 @@ class Store:
     def _put(self, resource: type[Resource], place: Place, new: Resource | None) -> None:
         """Store an object, or remove it if it is None: deleted, or not as the schema says."""
         here = self._objects[resource].setdefault(place[0], {})
+        self._note(here.get(place[1]), new)
         if new is not None:
             here[place[1]] = new
             return
         here.pop(place[1], None)
         if not here:
             del self._objects[resource][place[0]]
+
+    def _note(self, old: Resource | None, new: Resource | None) -> None:
+        """Remember a key whose token vanished."""
+        if isinstance(old, ApiKey):
+            gone = find_gone(old, new if isinstance(new, ApiKey) else None, utc_now())
+            if gone is not None:
+                self.gone.append(gone)

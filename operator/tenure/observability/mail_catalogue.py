@@ -1,9 +1,10 @@
 """The metrics of `tenure mail`, as data. They are part of the catalogue."""
 
+from tenure.domain.letters.letter import LetterKind
 from tenure.observability.metrics import Component, Label, Metric, MetricType
 
 _MAIL = (Component.MAIL,)
-_COUNTER, _GAUGE, _HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
+_COUNTER, _GAUGE = MetricType.COUNTER, MetricType.GAUGE
 
 MAIL_LEADER = Metric(
     "tenure_mail_leader",
@@ -14,11 +15,38 @@ MAIL_LEADER = Metric(
 )
 ACCEPT_PAGE = Metric(
     "tenure_mail_page_answers_total",
-    MetricType.COUNTER,
+    _COUNTER,
     "Number of answers to links of invitations: the page was `shown`, the form `accepted` or asked for `again`, the "
     "link was `dead`, there were too many requests (`busy`), or the API server didn't answer (`unavailable`).",
     _MAIL,
     (Label("answer", ("shown", "accepted", "again", "dead", "busy", "unavailable")),),
+)
+LETTERS = Metric(
+    "tenure_mail_letters_total",
+    _COUNTER,
+    "Number of attempts to send a letter, by what became of it. A letter that the mail server didn't take is `later`, "
+    "and is tried again.",
+    _MAIL,
+    (Label("kind", tuple(LetterKind)), Label("outcome", ("sent", "rejected", "later", "unknown"))),
+)
+LETTERS_WAITING = Metric(
+    "tenure_mail_waiting",
+    _GAUGE,
+    "Number of letters that are due and not sent yet: `ready` ones are next, and a limit holds `held` ones back.",
+    _MAIL,
+    (Label("state", ("ready", "held")),),
+)
+MAIL_OLDEST = Metric(
+    "tenure_mail_oldest_seconds",
+    _GAUGE,
+    "Time for which there have been letters that no limit holds back. 0 means that there are none.",
+    _MAIL,
+)
+MAIL_SERVER_TROUBLE = Metric(
+    "tenure_mail_server_trouble_seconds",
+    _GAUGE,
+    "Time for which the mail server hasn't been usable. 0 means that it is, or that no letter was due.",
+    _MAIL,
 )
 
 MAIL_METRICS = tuple(value for value in vars().copy().values() if isinstance(value, Metric))

@@ -1,7 +1,7 @@
 """The planted faults, one module for each part of Tenure."""
 
 from tenure_dev.mutants.fault import Fault
-from tenure_dev.mutants.faults import admission, connection, keys, operator, verifier
+from tenure_dev.mutants.faults import admission, connection, keys, mail, operator, verifier
 
 FAULTS: tuple[Fault, ...] = (
     *keys.FAULTS,
@@ -9,5 +9,6 @@ FAULTS: tuple[Fault, ...] = (
     *connection.FAULTS,
     *verifier.FAULTS,
     *admission.FAULTS,
+    *mail.FAULTS,
 )
 """All planted faults. In each part, those with the fastest tests come first."""
