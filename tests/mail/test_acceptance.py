@@ -2,17 +2,27 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import pytest
 import requests
 
 from mail.conftest import Replicas, form_of, send
+from support.cluster.identity import MAIL, config_of
 from support.cluster.world import World
 from support.objects import manifests
+from support.programs.accept_page import now
 from support.run.slowness import NEVER
+from tenure.domain.invitations.links import Claim, Standing
+from tenure.domain.resources import Membership, Resource
+from tenure.kube.cluster import Cluster
+from tenure.kube.connection import connect
+from tenure.mail.acceptance import Acceptance
+from tenure_dev.controlplane import ControlPlane
 
 Body = dict[str, Any]
+R = TypeVar("R", bound=Resource)
 
 
 def test_one_replica_shows_and_the_other_accepts(world: World, replicas: Replicas) -> None:
@@ -65,3 +75,27 @@ def test_a_change_after_the_look_is_not_accepted(world: World, replicas: Replica
     assert "ask the person who invited you" in answers[0].text
     stored = world.api.get("memberships", "alice")
     assert stored is None or "invitation" not in stored.get("status", {})
+
+
+class Overtaken(Cluster):
+    """A client during whose reads the role changes, after the Membership was read."""
+
+    world: World
+
+    async def list_in(self, resource: type[R], namespace: str, *, selector: str = "") -> list[R]:
+        self.world.change_role("alice", "Owner")
+        return await super().list_in(resource, namespace, selector=selector)
+
+
+async def test_a_change_between_the_read_and_the_write_is_not_accepted(
+    world: World, control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.organization(invitations={"mode": "RequireAcceptance"})
+    (body,) = world.create(manifests.member("alice", "Viewer"))
+    claim = Claim.of(Membership.from_body(body), now() + timedelta(hours=1))
+    place = world.api.namespace, "alice"
+    monkeypatch.setenv("KUBECONFIG", str(config_of(control_plane, MAIL)))
+    async with Overtaken(await connect(), field_manager="tenure-mail") as cluster:
+        cluster.world = world
+        assert await Acceptance(cluster, lambda _: place, now).accept(claim) == (Standing.DEAD, None)
+    assert "invitation" not in world.member("alice").get("status", {})

@@ -1,7 +1,7 @@
 """The planted faults, one module for each part of Tenure."""
 
 from tenure_dev.mutants.fault import Fault
-from tenure_dev.mutants.faults import admission, connection, keys, mail, operator, verifier
+from tenure_dev.mutants.faults import accept_page, admission, connection, keys, mail, operator, verifier
 
 FAULTS: tuple[Fault, ...] = (
     *keys.FAULTS,
@@ -10,5 +10,6 @@ FAULTS: tuple[Fault, ...] = (
     *verifier.FAULTS,
     *admission.FAULTS,
     *mail.FAULTS,
+    *accept_page.FAULTS,
 )
 """All planted faults. In each part, those with the fastest tests come first."""

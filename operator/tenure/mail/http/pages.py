@@ -32,9 +32,6 @@ _CONTENT = {
 }
 _HSTS = {"strict-transport-security": "max-age=31536000"}
 _RETRY = {"retry-after": "60"}
-_TEMPLATES = Environment(
-    loader=PackageLoader("tenure.mail.http"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-)
 
 
 @dataclass(frozen=True)
@@ -122,8 +119,8 @@ class Pages:
         **values: object,
     ) -> Response:
         defaults = {"notice": "", "form": ""}
-        content = _TEMPLATES.get_template("page.html").render(
-            words=words, title=title, texts=texts, **(defaults | values)
+        content = (
+            environment().get_template("page.html").render(words=words, title=title, texts=texts, **(defaults | values))
         )
         return Response(content, status, headers(secure=self.secure) | dict(more or {}), "text/html")
 
@@ -134,6 +131,14 @@ def headers(*, secure: bool) -> dict[str, str]:
 
 
 @cache
+def environment() -> Environment:
+    """Return the templates of the page. Everything that they are given is text, and no markup."""
+    return Environment(
+        loader=PackageLoader("tenure.mail.http"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+
+
+@cache
 def _style() -> str:
-    source, _, _ = PackageLoader("tenure.mail.http").get_source(_TEMPLATES, STYLE)
+    source, _, _ = PackageLoader("tenure.mail.http").get_source(environment(), STYLE)
     return source
