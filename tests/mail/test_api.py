@@ -1,5 +1,6 @@
 """The API for resends and links: for callers who may update the Membership, by tokens of its own audience."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import requests
 from mail.conftest import Replicas, accept
 from support.cluster.world import World
 from support.objects import manifests
+from support.programs.kubectl_tenure import person
 from support.run.slowness import NEVER
 
 Body = dict[str, Any]
@@ -72,6 +74,23 @@ def test_a_request_for_a_letter_waits_in_the_status_for_the_leader(invited: Worl
     first, second = (ask(replicas, invited, "resend", bearer) for _ in range(2))
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json() == second.json() == {"requestedAt": invitation(invited)["requestedAt"]}
+
+
+def test_kubectl_tenure_asks_for_a_letter(invited: World, replicas: Replicas, tmp_path: Path) -> None:
+    root = person(invited.api.plane, invited.api.namespace, tmp_path)
+    mail = ("--resend", f"--mail-url=http://127.0.0.1:{replicas.ports[0]}/tenure")
+
+    assert (
+        "alice: another letter was asked for"
+        in root.tenure(*("invite", "alice@acme.io", *mail, "--service-account=editor")).stdout
+    )
+
+    assert "requestedAt" in invitation(invited)
+    assert "You may not update" in root.tenure(*("invite", "alice", *mail, "--service-account=reader"), code=1).stdout
+    assert (
+        "there is no ServiceAccount 'nobody'"
+        in root.tenure(*("invite", "alice", *mail, "--service-account=nobody"), code=1).stderr
+    )
 
 
 @pytest.mark.parametrize("what", ["link", "resend"])

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from tenure.domain.roles import Role
 from tenure.errors import ApiError, ConflictError, ForbiddenError, RejectedError
 from tenure.kube.edits import make_edit, rejection, try_edit
 from tenure.kubectl import text
@@ -81,12 +82,14 @@ def remove(options: RemoveOptions) -> ExitCode:
 
 def invite(options: InviteOptions) -> ExitCode:
     """Print Memberships for addresses, or create them with `--apply`."""
+    if options.role is None:
+        raise ViewError("--role is missing. Give the role of the new members, for example --role Viewer")
     addresses = [one for text in options.addresses if text != STANDARD_INPUT for one in split_addresses(text)]
     if not options.addresses or STANDARD_INPUT in options.addresses:
         if sys.stdin.isatty():
             say("tenure: reading e-mail addresses from standard input. Ctrl-D ends them")
         addresses += split_addresses(sys.stdin.read())
-    return asyncio.run(_invite(options, addresses))
+    return asyncio.run(_invite(options, addresses, options.role))
 
 
 async def _change(options: ChangeOptions, plan: Callable[[Snapshot], EditsPage]) -> ExitCode:
@@ -123,9 +126,9 @@ async def _preview(options: ChangeOptions, plan: Callable[[Snapshot], PreviewPag
         return code
 
 
-async def _invite(options: InviteOptions, addresses: Sequence[str]) -> ExitCode:
+async def _invite(options: InviteOptions, addresses: Sequence[str], role: Role) -> ExitCode:
     async with opened(options.context, options.namespace) as session:
-        page = invitations_page(await session.snapshot(), addresses, options.role)
+        page = invitations_page(await session.snapshot(), addresses, role)
         for one in page.existing:
             say(f"tenure: {one.address} is a member already: {one.name}, {one.role}")
         code = ExitCode.DONE

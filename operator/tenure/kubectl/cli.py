@@ -134,9 +134,14 @@ def resume(options: ResumeOptions) -> None:
 @app.command()
 @with_options(InviteOptions)
 def invite(options: InviteOptions) -> None:
-    """Print a Membership for each e-mail address, or create them."""
+    """Print a Membership for each e-mail address, or create them. With --resend, send invitations again."""
     from tenure.kubectl import changing
 
+    if options.resend:
+        from tenure.kubectl.resend import resend
+
+        _end(resend(options))
+        return
     _end(changing.invite(options))
 
 

@@ -136,7 +136,18 @@ class InviteOptions(ChangeOptions):
         tuple[str, ...],
         Argument("E-mail addresses. Without any, or with -, they are read from standard input.", metavar="ADDRESS"),
     ] = ()
-    role: Annotated[Role, Option("Role of the new members.")]
+    role: Annotated[Role | None, Option("Role of the new members. Required, except with --resend.")] = None
+    resend: Annotated[
+        bool,
+        Option("Send the invitations of these members again, given by name or by address.", names=("--resend",)),
+    ] = False
+    mail_url: Annotated[str, Option("With --resend: address of the accept page, for example https://join.acme.io.")] = (
+        ""
+    )
+    service_account: Annotated[
+        str,
+        Option("With --resend: ServiceAccount of the namespace that may update Memberships, and whose token is sent."),
+    ] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
