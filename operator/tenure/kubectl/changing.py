@@ -32,6 +32,10 @@ from tenure.viewmodel.snapshot import Snapshot
 from tenure.viewmodel.words import as_document
 
 STANDARD_INPUT = "-"
+CONFLICTS = 3
+
+Plan = Callable[[Snapshot], Sequence[Edit]]
+"""Returns the changes that a command makes, from the objects as they are."""
 
 
 def rotate(options: KeyOptions) -> ExitCode:
@@ -100,7 +104,7 @@ async def _change(options: ChangeOptions, plan: Callable[[Snapshot], EditsPage])
             code = _obstacle(options, page.changes)
             if code is ExitCode.DONE:
                 _confirm(options, page.changes)
-                code, warnings = await _make(session, page.changes)
+                code, warnings = await _make(session, page.changes, lambda snapshot: plan(snapshot).changes)
                 page = replace(page, applied=code is ExitCode.DONE, warnings=tuple(warnings))
         if code is not ExitCode.FAILED:
             names = (edit.resource_name for edit in page.changes)
@@ -120,7 +124,7 @@ async def _preview(options: ChangeOptions, plan: Callable[[Snapshot], PreviewPag
         if (code := _obstacle(options, [page.edit])) is not ExitCode.DONE:
             return code
         _confirm(options, [page.edit])
-        code, _ = await _make(session, [page.edit])
+        code, _ = await _make(session, [page.edit], lambda snapshot: [plan(snapshot).edit])
         if code is ExitCode.DONE:
             say(f"{page.edit}: {page.edit.summary}. Done.")
         return code
@@ -135,7 +139,7 @@ async def _invite(options: InviteOptions, addresses: Sequence[str], role: Role) 
         if options.apply and page.invitations:
             code = _obstacle(options, page.invitations)
             if code is ExitCode.DONE:
-                code, warnings = await _make(session, page.invitations)
+                code, warnings = await _make(session, page.invitations, lambda _: ())
                 page = replace(page, applied=code is ExitCode.DONE, warnings=tuple(warnings))
         if code is not ExitCode.FAILED:
             _emit_invitations(page, options.output)
@@ -190,13 +194,13 @@ def _confirm(options: ChangeOptions, changes: Sequence[Edit]) -> None:
         raise ViewError("no object was changed")
 
 
-async def _make(session: Session, changes: Sequence[Edit]) -> tuple[ExitCode, list[str]]:
+async def _make(session: Session, changes: Sequence[Edit], plan: Plan) -> tuple[ExitCode, list[str]]:
     """Make the changes one after the other, and say which of them failed."""
     warnings: list[str] = []
     code = ExitCode.DONE
     for number, edit in enumerate(changes):
         try:
-            warnings += await make_edit(session.cluster, edit)
+            warnings += await _make_one(session, edit, plan)
         except ApiError as error:
             say(f"tenure: {edit}: {_failure(edit, error)}")
             code = ExitCode.FAILED
@@ -208,6 +212,23 @@ async def _make(session: Session, changes: Sequence[Edit]) -> tuple[ExitCode, li
     for warning in warnings:
         say(f"Warning: {warning}")
     return code, warnings
+
+
+async def _make_one(session: Session, edit: Edit, plan: Plan) -> list[str]:
+    """Make a change, and again if the object changed in a way that leaves the change as it was shown.
+
+    The operator writes the status of an object at any time.
+    """
+    for _ in range(CONFLICTS):
+        try:
+            return await make_edit(session.cluster, edit)
+        except ConflictError:
+            planned = plan(await session.snapshot())
+            renewed = next((one for one in planned if one.same_as(edit)), None)
+            if renewed is None:
+                raise
+            edit = renewed
+    return await make_edit(session.cluster, edit)
 
 
 def _failure(edit: Edit, error: ApiError) -> str:

@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -66,6 +66,10 @@ class Edit:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
+
+    def same_as(self, other: "Edit") -> bool:
+        """Return whether this is the same change, of the same or of another version of the object."""
+        return replace(self, resource_version=other.resource_version) == other
 
     @property
     def resource_name(self) -> str:
