@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from tenure.admission.reader import Context
 from tenure.domain.admission.authority import hands_over, membership_grants
-from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
+from tenure.domain.admission.evidence import Evidence, MembershipEvidence, OrganizationEvidence
+from tenure.domain.admission.key_evidence import ApiKeyEvidence
 from tenure.domain.admission.organization_rules import newly_suspended
 from tenure.domain.admission.request import Change
 from tenure.domain.conditions import ready_reason

@@ -11,7 +11,8 @@ from support.objects.reviewed import ROOT, change
 from tenure.domain.admission.authority import membership_grants
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.decision import Decision
-from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
+from tenure.domain.admission.evidence import Evidence, MembershipEvidence, OrganizationEvidence
+from tenure.domain.admission.key_evidence import ApiKeyEvidence
 from tenure.domain.admission.request import Change
 from tenure.domain.admission.verdict import MAX_MESSAGE, Judgement
 from tenure.domain.permissions import Permission, deletion

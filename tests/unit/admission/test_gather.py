@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from support.objects import manifests
-from support.objects.builders import NOW, api_key, condition, edited, handed_over, issued, membership, organization
+from support.objects.builders import NOW, api_key, condition, edited, issued, membership, organization
+from support.objects.handed_over import handed_over
 from support.objects.reads import Reads
 from support.objects.reviewed import ROOT, change
 from tenure.admission.gather import gather

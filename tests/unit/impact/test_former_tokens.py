@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from support.objects.builders import NOW, handed_over
+from support.objects.builders import NOW
+from support.objects.handed_over import handed_over
 from support.objects.pull_requests import ALICE, BASE, Body, handed, with_role, write
 from tenure.domain.impact.assumptions import grounded
 from tenure.domain.impact.compare import Comparison, compare

@@ -9,7 +9,8 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from support.objects.builders import NOW, api_key, handed_over, issued, membership, organization, with_status
+from support.objects.builders import NOW, api_key, issued, membership, organization, with_status
+from support.objects.handed_over import handed_over
 from support.objects.reads import Reads
 from support.objects.reviewed import change
 from support.objects.snapshots import body_of, snapshot

@@ -12,8 +12,9 @@ from tenure.domain.admission.decide_api_keys import decide_api_key
 from tenure.domain.admission.decide_memberships import decide_membership
 from tenure.domain.admission.decide_organizations import decide_organization
 from tenure.domain.admission.decision import Decision, Text, find_refusals, refused
-from tenure.domain.admission.evidence import ApiKeyEvidence, Evidence, MembershipEvidence, OrganizationEvidence
+from tenure.domain.admission.evidence import Evidence, MembershipEvidence, OrganizationEvidence
 from tenure.domain.admission.gitops_warnings import reverted_warning
+from tenure.domain.admission.key_evidence import ApiKeyEvidence
 from tenure.domain.admission.metadata_limits import metadata_refusals
 
 

@@ -10,8 +10,9 @@ from tenure.domain.admission.authority import (
     explain_unknown_holder,
 )
 from tenure.domain.admission.decision import Check, Decision, Text, check_deletion, find_refusals, refused
-from tenure.domain.admission.evidence import ApiKeyEvidence, read
+from tenure.domain.admission.evidence import read
 from tenure.domain.admission.handover import handover_refusals, handover_warnings, unissued
+from tenure.domain.admission.key_evidence import ApiKeyEvidence
 from tenure.domain.admission.key_rules import (
     approval_refusal,
     capabilities_warning,

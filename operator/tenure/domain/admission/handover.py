@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tenure.domain.admission.evidence import ApiKeyEvidence
+from tenure.domain.admission.key_evidence import ApiKeyEvidence
 from tenure.domain.admission.messages import span
 from tenure.domain.admission.role_rules import domain_refusal
 from tenure.domain.reasons import Reason

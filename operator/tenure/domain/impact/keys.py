@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.decision import Decision
-from tenure.domain.admission.evidence import ApiKeyEvidence
 from tenure.domain.admission.handover import handover_warnings, token_outlook
+from tenure.domain.admission.key_evidence import ApiKeyEvidence
 from tenure.domain.admission.messages import span
 from tenure.domain.admission.request import Change
 from tenure.domain.admission.verdict import Judgement

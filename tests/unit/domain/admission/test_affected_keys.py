@@ -12,13 +12,13 @@ from support.objects.builders import (
     api_key,
     condition,
     edited,
-    handed_over,
     issued,
     membership,
     organization,
     rotated,
     with_status,
 )
+from support.objects.handed_over import handed_over
 from tenure.domain.admission.affected_keys import Price, price, recorded_price, tells_price
 from tenure.domain.admission.messages import describe_key
 from tenure.domain.installation import Installation, Limits

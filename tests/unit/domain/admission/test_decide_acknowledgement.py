@@ -18,8 +18,9 @@ from support.cases.words import (
     WARNED,
 )
 from support.objects import manifests
-from support.objects.builders import api_key, edited, handed_over, issued, membership, organization
+from support.objects.builders import api_key, edited, issued, membership, organization
 from support.objects.evidence import judged
+from support.objects.handed_over import handed_over
 from support.objects.holders import Holder, shown
 from support.objects.reviewed import change
 from tenure.domain.admission.acknowledgement import ANNOTATION
