@@ -82,6 +82,21 @@ def test_each_key_is_issued_once(world: World, audit: Audit, pair: Pair) -> None
     assert max(mine.values()) <= 3
 
 
+def test_a_key_is_rotated_once_and_no_announcement_replaces_the_other_for_ever(
+    world: World, audit: Audit, pair: Pair
+) -> None:
+    del pair
+    world.create(organization(), member("alice"), api_key("laptop", "alice"))
+    old = world.issue("laptop", within=30)["laptop"]
+    world.change_key("laptop", rotation={"request": 1})
+    new = world.wait_new_token("laptop", old, within=60)
+    check_quiet(world, audit, operators=2)
+    status = world.key("laptop")["status"]
+    assert (status["previous"]["keyId"], status["issued"]["sequence"]) == (old.key_id, 2)
+    assert "next" not in status
+    assert {world.verdict(token) for token in (old, new)} == {"Valid"}
+
+
 @pytest.mark.parametrize(
     "changes",
     [

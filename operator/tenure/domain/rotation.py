@@ -12,6 +12,9 @@ from tenure.domain.resources.stamp import FormerToken
 SHORTEST_PERIOD = timedelta(minutes=1)
 """Time between a new token of a key and its next rotation. A first token can be rotated at once."""
 
+_DELIVERY_TIME = timedelta(seconds=5)
+"""Time after an announcement in which no other token is announced."""
+
 _SPREAD = 0.1
 """The part of `every` by which keys are rotated early, each by another one."""
 
@@ -47,12 +50,13 @@ def rotation_due(api_key: ApiKey) -> datetime | None:
 def wait_until_due(api_key: ApiKey, at: datetime) -> timedelta:
     """Return how long a new token still has to wait at a moment of the API server's clock, which the stamps have.
 
-    It is zero if a rotation is due or in progress. Otherwise this machine's clock is ahead.
+    It is zero if a rotation is due. Otherwise this machine's clock is ahead. If another process has just announced a
+    token, it has a moment to deliver it. Two that replaced each other's announcements at once would never deliver one.
     """
-    due = rotation_due(api_key)
-    if api_key.status.next is not None or due is None:
-        return timedelta()
-    return max(due - at, timedelta())
+    due, successor = rotation_due(api_key), api_key.status.next
+    if successor is not None:
+        return max(_DELIVERY_TIME - abs(at - successor.issued.at), timedelta())
+    return timedelta() if due is None else max(due - at, timedelta())
 
 
 def overlap_of(api_key: ApiKey, organization: Organization) -> timedelta:

@@ -295,6 +295,14 @@ FAULTS = (
         caught_by=("tests/e2e/test_rotation_load.py::test_no_check_of_either_token_is_wrong_while_keys_are_rotated",),
     ),
     Fault(
+        name="replaced-announcements",
+        guard="Two operators at once don't replace each other's announced tokens for ever.",
+        where="wait_until_due",
+        before="return max(_DELIVERY_TIME - abs(at - successor.issued.at), timedelta())",
+        after="return timedelta()",
+        caught_by=(f"{_ROTATION}::test_a_token_that_another_process_has_just_announced_is_not_replaced_at_once",),
+    ),
+    Fault(
         name="rotation-fence",
         guard="A leader that was paused before its delivery writes no token that its successor doesn't know.",
         where="fence",

@@ -418,7 +418,13 @@ def test_by_a_clock_that_is_ahead_a_token_waits_until_it_is_due_by_the_clock_of_
     assert due is not None
     assert find_key_state(seen(key, now=NOW + 48 * HOUR)) is KeyState.TO_ROTATE
     assert wait_until_due(key, NOW) == due - NOW
-    assert wait_until_due(announced(key), NOW) == timedelta(), "it is in progress"
+
+
+def test_a_token_that_another_process_has_just_announced_is_not_replaced_at_once() -> None:
+    key = announced(live(ASKED))
+    assert wait_until_due(key, NOW) == timedelta(seconds=5)
+    assert wait_until_due(key, NOW + timedelta(seconds=5)) == timedelta(), "it died"
+    assert wait_until_due(key, NOW - HOUR) == timedelta(), "the clock was set back, for example by a restore"
 
 
 @pytest.mark.parametrize(
