@@ -13,6 +13,7 @@ from tenure_dev.controlplane import ControlPlane
 
 PATHS: Mapping[str, str] = {
     **{resource.plural: f"/apis/{API_VERSION}" for resource in (Organization, Membership, ApiKey)},
+    "configmaps": "/api/v1",
     "secrets": "/api/v1",
     "events": "/apis/events.k8s.io/v1",
     "namespaces": "/api/v1",
