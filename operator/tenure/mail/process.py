@@ -79,10 +79,11 @@ async def _work(
         working.add_done_callback(lambda _: stop.set())
         tasks = (
             asyncio.create_task(_announce(health), name="announcement"),
-            asyncio.create_task(letters.send(election.holds), name="letters"),
+            asyncio.create_task(letters.send(lambda: election.holds() and not stop.is_set()), name="letters"),
         )
         async with background(stop, *tasks):
             await stop.wait()
+            await letters.finish()
         if working.done():
             working.result()
 

@@ -1,8 +1,9 @@
 """Decides which letters are due in an organization, from its objects and the ledger."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from tenure.domain.conditions import is_ready
 from tenure.domain.durations import parse_duration
@@ -45,7 +46,11 @@ class Evidence:
 
     def member(self, name: str) -> Membership | None:
         """Return the Membership of a name, or None."""
-        return next((one for one in self.members if one.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Membership]:
+        return {one.name: one for one in self.members}
 
 
 def wanted_notices(organization: Organization) -> Iterator[tuple[str, LetterKind]]:
@@ -216,16 +221,14 @@ def _moments(
 
 def _by_person(evidence: Evidence, keys: Sequence[ApiKey]) -> Iterator[tuple[Membership, str, list[ApiKey]]]:
     """Yield each person with the keys that they are told about: their own, and an Owner those of service accounts."""
-    owners: dict[str, Membership | None] = {key.name: evidence.member(key.spec.membership) for key in keys}
-    for person, address in _people(evidence):
-        mine = [key for key in keys if _tells(person, owners[key.name])]
-        if mine:
-            yield person, address, mine
-
-
-def _tells(person: Membership, holder: Membership | None) -> bool:
-    if holder is None:
-        return False
-    if holder.metadata.uid == person.metadata.uid:
-        return True
-    return not holder.is_person and person.spec.role is Role.OWNER
+    own: dict[str, list[ApiKey]] = {}
+    of_programs: list[ApiKey] = []
+    for key in keys:
+        holder = evidence.member(key.spec.membership)
+        if holder is not None:
+            (own.setdefault(holder.name, []) if holder.is_person else of_programs).append(key)
+    if own or of_programs:
+        for person, address in _people(evidence):
+            mine = own.get(person.name, []) + (of_programs if person.spec.role is Role.OWNER else [])
+            if mine:
+                yield person, address, mine

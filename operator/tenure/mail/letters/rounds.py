@@ -50,6 +50,13 @@ _STATUSES = 100
 
 _PAUSE_SECONDS = 1.0
 _LOOK_SECONDS = 15.0
+_GRACE_SECONDS = 2.0
+
+
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
 
 
 @dataclass
@@ -76,6 +83,7 @@ class Rounds:
     waits_since: datetime | None = None
     """Since when a letter that no limit holds back has waited."""
 
+    _idle: asyncio.Event = field(default_factory=_set_event)
     _ledger: Ledger | None = None
     _dirty: bool = False
     """Whether the ledger has changed since it was stored."""
@@ -88,9 +96,17 @@ class Rounds:
         while True:
             self.store.changed.clear()
             if leads() and not self.store.why_not_ready():
-                await self._try_round(leads)
+                self._idle.clear()
+                try:
+                    await self._try_round(leads)
+                finally:
+                    self._idle.set()
             await asyncio.sleep(_PAUSE_SECONDS)
             await _done_within(self.store.changed.wait(), _LOOK_SECONDS)
+
+    async def finish(self) -> None:
+        """Wait a moment for the letter under way, so that it needn't be repeated. `leads` must be false by now."""
+        await _done_within(self._idle.wait(), _GRACE_SECONDS)
 
     async def _try_round(self, leads: Callable[[], bool]) -> None:
         try:
@@ -122,7 +138,7 @@ class Rounds:
         now = self.clock().replace(microsecond=0)
         if self._ledger is None:
             self._ledger = await self.ledger_map.load(now)
-        self.outbox, changed = look(self.store, self._ledger, self.limits, now)
+        self.outbox, changed = await look(self.store, self._ledger, self.limits, now)
         self._dirty |= changed
         self.backoff.keep({letter.id for letter in self.outbox.ready})
         await self._save_unsaved(now)
@@ -143,7 +159,7 @@ class Rounds:
 
     def _measure_wait(self, now: datetime) -> None:
         waiting = [one for one in self.outbox.ready if one.id not in self._unsaved]
-        self.waits_since = (self.waits_since or now) if waiting else None
+        self.waits_since = (self.waits_since or now) if waiting and self.connect is not None else None
 
     async def _send(self, batch: Sequence[Letter], connect: Connect, now: datetime, leads: Callable[[], bool]) -> bool:
         """Send some letters, and return whether one was sent."""

@@ -62,6 +62,10 @@ class Letters:
         else:
             await asyncio.gather(self._rounds.work(leads), self._signing.keep())
 
+    async def finish(self) -> None:
+        """Wait a moment for the letter under way."""
+        await self._rounds.finish()
+
     async def measure(self, leads: Callable[[], bool]) -> list[Reading]:
         """Return the readings of the gauges about letters. Only the leader knows them."""
         now, rounds = utc_now(), self._rounds
@@ -79,8 +83,8 @@ class Letters:
         while self.store.why_not_ready():  # noqa: ASYNC110 - only for a moment, at the start
             await asyncio.sleep(0.05)
         now = utc_now().replace(microsecond=0)
-        outbox, _ = look(self.store, await rounds.ledger_map.load(now), rounds.limits, now)
-        print(_printed(outbox, rounds.desk, now))  # noqa: T201
+        outbox, _ = await look(self.store, await rounds.ledger_map.load(now), rounds.limits, now)
+        print(_printed(outbox, rounds.desk, now), flush=True)  # noqa: T201 - the process ends without Python's own end
 
     def _keys(self) -> Sequence[SigningKey]:
         return () if self._signing is None else self._signing.keys
