@@ -92,7 +92,7 @@ ENGINES ?= argocd flux
 e2e-engines: control-plane helm ## Build the real Argo CD and Flux, and test what they do. ENGINES=flux for one.
 	@$(if $(filter argocd,$(ENGINES)),dev/install-redis)
 	@$(BIN)/python -m tenure_dev engines $(ENGINES)
-	TENURE_ENGINES=yes $(BIN)/pytest -n 0 tests/engines $(ARGS)
+	TENURE_ENGINES="$(ENGINES)" $(BIN)/pytest -n 0 tests/engines $(ARGS)
 
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind, with Docker.
 	@dev/e2e-kind

@@ -17,7 +17,7 @@ FLUX = GoModule(
     store="flux",
     programs=_FLUX,
     named_after="github.com/fluxcd/kustomize-controller",
-    core_minutes=40,
+    core_minutes=25,
     compile_flags=_QUICKLY,
     files={f"{name}-crds": (module, "config/crd/bases") for name, module in _FLUX.items()},
 )

@@ -1,5 +1,6 @@
 """The real Argo CD and Flux on the judged control plane, each where it is built, and organizations that they apply."""
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -14,13 +15,16 @@ from support.engines.git_server import GitServer, serve_git
 from support.objects.repository import Repository, samples
 from support.programs.judged import Judged
 from tenure_dev.engines import MODULES
-from tenure_dev.gomodule import GoModule
 
 ENGINES: dict[str, type[Engine]] = {"argocd": ArgoCD, "flux": Flux}
+CHOSEN = sorted(set(ENGINES) & set(os.environ.get("TENURE_ENGINES", "").split())) or sorted(ENGINES)
 
 
-def require(module: GoModule) -> None:
-    """Skip the test where an engine isn't built."""
+def require(name: str) -> None:
+    """Skip the test where an engine isn't built, or wasn't asked for."""
+    if name not in CHOSEN:
+        pytest.skip(f"ENGINES asks for {', '.join(CHOSEN)} only")
+    module = MODULES[name]
     if module.missing(module.folder):
         pytest.skip(f"{module.name} isn't built: make e2e-engines builds it")
 
@@ -46,13 +50,13 @@ def flux(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def started(name: str, request: pytest.FixtureRequest, folders: pytest.TempPathFactory) -> Iterator[Engine]:
     """Start an engine that applies organizations, and before it what it needs, unless it isn't built."""
-    require(MODULES[name])
+    require(name)
     judged: Judged = request.getfixturevalue("judged")
     with ENGINES[name](judged.plane, request.getfixturevalue("git"), folders.mktemp(name) / "engine") as engine:
         yield engine
 
 
-@pytest.fixture(params=sorted(ENGINES))
+@pytest.fixture(params=CHOSEN)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Give each engine in turn."""
     found: Engine = request.getfixturevalue(request.param)

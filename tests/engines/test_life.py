@@ -123,6 +123,22 @@ def test_an_organization_is_handed_over_in_two_commits(sync: Sync, world: World)
     world.wait_gone("memberships", "olga", within=WITHIN)
 
 
+def test_an_organization_is_handed_over_in_one_commit_by_argocd_and_never_by_flux(sync: Sync, world: World) -> None:
+    """Flux asks first whether every object passes, and the new Owner isn't stored yet."""
+    sync.settle()
+    world.issue(*KEYS, within=WITHIN)
+    for name, role, key in (("anna", "Owner", "cost-report"), ("olga", "Viewer", "olga-admin")):
+        member = sync.repository.member(name)
+        member["spec"]["role"] = role
+        member["metadata"]["annotations"] = {ACKNOWLEDGE: f"{role}: {key}"}
+        sync.repository.remove(("ApiKey", key))
+    if not is_flux(sync):
+        sync.settle("Swap the Owners")
+        return
+    sync.refused("olga is the only Owner of Organization acme")
+    assert world.member("anna")["spec"]["role"] == "Analyst"
+
+
 def test_an_organization_is_removed_in_two_commits(sync: Sync, world: World) -> None:
     sync.settle()
     world.issue(*KEYS, within=WITHIN)

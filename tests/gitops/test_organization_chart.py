@@ -1,26 +1,19 @@
 """The chart of the page *Organizations by a chart*, installed, upgraded and rolled back by Helm itself."""
 
-import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from support.cluster.world import World
+from support.objects.organization_chart import CHANGED, VALUES, without_acknowledgement, write_chart
 from support.programs.judged import Judged
 from support.run.slowness import NEVER
-from tenure_dev.paths import CHECKOUT
 from tenure_dev.tools import Tools
 
 Body = dict[str, Any]
 
-PAGE = (CHECKOUT / "docs" / "howto" / "organizations-by-a-chart.md").read_text()
-BLOCKS = re.findall(r"^```(yaml|text)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-VALUES, CHANGED, _ = (yaml.safe_load(text) for language, text in BLOCKS if language == "yaml")
-(TEMPLATE,) = (text for language, text in BLOCKS if language == "text")
-CHART = {"apiVersion": "v2", "name": "organization", "version": "0.1.0"}
 KEEP = "helm.sh/resource-policy"
 
 
@@ -30,14 +23,11 @@ class Chart:
     def __init__(self, judged: Judged, namespace: str, folder: Path) -> None:
         self._environment = {"HOME": str(folder), "KUBECONFIG": str(judged.plane.kubeconfig)}
         self._folder, self._namespace = folder / "organization", namespace
-        (self._folder / "templates").mkdir(parents=True)
-        (self._folder / "Chart.yaml").write_text(yaml.safe_dump(CHART))
-        (self._folder / "values.yaml").write_text(yaml.safe_dump(VALUES))
-        (self._folder / "templates" / "organization.yaml").write_text(TEMPLATE)
+        write_chart(self._folder, VALUES)
 
     def upgrade(self, values: Body, *flags: str) -> str:
         """Upgrade the release to these values, and return what Helm says if it fails."""
-        (self._folder / "values.yaml").write_text(yaml.safe_dump(values))
+        write_chart(self._folder, values)
         return self.helm("upgrade", "acme", str(self._folder), *flags)
 
     def install(self) -> str:
@@ -59,11 +49,6 @@ def chart(judged: Judged, world: World, tmp_path: Path) -> Chart:
     assert chart.install() == ""
     world.issue("ci-deploy", "laptop", within=30)
     return chart
-
-
-def without_acknowledgement(values: Body) -> Body:
-    members = {name: {**member, "acknowledged": ""} for name, member in values["members"].items()}
-    return {**values, "members": members}
 
 
 def test_a_role_change_with_everything_in_one_upgrade_passes(chart: Chart, world: World) -> None:

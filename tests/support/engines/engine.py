@@ -158,18 +158,25 @@ class Sync:
 
     def wait(self, check: Callable[[Attempt], bool], describe: str) -> Attempt:
         """Wait until the engine has come to a result about the newest commit."""
-        last: list[Attempt | None] = [None]
+        return eventual_attempt(lambda: self.engine.attempt(self.name), self.head, check, describe)
 
-        def reached() -> Attempt | None:
-            last[0] = attempt = self.engine.attempt(self.name)
-            return attempt if attempt and attempt.commit == self.head and check(attempt) else None
 
-        try:
-            found = eventually(reached, within=WITHIN, every=0.5, describe=describe)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\ncommit {self.head}; the engine says {last[0]}") from None
-        assert found is not None
-        return found
+def eventual_attempt(
+    look: Callable[[], Attempt | None], commit: str, check: Callable[[Attempt], bool], describe: str
+) -> Attempt:
+    """Wait until an engine has come to a result about a commit."""
+    last: list[Attempt | None] = [None]
+
+    def reached() -> Attempt | None:
+        last[0] = attempt = look()
+        return attempt if attempt and attempt.commit == commit and check(attempt) else None
+
+    try:
+        found = eventually(reached, within=WITHIN, every=0.5, describe=describe)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\ncommit {commit}; the engine says {last[0]}") from None
+    assert found is not None
+    return found
 
 
 def tenure_manifests() -> Mapping[str, Path]:

@@ -28,7 +28,7 @@ class GitServer:
         self.url = url
 
     def repository(self, name: str) -> "GitRepository":
-        """Create a repository with the branch main."""
+        """Return a repository with the branch main, which is created at its first use."""
         return GitRepository(self.folder / f"{name}.git")
 
     def moved(self, text: str) -> str:
@@ -42,8 +42,9 @@ class GitRepository:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir()
-        self.git("init", "--quiet", "--initial-branch=main")
+        if not folder.exists():
+            folder.mkdir()
+            self.git("init", "--quiet", "--initial-branch=main")
 
     def git(self, *args: str) -> str:
         """Run Git, without the user's own settings, and return what it prints."""
