@@ -27,6 +27,7 @@ def test_a_persons_key_becomes_a_service_accounts_without_a_gap(world: World) ->
 
     expected = [(old.key_id, "ci"), (new.key_id, None)]
     eventually(lambda: listed() == expected, within=20, describe="each member lists its own token")
+    world.wait_rest()
 
     world.change_role("alice", "Viewer")
     assert world.verdict(old) in {"RoleChanged", "NotFound"}

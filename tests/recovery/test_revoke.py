@@ -127,6 +127,17 @@ def test_one_member_and_some_namespaces(world: World, owner: Caller, before: dic
     assert [world.verdict(before[key]) for key in OLD] == ["Valid", "Suspended", "NotFound"]
 
 
+def test_a_handed_over_key_is_found_by_each_member_that_one_of_its_tokens_was_issued_to(
+    world: World, owner: Caller, before: dict[str, Token]
+) -> None:
+    scope = ("--issued-before=0s", f"--namespace={world.api.namespace}")
+    world.change_key("robot", membership="bob")
+    new = world.wait_new_token("robot", before["robot"], within=30)
+    assert "robot" in rows(owner.run(*scope, "--membership=bob", "--dry-run").stdout)
+    assert owner.results(*scope, "--membership=deploy", "--yes") == {"robot": "Ended"}
+    assert {world.verdict(token) for token in (before["robot"], new)} == {"NotFound"}
+
+
 def test_a_mistyped_name_is_not_taken_for_success(world: World, owner: Caller, before: dict[str, Token]) -> None:
     where = f"--namespace={world.api.namespace}"
     said = owner.run("--issued-before=0s", where, "--membership=deploi", "--yes").stderr

@@ -6,7 +6,7 @@ compares objects, waits until nothing of that is left.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from support.api.api import Api
@@ -16,6 +16,7 @@ from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.organization import KeyCounts
 from tenure.domain.validity import Verdict, validity
+from tenure.domain.views import former_view
 
 
 class Stored:
@@ -36,13 +37,22 @@ class Stored:
             for key in self.keys
             if acme is not None and _is_of(acme, members.get(key.holder))
         ]
-        working = Counter(key.holder for key, verdict in verdicts if verdict is Verdict.VALID)
+        valid = sum(verdict is Verdict.VALID for _, verdict in verdicts)
+        working = Counter(name for key in self.keys for name in self._holders(key, members, acme))
         for member in self.members:
             if member.status.key_count != working[member.name]:
                 yield f"{member.name} counts {member.status.key_count} keys, and {working[member.name]} work"
         counts = None if acme is None else acme.status.keys
-        if acme is not None and (counts is None or (counts.valid, _total(counts)) != (working.total(), len(verdicts))):
-            yield f"{acme.name} counts {counts}, and {working.total()} of {len(verdicts)} keys work"
+        if acme is not None and (counts is None or (counts.valid, _total(counts)) != (valid, len(verdicts))):
+            yield f"{acme.name} counts {counts}, and {valid} of {len(verdicts)} keys work"
+
+    def _holders(self, key: ApiKey, members: Mapping[str, Membership], acme: Organization | None) -> set[str]:
+        """Name the members whose token works: of the present token, and of the former one."""
+        views = (view for view in (key, former_view(key)) if view is not None)
+        return {view.holder for view in views if self._works(view, members.get(view.holder), acme)}
+
+    def _works(self, view: ApiKey, member: Membership | None, acme: Organization | None) -> bool:
+        return acme is not None and _is_of(acme, member) and validity(view, member, acme, self._now) is Verdict.VALID
 
     def unfinished(self) -> Iterator[str]:
         """Say which object is to be read, to become Stalled or to be deleted."""

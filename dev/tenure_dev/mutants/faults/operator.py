@@ -9,6 +9,7 @@ _RECORDER = "tests/unit/controller/test_recorder.py"
 _KILLED = "tests/e2e/test_crash.py::test_killed_at_any_write_it_ends_where_it_would_have_ended[issue]"
 _COVERAGE = "tests/unit/domain/usage/test_coverage.py"
 _RECORDING = "tests/unit/domain/usage/test_recording.py"
+_OWN_KEYS = "tests/e2e/access/test_own_keys.py"
 
 FAULTS = (
     Fault(
@@ -116,6 +117,14 @@ FAULTS = (
         before="if self._versions[resource, place].advance(version):",
         after="if False:",
         caught_by=(f"{_RESTORE}::test_operator_and_webhooks_that_ran_throughout_go_on_with_what_was_restored",),
+    ),
+    Fault(
+        name="former-reader",
+        guard="A token of another member is delivered once the API server denies the former holder the Secret.",
+        where="Bindings.close",
+        before="for username in self._former_readers(key, recipient):",
+        after="for username in ():",
+        caught_by=(f"{_OWN_KEYS}::test_a_former_holder_with_other_rights_keeps_the_next_token_out_of_the_secret",),
     ),
     Fault(
         name="former-holder",
