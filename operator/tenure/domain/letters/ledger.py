@@ -37,7 +37,7 @@ _SINCE = 32
 """Added to a kind: the entry says since when an organization has wanted such notices."""
 
 RESEND = "Resend"
-"""The kind of an invitation that somebody asked to send again."""
+"""The kind of an invitation to a member who got one before."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Ledger:
             self._letter_tag(letter),
             self._tag(normalised(letter.address), 6),
             self._organization_tag(_place(letter)),
-            RESEND if letter.resent_at is not None else letter.kind.value,
+            RESEND if letter.repeats else letter.kind.value,
             now.replace(microsecond=0),
         )
 

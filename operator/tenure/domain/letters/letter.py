@@ -40,6 +40,13 @@ class Letter:
         again = f".{int(self.resent_at.timestamp())}" if self.resent_at is not None else ""
         return f"{self.member.metadata.uid}.{self.occasion}{again}.{self.kind.value.lower()}"
 
+    @property
+    def repeats(self) -> bool:
+        """Whether the member got an invitation before: somebody asked for another one, or its link died."""
+        invitation = self.member.status.invitation
+        sent = invitation is not None and invitation.sent_at is not None
+        return self.resent_at is not None or (self.kind is LetterKind.INVITED and sent)
+
 
 def normalised(address: str) -> str:
     """Return an address without case and without a `+tag`, because all of these are one mailbox."""

@@ -22,7 +22,7 @@ class Limits:
     """To one address, of all organizations and kinds."""
 
     resends_a_day: int = 3
-    """Of an invitation, if people ask for it."""
+    """Of an invitation, if people ask for it, or if a role change made the link invalid."""
 
 
 @dataclass(frozen=True)

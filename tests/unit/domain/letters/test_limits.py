@@ -14,6 +14,7 @@ from tenure.domain.letters.ledger import MAX_TRIES, Ledger
 from tenure.domain.letters.letter import Letter, LetterKind, normalised
 from tenure.domain.letters.limits import DAY, Held, Limits, sort_out
 from tenure.domain.resources import Membership, Organization
+from tenure.domain.resources.base import format_time
 
 HOUR = timedelta(hours=1)
 ACME = inviting()
@@ -132,6 +133,20 @@ def test_an_invitation_is_resent_three_times_a_day() -> None:
     assert [bool(send([one], ledger, NOW + HOUR)) for one in resent] == [True, True, True, False, False]
     _, (held,) = sort_out(resent[3:4], ledger, Limits(), NOW + HOUR)
     assert held.reason == "an invitation can be resent 3 times in 24 hours"
+
+
+def test_an_invitation_whose_link_a_role_change_made_invalid_is_sent_again_at_once() -> None:
+    organization = inviting(mode="RequireAcceptance")
+    ledger, roles = ledger_of(organization), 0
+    invitation = None
+    for generation in range(1, 8):
+        member = person(generation=generation, invitation=invitation)
+        sent = send(due_letters(evidence(organization, member, ledger=ledger)), ledger, NOW)
+        invitation = {"generation": generation, "sentAt": format_time(NOW)} if sent else invitation
+        roles += len(sent)
+    assert roles == 1 + Limits().resends_a_day
+    renewed = person(uid="another", invitation=None)
+    assert send(due_letters(evidence(organization, renewed, ledger=ledger)), ledger, NOW) == []
 
 
 def test_a_repetition_after_a_crash_counts_once_and_is_recognized() -> None:
