@@ -8,7 +8,7 @@ import pytest
 from support.api.client import fresh_namespace
 from support.cluster.identity import CONTROLLER, config_of
 from support.programs.operator_process import OperatorProcess
-from support.programs.replicas import LEASE_SECONDS, Replicas, delete_lease
+from support.programs.replicas import Replicas, delete_lease
 from support.programs.shared_operator import SharedOperator
 from tenure_dev.cluster import RunningCluster
 from tenure_dev.controlplane import ControlPlane
@@ -55,8 +55,7 @@ def replicas(
     A test that waits for no end of the Lease gives a longer one as the parameter.
     """
     delete_lease(control_plane)
-    seconds = getattr(request, "param", LEASE_SECONDS)
-    replicas = Replicas(control_plane, namespace, tmp_path, lease_seconds=seconds)
+    replicas = Replicas(control_plane, namespace, tmp_path, lease_seconds=getattr(request, "param", None))
     yield replicas
     replicas.stop()
 

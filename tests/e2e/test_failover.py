@@ -20,7 +20,6 @@ from support.objects.manifests import api_key, member, organization
 from support.programs.replicas import (
     LASTING_SECONDS,
     LEADS,
-    LEASE_SECONDS,
     Replicas,
     delete_lease,
     is_claim,
@@ -41,12 +40,14 @@ PACED = size(short=20, soak=120)
 """Changes while the leader is frozen, spread over that time."""
 
 KILLS = size(short=2, soak=20)
-LEASE = size(short=LEASE_SECONDS, soak=15)
+LEASE = size(short=None, soak=15)
+"""Seconds of the Lease. None: as short as it may be."""
+
 PROMISED_AFTER_KILL = 20.0
 PROMISED_AFTER_SIGTERM = 2.0
 MANY = [f"key-{number}" for number in range(30)]
 
-MakeReplicas = Callable[[int], Replicas]
+MakeReplicas = Callable[[int | None], Replicas]
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def replicas_that_last(control_plane: ControlPlane, namespace: str, tmp_path: Pa
     """Give a function that makes two replicas, not started, whose Lease lasts for so many seconds."""
     made: list[Replicas] = []
 
-    def make(seconds: int) -> Replicas:
+    def make(seconds: int | None) -> Replicas:
         made.append(Replicas(control_plane, namespace, tmp_path, lease_seconds=seconds))
         return made[-1]
 
@@ -76,9 +77,9 @@ def test_another_replica_issues_keys_after_a_kill(
     killed = time.monotonic()
     replicas.first.kill()
     world.create(api_key("after", "alice"))
-    world.issue("after", within=2 * LEASE)
+    world.issue("after", within=2 * replicas.lease_seconds)
     taken = seconds_since(killed)
-    figure(f"a key {taken:.1f} s after the leader was killed, with a Lease of {LEASE} s")
+    figure(f"a key {taken:.1f} s after the leader was killed, with a Lease of {replicas.lease_seconds} s")
     assert LEADS in replicas.second.log
     check_promise(taken, PROMISED_AFTER_KILL)
 
@@ -163,7 +164,7 @@ def test_a_leader_that_was_frozen_under_churn_changes_nothing_afterwards(
 def test_leaders_that_are_killed_one_after_the_other_lose_no_key(
     world: World, replicas_that_last: MakeReplicas, figure: Figure
 ) -> None:
-    pair, churn = replicas_that_last(LEASE_SECONDS), Churn(world, 5)
+    pair, churn = replicas_that_last(None), Churn(world, 5)
     pair.start()
     churn.populate()
     leader, other = pair.first, pair.second
@@ -234,7 +235,7 @@ def test_an_api_server_that_is_away_for_longer_than_the_lease(own_plane: Control
         tokens = world.issue("before")
         own_plane.stop_apiserver()
         said = wait_lost(pair.first)
-        assert f"couldn't renew Lease tenure-system/tenure-controller for {LEASE_SECONDS * 2 / 3:.0f} s" in said
+        assert f"couldn't renew Lease tenure-system/tenure-controller for {pair.lease_seconds * 2 / 3:.0f} s" in said
         assert pair.second.running
         assert LEADS not in pair.second.log
 

@@ -18,9 +18,8 @@ from tenure.kube.names import ELECTION_LEASE
 from tenure_dev.chart import NAMESPACE
 from tenure_dev.controlplane import ControlPlane
 
-LEASE_SECONDS = 3 * min(round(slowness()), 3)
-"""As short as it may be, so that a test takes seconds; on a slow machine a leader needs longer to renew it."""
-
+_SHORTEST_SECONDS = 5
+_LONGEST_SECONDS = 15
 LASTING_SECONDS = 600
 """Of a Lease that nobody could wait for to end."""
 
@@ -31,17 +30,25 @@ _ROLE = ("role", "tenure-controller-system", f"--namespace={NAMESPACE}")
 _WHERE = ("lease", ELECTION_LEASE, f"--namespace={NAMESPACE}")
 
 
+def short_lease() -> int:
+    """Return the duration of a Lease whose end a test waits for: as short as a leader can renew it here and now.
+
+    A leader exits if it can't renew for two thirds of it, which a busy machine mustn't cause. On a very slow one, it is
+    what Tenure has by default.
+    """
+    return min(round(_SHORTEST_SECONDS * slowness()), _LONGEST_SECONDS)
+
+
 class Replicas:
     """Two replicas for one namespace, `first` and `second`; neither runs yet."""
 
-    def __init__(
-        self, plane: ControlPlane, namespace: str, folder: Path, *, lease_seconds: int = LEASE_SECONDS
-    ) -> None:
+    def __init__(self, plane: ControlPlane, namespace: str, folder: Path, *, lease_seconds: int | None = None) -> None:
         self.plane = plane
+        self.lease_seconds = lease_seconds or short_lease()
         self._folder = folder
         self._arguments = (
             *("--namespace", namespace, "--resync", "1", "--no-webhooks"),
-            *("--leader-election", "--system-namespace", NAMESPACE, "--lease-duration", str(lease_seconds)),
+            *("--leader-election", "--system-namespace", NAMESPACE, "--lease-duration", str(self.lease_seconds)),
         )
         self.first, self.second = self.replica("first"), self.replica("second")
 
@@ -70,7 +77,7 @@ def wait_leads(replica: OperatorProcess, *, within: float = 30.0) -> None:
     eventually(lambda: LEADS in replica.log, within=within, describe="the replica leads")
 
 
-def wait_lost(replica: OperatorProcess, *, within: float = 5 * LEASE_SECONDS) -> str:
+def wait_lost(replica: OperatorProcess, *, within: float = 30.0) -> str:
     """Wait until a replica has ended since it doesn't lead any more, and return what it said."""
     eventually(lambda: not replica.running, within=within, describe="the replica has ended")
     assert replica.exit_code == 1
@@ -91,9 +98,9 @@ def delete_lease(plane: ControlPlane) -> None:
     plane.kubectl("delete", *_WHERE, "--ignore-not-found")
 
 
-def hold_lease(plane: ControlPlane, holder: str, renewed: datetime) -> None:
-    """Store that somebody holds the Lease, and says to have renewed it then."""
-    lease = Lease(NAMESPACE, ELECTION_LEASE, holder, "", datetime.now(UTC), LEASE_SECONDS, renewed)
+def hold_lease(plane: ControlPlane, holder: str, renewed: datetime, seconds: int) -> None:
+    """Store that somebody holds the Lease for so many seconds, and says to have renewed it then."""
+    lease = Lease(NAMESPACE, ELECTION_LEASE, holder, "", datetime.now(UTC), seconds, renewed)
     plane.kubectl("create", "--filename=-", input=json.dumps(lease.to_body()))
 
 
