@@ -76,6 +76,21 @@ def test_a_revoked_key_stays_revoked_and_degraded_while_its_file_is_there(sync: 
     world.wait_gone("apikeys", "laptop", within=WITHIN)
 
 
+def test_a_key_that_is_handed_over_outlives_its_former_holder(sync: Sync, world: World) -> None:
+    sync.settle()
+    tokens = world.issue(*KEYS, within=WITHIN)
+    sync.repository.key("laptop")["spec"]["membership"] = "bob"
+    sync.settle("Hand laptop over to bob")
+    new = world.wait_new_token("laptop", tokens["laptop"], within=WITHIN)
+    assert [world.verdict(token) for token in (new, tokens["laptop"])] == ["Valid", "Valid"]
+    sync.repository.remove(("Membership", "alice"), ("ApiKey", "ci-deploy"))
+    sync.settle("Remove alice")
+    world.wait_gone("secrets", "ci-deploy", within=WITHIN)
+    assert world.token("laptop") == new
+    assert world.verdict(new) == "Valid"
+    assert world.verdict(tokens["laptop"]) != "Valid"
+
+
 def test_a_member_who_is_removed_loses_their_keys(sync: Sync, world: World) -> None:
     sync.settle()
     tokens = world.issue(*KEYS, within=WITHIN)
