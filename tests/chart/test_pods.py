@@ -23,7 +23,7 @@ OWN = {
     },
     "mail": {
         *("baseUrl", "egressPorts", "enabled", "from", "limits", "podDisruptionBudget", "replicas", "signingSecret"),
-        *("smtp", "tlsSecret"),
+        *("smtp", "templates", "tlsSecret"),
     },
     "tests": set[str](),
 }
@@ -140,3 +140,44 @@ def test_labels_of_your_own_never_replace_the_charts(tmp_path: Path) -> None:
     forged = dict.fromkeys(names, "forged")
     bodies = render_values(tmp_path, {"commonLabels": forged, **{section: {"podLabels": forged} for section in OWN}})
     assert of_kind(bodies, "Deployment") == own
+
+
+@pytest.mark.parametrize(
+    ("mail", "says"),
+    [
+        ({"smtp": {"host": "smtp.acme.io"}, "baseUrl": "https://join.acme.io"}, "needs mail.from"),
+        ({"smtp": {"host": "smtp.acme.io"}, "from": "tenure@acme.io"}, "needs mail.baseUrl"),
+    ],
+)
+def test_mail_that_its_process_would_refuse_is_refused(tmp_path: Path, mail: Body, says: str) -> None:
+    with pytest.raises(ToolError, match=says):
+        render_values(tmp_path, {"mail": {"enabled": True, **mail}})
+
+
+def test_mail_mounts_what_you_made_and_reaches_mail_servers_only(tmp_path: Path) -> None:
+    mail = {
+        "enabled": True,
+        "baseUrl": "https://join.acme.io",
+        "from": "tenure@acme.io",
+        "tlsSecret": "page",
+        "smtp": {"host": "smtp.acme.io", "port": 2525, "secret": "login", "ca": "authority"},
+        "egressPorts": [16443],
+    }
+    bodies = render_values(tmp_path, {"mail": mail})
+    (container,) = pods_of(bodies)["tenure-mail"]["spec"]["containers"]
+    assert {one["name"]: one["mountPath"] for one in container["volumeMounts"]} == {
+        name: f"/{name}" for name in ("certificate", "signing", "smtp", "smtp-ca")
+    }
+    sources = {one["name"]: one for one in pods_of(bodies)["tenure-mail"]["spec"]["volumes"]}
+    assert sources["signing"]["secret"]["secretName"] == "tenure-mail-signing"
+    assert sources["smtp"]["secret"]["secretName"] == "login"
+    (policy,) = [one for one in of_kind(bodies, "NetworkPolicy") if one["metadata"]["name"] == "tenure-mail"]
+    ports = [(port["protocol"], port["port"]) for rule in policy["spec"]["egress"] for port in rule["ports"]]
+    assert ports == [("UDP", 53), ("TCP", 53), ("TCP", 16443), ("TCP", 2525)]
+    (service,) = [one for one in of_kind(bodies, "Service") if one["metadata"]["name"] == "tenure-mail"]
+    assert service["spec"]["ports"] == [{"name": "https", "port": 443, "targetPort": "page"}]
+
+
+def test_no_secret_is_made_for_mail(tmp_path: Path) -> None:
+    bodies = render_values(tmp_path, {"mail": {"enabled": True, "baseUrl": "https://join.acme.io"}})
+    assert of_kind(bodies, "Secret") == []
