@@ -123,7 +123,11 @@ def live(world: World, verifier_url: str) -> None:
     for name in ("tenure-viewer", "tenure-keys-otto"):
         world.api.create("rolebindings", manifests.role_binding(name))
     world.api.create("roles", manifests.role("tenure-keys-otto"))
-    world.organization(roleChanges={"whenKeysExist": "RequireAcknowledgement"}, keys={"maxPerMember": 5})
+    world.organization(
+        roleChanges={"whenKeysExist": "RequireAcknowledgement"},
+        keys={"maxPerMember": 5},
+        invitations={"mode": "Notify"},
+    )
     world.create(
         manifests.member("olga", "Owner"),
         manifests.member("otto", "Owner"),

@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 from tenure.admission.reader import Context
 from tenure.domain.admission.authority import hands_over, membership_grants
 from tenure.domain.admission.evidence import Evidence, MembershipEvidence, OrganizationEvidence
+from tenure.domain.admission.invitation_rules import newly_asks_for_letters
 from tenure.domain.admission.key_evidence import ApiKeyEvidence
 from tenure.domain.admission.organization_rules import newly_suspended
 from tenure.domain.admission.request import Change
 from tenure.domain.conditions import ready_reason
+from tenure.domain.invitations.mail import mail_runs
 from tenure.domain.lease import Lease
 from tenure.domain.permissions import revocation
 from tenure.domain.reasons import Reason
@@ -24,6 +26,7 @@ from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.membership import SubjectKind
 from tenure.domain.roles import Role
 from tenure.kube.leases import read_lease
+from tenure.kube.names import MAIL_LEASE
 
 T = TypeVar("T")
 
@@ -47,11 +50,12 @@ async def gather_organization(context: Context, change: Change[Organization]) ->
     now = context.now()
     is_new = change.old is None
     suspended = newly_suspended(change)
-    missing_deletion, present, owners, not_members = await asyncio.gather(
+    missing_deletion, present, owners, not_members, mail = await asyncio.gather(
         context.missing_deletion(change),
         _if(is_new, lambda: context.cluster.list_in(Organization, change.namespace)),
         _if(bool(suspended), lambda: _owners(context, change.namespace)),
         _if(bool(suspended), lambda: _not_members(context, change.namespace, suspended)),
+        _if(newly_asks_for_letters(change), lambda: _mail_runs(context)),
     )
     return OrganizationEvidence(
         change=change,
@@ -61,6 +65,7 @@ async def gather_organization(context: Context, change: Change[Organization]) ->
         present=present,
         owners=owners,
         not_members=not_members,
+        mail_runs=mail,
         system_namespace=context.system_namespace,
     )
 
@@ -198,6 +203,11 @@ async def _not_members(context: Context, namespace: str, names: Sequence[str]) -
     """Return those of the names that aren't Memberships."""
     found = await asyncio.gather(*(context.find(Membership, namespace, name) for name in names))
     return [name for name, member in zip(names, found, strict=True) if member is None]
+
+
+async def _mail_runs(context: Context) -> bool:
+    lease = await read_lease(context.cluster, context.system_namespace, MAIL_LEASE)
+    return mail_runs(lease, context.now())
 
 
 async def _keys_of(context: Context, member: Membership) -> Sequence[ApiKey]:

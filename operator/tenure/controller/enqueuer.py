@@ -127,6 +127,7 @@ def _tenure(member: Membership) -> tuple[object, ...]:
         metadata.deleting,
         _is_recorded(member),
         member.status.last_role_change,
+        member.has_accepted,
     )
 
 
@@ -137,4 +138,5 @@ def _is_recorded(member: Membership) -> bool:
 def _rule(organization: Organization) -> tuple[object, ...]:
     """The fields of an Organization that members and keys depend on."""
     metadata = organization.metadata
-    return metadata.uid, metadata.generation, metadata.deleting
+    status = organization.status
+    return metadata.uid, metadata.generation, metadata.deleting, status.invitations_since, status.acceptance_since

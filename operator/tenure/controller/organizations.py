@@ -7,9 +7,11 @@ from datetime import datetime
 from tenure.controller.access.reconciler import Bindings
 from tenure.controller.cache import Cache
 from tenure.controller.executor import Executor
+from tenure.controller.mail_presence import MailPresence
 from tenure.controller.queue import Item, WorkQueue
 from tenure.controller.usage.rounds import UsageRounds
 from tenure.domain.installation import Installation
+from tenure.domain.invitations.mail import asks_for_letters
 from tenure.domain.planning.organizations import OrganizationObservation, plan_organization
 from tenure.domain.resources import Organization
 
@@ -23,6 +25,7 @@ class Organizations:
     executor: Executor
     usage: UsageRounds
     bindings: Bindings
+    mail: MailPresence
     installation: Installation
     now: Callable[[], datetime]
 
@@ -50,6 +53,7 @@ class Organizations:
             now=self.now(),
             installation=self.installation,
             bindings=self.bindings.state(namespace),
+            mail_runs=await self.mail.runs() if asks_for_letters(organization) else None,
         )
         plan = plan_organization(seen)
         for action in plan.actions:

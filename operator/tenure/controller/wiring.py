@@ -12,6 +12,7 @@ from tenure.controller.enqueuer import Enqueuer
 from tenure.controller.executor import Executor
 from tenure.controller.fresh_reads import FreshReads
 from tenure.controller.informer import Informer
+from tenure.controller.mail_presence import MailPresence
 from tenure.controller.memberships import Memberships
 from tenure.controller.organizations import Organizations
 from tenure.controller.queue import WorkQueue
@@ -51,6 +52,7 @@ def wire(
     *,
     installation: Installation,
     namespaces: Sequence[str] = (),
+    system_namespace: str = "",
     standing_by: bool = False,
     verifiers: Verifiers | None = None,
     usage_seconds: float = 300.0,
@@ -63,6 +65,7 @@ def wire(
         cluster: The client of the API server.
         installation: The settings for all organizations.
         namespaces: Namespaces to serve. Empty means all.
+        system_namespace: Tenure's own namespace, with the Lease of the mail process.
         standing_by: Whether another replica reconciles at first.
         verifiers: Where to ask when keys were used. None: nowhere.
         usage_seconds: Time between two of these questions.
@@ -112,6 +115,7 @@ def wire(
             executor=executor,
             usage=usage,
             bindings=bindings,
+            mail=MailPresence(cluster, system_namespace, now),
             installation=installation,
             now=now,
         ),

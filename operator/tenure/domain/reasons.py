@@ -13,7 +13,10 @@ class ConditionType(StrEnum):
 
     READY = "Ready"
     STALLED = "Stalled"
+    ACCEPTED = "Accepted"
     HAS_OWNER = "HasOwner"
+    MAIL_AVAILABLE = "MailAvailable"
+    NOTIFIED = "Notified"
     ROLES_BOUND = "RolesBound"
     SECRET_TEMPLATE_APPLIED = "SecretTemplateApplied"  # noqa: S105 - a type, no password
     ROTATING = "Rotating"
@@ -23,6 +26,7 @@ class ConditionType(StrEnum):
 class Reason(StrEnum):
     """The reason of a condition."""
 
+    ACCEPTED = "Accepted"
     ACTIVE = "Active"
     APPLIED = "Applied"
     ANNOUNCED = "Announced"
@@ -37,23 +41,32 @@ class Reason(StrEnum):
     EXPIRED = "Expired"
     FORMER_TOKEN_VALID = "FormerTokenValid"  # noqa: S105 - a reason, no password
     HAND_OVER_PENDING = "HandOverPending"
+    HELD = "Held"
+    INVITATION_PENDING = "InvitationPending"
     ISSUED = "Issued"
     MEMBERSHIP_GONE = "MembershipGone"
     MEMBERSHIP_NOT_FOUND = "MembershipNotFound"
     NAMESPACE_TAKEN = "NamespaceTaken"
+    NO_ADDRESS = "NoAddress"
+    NO_MAIL_PROCESS = "NoMailProcess"
     NO_OWNER = "NoOwner"
+    NOT_REQUIRED = "NotRequired"
     NOT_USED = "NotUsed"
     ORGANIZATION_GONE = "OrganizationGone"
     ORGANIZATION_NOT_FOUND = "OrganizationNotFound"
     OWNED = "Owned"
     POLICY_VIOLATION = "PolicyViolation"
     QUOTA_EXCEEDED = "QuotaExceeded"
+    REJECTED = "Rejected"
     ROLE_CHANGED = "RoleChanged"
     ROLE_MISMATCH = "RoleMismatch"
+    RUNNING = "Running"
     SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - a reason, no password
     SECRET_EXPOSED = "SecretExposed"  # noqa: S105 - a reason, no password
     SECRET_REJECTED = "SecretRejected"  # noqa: S105 - a reason, no password
+    SENT = "Sent"
     SUSPENDED = "Suspended"
+    WAITING = "Waiting"
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,7 @@ class State:
 _READY, _HAS_OWNER, _ROLES_BOUND = ConditionType.READY, ConditionType.HAS_OWNER, ConditionType.ROLES_BOUND
 _SECRET_TEMPLATE_APPLIED = ConditionType.SECRET_TEMPLATE_APPLIED
 _ROTATING = ConditionType.ROTATING
+_NOTIFIED, _ACCEPTED, _MAIL = ConditionType.NOTIFIED, ConditionType.ACCEPTED, ConditionType.MAIL_AVAILABLE
 _TRUE, _FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
 
 _COMMIT = timedelta(seconds=5)
@@ -154,6 +168,13 @@ STATES: tuple[State, ...] = (
     ),
     State("ApiKey", _READY, _FALSE, Reason.EXPIRED, "Its ttl or expiresAt is over.", stalled=True, event=True),
     State("ApiKey", _READY, _FALSE, Reason.SUSPENDED, "The key, its member or the organization is suspended."),
+    State(
+        "ApiKey",
+        _READY,
+        _FALSE,
+        Reason.INVITATION_PENDING,
+        "Not issued yet. It waits until its member accepts the invitation.",
+    ),
     State(
         "ApiKey",
         _READY,
@@ -308,6 +329,44 @@ STATES: tuple[State, ...] = (
         stalled=True,
         event=True,
     ),
+    State("Membership", _NOTIFIED, _TRUE, Reason.SENT, "The mail server took the invitation."),
+    State(
+        "Membership",
+        _NOTIFIED,
+        _FALSE,
+        Reason.WAITING,
+        "The invitation isn't sent yet, or the mail server didn't take it and it is tried again.",
+    ),
+    State(
+        "Membership",
+        _NOTIFIED,
+        _FALSE,
+        Reason.HELD,
+        "The invitation is held back, because too many letters went to this address or from this organization.",
+    ),
+    State("Membership", _NOTIFIED, _FALSE, Reason.REJECTED, "The mail server refused the invitation.", event=True),
+    State(
+        "Membership",
+        _NOTIFIED,
+        _FALSE,
+        Reason.NO_ADDRESS,
+        "The member's e-mail address isn't known. Add it to spec.invitations.addresses of the Organization.",
+    ),
+    State("Membership", _ACCEPTED, _TRUE, Reason.ACCEPTED, "The person accepted the invitation."),
+    State(
+        "Membership",
+        _ACCEPTED,
+        _TRUE,
+        Reason.NOT_REQUIRED,
+        "The person was a member before acceptance was required, so counts as accepted.",
+    ),
+    State(
+        "Membership",
+        _ACCEPTED,
+        _FALSE,
+        Reason.INVITATION_PENDING,
+        "The person hasn't accepted yet. Until then the member gets no key and no rights in Kubernetes.",
+    ),
     State("Organization", _READY, _TRUE, Reason.ACTIVE, "The organization is in force in its namespace."),
     State(
         "Organization", _READY, _FALSE, Reason.SUSPENDED, "The organization is suspended, so none of its keys works."
@@ -346,6 +405,14 @@ STATES: tuple[State, ...] = (
         _FALSE,
         Reason.BINDING_CONFLICT,
         "A Role or RoleBinding has the name that Tenure needs and isn't Tenure's. Tenure doesn't change it.",
+    ),
+    State("Organization", _MAIL, _TRUE, Reason.RUNNING, "The mail process runs."),
+    State(
+        "Organization",
+        _MAIL,
+        _FALSE,
+        Reason.NO_MAIL_PROCESS,
+        "The organization asks for letters, and no mail process runs that sends them.",
     ),
 )
 

@@ -66,6 +66,13 @@ _CONTROLLER: tuple[Group, ...] = (
         ),
         when=ELECTION,
     ),
+    # Without it the controller starts, and no Organization says whether a mail process runs.
+    Group(
+        Component.CONTROLLER,
+        Place.SYSTEM,
+        (Right(_COORDINATION, "leases", ("get",), "Finds out whether the mail process runs.", name=MAIL_LEASE),),
+        asked=False,
+    ),
     # Without these the controller starts, and the condition RolesBound says what is missing.
     Group(
         Component.CONTROLLER,

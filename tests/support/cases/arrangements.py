@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from support.api.client import fresh_namespace
 from support.cluster.identity import CONTROLLER, config_of
 from support.cluster.world import Body, World
 from support.objects.manifests import api_key, held, member, organization, role_binding, secret
+from support.programs.altered import EVERYBODY_IS_NEW, altered_operator
 from support.programs.operator_process import OperatorProcess
 from support.run.eventually import eventually
 from tenure.domain.reasons import STATES, State
@@ -24,6 +26,7 @@ SUBJECTS = {
 Arrange = Callable[[World], object]
 
 LAPTOP, ALICE, ACME = api_key("laptop", "alice"), member("alice"), organization()
+JDOE = {**ALICE, "spec": {**ALICE["spec"], "subject": {"kind": "User", "name": "jdoe"}}}
 SUSPENDED = organization(suspended=True)
 PREFIXED = organization(keys={"secretMetadataPrefixes": ["acme.io/"]})
 TEAMS = api_key("laptop", "alice", secretTemplate={"labels": {"acme.io/team": "core"}})
@@ -111,6 +114,32 @@ def foreign_binding(world: World) -> None:
     world.create(ACME, ALICE)
 
 
+def invited(*bodies: Body, mode: str = "RequireAcceptance", **invitation: Any) -> Arrange:
+    """Create an organization, and the others once it invites. The mail process is then taken to have written this."""
+
+    def arrange(world: World) -> None:
+        world.create(organization(invitations={"mode": mode}))
+        eventually(
+            lambda: "invitationsSince" in (world.api.get("organizations", "acme") or {})["status"],
+            within=30,
+            describe="acme invites",
+        )
+        world.create(*bodies)
+        if invitation:
+            status = {"invitation": {"generation": 1, **invitation}}
+            world.api.patch("memberships", "alice", {"status": status}, subresource="status")
+
+    return arrange
+
+
+def joins_before(world: World) -> None:
+    invited()(world)
+    world.api.patch(
+        "organizations", "acme", {"status": {"acceptanceSince": "2100-01-01T00:00:00Z"}}, subresource="status"
+    )
+    world.create(ALICE)
+
+
 def title(state: State) -> str:
     return f"{state.kind} {state.type}={state.status} {state.reason}"
 
@@ -127,6 +156,7 @@ ARRANGEMENTS: Mapping[str, Arrange] = {
     "ApiKey Ready=False RoleMismatch": applied(ACME, ALICE, api_key("laptop", "alice", forRole="Viewer")),
     "ApiKey Ready=False Expired": applied(ACME, ALICE, api_key("laptop", "alice", expiresAt=PAST)),
     "ApiKey Ready=False Suspended": issued_then(lambda world: world.change_key("laptop", suspended=True)),
+    "ApiKey Ready=False InvitationPending": invited(ALICE, LAPTOP),
     "ApiKey Ready=False SecretConflict": applied(secret("laptop"), ACME, ALICE, LAPTOP),
     "ApiKey Ready=False SecretRejected": applied(
         PREFIXED,
@@ -155,6 +185,14 @@ ARRANGEMENTS: Mapping[str, Arrange] = {
     "Membership Ready=False OrganizationNotFound": applied(ALICE),
     "Membership Ready=False Suspended": applied(organization(suspendedMembers=[{"name": "alice"}]), ALICE),
     "Membership Ready=False DuplicateSubject": younger_member,
+    "Membership Notified=True Sent": invited(ALICE, delivery="Sent", sentAt=PAST),
+    "Membership Notified=False Waiting": invited(ALICE, mode="Notify"),
+    "Membership Notified=False Held": invited(ALICE, delivery="Held", message="5 letters went there today"),
+    "Membership Notified=False Rejected": invited(ALICE, delivery="Rejected", message="550 no such user"),
+    "Membership Notified=False NoAddress": invited(JDOE),
+    "Membership Accepted=True Accepted": invited(ALICE, acceptedAt=PAST),
+    "Membership Accepted=True NotRequired": joins_before,
+    "Membership Accepted=False InvitationPending": invited(ALICE),
     "Organization Ready=True Active": applied(ACME),
     "Organization Ready=False Suspended": applied(SUSPENDED),
     "Organization Ready=False NoOwner": owner_lost,
@@ -164,6 +202,7 @@ ARRANGEMENTS: Mapping[str, Arrange] = {
     "Organization HasOwner=False NoOwner": owner_lost,
     "Organization RolesBound=True Bound": applied(ACME, ALICE),
     "Organization RolesBound=False BindingConflict": foreign_binding,
+    "Organization MailAvailable=False NoMailProcess": applied(organization(invitations={"mode": "Notify"})),
 }
 NOT_ARRANGED = {
     "ApiKey Unused=True NotUsed",
@@ -173,11 +212,13 @@ NOT_ARRANGED = {
     "ApiKey Rotating=True Announced",
     "Organization RolesBound=False BindingForbidden",
     "Organization RolesBound=False ClusterRoleMissing",
+    "Organization MailAvailable=True Running",
 }
 """States of a whole cluster, or of an operator without its rights, which tests/e2e/access reaches. And the state
 between two steps of a rotation, which tests/e2e/test_rotation.py reaches. And a key is
 unused after a day at the earliest: tests/e2e/test_usage.py. And only a restored etcd can give a Membership with a
-working key an older one of the same subject: tests/unit/domain/planning/test_rotation.py."""
+working key an older one of the same subject: tests/unit/domain/planning/test_rotation.py. And a mail
+process: tests/e2e/test_invitations.py."""
 
 REACHED = [state for state in STATES if title(state) not in NOT_ARRANGED]
 
@@ -189,7 +230,8 @@ def namespaces_for_states(plane: ControlPlane, folder: Path) -> Iterator[Mapping
     with ExitStack() as stack:
         names = {title(state): stack.enter_context(fresh_namespace(plane)).namespace for state in REACHED}
         options = (*(f"--namespace={name}" for name in names.values()), "--kubernetes-access=Roles")
-        with OperatorProcess(config_of(plane, CONTROLLER), folder / "operator.log", *options):
+        command, config = altered_operator(EVERYBODY_IS_NEW), config_of(plane, CONTROLLER)
+        with OperatorProcess(config, folder / "operator.log", *options, command=command):
             yield names
 
 

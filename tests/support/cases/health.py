@@ -21,6 +21,9 @@ STALLED = Seen("Failed", "Degraded")
 SUSPENDED = Seen("InProgress", "Healthy")
 """kstatus takes it for something that is still under way; a sync must not wait for it."""
 
+PENDING = SUSPENDED
+"""A person's delay must not turn a sync red."""
+
 OWNERLESS = Seen("InProgress", "Degraded")
 GOING = Seen("Terminating", "Progressing")
 
@@ -34,6 +37,7 @@ SEEN: dict[str, Seen] = {
     "ApiKey Ready=False RoleMismatch": STALLED,
     "ApiKey Ready=False Expired": STALLED,
     "ApiKey Ready=False Suspended": SUSPENDED,
+    "ApiKey Ready=False InvitationPending": PENDING,
     "ApiKey Ready=False SecretConflict": STALLED,
     "ApiKey Ready=False SecretRejected": STALLED,
     "ApiKey Ready=False QuotaExceeded": STALLED,
@@ -50,6 +54,14 @@ SEEN: dict[str, Seen] = {
     "Membership Ready=False OrganizationNotFound": STALLED,
     "Membership Ready=False Suspended": SUSPENDED,
     "Membership Ready=False DuplicateSubject": STALLED,
+    "Membership Notified=True Sent": READY,
+    "Membership Notified=False Waiting": READY,
+    "Membership Notified=False Held": READY,
+    "Membership Notified=False Rejected": READY,
+    "Membership Notified=False NoAddress": READY,
+    "Membership Accepted=True Accepted": READY,
+    "Membership Accepted=True NotRequired": READY,
+    "Membership Accepted=False InvitationPending": READY,
     "Organization Ready=True Active": READY,
     "Organization Ready=False Suspended": SUSPENDED,
     "Organization Ready=False NoOwner": OWNERLESS,
@@ -59,6 +71,7 @@ SEEN: dict[str, Seen] = {
     "Organization HasOwner=False NoOwner": OWNERLESS,
     "Organization RolesBound=True Bound": READY,
     "Organization RolesBound=False BindingConflict": READY,
+    "Organization MailAvailable=False NoMailProcess": READY,
     "ApiKey new": WAITS,
     "Membership new": WAITS,
     "Organization new": WAITS,

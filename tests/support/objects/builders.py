@@ -78,17 +78,19 @@ def organization(
     keys: Mapping[str, Any] | None = None,
     role_changes: Mapping[str, Any] | None = None,
     invitations: Mapping[str, Any] | None = None,
+    notifications: Mapping[str, Any] | None = None,
     suspended: bool | None = None,
     suspended_members: Sequence[str] = (),
     status: Mapping[str, Any] | None = None,
     **meta: Unpack[Meta],
 ) -> Organization:
-    """An Organization; `keys`, `role_changes` and `invitations` as they stand in a body."""
+    """An Organization; the rules as they stand in a body."""
     spec = {
         "displayName": "Acme Inc.",
         "keys": keys,
         "roleChanges": role_changes,
         "invitations": invitations,
+        "notifications": notifications,
         "suspended": suspended,
         "suspendedMembers": [{"name": member, "reason": "INC-4711"} for member in suspended_members] or None,
     }

@@ -109,6 +109,16 @@ ROWS = {
     "Organization: a suspension": Row(
         Organization, acme(), acme({"suspendedMembers": [{"name": "olga"}]}), (GET_OLGA, LIST_OWNERS), 1
     ),
+    "Organization: invitations": Row(
+        Organization, acme(), acme({"invitations": {"mode": "Notify"}}), ("read lease",), 1
+    ),
+    "Organization: another contact for invitations": Row(
+        Organization,
+        acme({"invitations": {"mode": "Notify"}}),
+        acme({"invitations": {"mode": "Notify", "contact": "ops@acme.io"}}),
+        (),
+        0,
+    ),
     "Organization: deletion": Row(Organization, acme(), None, (), 0),
     "Organization: an ownerReference": Row(
         Organization, acme(), acme(**OWNED), (DELETE("organizations.tenure.dev/acme"),), 1

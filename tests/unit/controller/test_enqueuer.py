@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from support.objects.builders import api_key, condition, edited, issued, membership, organization
+from support.objects.builders import NOW, api_key, condition, edited, issued, membership, organization
+from support.objects.invitations import inviting
 from tenure.controller.cache import Cache
 from tenure.controller.enqueuer import effects
 from tenure.controller.refs import ref_of
@@ -115,6 +116,15 @@ def test_a_key_created_again_for_another_member_concerns_both() -> None:
             id="role changed: the record comes first",
         ),
         pytest.param(
+            _member(),
+            _member({**SEEN, "invitation": {"acceptedAt": "2027-02-22T08:30:00Z"}}),
+            ALICES,
+            id="accepted",
+        ),
+        pytest.param(
+            _member(), _member({**SEEN, "invitation": {"sentAt": "2027-02-22T08:30:00Z"}}), [], id="a letter was sent"
+        ),
+        pytest.param(
             _member(generation=2, role="Viewer"),
             _member(RECORDED, generation=2, role="Viewer"),
             ALICES,
@@ -147,6 +157,7 @@ def test_a_member_concerns_its_organization_and_its_keys(
         pytest.param(None, organization(), ALL, id="created"),
         pytest.param(ORG, ORG, [], id="nothing new"),
         pytest.param(ORG, organization(status=SEEN), [], id="status"),
+        pytest.param(inviting(), inviting(since=NOW), ALL, id="since when acceptance is asked for"),
         pytest.param(ORG, organization(labels={"a": "b"}), [], id="metadata"),
         pytest.param(ORG, organization(generation=2, suspended=True), ALL, id="spec"),
         pytest.param(ORG, organization(deleting=True), ALL, id="going"),

@@ -141,6 +141,29 @@ def test_a_new_member_is_told_of_the_keys_that_name_it_already(
     assert changes["alice"]["remark"] is None
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "waits"),
+    [
+        pytest.param("RequireAcceptance", "RequireAcceptance", True, id="acceptance is required"),
+        pytest.param("None", "RequireAcceptance", False, id="the same change requires it"),
+        pytest.param("RequireAcceptance", "Notify", False, id="the same change no longer requires it"),
+        pytest.param("Notify", "Notify", False, id="a letter alone"),
+    ],
+)
+def test_a_new_member_is_told_to_wait_for_the_acceptance(
+    tmp_path: Path, before: str, after: str, *, waits: bool
+) -> None:
+    base, head = (
+        {"organization.yaml": [organization(invitations={"mode": mode})], "members.yaml": [OLGA, BOB]}
+        for mode in (before, after)
+    )
+    added = {**head, "members.yaml": [OLGA, BOB, ALICE], "keys.yaml": [api_key("laptop", "alice")]}
+    folders = _write(tmp_path / "base", base), _write(tmp_path / "head", added)
+    code, output = _impact("--base", str(folders[0]), "--head", str(folders[1]))
+    assert code == 0
+    assert ("alice@acme.io has to accept the invitation first" in output) is waits
+
+
 def test_a_removed_member_leaves_keys_behind(judge: Callable[..., tuple[int, dict[str, Any]]]) -> None:
     code, changes = judge([OLGA, ALICE, ROBOT])
     assert (code, changes["bob"]["ends"], changes["bob"]["to"]) == (0, ["bob-cli"], None)

@@ -266,7 +266,8 @@ def _tenure(resource: object) -> tuple[object, ...] | None:
     if not isinstance(resource, Organization | Membership):
         return None
     metadata = resource.metadata
-    return metadata.uid, metadata.generation, metadata.deleting
+    accepted = resource.has_accepted if isinstance(resource, Membership) else resource.status.acceptance_since
+    return metadata.uid, metadata.generation, metadata.deleting, accepted
 
 
 def _opens(key: object) -> tuple[str | None, str | None] | None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from tenure.domain.access.cluster_roles import cluster_role_name
 from tenure.domain.installation import Installation
+from tenure.domain.invitations.state import awaits_acceptance
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import API_VERSION, GROUP
@@ -177,10 +178,14 @@ def role_bindings(
 ) -> list[Desired]:
     """Return the RoleBindings of the four roles and of their View keys.
 
-    `members` are those that have effect: neither deleted nor displaced by an older Membership of the same subject. A
-    suspended member is in no RoleBinding.
+    `members` are those that have effect: neither deleted nor displaced by an older Membership of the same subject.
+    Somebody who is suspended or hasn't accepted the invitation yet is in no RoleBinding.
     """
-    people = [member for member in members if member.is_person and not organization.suspends(member.name)]
+    people = [
+        member
+        for member in members
+        if member.is_person and not organization.suspends(member.name) and not awaits_acceptance(member, organization)
+    ]
     subjects = {
         (role, access): [
             _group(group(organization.namespace, role, access)),

@@ -12,6 +12,7 @@ from tenure.domain.admission.authority import (
 from tenure.domain.admission.decision import Check, Decision, Text, check_deletion, find_refusals, refused
 from tenure.domain.admission.evidence import read
 from tenure.domain.admission.handover import handover_refusals, handover_warnings, unissued
+from tenure.domain.admission.invitation_rules import pending_key_warning
 from tenure.domain.admission.key_evidence import ApiKeyEvidence
 from tenure.domain.admission.key_rules import (
     approval_refusal,
@@ -149,6 +150,7 @@ def decide_api_key(evidence: ApiKeyEvidence) -> Decision:
         expired_warning(evidence.change, evidence.now),
         capabilities_warning(evidence.change.new, evidence.membership) if evidence.is_given else None,
         _quota_warning(evidence),
+        pending_key_warning(evidence.membership, evidence.organization) if evidence.is_given else None,
         overlap_warning(evidence.change, evidence.organization, evidence.installation),
         *handover_warnings(evidence),
         period_warning(evidence.change, evidence.organization, evidence.installation),

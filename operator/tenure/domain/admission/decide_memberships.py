@@ -15,6 +15,7 @@ from tenure.domain.admission.decision import (
     refused,
 )
 from tenure.domain.admission.evidence import MembershipEvidence, read
+from tenure.domain.admission.invitation_rules import newcomer_warnings
 from tenure.domain.admission.last_owner import explain_last_owner, ownership_warning
 from tenure.domain.admission.messages import (
     denied_with_keys,
@@ -175,6 +176,7 @@ def _creation_warnings(evidence: MembershipEvidence) -> Iterator[str | None]:
     if evidence.is_entitled:
         yield spelling_warning(member, evidence.installation)
         yield from inheritance_warnings(member, read(evidence.keys, "the keys that name the Membership"))
+        yield from newcomer_warnings(member, evidence.organization, evidence.now)
 
 
 def _notes(evidence: MembershipEvidence) -> dict[str, str]:

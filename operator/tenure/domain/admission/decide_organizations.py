@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tenure.domain.admission.decision import Check, Decision, Text, check_deletion, find_refusals, refused
 from tenure.domain.admission.evidence import OrganizationEvidence, read
+from tenure.domain.admission.invitation_rules import invitation_warnings
 from tenure.domain.admission.organization_rules import (
     deletion_warning,
     lifted_suspension_warning,
@@ -46,6 +47,7 @@ def decide_organization(evidence: OrganizationEvidence) -> Decision:
         deletion_warning(change),
         lifted_suspension_warning(change),
         *loosened_warnings(change, evidence.installation),
+        *invitation_warnings(change, evidence.mail_runs),
     )
     if change.new is not None and newly_suspended(change):
         owners = [owner for owner in read(evidence.owners, "the Owners") if not owner.metadata.deleting]

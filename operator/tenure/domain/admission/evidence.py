@@ -69,12 +69,14 @@ class OrganizationEvidence(Evidence[Organization]):
         owners: All Memberships of the namespace with the role Owner.
         not_members: Names that the change suspends and that aren't Memberships of the namespace.
         system_namespace: Tenure's own namespace, or empty if there is no cluster.
+        mail_runs: Whether a mail process runs, or None if nothing asks for letters or there is no cluster.
     """
 
     present: Sequence[Organization] | None = None
     system_namespace: str = ""
     not_members: Sequence[str] | None = None
     owners: Sequence[Membership] | None = None
+    mail_runs: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from tenure.domain.planning.obstacles import find_obstacle
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Organization
 from tenure.domain.resources.base import API_VERSION, format_time
+from tenure.domain.resources.invitation import InvitationMode
 from tenure.domain.resources.organization import OrganizationSpec
 from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure.domain.validity import Verdict
@@ -33,7 +34,7 @@ def grounded(base: Tree, head: Tree, now: datetime, installation: Installation) 
     those that exist already, so it isn't in force beside them.
     """
     ground = _assumed_organizations(base, head)
-    before = base.over(ground)
+    before = _with_times(base.over(ground), base)
     young = {
         address: organization.model_copy(
             update={"metadata": organization.metadata.model_copy(update={"creation_timestamp": now})}
@@ -41,9 +42,32 @@ def grounded(base: Tree, head: Tree, now: datetime, installation: Installation) 
         for address, organization in head.organizations.items()
         if address not in base.organizations
     }
-    after = replace(head, organizations={**head.organizations, **young}).over(ground)
+    after = _with_times(replace(head, organizations={**head.organizations, **young}).over(ground), before)
     issued = {address: _issued(key, before, now, installation) for address, key in before.api_keys.items()}
     return replace(before, api_keys=issued), after
+
+
+def _with_times(tree: Tree, before: Tree) -> Tree:
+    """Return the tree with the times since when the Organizations that exist already invite new members.
+
+    A cluster knows them. In a repository a mode is as old as all else that the change doesn't add. A mode that the
+    change adds has no time yet.
+    """
+    organizations = dict(tree.organizations)
+    for address in tree.organizations.keys() & before.organizations.keys():
+        status = before.organizations[address].status
+        if status.observed_generation < 0:
+            mode = before.organizations[address].invitation_mode
+            status = status.model_copy(
+                update={
+                    "invitations_since": None if mode is InvitationMode.NONE else LONG_AGO,
+                    "acceptance_since": LONG_AGO if mode is InvitationMode.REQUIRE_ACCEPTANCE else None,
+                }
+            )
+        times = {"invitations_since": status.invitations_since, "acceptance_since": status.acceptance_since}
+        status = organizations[address].status.model_copy(update=times)
+        organizations[address] = organizations[address].model_copy(update={"status": status})
+    return replace(tree, organizations=organizations)
 
 
 def _assumed_organizations(base: Tree, head: Tree) -> Tree:

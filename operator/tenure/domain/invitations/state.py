@@ -41,9 +41,7 @@ def awaits_acceptance(membership: Membership, organization: Organization) -> boo
 
     This holds back what isn't issued yet. It never decides whether a token is valid.
     """
-    invitation = membership.status.invitation
-    accepted = invitation is not None and invitation.accepted_at is not None
-    return not accepted and not counts_as_accepted(membership, organization)
+    return not membership.has_accepted and not counts_as_accepted(membership, organization)
 
 
 def address_of(membership: Membership, organization: Organization) -> str | None:

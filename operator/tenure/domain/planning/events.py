@@ -8,7 +8,9 @@ from tenure.domain.reasons import STATES, ConditionType
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import Condition, format_time
 
-_WITH_EVENT = {(state.kind, state.reason) for state in STATES if state.event}
+_WITH_EVENT = {(state.kind, state.type, state.reason) for state in STATES if state.event}
+_TYPES = (ConditionType.READY, ConditionType.NOTIFIED)
+"""The conditions whose Events are posted from here. The record of use posts those of Unused."""
 
 
 def state_events(
@@ -19,10 +21,18 @@ def state_events(
     The stored conditions tell one occurrence from another. So the Event is the same after a crash and from another
     replica.
     """
-    ready = find_condition(conditions, ConditionType.READY)
-    before = find_condition(resource.status.conditions, ConditionType.READY)
-    if ready is None or (resource.kind, ready.reason) not in _WITH_EVENT or (before and before.reason == ready.reason):
-        return ()
+    events = (_event(resource, conditions, type_) for type_ in _TYPES)
+    return tuple(event for event in events if event is not None)
+
+
+def _event(
+    resource: ApiKey | Membership | Organization, conditions: Sequence[Condition], type_: ConditionType
+) -> EmitEvent | None:
+    """Return the Event for a condition of this type, or None."""
+    new = find_condition(conditions, type_)
+    before = find_condition(resource.status.conditions, type_)
+    if new is None or (resource.kind, type_, new.reason) not in _WITH_EVENT or (before and before.reason == new.reason):
+        return None
     since = f"{before.reason}/{format_time(before.last_transition_time)}" if before else ""
     occurrence = f"{resource.metadata.generation}/{since}"
-    return (EmitEvent(reason=ready.reason, note=ready.message, occurrence=occurrence, type=EventType.WARNING),)
+    return EmitEvent(reason=new.reason, note=new.message, occurrence=occurrence, type=EventType.WARNING)

@@ -10,11 +10,13 @@ from tenure.domain.listing import listed_key
 from tenure.domain.planning.actions import EmitEvent, EventType, Plan, Regarding, StatusAction, UpdateStatus
 from tenure.domain.planning.apikeys import fate
 from tenure.domain.planning.events import state_events
+from tenure.domain.planning.invitations import invitation_conditions
 from tenure.domain.planning.observation import ApiKeyObservation, Siblings
 from tenure.domain.planning.states import ChangeState
 from tenure.domain.policy import MAX_KEYS_PER_MEMBER
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources.base import Condition
 from tenure.domain.resources.membership import (
     MAX_LISTED_KEYS,
     MAX_RECORDED,
@@ -204,15 +206,18 @@ def _status(observation: MembershipObservation, change: RoleChange | None) -> Me
     return membership.status.model_copy(
         update={
             "observed_generation": membership.metadata.generation,
-            "conditions": readiness(
-                membership.status.conditions,
-                kind=membership.kind,
-                ready=reason is Reason.ACTIVE,
-                reason=reason,
-                message=message,
-                generation=membership.metadata.generation,
-                now=observation.now,
-            ),
+            "conditions": [
+                *readiness(
+                    membership.status.conditions,
+                    kind=membership.kind,
+                    ready=reason is Reason.ACTIVE,
+                    reason=reason,
+                    message=message,
+                    generation=membership.metadata.generation,
+                    now=observation.now,
+                ),
+                *_invitation(observation),
+            ],
             "role": membership.spec.role,
             "username": observation.installation.username(membership.spec.subject.name)
             if membership.is_person
@@ -238,6 +243,14 @@ def _works(view: ApiKey, observation: MembershipObservation) -> bool:
     membership = observation.membership
     verdict = validity(view, membership, observation.organization, observation.now)
     return view.holder == membership.name and verdict is Verdict.VALID
+
+
+def _invitation(observation: MembershipObservation) -> list[Condition]:
+    """Return the conditions on the invitation, unless the Membership has no effect anyway."""
+    organization = observation.organization
+    if organization is None or organization.metadata.deleting or observation.displaced_by is not None:
+        return []
+    return invitation_conditions(observation.membership, organization, observation.now)
 
 
 def _waiting_keys(observation: MembershipObservation, working: Sequence[ApiKey]) -> list[WaitingKey] | None:

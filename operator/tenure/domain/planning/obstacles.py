@@ -6,6 +6,7 @@ from datetime import datetime
 from tenure.domain.approval import belongs_to, is_approved, last_approval
 from tenure.domain.conditions import ready_reason
 from tenure.domain.durations import parse_duration
+from tenure.domain.planning.invitations import invitation_obstacle
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle, Siblings, age, has_token_of
 from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey, Membership, Organization
@@ -31,6 +32,7 @@ def find_obstacle(observation: ApiKeyObservation, verdict: Verdict) -> Obstacle 
         or life_obstacle(observation.api_key, policy, observation.now)
         or quota_obstacle(observation, policy)
         or _suspension_obstacle(observation, organization)
+        or invitation_obstacle(membership, organization)
     )
 
 

@@ -11,6 +11,7 @@ from tenure.domain.conditions import find_condition, readiness, renew_condition
 from tenure.domain.installation import DEFAULTS, Installation, KubernetesAccess
 from tenure.domain.planning.actions import Plan, StatusAction, UpdateStatus
 from tenure.domain.planning.events import state_events
+from tenure.domain.planning.invitations import mail_condition, times_in_force
 from tenure.domain.reasons import ConditionType, Reason
 from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.base import Condition, ConditionStatus
@@ -43,6 +44,9 @@ class OrganizationObservation:
     installation: Installation = DEFAULTS
     bindings: BindingState | None = None
     """The state of the members' access to Kubernetes, or None if it isn't known yet."""
+
+    mail_runs: bool | None = None
+    """Whether a mail process runs, or None if it isn't known."""
 
 
 def plan_organization(observation: OrganizationObservation) -> Plan[StatusAction]:
@@ -86,6 +90,7 @@ def _status_in_force(observation: OrganizationObservation) -> OrganizationStatus
             "owners": owners[:_MAX_LISTED_OWNERS],
             "keys": _count_keys(observation),
             "policy": observation.installation.policy(organization),
+            **times_in_force(organization, observation.members, observation.now),
         }
     )
 
@@ -124,6 +129,7 @@ def _conditions(observation: OrganizationObservation, owners: Sequence[str]) -> 
         ),
         has_owner,
         *_binding(observation),
+        *mail_condition(organization, observation.now, runs=observation.mail_runs),
     ]
 
 

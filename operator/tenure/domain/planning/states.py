@@ -191,7 +191,7 @@ KEY_STATES: Mapping[KeyState, Description] = {
     ),
     KeyState.WAITS: Description(
         "The key never had a token, and something forbids one.",
-        "`Ready=False`, for example `MembershipNotFound`, `RoleMismatch` or `QuotaExceeded`",
+        "`Ready=False`, for example `MembershipNotFound`, `RoleMismatch`, `InvitationPending` or `QuotaExceeded`",
         "Tenure issues a token once the obstacle is removed.",
     ),
     KeyState.REVOKED: Description(

@@ -281,6 +281,12 @@ class Membership(Resource):
         Column("Username", ".status.username", "The name by which Kubernetes knows the member", wide=True),
         Column("Last-Change", ".status.lastRoleChange.at", "When the role last changed", wide=True),
         Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why it is ready or not", wide=True),
+        Column(
+            "Accepted",
+            '.status.conditions[?(@.type=="Accepted")].status',
+            "Whether the person accepted the invitation, where that is required",
+            wide=True,
+        ),
     )
     selectable: ClassVar[Sequence[str]] = (".spec.subject.name", ".spec.role")
 
@@ -299,6 +305,11 @@ class Membership(Resource):
         if not isinstance(body, Mapping) or "metadata" not in body:
             return body
         return {**body, "roleManager": _role_manager(body["metadata"].get("managedFields"))}
+
+    @property
+    def has_accepted(self) -> bool:
+        """Whether the person accepted the invitation."""
+        return self.status.invitation is not None and self.status.invitation.accepted_at is not None
 
     @property
     def is_person(self) -> bool:

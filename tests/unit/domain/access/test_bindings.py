@@ -2,7 +2,8 @@
 
 import pytest
 
-from support.objects.builders import api_key, membership, organization
+from support.objects.builders import NOW, api_key, membership, organization
+from support.objects.invitations import inviting
 from tenure.domain.access.bindings import (
     BoundKind,
     Desired,
@@ -17,6 +18,7 @@ from tenure.domain.access.bindings import (
 from tenure.domain.access.cluster_roles import cluster_role_name, cluster_roles
 from tenure.domain.installation import Installation
 from tenure.domain.resources import Membership, Organization
+from tenure.domain.resources.base import format_time
 from tenure.domain.roles import Access, Role
 
 ACME = organization()
@@ -78,6 +80,16 @@ def test_a_suspended_member_and_everybody_of_a_suspended_organization_are_in_non
     partly = organization(suspended_members=["alice"])
     assert bound(partly, alice, bob)[Role.MEMBER] == ["tenure:acme:Member", "oidc:bob@acme.io"]
     assert bound(organization(suspended=True), alice, bob)[Role.MEMBER] == ["tenure:acme:Member"]
+
+
+def test_somebody_who_has_yet_to_accept_is_in_none() -> None:
+    invitation = {"acceptedAt": format_time(NOW)}
+    people = [
+        membership("alice", created=NOW),
+        membership("bob", created=NOW, status={"invitation": invitation}),
+        membership("carol"),
+    ]
+    assert bound(inviting(), *people)[Role.MEMBER] == ["tenure:acme:Member", "oidc:bob@acme.io", "oidc:carol@acme.io"]
 
 
 def test_a_service_account_is_no_person() -> None:

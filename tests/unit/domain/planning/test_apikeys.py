@@ -11,6 +11,7 @@ from support.objects.builders import (
     NOW,
     Issue,
     api_key,
+    condition,
     edited,
     issued,
     membership,
@@ -19,6 +20,7 @@ from support.objects.builders import (
     token_of,
     with_status,
 )
+from support.objects.invitations import inviting
 from tenure.domain.planning.actions import UpdateStatus
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.key_status import issued_status, new_stamp, obstructed_status
@@ -50,6 +52,12 @@ def live(key: ApiKey, member: Membership = MEMBER, org: Organization = ORG, **ov
 LIVE = live(api_key())
 TOMBSTONE = issued(api_key(), MEMBER, ORG, secret_uid=None, reason="RoleChanged")
 
+ACCEPTANCE = {"invitation": {"generation": 1, "acceptedAt": format_time(NOW)}}
+NEWCOMER, ACCEPTED = membership(created=NOW), membership(created=NOW, status=ACCEPTANCE)
+APPROVAL = {"membershipUID": NEWCOMER.metadata.uid, "membershipGeneration": 1, "revision": 1}
+PENDING = condition("Ready", "InvitationPending", holds=False)
+WAITED = api_key(created=NOW, status={"observedGeneration": 1, "conditions": [PENDING], "approval": APPROVAL})
+
 TABLE = {
     "new": (seen(api_key()), ["IssueToken"]),
     "new, no membership": (seen(api_key(), None, None), ["UpdateStatus MembershipNotFound"]),
@@ -72,6 +80,37 @@ TABLE = {
     "new, member suspended": (
         seen(api_key(), MEMBER, organization(suspended_members=["alice"])),
         ["UpdateStatus Suspended"],
+    ),
+    "new, not accepted": (seen(api_key(created=NOW), NEWCOMER, inviting()), ["UpdateStatus InvitationPending"]),
+    "new, not accepted, for the role": (
+        seen(api_key(created=NOW, for_role="Member"), NEWCOMER, inviting()),
+        ["UpdateStatus InvitationPending"],
+    ),
+    "new, accepted": (seen(api_key(created=NOW), ACCEPTED, inviting()), ["IssueToken"]),
+    "new, invited without having to accept": (seen(api_key(created=NOW), NEWCOMER, inviting("Notify")), ["IssueToken"]),
+    "new, of a member from before": (seen(api_key(), MEMBER, inviting()), ["IssueToken"]),
+    "new, of a service account": (
+        seen(api_key(created=NOW), membership(kind="ServiceAccount", created=NOW), inviting()),
+        ["IssueToken"],
+    ),
+    "waited, then accepted": (seen(WAITED, ACCEPTED, inviting()), ["IssueToken"]),
+    "waited, accepted another role": (
+        seen(WAITED, membership(created=NOW, role="Viewer", generation=2, status=ACCEPTANCE), inviting()),
+        ["UpdateStatus RoleChanged"],
+    ),
+    "not accepted, and it never would be issued": (
+        seen(api_key(created=NOW, for_role="Owner"), NEWCOMER, inviting()),
+        ["UpdateStatus RoleMismatch"],
+    ),
+    "not accepted, and suspended": (
+        seen(api_key(created=NOW, suspended=True), NEWCOMER, inviting()),
+        ["UpdateStatus Suspended"],
+    ),
+    # An acceptance never decides about a token: one that works stays, whatever became of the acceptance.
+    "live, not accepted": (seen(live(api_key(created=NOW), NEWCOMER), NEWCOMER, inviting()), []),
+    "live, accepted, revision raised": (
+        seen(edited(live(api_key(created=NOW), ACCEPTED), revision=2), ACCEPTED, inviting()),
+        ["IssueToken"],
     ),
     "new, going": (seen(api_key(deleting=True)), ["UpdateStatus Deleting"]),
     "new, no expiry": (
@@ -180,6 +219,12 @@ def test_what_is_seen_decides_what_is_done(observation: ApiKeyObservation, actio
     assert not plan.awaits_record
     ends_or_issues = any(action in {"DeleteSecret", "DeleteApiKey", "IssueToken"} for action in actions)
     assert plan.needs_proof == (ends_or_issues or plan.needs_fresh_read)
+
+
+def test_a_rotation_never_waits_for_an_acceptance() -> None:
+    """The key works already, and a token that isn't replaced would only live longer."""
+    key = edited(live(api_key(created=NOW), NEWCOMER), rotation={"request": 1})
+    assert shown(plan_api_key(seen(key, NEWCOMER, inviting()))) == ["AnnounceToken"]
 
 
 def _delivered(key: ApiKey) -> ApiKeyStatus:
@@ -312,6 +357,11 @@ def test_a_key_is_looked_at_again_when_its_time_is_over(observation: ApiKeyObser
             TABLE["expired by expiresAt, revision raised"][0],
             ["Expired at 2027-02-01T00:00:00Z", "Create another ApiKey"],
             id="expiresAt",
+        ),
+        pytest.param(
+            TABLE["new, not accepted"][0],
+            ["until alice@acme.io accepts the invitation to Organization acme", "RequireAcceptance"],
+            id="not accepted",
         ),
         pytest.param(TABLE["new, suspended"][0], ["Suspended by spec.suspended", "Remove it"], id="suspended"),
         pytest.param(TABLE["live, organization suspended"][0], ["Organization acme"], id="organization suspended"),

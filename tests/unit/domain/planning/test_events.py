@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from support.objects.builders import NOW, api_key, condition, issued, membership, organization, with_status
+from support.objects.invitations import inviting
 from tenure.domain.planning.actions import Action, EmitEvent, EventType, Plan, UpdateStatus
 from tenure.domain.planning.apikeys import plan_api_key
 from tenure.domain.planning.events import state_events
@@ -40,10 +41,26 @@ def occurrence(key: ApiKey, reason: Reason = Reason.QUOTA_EXCEEDED) -> str:
     return event.occurrence
 
 
-def test_only_states_of_the_ready_condition_that_say_no_have_an_event() -> None:
+def test_only_states_of_two_conditions_that_say_no_have_an_event() -> None:
     told = [state for state in STATES if state.event and state.type is not ConditionType.UNUSED]
     assert told
-    assert {(state.type, state.status) for state in told} == {(ConditionType.READY, ConditionStatus.FALSE)}
+    types = (ConditionType.READY, ConditionType.NOTIFIED)
+    assert {(state.type, state.status) for state in told} == {(type_, ConditionStatus.FALSE) for type_ in types}
+
+
+def test_a_letter_that_the_mail_server_refused_is_told_of_once() -> None:
+    refused = {"generation": 1, "delivery": "Rejected", "message": "550 no such user"}
+    member = membership(created=NOW, status={"invitation": refused})
+    first = plan_membership(MembershipObservation(membership=member, organization=inviting(), keys=[], now=NOW))
+    (event,) = events(first)
+    assert (event.reason, event.type) == ("Rejected", EventType.WARNING)
+    assert "550 no such user" in event.note
+    update = first.actions[-1]
+    assert isinstance(update, UpdateStatus)
+    told = MembershipObservation(
+        membership=with_status(member, update.status), organization=inviting(), keys=[], now=NOW
+    )
+    assert plan_membership(told).actions == ()
 
 
 def test_a_key_whose_time_is_over_is_told_once_before_its_status_says_so() -> None:
