@@ -101,7 +101,7 @@ def test_a_leaked_token_is_replaced(plane: ControlPlane, world: World) -> None:
 
 def test_a_key_is_rotated_and_both_tokens_work(plane: ControlPlane, world: World) -> None:
     old = world.issue("ci-deploy", within=30)["ci-deploy"]
-    (command,) = blocks("rotate-a-key.md", "console")
+    (command, *_) = blocks("rotate-a-key.md", "console")
     run(plane, command.strip())
     new = world.wait_new_token("ci-deploy", old, within=30)
     assert {world.verdict(token) for token in (old, new)} == {"Valid"}
@@ -182,7 +182,8 @@ def renew(plane: ControlPlane, world: World, *keys: str) -> None:
         world.wait_gone("apikeys", name, within=30)
     plane.kubectl("delete", "membership", "alice", "-n=acme", "--ignore-not-found")
     world.wait_gone("memberships", "alice", within=30)
-    plane.kubectl("apply", "--filename", str(SAMPLES))
+    # Of the other keys, one was replaced by a page's, with a field that can't be changed back.
+    plane.kubectl("apply", "--filename", str(SAMPLES), check=False)
 
 
 def test_somebody_leaves(world: World) -> None:
