@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .PHONY: help setup control-plane helm demo up down test test-oldest soak mutants mutation image release e2e-node \
-	e2e-on-node prepare-node up-node down-node e2e-engines e2e-kind check docs docs-serve generate bench clean
+	e2e-on-node prepare-node up-node down-node e2e-engines e2e-mail e2e-kind check docs docs-serve generate bench clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +37,8 @@ helm: setup ## Find Helm, promtool and Prometheus' CRDs, or get them once.
 demo: setup ## Show on a real control plane which keys a role change revokes.
 	@$(BIN)/python -m tenure_dev demo
 
-up: setup ## Start a control plane with Tenure in the background, and print how to use it.
-	@$(BIN)/python -m tenure_dev up
+up: setup ## Start a control plane with Tenure in the background, and print how to use it. MAIL=1 with a mail server.
+	@$(BIN)/python -m tenure_dev up $(if $(MAIL),--mail)
 
 down: setup ## Stop what `make up` started.
 	@$(BIN)/python -m tenure_dev down
@@ -93,6 +93,10 @@ e2e-engines: control-plane helm ## Build the real Argo CD and Flux, and test wha
 	@$(if $(filter argocd,$(ENGINES)),dev/install-redis)
 	@$(BIN)/python -m tenure_dev engines $(ENGINES)
 	TENURE_ENGINES="$(ENGINES)" $(BIN)/pytest -n 0 tests/engines $(ARGS)
+
+e2e-mail: control-plane ## Build Mailpit, send real letters, and accept in a real browser.
+	@CHROMIUM=required dev/install-chromium
+	TENURE_POST=yes $(BIN)/pytest -n 0 tests/post $(ARGS)
 
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind, with Docker.
 	@dev/e2e-kind

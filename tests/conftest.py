@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("support.run.soak",)
 
-# They need a real node, in whose namespaces `make e2e-node` runs them, and the engines that `make e2e-engines` builds.
-collect_ignore = [folder for folder in ("node", "engines") if f"TENURE_{folder.upper()}" not in os.environ]
+# They need a real node, in whose namespaces `make e2e-node` runs them, the engines that `make e2e-engines` builds, and
+# a mail server that `make e2e-mail` builds.
+APART = ("node", "engines", "post")
+collect_ignore = [folder for folder in APART if f"TENURE_{folder.upper()}" not in os.environ]
 
 load_when_used()  # As each start of Tenure does: the client's synchronous half takes half of a unit test's time.
 

@@ -35,6 +35,7 @@ app = typer.Typer(
 Folder = Annotated[Path, typer.Option(help="Folder for all files, logs included.", resolve_path=True)]
 Command = Annotated[list[str], typer.Argument(help="Command and its arguments, after `--`.")]
 WithOperator = Annotated[bool, typer.Option(help="Start Tenure too, not only the control plane.")]
+WithMail = Annotated[bool, typer.Option(help="Start a mail server and the mail process too.")]
 
 Engines = Annotated[list[str] | None, typer.Argument(help="Engines: argocd or flux. By default both.")]
 Names = Annotated[
@@ -52,6 +53,12 @@ TRY = """\
 #   kubectl get tenure --all-namespaces
 #   kubectl patch membership alice -n acme --type merge -p '{"spec":{"role":"Viewer"}}' --dry-run=server
 #   curl -i "$VERIFIER_URL/v1/authorize?namespace=acme&capability=costs" -H "X-Api-Key: …"   (a token from a Secret)"""
+
+TRY_MAIL = """\
+# Invite a person (here at once. In a cluster, those who come within ten minutes of their organization get no letter):
+#   kubectl patch organization acme -n acme --type merge -p '{"spec":{"invitations":{"mode":"RequireAcceptance"}}}'
+#   kubectl apply -n acme -f dev/demo/carol.yaml
+#   open "$LETTER_URL" in a browser: it shows the newest letter. Its link leads to the accept page"""
 
 TRY_NODE = """\
 # Enter it:
@@ -129,17 +136,21 @@ def _update(texts: Mapping[Path, str], *, check: bool) -> list[Path]:
 
 
 @app.command()
-def up(*, folder: Folder = UP, operator: WithOperator = True) -> None:
+def up(*, folder: Folder = UP, operator: WithOperator = True, mail: WithMail = False) -> None:
     """Start a control plane with Tenure in the background."""
     background = Up(folder)
-    started = background.up(with_operator=operator)
+    started = background.up(with_operator=operator, with_mail=mail)
     typer.echo(f"# Tenure is {'up' if started else 'already running'}. Everything is in {folder}.")
     typer.echo(f"export KUBECONFIG={background.kubeconfig}")
     if url := background.verifier_url:
         typer.echo(f"export VERIFIER_URL={url}")
+    if letter := background.mail_url:
+        typer.echo(f"export LETTER_URL={letter}")
     if hint := kubectl_hint(find_or_build()):
         typer.echo(hint)
     typer.echo(TRY)
+    if background.mail_url:
+        typer.echo(TRY_MAIL)
     typer.echo(f"# Stop it: {_stop('down', 'down', folder, UP)}")
 
 
@@ -234,9 +245,9 @@ def mutation(modules: Modules = None) -> None:
 
 
 @app.command(hidden=True)
-def supervise(*, folder: Folder = UP, operator: WithOperator = True) -> None:
+def supervise(*, folder: Folder = UP, operator: WithOperator = True, mail: WithMail = False) -> None:
     """Run the control plane and Tenure of `up` in the foreground."""
-    Up(folder).supervise(with_operator=operator)
+    Up(folder).supervise(with_operator=operator, with_mail=mail)
 
 
 def main() -> None:

@@ -8,7 +8,10 @@ from tenure_dev.bytecode import keep_bytecode
 
 COMMAND = (sys.executable, "-m", "tenure", "run")
 
-TOOL_VARIABLES = ("TENURE_CACHE", "TENURE_CONTROL_PLANE", "TENURE_IMAGE_", "TENURE_NODE", "TENURE_TEST_")
+TOOL_VARIABLES = (
+    *("TENURE_CACHE", "TENURE_CONTROL_PLANE", "TENURE_IMAGE_", "TENURE_NODE", "TENURE_TEST_"),
+    *("TENURE_POST", "TENURE_SCREENSHOTS"),
+)
 """What variables of these tools and of the tests begin with. The operator never gets them, because it rejects unknown
 settings."""
 

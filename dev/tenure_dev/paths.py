@@ -24,6 +24,9 @@ CRDS = CHECKOUT / "crds"
 NETWORK_MODULE = CHECKOUT / "dev" / "network"
 """The Go module of what enforces NetworkPolicies. Below `BINARIES_MODULE` it would make those programs stale."""
 
+MAILPIT_MODULE = CHECKOUT / "dev" / "mailpit"
+"""The Go module that pins Mailpit, a mail server for trying things out."""
+
 UP_NODE = CHECKOUT / ".cache" / "node"
 """The folder of the node of `make up-node`."""
 DIST = CHECKOUT / "dist"

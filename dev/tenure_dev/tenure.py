@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tenure_dev import operator, verifier, webhooks
+from tenure_dev import mail, operator, verifier, webhooks
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.errors import ToolError
 from tenure_dev.paths import CHECKOUT
@@ -54,11 +54,15 @@ class Tenure:
     url: str
     """URL of the verifier."""
 
+    mail: Part | None = None
+    """The mail process, or None if no letters are sent."""
+
     @classmethod
-    def install(cls, plane: ControlPlane, logs: Path) -> Self:
+    def install(cls, plane: ControlPlane, logs: Path, *, smtp_port: int | None = None) -> Self:
         """Install the ClusterRoles and the webhook configuration, and return Tenure, which isn't started yet.
 
-        Until the webhooks run, the API server rejects all changes of the three kinds.
+        Until the webhooks run, the API server rejects all changes of the three kinds. With the port of a mail server on
+        this machine, letters are sent, and new members are invited at once.
         """
         plane.kubectl("apply", "--server-side", "--filename", str(ROLES))
         port = webhooks.install(plane)
@@ -67,18 +71,25 @@ class Tenure:
         def part(name: str, command: tuple[str, ...], ready_line: str) -> Part:
             return Part(Process(name, command, log=logs / f"{name}.log", env=environment), ready_line)
 
-        (verify_port,) = free_ports(1)
+        verify_port, page_port = free_ports(2)
+        operate: tuple[str, ...] = (*operator.COMMAND, *OPERATOR_OPTIONS)
+        mail_part = None
+        if smtp_port is not None:
+            operate = mail.at_once(operate)
+            send = mail.command(plane.folder, page_port=page_port, smtp_port=smtp_port)
+            mail_part = part("mail", send, mail.READY_LINE)
         return cls(
             webhook=part("webhook", webhooks.command(port), webhooks.READY_LINE),
-            operator=part("operator", (*operator.COMMAND, *OPERATOR_OPTIONS), operator.READY_LINE),
+            operator=part("operator", operate, operator.READY_LINE),
             verifier=part("verifier", verifier.command(verify_port), verifier.READY_LINE),
             url=f"http://127.0.0.1:{verify_port}",
+            mail=mail_part,
         )
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """All parts, in the order of their start."""
-        return self.webhook, self.operator, self.verifier
+        return self.webhook, self.operator, self.verifier, *([] if self.mail is None else [self.mail])
 
     def start(self) -> None:
         """Start all parts."""

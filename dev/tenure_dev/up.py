@@ -8,12 +8,14 @@ from pathlib import Path
 
 from tenure_dev.background import Background, exit_on_sigterm
 from tenure_dev.binaries import Binaries
-from tenure_dev.build import find_or_build
+from tenure_dev.build import built, find_or_build
 from tenure_dev.controlplane import ControlPlane
+from tenure_dev.mailpit import MAILPIT, Mailpit
 from tenure_dev.paths import CRDS
 from tenure_dev.tenure import Tenure
 
 URL_FILE = "verifier-url"
+MAIL_FILE = "mail-url"
 READY_WITHIN = 120.0
 """Seconds that everything together may take to become ready."""
 
@@ -26,15 +28,17 @@ class Up(Background):
         """The administrator's kubeconfig."""
         return self.folder / "kubeconfig"
 
-    def up(self, *, with_operator: bool = True) -> bool:
+    def up(self, *, with_operator: bool = True, with_mail: bool = False) -> bool:
         """Start everything and return True once it is ready, or return False if it was running already.
 
-        Without the operator, only the control plane is started and the CRDs are applied. Raises `ToolError` with the
-        last lines of the log.
+        Without the operator, only the control plane is started and the CRDs are applied. With mail, a mail server and
+        the mail process are started too. Raises `ToolError` with the last lines of the log.
         """
         find_or_build()
-        choice = "--operator" if with_operator else "--no-operator"
-        return self.start(["supervise", f"--folder={self.folder}", choice], within=READY_WITHIN)
+        if with_mail:
+            built(MAILPIT)
+        choices = ["--operator" if with_operator else "--no-operator", "--mail" if with_mail else "--no-mail"]
+        return self.start(["supervise", f"--folder={self.folder}", *choices], within=READY_WITHIN)
 
     @property
     def verifier_url(self) -> str | None:
@@ -42,12 +46,19 @@ class Up(Background):
         file = self.folder / URL_FILE
         return file.read_text() if file.exists() else None
 
-    def supervise(self, *, with_operator: bool) -> None:
+    @property
+    def mail_url(self) -> str | None:
+        """URL of the newest letter at the mail server, or None if there is no mail server."""
+        file = self.folder / MAIL_FILE
+        return file.read_text() if file.exists() else None
+
+    def supervise(self, *, with_operator: bool, with_mail: bool) -> None:
         """Run everything until SIGTERM. If this process is killed, the kernel kills its children."""
         exit_on_sigterm()
         with (
             ControlPlane.start(find_or_build(), self.folder, crds=CRDS) as plane,
-            _running_tenure(plane, wanted=with_operator) as tenure,
+            _running_mailpit(plane, wanted=with_mail) as mailpit,
+            _running_tenure(plane, mailpit, wanted=with_operator) as tenure,
         ):
             self.ready.touch()
             while True:
@@ -58,11 +69,21 @@ class Up(Background):
 
 
 @contextmanager
-def _running_tenure(plane: ControlPlane, *, wanted: bool) -> Iterator[Tenure | None]:
+def _running_mailpit(plane: ControlPlane, *, wanted: bool) -> Iterator[Mailpit | None]:
     if not wanted:
         yield None
         return
-    tenure = Tenure.install(plane, plane.folder)
+    with Mailpit.running(plane.folder) as mailpit:
+        (plane.folder / MAIL_FILE).write_text(mailpit.latest)
+        yield mailpit
+
+
+@contextmanager
+def _running_tenure(plane: ControlPlane, mailpit: Mailpit | None, *, wanted: bool) -> Iterator[Tenure | None]:
+    if not wanted:
+        yield None
+        return
+    tenure = Tenure.install(plane, plane.folder, smtp_port=None if mailpit is None else mailpit.smtp_port)
     try:
         tenure.start()
         (plane.folder / URL_FILE).write_text(tenure.url)
