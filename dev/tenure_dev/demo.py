@@ -14,6 +14,7 @@ from tenure.domain.resources.base import format_time
 from tenure.domain.tokens import Token
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane
+from tenure_dev.demo_invitation import Letters, invite, receiving
 from tenure_dev.errors import ToolError
 from tenure_dev.paths import CHECKOUT, CRDS
 from tenure_dev.program import Program
@@ -37,10 +38,10 @@ def run_demo() -> None:
     try:
         with _task(console, "control plane", "etcd, kube-apiserver, kube-controller-manager"):
             plane = ControlPlane.start(binaries, folder, crds=CRDS)
-        with plane:
-            tenure = Tenure.install(plane, LOGS)
+        with plane, receiving() as letters:
+            tenure = Tenure.install(plane, LOGS, smtp_port=letters.port)
             try:
-                steps = _play(Demo(console, plane, tenure))
+                steps = _play(Demo(console, plane, tenure), letters)
             finally:
                 tenure.stop()
     except ToolError as error:
@@ -52,8 +53,8 @@ def run_demo() -> None:
     console.print("  To try it yourself: make up      How it works: docs/concepts.md", highlight=False)
 
 
-def _play(demo: Demo) -> int:
-    with _task(demo.console, "tenure", "CRDs, roles, webhooks, operator, verifier"):
+def _play(demo: Demo, letters: Letters) -> int:
+    with _task(demo.console, "tenure", "CRDs, roles, webhooks, operator, verifier, mail"):
         demo.tenure.start()
     with _task(demo.console, "samples", "kubectl apply --filename manifests/samples/"):
         demo.plane.kubectl("apply", "--filename", str(SAMPLES))
@@ -62,7 +63,9 @@ def _play(demo: Demo) -> int:
     steps = (_ask_price, _change_role, _carry_key_over, _change_while_stopped, _keep_last_owner, _compare_rest)
     for number, step in enumerate(steps, start=1):
         step(demo, number)
-    return len(steps)
+    _headline(demo, len(steps) + 1, "Acme invites new members by mail. Carol gets her key once she accepts.")
+    invite(demo, letters)
+    return len(steps) + 1
 
 
 def _introduce(demo: Demo, start: Snapshot) -> None:
