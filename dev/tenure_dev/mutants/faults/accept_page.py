@@ -51,7 +51,7 @@ FAULTS = (
         caught_by=(f"{_LINKS}::test_a_link_dies_with_what_it_names",),
     ),
     Fault(
-        name="link-expiry",
+        name="link-lifetime",
         guard="A link expires.",
         where="judge",
         before=" or now >= claim.expires_at",
