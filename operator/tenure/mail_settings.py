@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from tenure.domain.letters.limits import Limits
+from tenure.domain.letters.rates import Limits
 from tenure.errors import StartRefusedError
 from tenure.options import Option, Setting
 

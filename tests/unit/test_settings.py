@@ -105,7 +105,7 @@ def test_every_option_for_all_organizations_reaches_them() -> None:
     assert run.installation == decided
 
 
-KEYS = {"signing_keys": FILE, "base_url": "https://acme.io"}
+KEYS: dict[str, Any] = {"signing_keys": FILE, "base_url": "https://acme.io"}
 MAIL_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no sender": ({**KEYS, "smtp_host": "smtp"}, "--smtp-host needs --mail-from"),
     "no links": ({"smtp_host": "smtp", "mail_from": "a@acme.io"}, "--smtp-host needs --base-url"),

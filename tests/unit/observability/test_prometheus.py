@@ -36,7 +36,7 @@ COUNTS = (
     }
     | {f"tenure_organization_{what}" for what in ("owners", "keys", "keys_expiring", "keys_unused")}
 )
-OF_QUEUES = {"tenure_queue_depth", "tenure_queue_retrying"}
+OF_QUEUES = {"tenure_mail_waiting", "tenure_queue_depth", "tenure_queue_retrying"}
 
 
 async def shown(measurements: Measurements) -> dict[str, Family]:

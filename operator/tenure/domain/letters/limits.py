@@ -8,21 +8,9 @@ from datetime import datetime, timedelta
 
 from tenure.domain.letters.ledger import MAX_TRIES, RESEND, Entry, Ledger
 from tenure.domain.letters.letter import Letter
+from tenure.domain.letters.rates import Limits
 
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How many letters may be sent, at most."""
-
-    installation_an_hour: int = 500
-    organization_an_hour: int = 100
-    address_a_day: int = 5
-    """To one address, of all organizations and kinds."""
-
-    resends_a_day: int = 3
-    """Of an invitation, if people ask for it, or if a role change made the link invalid."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from datetime import datetime
 from tenure.domain.letters.due import Evidence, due_letters, wanted_notices, without_address
 from tenure.domain.letters.ledger import Ledger
 from tenure.domain.letters.letter import Letter
-from tenure.domain.letters.limits import Held, Limits, sort_out
+from tenure.domain.letters.limits import Held, sort_out
+from tenure.domain.letters.rates import Limits
 from tenure.domain.letters.revoked import Gone
 from tenure.domain.resources import Membership
 from tenure.mail.store import Store

@@ -25,7 +25,8 @@ from tenure.domain.letters.delivery import (
 )
 from tenure.domain.letters.ledger import Ledger
 from tenure.domain.letters.letter import Letter, LetterKind
-from tenure.domain.letters.limits import DAY, Limits
+from tenure.domain.letters.limits import DAY
+from tenure.domain.letters.rates import Limits
 from tenure.domain.resources import Membership
 from tenure.errors import ApiError, ConflictError, ObjectNotFoundError, StartRefusedError, TenureError
 from tenure.kube.cluster import Cluster

@@ -10,7 +10,7 @@ from support.objects.letters import ALL, KEY, SINCE, invitation_to, inviting, pe
 from tenure.domain.letters.due import wanted_notices
 from tenure.domain.letters.ledger import KEPT_INVITATION, KEPT_LATEST, KEPT_NOTICE, MAX_BYTES, Ledger, LedgerError
 from tenure.domain.letters.letter import Letter, LetterKind
-from tenure.domain.letters.limits import Limits
+from tenure.domain.letters.rates import Limits
 
 ACME = inviting(notifications=ALL)
 LETTER = invitation_to(person(), ACME)

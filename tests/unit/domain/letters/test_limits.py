@@ -12,7 +12,8 @@ from support.objects.letters import KEY, SINCE, evidence, invitation_to, invitin
 from tenure.domain.letters.due import due_letters
 from tenure.domain.letters.ledger import MAX_TRIES, Ledger
 from tenure.domain.letters.letter import Letter, LetterKind, normalised
-from tenure.domain.letters.limits import DAY, Held, Limits, sort_out
+from tenure.domain.letters.limits import DAY, Held, sort_out
+from tenure.domain.letters.rates import Limits
 from tenure.domain.resources import Membership, Organization
 from tenure.domain.resources.base import format_time
 
