@@ -122,7 +122,8 @@ def test_a_person_without_a_home_runs_its_commands_with_a_kubeconfig_of_their_ow
     variables = {"PATH": os.environ["PATH"], "HOME": "/", "KUBECONFIG": str(config)}
     command = [*as_person, str(environment / "bin" / "tenure"), "revoke", "--issued-before", "2h", "--dry-run"]
     done = subprocess.run(command, env=variables, cwd="/", capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    named = f"tenure: cluster tenure-dev, {plane.server} (context tenure-dev)\n"
+    assert (done.returncode, done.stderr) == (0, named)
     assert done.stdout.startswith("0 keys issued before ")
 
 

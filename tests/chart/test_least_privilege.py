@@ -180,13 +180,15 @@ def drop_unknown_secret(world: World) -> None:
 
 
 def leave_own_keys(world: World) -> None:
-    """Have a member go whose Role and RoleBinding no garbage collector takes along."""
+    """Have a member hand a key over and go, whose Role and RoleBinding no garbage collector takes along."""
     world.create(manifests.member("leaver"), manifests.api_key("left", "leaver"))
-    world.issue("left")
+    token = world.issue("left")["left"]
     eventually(lambda: world.api.get("rolebindings", "tenure-keys-leaver"), describe="leaver reads their key")
     world.create(manifests.api_key("left-too", "leaver"))
     world.issue("left-too")
     eventually(lambda: "left-too" in str(world.api.get("roles", "tenure-keys-leaver")), describe="and the next one")
+    world.change_key("left", membership="olga")
+    world.wait_new_token("left", token, within=30)
     world.api.delete("memberships", "leaver", propagationPolicy="Orphan")
     eventually(lambda: world.api.get("rolebindings", "tenure-keys-leaver") is None, describe="their RoleBinding goes")
 

@@ -7,7 +7,7 @@ from tenure.domain.permissions import Permission, Requester
 from tenure.domain.resources.base import GROUP
 from tenure.kube.cluster import Cluster
 
-_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+_AUTHORIZATION = "/apis/authorization.k8s.io/v1"
 _AUTHENTICATED = "system:authenticated"
 _TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
 
@@ -27,30 +27,40 @@ async def is_permitted(cluster: Cluster, requester: Requester, permission: Permi
     }
     if permission.subresource:
         attributes["subresource"] = permission.subresource
-    return await _is_allowed(cluster, requester, attributes)
+    body = {"kind": "SubjectAccessReview", "spec": _spec(requester, attributes)}
+    return await _is_allowed(cluster, f"{_AUTHORIZATION}/subjectaccessreviews", body)
 
 
 async def may_read_secret(cluster: Cluster, username: str, namespace: str, name: str) -> bool:
     """Whether the API server's authorizers let a user read a Secret, as far as no group of the user's decides.
+
+    It asks by the review of a namespace, so a controller of some namespaces may ask about no other one.
 
     Raises:
         ApiError: the API server couldn't be asked.
     """
     user = Requester(username=username, groups=[_AUTHENTICATED])
     attributes = {"group": "", "resource": "secrets", "verb": "get", "namespace": namespace, "name": name}
-    return await _is_allowed(cluster, user, attributes)
+    review = {
+        "kind": "LocalSubjectAccessReview",
+        "metadata": {"namespace": namespace},
+        "spec": _spec(user, attributes),
+    }
+    return await _is_allowed(cluster, f"{_AUTHORIZATION}/namespaces/{namespace}/localsubjectaccessreviews", review)
 
 
-async def _is_allowed(cluster: Cluster, requester: Requester, attributes: Mapping[str, str]) -> bool:
-    spec = {
+def _spec(requester: Requester, attributes: Mapping[str, str]) -> dict[str, Any]:
+    return {
         "user": requester.username,
         "uid": requester.uid,
         "groups": requester.groups,
         "extra": requester.extra,
         "resourceAttributes": attributes,
     }
-    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
-    answer = await cluster.request("POST", _REVIEWS, body=body)
+
+
+async def _is_allowed(cluster: Cluster, path: str, review: Mapping[str, Any]) -> bool:
+    answer = await cluster.request("POST", path, body={"apiVersion": "authorization.k8s.io/v1", **review})
     return answer["status"].get("allowed") is True
 
 

@@ -130,11 +130,11 @@ _CONTROLLER: tuple[Group, ...] = (
     # Without it no key is handed over from one person to another member, and the condition Rotating says so.
     Group(
         Component.CONTROLLER,
-        Place.CLUSTER,
+        Place.SERVED,
         (
             Right(
                 _AUTHORIZATION,
-                "subjectaccessreviews",
+                "localsubjectaccessreviews",
                 ("create",),
                 "Asks whether the former holder of a key that is handed over may still read its Secret.",
             ),
