@@ -19,10 +19,10 @@ import json
 import sys
 from tenure.verifier import process
 
-async def serve_nothing(server, listening, working, stop):
+async def serve_nothing(server, listening, stop, working=()):
     await stop.wait()
 
-process._serve = serve_nothing
+process.serve = serve_nothing
 from tenure.cli import main
 main()
 """

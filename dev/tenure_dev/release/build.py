@@ -76,7 +76,8 @@ def try_pipx(wheel: Path) -> None:
     """Install a wheel by pipx, which uv runs without installing it."""
     with TemporaryDirectory() as scratch:
         places = {"PIPX_HOME": f"{scratch}/home", "PIPX_BIN_DIR": f"{scratch}/bin", "PIPX_MAN_DIR": f"{scratch}/man"}
-        _uv("tool", "run", "pipx", "install", "--quiet", "--backend=uv", str(wheel), **places)
+        path = f"{Path(uv()).parent}{os.pathsep}{os.environ['PATH']}"  # pipx looks for uv there only.
+        _uv("tool", "run", "pipx", "install", "--quiet", "--backend=uv", str(wheel), PATH=path, **places)
         _check_answers(wheel, Path(scratch, "bin"))
 
 
