@@ -14,6 +14,7 @@ from tenure_dev.controlplane import ControlPlane
 
 LAPTOP = api_key("laptop", "alice")
 ACCESS = 'supported values: "Full", "View"'
+DATA_KEY = "must be a Secret's data key of letters, digits"
 INSTANT = "date-time"
 RANGE = "must be a time with its zone, for example 2027-01-31T00:00:00Z, from 1970 to 9999"
 
@@ -200,6 +201,12 @@ BAD = {
     "annotation of 4 kB and one": template({"annotations": {"a.io/a": "x" * 4097}}, ".annotations", "more than 4096"),
     "21 labels": template({"labels": {f"l-{n}": "x" for n in range(21)}}, ".labels", "at most 20 items"),
     "21 annotations": template({"annotations": {f"a-{n}": "x" for n in range(21)}}, ".annotations", "at most 20"),
+    "a data key with a space": template({"tokenKey": "API KEY"}, ".tokenKey", DATA_KEY),
+    "a data key with a slash": template({"tokenKey": "a/b"}, ".tokenKey", DATA_KEY),
+    "the folder above as a data key": template({"tokenKey": ".."}, ".tokenKey", DATA_KEY),
+    "an empty data key": template({"tokenKey": ""}, ".tokenKey", DATA_KEY),
+    "a data key as a number": template({"tokenKey": 1}, ".tokenKey", "must be of type string"),
+    "a data key of 254 characters": template({"tokenKey": "x" * 254}, ".tokenKey", "more than 253"),
     "the Secret's type": template({"type": "Opaque"}, ".type", "unknown field"),
     "the Secret's data": template({"data": {}}, ".data", "unknown field"),
     "a key of one's own": unknown("key"),
@@ -283,6 +290,7 @@ GOOD = {
         "alice",
         secretTemplate={"labels": {"acme.io/team": "x" * 63}, "annotations": {"acme.io/note": "x" * 4096}},
     ),
+    "another name for the token": api_key("laptop", "alice", secretTemplate={"tokenKey": "API_KEY.v-1"}),
     "everything": api_key(
         "laptop", "alice", forRole="Member", ttl="1h", expiresAt=FOREVER, revision=2, suspended=False, secretTemplate={}
     ),

@@ -53,7 +53,7 @@ FULL: Mapping[type[Resource], Body] = {
         expiresAt="2027-01-31T00:00:00Z",
         revision=2,
         suspended=True,
-        secretTemplate={"labels": {"acme.io/a": "b"}, "annotations": {"acme.io/a": "b"}},
+        secretTemplate={"labels": {"acme.io/a": "b"}, "annotations": {"acme.io/a": "b"}, "tokenKey": "API_KEY"},
     ),
 }
 """A manifest of each kind with every field."""

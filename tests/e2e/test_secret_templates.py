@@ -32,13 +32,14 @@ def test_a_template_is_copied_as_far_as_the_organization_lists_its_prefixes_and_
 ) -> None:
     wanted = {f"{prefix}team": "payments" for prefix in ("acme.io/", "acme.io.example.org/", "other.io/", *RESERVED)}
     wanted |= {"team": "payments", **dict.fromkeys(OUR_LABELS, "mallory")}
-    template = {"labels": wanted, "annotations": wanted}
+    template = {"labels": wanted, "annotations": wanted, "tokenKey": "API_KEY"}
     keys = {"secretMetadataPrefixes": prefixes}
     world.create(organization(keys=keys), member("alice"), api_key("laptop", "alice", secretTemplate=template))
     world.issue("laptop")
 
     stored = world.api.get("secrets", "laptop")
     assert stored is not None
+    assert stored["data"]["API_KEY"] == stored["data"]["token"]
     metadata = stored["metadata"]
     assert {key for key, value in metadata["labels"].items() if value == "payments"} == copied
     assert {key for key, value in metadata["annotations"].items() if value == "payments"} == copied

@@ -245,7 +245,7 @@ STATES: tuple[State, ...] = (
         _SECRET_TEMPLATE_APPLIED,
         _TRUE,
         Reason.APPLIED,
-        "The Secret has the labels and annotations of secretTemplate.",
+        "The Secret has the labels, annotations and tokenKey of secretTemplate.",
     ),
     State(
         "ApiKey",

@@ -80,7 +80,7 @@ def secret_body(
                 }
             ],
         },
-        "data": {DATA_KEY: base64.b64encode(token.reveal().encode()).decode()},
+        "data": dict.fromkeys(_data_keys(api_key), base64.b64encode(token.reveal().encode()).decode()),
     }
 
 
@@ -119,6 +119,9 @@ class SecretFacts:
     annotations: frozenset[str] = frozenset()
     """Names of its annotations."""
 
+    copies: frozenset[str] = frozenset()
+    """Names of the other data keys that hold the same token."""
+
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
         """Read the facts from a Secret as the API server sent it."""
@@ -138,6 +141,7 @@ class SecretFacts:
             written=_written(metadata.get("managedFields") or ()),
             labels=frozenset(metadata.get("labels") or ()),
             annotations=frozenset(metadata.get("annotations") or ()),
+            copies=_copies(body),
         )
 
     def written_at(self, now: datetime) -> datetime:
@@ -159,7 +163,8 @@ class SecretFacts:
 def secret_patch(body: Mapping[str, Any], facts: SecretFacts, organization: Organization) -> dict[str, Any]:
     """Return the merge patch that gives a Secret the token and the metadata of `body`, if it is still as it was read.
 
-    It removes labels and annotations that the organization lets keys set and that the key doesn't set any more.
+    It removes labels and annotations that the organization lets keys set and that the key doesn't set any more. It
+    removes the former token under each name.
     """
     metadata = body["metadata"]
 
@@ -175,7 +180,7 @@ def secret_patch(body: Mapping[str, Any], facts: SecretFacts, organization: Orga
             "labels": changed("labels", facts.labels),
             "annotations": {**fence, **changed("annotations", facts.annotations)},
         },
-        "data": body["data"],
+        "data": {**dict.fromkeys(facts.copies), **body["data"]},
     }
 
 
@@ -222,12 +227,12 @@ def find_template_flaw(field: str, name: str, value: str) -> str | None:
 
 
 def template_digest(api_key: ApiKey, organization: Organization) -> str:
-    """Return a short digest of the labels and annotations that a key's template sets on its Secret."""
-    return _digest(*_template(api_key, organization))
+    """Return a short digest of what a key's template sets on its Secret: labels, annotations and further data keys."""
+    return _digest(*_template(api_key, organization), *(_data_keys(api_key) - {DATA_KEY}))
 
 
-def _digest(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps([labels, annotations], sort_keys=True).encode()).hexdigest()[:16]
+def _digest(*parts: Mapping[str, str] | str) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 NO_TEMPLATE = _digest({}, {})
@@ -245,6 +250,20 @@ def _token(body: Mapping[str, Any]) -> Token | None:
         return Token(base64.b64decode(body["data"][DATA_KEY], validate=True).decode("ascii"))
     except (KeyError, TypeError, ValueError, binascii.Error, MalformedTokenError):
         return None
+
+
+def _copies(body: Mapping[str, Any]) -> frozenset[str]:
+    data = body.get("data")
+    if not isinstance(data, Mapping) or DATA_KEY not in data:
+        return frozenset()
+    return frozenset(name for name, value in data.items() if value == data[DATA_KEY]) - {DATA_KEY}
+
+
+def _data_keys(api_key: ApiKey) -> set[str]:
+    """Return the names under which the Secret holds the token."""
+    template = api_key.spec.secret_template
+    further = template.token_key if template is not None else None
+    return {DATA_KEY, further} if further is not None else {DATA_KEY}
 
 
 def _template(api_key: ApiKey, organization: Organization) -> tuple[dict[str, str], dict[str, str]]:

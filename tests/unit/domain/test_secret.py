@@ -23,6 +23,7 @@ from tenure.domain.secret import (
     secret_body,
     secret_patch,
     stamp_text,
+    template_digest,
 )
 from tenure.domain.tokens import Token
 
@@ -37,6 +38,8 @@ def _stamp(key: ApiKey = KEY) -> Stamp:
 
 
 STAMP = _stamp()
+DIGESTS = {"dee36ace772e1ed7", "be6f4437f9032e00"}
+"""Of no template, and of one with the label acme.io/team: core."""
 LABELS = {
     "app.kubernetes.io/managed-by": "tenure",
     "tenure.dev/membership": "alice",
@@ -322,6 +325,39 @@ def test_a_patch_in_place_sets_the_token_and_takes_away_what_the_template_droppe
     labels = patch["metadata"]["labels"]
     assert (labels["acme.io/old"], labels["acme.io/kept"], "foreign" in labels) == (None, "2", False)
     assert patch["metadata"]["annotations"] == {"tenure.dev/issued-under": stamp_text(STAMP)}
+
+
+@pytest.mark.parametrize(
+    ("token_key", "names"),
+    [("API_KEY", {"token", "API_KEY"}), ("token", {"token"}), (None, {"token"})],
+    ids=["another name", "the same name", "none"],
+)
+def test_the_secret_holds_the_token_under_each_name(token_key: str | None, names: set[str]) -> None:
+    key = edited(KEY, secretTemplate={"tokenKey": token_key})
+    data = secret_body(key, TOKEN, STAMP, SubjectKind.USER, organization())["data"]
+    assert data == dict.fromkeys(names, base64.b64encode(TOKEN.reveal().encode()).decode())
+
+
+@pytest.mark.parametrize(
+    ("token_key", "dropped"), [("API_KEY", set()), ("OTHER", {"API_KEY"}), (None, {"API_KEY"})], ids=repr
+)
+def test_a_patch_in_place_leaves_the_former_token_under_no_name(token_key: str | None, dropped: set[str]) -> None:
+    stored = secret(KEY)
+    stored["data"] |= {"API_KEY": stored["data"]["token"], "foreign": "eA=="}
+    key, new = edited(KEY, secretTemplate={"tokenKey": token_key}), Token.mint(b"n" * 48)
+    body = secret_body(key, new, STAMP, SubjectKind.USER, organization())
+    patch = secret_patch(body, SecretFacts.from_body(stored), organization())
+    assert patch["data"] == {**body["data"], **dict.fromkeys(dropped)}
+
+
+def test_the_digest_of_a_template_without_another_name_is_that_of_the_version_before() -> None:
+    """Otherwise every key with a template would wait for a token that changes nothing."""
+    acme = organization(keys={"secretMetadataPrefixes": ["acme.io/"]})
+    team = {"labels": {"acme.io/team": "core"}}
+    digests = {template_digest(api_key(secret_template=template), acme) for template in (None, team)}
+    assert digests == DIGESTS
+    assert template_digest(api_key(secret_template={**team, "tokenKey": "token"}), acme) in digests
+    assert template_digest(api_key(secret_template={**team, "tokenKey": "API_KEY"}), acme) not in digests
 
 
 def test_a_fence_changes_the_secret_as_it_was_read_and_goes_with_the_next_token() -> None:

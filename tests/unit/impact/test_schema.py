@@ -27,6 +27,7 @@ FULL: Mapping[type[Resource], list[dict[str, Any]]] = {
     ApiKey: [
         api_key("laptop", "alice", ttl="1h", expiresAt="2098-01-01T00:00:00Z", revision=2, forRole="Member"),
         api_key("laptop", "alice", secretTemplate={"labels": {"acme.io/a": "b"}, "annotations": {"acme.io/a": "b"}}),
+        api_key("laptop", "alice", secretTemplate={"tokenKey": "API_KEY"}),
     ],
 }
 

@@ -187,7 +187,7 @@ def wakes_at(observation: ApiKeyObservation) -> datetime | None:
 
 
 def _has_template(observation: ApiKeyObservation, successor: AnnouncedToken) -> bool:
-    """Return whether the stamp tells the labels and annotations that the Secret would get with the token now."""
+    """Return whether the stamp tells what the Secret would get from the template with the token now."""
     organization = observation.organization
     digest = None if organization is None else template_digest(observation.api_key, organization)
     return successor.issued.template_digest == digest

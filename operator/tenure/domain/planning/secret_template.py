@@ -1,4 +1,4 @@
-"""Tells whether a key's Secret has the labels and annotations that `secretTemplate` asks for now.
+"""Tells whether a key's Secret has the labels, annotations and `tokenKey` that `secretTemplate` asks for now.
 
 Tenure sets them when it writes a token into the Secret, and doesn't change a Secret otherwise. So a change waits for
 the next token.
@@ -27,14 +27,14 @@ def template_conditions(status: ApiKeyStatus, observation: ApiKeyObservation) ->
         return []
     if asked == issued:
         reason = Reason.APPLIED
-        message = f"Secret {key.name} has the labels and annotations of spec.secretTemplate."
+        message = f"Secret {key.name} has the labels, annotations and tokenKey of spec.secretTemplate."
     else:
         reason = Reason.AWAITING_NEXT_TOKEN
         message = (
-            f"Secret {key.name} still has the labels and annotations from when its token was issued. What "
-            "spec.secretTemplate and the organization's keys.secretMetadataPrefixes ask for now applies to the next "
-            f"token. To have it now, set spec.rotation.request to {_next_request(key)}. The present token stays valid "
-            "for a while."
+            f"Secret {key.name} still has the labels, annotations and tokenKey from when its token was issued. "
+            "What spec.secretTemplate and the organization's keys.secretMetadataPrefixes ask for now applies to the "
+            f"next token. To have it now, set spec.rotation.request to {_next_request(key)}. The present token stays "
+            "valid for a while."
         )
     condition = renew_condition(
         status.conditions,

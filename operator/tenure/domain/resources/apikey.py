@@ -18,6 +18,7 @@ from tenure.domain.resources.base import (
     Resource,
     Rule,
     list_map,
+    shaped,
 )
 from tenure.domain.resources.key_fields import Capabilities, Description
 from tenure.domain.resources.membership import SubjectKind
@@ -29,7 +30,15 @@ FIRST_REVISION = 1
 
 LabelValue = Annotated[str, Field(max_length=63)]
 AnnotationValue = Annotated[str, Field(max_length=4096)]
-
+DataKey = Annotated[
+    str,
+    shaped(
+        r"^[a-zA-Z_][-._a-zA-Z0-9]*$",
+        "must be a Secret's data key of letters, digits, '-', '_' and '.' that begins with a letter or '_', "
+        "for example API_KEY",
+        max_length=253,
+    ),
+]
 
 _IN_THE_CALENDAR = Rule(
     "self >= timestamp('1970-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59Z')",
@@ -38,7 +47,11 @@ _IN_THE_CALENDAR = Rule(
 
 
 class SecretTemplate(Model):
-    """Labels and annotations for the Secret."""
+    """Labels, annotations and a further data key for the Secret."""
+
+    token_key: DataKey | None = None
+    """A second data key for the token, for example API_KEY, as programs need it that take all data of a Secret as their
+    environment. The data key token is always there."""
 
     labels: dict[str, LabelValue] | None = Field(default=None, max_length=20)
     """Labels for the Secret. Tenure sets only those that start with one of the organization's
@@ -179,8 +192,9 @@ class ApiKeySpec(Model):
     revert it."""
 
     secret_template: SecretTemplate | None = None
-    """Labels and annotations for the Secret, if the organization's secretMetadataPrefixes allow them. Tenure sets them
-    when it issues a token, so a change waits for the next one. The condition SecretTemplateApplied says so."""
+    """Labels and annotations for the Secret, if the organization's secretMetadataPrefixes allow them, and a second name
+    for the token. Tenure sets them when it issues a token, so a change waits for the next one. The condition
+    SecretTemplateApplied says so."""
 
 
 class ApiKeyStatus(Model):
@@ -191,7 +205,7 @@ class ApiKeyStatus(Model):
 
     conditions: list[Condition] = Field(default_factory=list, json_schema_extra=list_map("type"))
     """Ready says whether the key works. Stalled says that waiting won't change that. SecretTemplateApplied says whether
-    the Secret has the labels and annotations of secretTemplate. Rotating says whether a rotation that is due is in
+    the Secret is as secretTemplate asks for. Rotating says whether a rotation that is due is in
     progress, or what hinders it. Unused says that the key hasn't been used for longer than the organization's
     unusedAfter."""
 

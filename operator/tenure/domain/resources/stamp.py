@@ -29,7 +29,7 @@ class Stamp(Model):
     """The role that the key was approved for, if it had a forRole."""
 
     template_digest: str | None = Field(default=None, max_length=64)
-    """Digest of the labels and annotations that the Secret got from secretTemplate."""
+    """Digest of what the Secret got from secretTemplate."""
 
     capabilities: Capabilities | None = None
     """The capabilities that the token is limited to. Omitted if it has no such limit."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,8 @@ from tenure.domain.secret import is_adoptable
 
 MEMBER, ORG = membership(), organization(keys={"secretMetadataPrefixes": ["acme.io/"]})
 STRICTER = organization(keys={"secretMetadataPrefixes": ["acme.io/team-"]})
-TEAM, OTHERS = {"labels": {"acme.io/team": "core"}}, {"labels": {"other.io/team": "core"}}
+TEAM: dict[str, Any] = {"labels": {"acme.io/team": "core"}}
+OTHERS = {"labels": {"other.io/team": "core"}}
 TYPE = ConditionType.SECRET_TEMPLATE_APPLIED
 
 
@@ -38,7 +40,7 @@ def _seen(key: ApiKey, org: Organization = ORG) -> ApiKeyObservation:
     return ApiKeyObservation(api_key=key, membership=MEMBER, organization=org, siblings=[key], now=NOW)
 
 
-def _delivered(template: Mapping[str, Mapping[str, str]] | None) -> ApiKey:
+def _delivered(template: Mapping[str, Any] | None) -> ApiKey:
     """A key whose Secret was just written."""
     key, seen = api_key(secret_template=template), _seen(api_key(secret_template=template))
     stamp = new_stamp(seen, NOW)
@@ -74,6 +76,9 @@ ROWS = {
     "a template that sets nothing was added": (edited(_delivered(None), secretTemplate=OTHERS), ORG, None),
     "the template was removed": (edited(_delivered(TEAM), secretTemplate=None), ORG, "waits"),
     "the organization allows it no longer": (_delivered(TEAM), STRICTER, "waits"),
+    "another name for the token": (_delivered({"tokenKey": "API_KEY"}), ORG, "Applied"),
+    "another name was added": (edited(_delivered(TEAM), secretTemplate={**TEAM, "tokenKey": "API_KEY"}), ORG, "waits"),
+    "another name was removed": (edited(_delivered({"tokenKey": "API_KEY"}), secretTemplate=None), ORG, "waits"),
     "suspended": (edited(_delivered(TEAM), suspended=True), ORG, "Applied"),
     "suspended, another template": (edited(_delivered(TEAM), suspended=True, secretTemplate=None), ORG, "waits"),
     "from a version that didn't record it": (issued(api_key(secret_template=TEAM), MEMBER, ORG), ORG, None),
