@@ -21,11 +21,12 @@ from tenure.domain.planning.key_status import (
     end_of_current,
     kept_status,
     promotion,
+    readiness_of_current,
     revoked_status,
     with_readiness,
 )
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
-from tenure.domain.planning.obstacles import describe_suspension, find_obstacle
+from tenure.domain.planning.obstacles import find_obstacle
 from tenure.domain.planning.records import awaits_record
 from tenure.domain.planning.rotation import find_rotation_state, holds_successor, wakes_at
 from tenure.domain.planning.states import STAGES, KeyState, Stage
@@ -70,7 +71,7 @@ def _plan_current(observation: ApiKeyObservation, state: KeyState) -> Plan[Actio
         case KeyState.TO_PROMOTE:
             return Plan(promotion(observation), observation.now)
         case _:
-            return _keep(observation, suspended=state is KeyState.SUSPENDED)
+            return _keep(observation)
 
 
 def find_key_state(observation: ApiKeyObservation) -> KeyState:
@@ -94,16 +95,17 @@ def _find_current(observation: ApiKeyObservation, verdict: Verdict) -> KeyState 
     """Return the state of a key with a token that works or may work again, or None if it has none."""
     if verdict is Verdict.BEHIND:
         return KeyState.TO_READ
-    waits_for_record = awaits_record(observation)  # A rotation would drop a token that isn't recorded yet.
+    # A rotation or a repair would drop a token that isn't recorded yet.
+    waits_for_record = awaits_record(observation)
     if holds_successor(observation):
         return KeyState.WORKS if waits_for_record else KeyState.TO_PROMOTE
     if verdict is Verdict.SUSPENDED:
         return KeyState.SUSPENDED
     if verdict is not Verdict.VALID:
         return None
-    if not _is_delivered(observation):
-        return KeyState.TO_REPAIR
-    return (None if waits_for_record else find_rotation_state(observation)) or KeyState.WORKS
+    if waits_for_record:
+        return KeyState.WORKS
+    return (find_rotation_state(observation) or KeyState.WORKS) if _is_delivered(observation) else KeyState.TO_REPAIR
 
 
 def _find_ended(observation: ApiKeyObservation, obstacle: Obstacle | None) -> KeyState:
@@ -127,17 +129,12 @@ def fate(observation: ApiKeyObservation) -> Fate:
     return Fate.DELETED if _deletes_object(observation, obstacle) else Fate.REVOKED
 
 
-def _keep(observation: ApiKeyObservation, *, suspended: bool) -> Plan[Action]:
+def _keep(observation: ApiKeyObservation) -> Plan[Action]:
     """Plan for a key whose token is current."""
     key = observation.api_key
-    reason, message = (
-        (Reason.SUSPENDED, describe_suspension(observation, key.holder))
-        if suspended
-        else (Reason.ISSUED, describe_working(observation))
-    )
     moments = [moment for moment in (end_of_current(key), wakes_at(observation)) if moment is not None]
     return Plan(
-        _update(key, kept_status(observation, reason, message)),
+        _update(key, kept_status(observation, *readiness_of_current(observation))),
         min(moments, default=None),
         awaits_record=awaits_record(observation),
     )

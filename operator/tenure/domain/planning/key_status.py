@@ -6,6 +6,7 @@ from tenure.domain.approval import kept_approval
 from tenure.domain.conditions import find_condition, readiness
 from tenure.domain.planning.actions import Action, UpdateStatus
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle, Tenure
+from tenure.domain.planning.obstacles import describe_suspension
 from tenure.domain.planning.rotation import (
     announced_condition,
     kept_former,
@@ -22,7 +23,7 @@ from tenure.domain.resources.base import Condition
 from tenure.domain.resources.stamp import AnnouncedToken, Stamp
 from tenure.domain.rotation import rotates_at
 from tenure.domain.secret import template_digest
-from tenure.domain.validity import expiry, renewed_stamp
+from tenure.domain.validity import Verdict, expiry, renewed_stamp
 
 
 def issued_status(
@@ -59,7 +60,7 @@ def promotion(observation: ApiKeyObservation) -> tuple[Action, ...]:
     if facts is None:
         raise ValueError("only a token that the Secret holds can be promoted")
     after, event = promote(observation, facts.written_at(observation.now))
-    return event, UpdateStatus(kept_status(after, Reason.ISSUED, describe_working(after)))
+    return event, UpdateStatus(kept_status(after, *readiness_of_current(after)))
 
 
 def obstructed_status(observation: ApiKeyObservation, reason: Reason, message: str) -> ApiKeyStatus:
@@ -149,6 +150,13 @@ def _renewed_stamp(observation: ApiKeyObservation) -> Stamp | None:
 def end_of_current(key: ApiKey) -> datetime | None:
     """Return when the key's present token expires, or None if it never does."""
     return expiry(key, key.status.issued.at if key.status.issued else None)
+
+
+def readiness_of_current(observation: ApiKeyObservation) -> tuple[Reason, str]:
+    """Return the reason and the message of Ready for a key whose token is current: it works, or it is suspended."""
+    if observation.verdict() is Verdict.SUSPENDED:
+        return Reason.SUSPENDED, describe_suspension(observation, observation.api_key.holder)
+    return Reason.ISSUED, describe_working(observation)
 
 
 def describe_working(observation: ApiKeyObservation) -> str:

@@ -39,12 +39,12 @@ def find_rotation_state(observation: ApiKeyObservation) -> KeyState | None:
 
 
 def holds_successor(observation: ApiKeyObservation) -> bool:
-    """Return whether the Secret holds the announced token, and that token works."""
+    """Return whether the Secret holds the announced token, and that token works, or works again after a suspension."""
     key, facts = observation.api_key, observation.secret.facts if observation.secret else None
     view = announced_view(key)
     if view is None or facts is None or not facts.holds_issued_token(view):
         return False
-    return observation.verdict(view) is Verdict.VALID
+    return observation.verdict(view) in WORKING
 
 
 def may_hold_newer_token(observation: ApiKeyObservation) -> bool:

@@ -95,6 +95,14 @@ def handed_over(**spec: Any) -> ApiKey:
 
 WITHIN = handed_over(rotation={"overlap": "24h"})
 BOB = membership("bob")
+TO_BOB = edited(LIVE, membership="bob")
+DEMOTED = membership("bob", role="Viewer", generation=2)
+LISTED = {"name": "ci-deploy", "keyId": NEXT.key_id, "fate": "Reissued"}
+RECORDED: dict[str, Any] = {
+    "role": "Viewer",
+    "generation": 2,
+    "status": {"lastRoleChange": {**RECORD, "keyCount": 1, "keys": [LISTED]}},
+}
 BACK = edited(WITHIN, membership="alice")
 LATER = NOW + 2 * MINUTE
 
@@ -163,6 +171,21 @@ STEPS: Mapping[str, tuple[ApiKeyObservation, KeyState, list[str]]] = {
         ),
         KeyState.WORKS,
         ["UpdateStatus Issued"],
+    ),
+    "the other member is suspended after the delivery": (
+        seen(announced(), ALICE, CI, facts=delivered(), org=organization(suspended_members=["ci"])),
+        KeyState.TO_PROMOTE,
+        ["EmitEvent Rotated", "UpdateStatus Suspended"],
+    ),
+    "the other member's role changes after the delivery, and isn't recorded": (
+        seen(announced(TO_BOB, ALICE, BOB), ALICE, DEMOTED, facts=delivered()),
+        KeyState.WORKS,
+        [],
+    ),
+    "the other member's role changes after the delivery, and is recorded": (
+        seen(announced(TO_BOB, ALICE, BOB), ALICE, membership("bob", **RECORDED), facts=delivered()),
+        KeyState.TO_REPAIR,
+        ["DeleteSecret", "IssueToken", "EmitEvent SecretReplaced"],
     ),
     "its own member is suspended": (
         seen(GIVEN, ALICE, CI, org=organization(suspended_members=["alice"])),
