@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from tenure.admission.reader import Context
-from tenure.domain.admission.authority import hands_over, membership_grants
+from tenure.domain.admission.authority import hands_over, membership_grants, other_holders
 from tenure.domain.admission.evidence import Evidence, MembershipEvidence, OrganizationEvidence
 from tenure.domain.admission.invitation_rules import newly_asks_for_letters
 from tenure.domain.admission.key_evidence import ApiKeyEvidence
@@ -110,8 +110,11 @@ async def gather_api_key(context: Context, change: Change[ApiKey]) -> ApiKeyEvid
     now = context.now()
     if not change.matters:
         return ApiKeyEvidence(change=change, now=now, missing_deletion=(), membership=None, organization=None)
-    (membership, organization), former, missing_deletion = await asyncio.gather(
-        _holder(context, change), _former_holder(context, change), context.missing_deletion(change)
+    (membership, organization), former, others, missing_deletion = await asyncio.gather(
+        _holder(context, change),
+        _former_holder(context, change),
+        _other_holders(context, change),
+        context.missing_deletion(change),
     )
     evidence = await _with_rights(
         context,
@@ -122,6 +125,7 @@ async def gather_api_key(context: Context, change: Change[ApiKey]) -> ApiKeyEvid
             missing_deletion=missing_deletion,
             membership=membership,
             former=former,
+            others=others,
             organization=organization,
         ),
     )
@@ -191,6 +195,13 @@ async def _former_holder(context: Context, change: Change[ApiKey]) -> Membership
     if change.old is None or not hands_over(change):
         return None
     return await context.find(Membership, change.namespace, change.old.spec.membership)
+
+
+async def _other_holders(context: Context, change: Change[ApiKey]) -> Mapping[str, Membership | None]:
+    """Read the Memberships that a key's tokens were issued under, apart from those that the key names."""
+    names = sorted(other_holders(change))
+    found = await asyncio.gather(*(context.find(Membership, change.namespace, name) for name in names))
+    return dict(zip(names, found, strict=True))
 
 
 async def _namesakes(context: Context, member: Membership) -> Sequence[Membership]:

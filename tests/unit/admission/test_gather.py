@@ -15,6 +15,7 @@ from tenure.admission.gather import gather
 from tenure.admission.reader import Context
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.evidence import MembershipEvidence
+from tenure.domain.admission.key_evidence import ApiKeyEvidence
 from tenure.domain.admission.request import Change
 from tenure.domain.installation import DEFAULTS
 from tenure.domain.lease import Lease
@@ -311,6 +312,19 @@ async def test_a_key_that_was_handed_over_is_read_once_for_each_member() -> None
         evidence = await gather(context(reads), change(Membership, old=old, new=new))
         assert isinstance(evidence, MembershipEvidence)
         assert sorted(key.name for key in evidence.keys or ()) == names
+
+
+async def test_the_members_of_all_tokens_of_a_key_are_read_when_it_changes() -> None:
+    key = handed_over(issued(api_key("laptop"), membership("alice"), ACME), OLGA)
+    stored = key.model_dump(by_alias=True, mode="json", exclude_none=True)
+    old = {"metadata": {"name": "laptop"}, "spec": stored["spec"], "status": stored["status"]}
+    read = {"get Membership/alice", GET_OLGA}
+    for new, reads_made in (({**old, "spec": {**old["spec"], "suspended": True}}, read), (None, {GET_OLGA})):
+        reads = Reads(organizations=[ACME], memberships=[membership("alice"), OLGA], api_keys=[key], granted={"*"})
+        evidence = await gather(context(reads), change(ApiKey, old=old, new=new))
+        assert {one for one in reads.made if one.startswith("get Membership/")} == reads_made
+        assert isinstance(evidence, ApiKeyEvidence)
+        assert [*evidence.others] == (["alice"] if new else [])
 
 
 async def test_the_lease_is_read_before_the_owners_and_the_clock_before_both() -> None:

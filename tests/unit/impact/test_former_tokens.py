@@ -52,6 +52,19 @@ def test_a_role_change_of_the_next_holder_leaves_both_tokens(tmp_path: Path) -> 
     assert said.tokens == ()
 
 
+def test_the_next_hand_over_says_that_it_revokes_the_former_token(tmp_path: Path) -> None:
+    (key,) = judge(tmp_path, {KEY: handed(BASE[KEY], "bob")}).keys
+    assert any("the former token " in remark and "is revoked by the hand-over" in remark for remark in key.remarks)
+
+
+def test_the_next_hand_over_tells_the_present_token_from_the_former_one(tmp_path: Path) -> None:
+    """The same commit changes the role of alice, whose former token is revoked. That of ci is the key's present one."""
+    said = judge(tmp_path, {KEY: handed(BASE[KEY], "bob"), "members/alice.yaml": with_role(ALICE, "Viewer")})
+    (key,) = said.keys
+    assert key.hand_over is not None
+    assert key.hand_over.outlook == "the former token is valid for 1 h, or until ci is removed"
+
+
 @pytest.mark.parametrize(
     ("changed", "members"),
     [

@@ -8,6 +8,7 @@ from tenure.domain.permissions import Permission, Requester, grant
 from tenure.domain.resources import ApiKey, Membership
 from tenure.domain.resources.membership import fold
 from tenure.domain.roles import CAPABILITIES, Role
+from tenure.domain.views import memberships_of
 
 
 def membership_grants(change: Change[Membership]) -> list[Permission]:
@@ -38,6 +39,12 @@ def hands_over(change: Change[ApiKey]) -> bool:
     """Return whether a change gives a key to another member."""
     old, new = change.old, change.new
     return old is not None and new is not None and old.spec.membership != new.spec.membership
+
+
+def other_holders(change: Change[ApiKey]) -> set[str]:
+    """Return the names of the members who have tokens of a key from earlier hand-overs, if the key stays."""
+    old, new = change.old, change.new
+    return set() if old is None or new is None else memberships_of(old) - {old.spec.membership, new.spec.membership}
 
 
 def lifts_suspension(change: Change[ApiKey]) -> bool:

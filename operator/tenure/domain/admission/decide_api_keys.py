@@ -42,7 +42,7 @@ def _check_holder(evidence: ApiKeyEvidence) -> Iterator[Text]:
     if evidence.is_handover and evidence.former is None and before is not None:
         yield explain_unknown_former(requester, missing, key, before.spec.membership)
         return
-    holders = [holder for holder in evidence.holders.values() if holder is not None]
+    holders = [*(holder for holder in evidence.holders.values() if holder is not None), *evidence.revived]
     roles = {grant_verb(holder.spec.role) for holder in holders}
     own = [one for one in missing if one.verb in roles]
     approved = [one for one in missing if one not in own]
@@ -58,7 +58,7 @@ def _explain_holder(evidence: ApiKeyEvidence, missing: Sequence[Permission]) -> 
     change = evidence.change
     if evidence.is_handover and change.old is not None:
         return explain_handover(change.requester, missing, change.subject, change.old.spec.membership)
-    field = "spec.suspended" if evidence.is_own else change.field("spec.membership")
+    field = "spec.suspended" if evidence.is_own or evidence.revived else change.field("spec.membership")
     return explain_missing(change.requester, missing, field)
 
 
@@ -144,8 +144,9 @@ def decide_api_key(evidence: ApiKeyEvidence) -> Decision:
     if refusals or evidence.change.new is None:
         return Decision(refused(refusals), refusals)
     refusals = find_refusals(_KEY_CHECKS, evidence)
+    before = evidence.change.old
     warnings = (
-        token_warning(evidence.change, evidence.former if evidence.is_handover else evidence.membership),
+        token_warning(evidence.change, None if before is None else evidence.holder_of(before)),
         lifted_suspension_warning(evidence.change),
         expired_warning(evidence.change, evidence.now),
         capabilities_warning(evidence.change.new, evidence.membership) if evidence.is_given else None,

@@ -54,8 +54,8 @@ def handover_warnings(evidence: ApiKeyEvidence) -> Iterator[str]:
     yield _describe_outlook(old, outlook)
     if evidence.membership is None:
         yield f"spec.membership: {new.name} gets no token of {new.spec.membership} before that Membership is created."
-    older, former, organization = former_view(old), evidence.former, evidence.organization
-    if older is not None and validity(older, former, organization, evidence.now) in WORKING:
+    older = former_view(old)
+    if older is not None and _works(older, evidence):
         yield f"spec.membership: the former token {older.status.key_id} of {old.name} is revoked by the hand-over."
     if any(condition.reason == Reason.SECRET_EXPOSED for condition in old.status.conditions):
         yield (
@@ -81,14 +81,20 @@ def token_outlook(evidence: ApiKeyEvidence) -> Outlook | None:
     None if it isn't handed over, if the token doesn't work, or if a higher revision revokes it in the same write.
     """
     old, new = evidence.change.old, evidence.change.new
-    former, organization = evidence.former, evidence.organization
+    organization = evidence.organization
     if old is None or new is None or not evidence.is_handover or new.revision > old.revision:
         return None
-    if former is None or organization is None or validity(old, former, organization, evidence.now) not in WORKING:
+    holder = evidence.holder_of(old)
+    if holder is None or organization is None or not _works(old, evidence):
         return None
     overlap = overlap_in_force(new, organization, evidence.installation.policy(organization))
-    follows = follows_generation(old, former)
-    return Outlook(overlap, f"{former.name}'s role changes" if follows else f"{former.name} is removed")
+    follows = follows_generation(old, holder)
+    return Outlook(overlap, f"{holder.name}'s role changes" if follows else f"{holder.name} is removed")
+
+
+def _works(view: ApiKey, evidence: ApiKeyEvidence) -> bool:
+    """Return whether one of the key's tokens works, or works again after a suspension."""
+    return validity(view, evidence.holder_of(view), evidence.organization, evidence.now) in WORKING
 
 
 def _describe_outlook(key: ApiKey, outlook: Outlook) -> str:

@@ -1,7 +1,7 @@
 """The evidence for the decision about an ApiKey."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tenure.domain.admission.authority import (
     api_key_grants,
@@ -22,6 +22,7 @@ class ApiKeyEvidence(Evidence[ApiKey]):
     Attributes:
         membership: The Membership that the key names, or None if there is none. In a hand-over, the next holder.
         former: In a hand-over, the Membership that the key named before, or None if there is none.
+        others: By name, the other Memberships that the key's tokens were issued under, from earlier hand-overs.
         organization: The Membership's Organization, or the namespace's if there is no Membership.
         may_revoke: Whether the requester has the virtual verb `revoke` on the key.
         missing_grants: Those of the `grants` that the requester lacks.
@@ -30,6 +31,7 @@ class ApiKeyEvidence(Evidence[ApiKey]):
 
     membership: Membership | None
     former: Membership | None = None
+    others: Mapping[str, Membership | None] = field(default_factory=dict)
     organization: Organization | None
     may_revoke: bool | None = None
     missing_grants: Sequence[Permission] | None = None
@@ -46,6 +48,15 @@ class ApiKeyEvidence(Evidence[ApiKey]):
         after = {self.change.subject.spec.membership: self.membership}
         old = self.change.old
         return {old.spec.membership: self.former, **after} if self.is_handover and old is not None else after
+
+    def holder_of(self, view: ApiKey) -> Membership | None:
+        """Return the member whom one of the key's tokens was issued to. `view` is the key, or a view of it."""
+        return {**self.others, **self.holders}.get(view.holder)
+
+    @property
+    def revived(self) -> Sequence[Membership]:
+        """The other members whose tokens work again if the change lifts a suspension."""
+        return [one for one in self.others.values() if one is not None] if lifts_suspension(self.change) else []
 
     @property
     def is_own(self) -> bool:
@@ -78,15 +89,16 @@ class ApiKeyEvidence(Evidence[ApiKey]):
     def grants(self) -> list[Permission]:
         """The grants that the change needs: of each holder's role, and for another's key of the roles in `forRole`.
 
-        The requester needs no grant of their own role, unless the change lifts a suspension.
+        The requester needs no grant of their own role, unless the change lifts a suspension. That also needs the grants
+        of the roles of all other members whose tokens it revives.
         """
         namespace, lifts = self.change.namespace, lifts_suspension(self.change)
         approved = () if self.is_own else approved_roles(self.change)
         in_force = self.organization.name if self.organization else ""
-        holders = (one for one in self.holders.values() if lifts or not self._is_requester(one))
+        holders = [one for one in self.holders.values() if lifts or not self._is_requester(one)]
         needed = (
             api_key_grants(namespace, one, one.spec.organization if one else in_force, approved=approved)
-            for one in holders
+            for one in (*holders, *self.revived)
         )
         return list(dict.fromkeys(permission for permissions in needed for permission in permissions))
 

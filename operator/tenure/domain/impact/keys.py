@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from tenure.domain.admission.authority import other_holders
 from tenure.domain.admission.decide import decide
 from tenure.domain.admission.decision import Decision
 from tenure.domain.admission.handover import handover_warnings, token_outlook
@@ -97,8 +98,8 @@ def _hand_over(evidence: ApiKeyEvidence, lost: LostToken | None) -> HandOver | N
     former, member = old.spec.membership, new.spec.membership
     if lost is not None and lost.verdict is Verdict.PENDING:
         return HandOver(former, member, "a higher revision revokes the former token")
-    if lost is not None and lost.verdict is not Verdict.SUSPENDED:
-        what = f"the former token is revoked, because the same commit changes {former}"
+    if lost is not None and lost.verdict is not Verdict.SUSPENDED and lost.member == old.holder:
+        what = f"the former token is revoked, because the same commit changes {old.holder}"
         return HandOver(former, member, f"{what}. To let it stay valid, hand over in an earlier commit")
     outlook = token_outlook(evidence)
     if outlook is None:
@@ -134,6 +135,7 @@ def _evidence(step: Step, change: Change[ApiKey]) -> ApiKeyEvidence:
         missing_deletion=(),
         membership=membership,
         former=former,
+        others={name: step.base.memberships.get(Address(key.namespace, name)) for name in other_holders(change)},
         organization=_organization(step, membership, key.namespace),
         may_revoke=True,
         missing_grants=(),

@@ -21,6 +21,7 @@ from support.objects.builders import (
     with_status,
 )
 from support.objects.evidence import judged
+from support.objects.handed_over import handed_over
 from tenure.domain.admission.verdict import Judgement
 from tenure.domain.installation import Installation, Limits
 from tenure.domain.resources import ApiKey, Membership
@@ -160,6 +161,25 @@ def test_a_suspension_is_lifted_by_a_hand_over_with_the_grant_of_ones_own_role_o
     assert hand_over(target, locked, spec={"suspended": None}, **own).allowed
 
 
+@pytest.mark.parametrize(
+    ("former", "lacking"), [(ALICE, ["grant-member"]), (membership("alice", role="Owner"), ["grant-owner"]), (None, [])]
+)
+@pytest.mark.parametrize("username", ["root", "vic@acme.io"])
+def test_a_lifted_suspension_needs_the_grants_of_all_whose_tokens_it_revives(
+    former: Membership | None, lacking: list[str], username: str
+) -> None:
+    """The key was given to vic, and alice's token works again as well."""
+    locked = handed_over(issued(api_key("laptop", suspended=True), ALICE, ACME), VIC)
+    others = {"alice": former}
+    bodies = {"old": body_of(locked), "new": body_of(locked, suspended=None)}
+    facts: Body = {**bodies, "membership": VIC, "others": others, "username": username}
+    said = judged(ApiKey, grants={Role.VIEWER}, **facts)
+    assert [verb for verb in ("grant-member", "grant-owner") if f"{username} lacks {verb} " in said.message] == lacking
+    assert said.message.startswith("spec.suspended: ") is bool(lacking)
+    assert said.allowed is not bool(lacking)
+    assert judged(ApiKey, **facts).allowed
+
+
 COUNTS = organization(keys={"maxPerMember": 1})
 EXPIRES = organization(keys={"requireExpiry": True})
 SHORT = organization(keys={"maxTTL": "24h"})
@@ -251,6 +271,7 @@ BOTH_REVOKED = (
     "the same Secret."
 )
 ROTATED = rotated(HELD, former="OLDER", ends_at=ISSUED + timedelta(hours=1))
+ON = handed_over(HELD, CI)
 LIMITED = issued(api_key("ci-deploy", capabilities=["members", "clusters"]), ALICE, ACME, key_id="PRESENT")
 SAID: Mapping[str, tuple[Membership | None, ApiKey, Body, list[str]]] = {
     "as it is": (CI, HELD, {}, [OVERLAP]),
@@ -266,6 +287,27 @@ SAID: Mapping[str, tuple[Membership | None, ApiKey, Body, list[str]]] = {
         ROTATED,
         {"now": ISSUED + timedelta(minutes=10)},
         [OVERLAP, "spec.membership: the former token OLDER of ci-deploy is revoked by the hand-over."],
+    ),
+    "one of a third member": (
+        ROBOT,
+        ON,
+        {"former": CI, "others": {"alice": ALICE}},
+        [
+            OVERLAP.replace("PRESENT", "NNNNNNNNNNNN").replace("alice's role changes", "ci is removed"),
+            "spec.membership: the former token PRESENT of ci-deploy is revoked by the hand-over.",
+        ],
+    ),
+    "one of a third member who is gone": (
+        ROBOT,
+        ON,
+        {"former": CI, "others": {"alice": None}},
+        [OVERLAP.replace("PRESENT", "NNNNNNNNNNNN").replace("alice's role changes", "ci is removed")],
+    ),
+    "before the member whom it names has a token": (
+        CI,
+        edited(HELD, membership="vic"),
+        {"former": VIC, "others": {"alice": ALICE}},
+        [OVERLAP],
     ),
     "one that has expired": (CI, ROTATED, {"now": ISSUED + timedelta(hours=2)}, [OVERLAP]),
     "revoked in the same write": (CI, ROTATED, {"spec": {"revision": 2}}, [BOTH_REVOKED]),
