@@ -1,14 +1,16 @@
 """The commands that only read the cluster: members, keys, whoami, can and token."""
 
 import asyncio
-import base64
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from tenure.domain.durations import parse_duration
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import GROUP
 from tenure.domain.roles import Level
+from tenure.domain.secret import SecretFacts
 from tenure.errors import ForbiddenError, ObjectNotFoundError
 from tenure.kube.secrets import secret_path
 from tenure.kube.snapshots import find_namespaces, is_allowed, read_identity, read_snapshot
@@ -108,9 +110,23 @@ async def _token(options: TokenOptions) -> str:
                 f"Tenure gives them rights in Kubernetes. To check: kubectl auth can-i get secret/{name} -n "
                 f"{session.namespace}"
             ) from None
-        if (secret.get("metadata") or {}).get("uid") != uid:
-            raise ViewError(f"Secret {session.namespace}/{name} isn't the one that Tenure wrote. Try again in a minute")
-        return base64.b64decode((secret.get("data") or {}).get("token") or "").decode()
+        return token_in(secret, uid)
+
+
+def token_in(secret: Mapping[str, Any], uid: str | None) -> str:
+    """Return the token in a key's Secret. Somebody who may edit Secrets may have put another text there.
+
+    Raises:
+        ViewError: it is another Secret, or it holds no token.
+    """
+    facts, place = SecretFacts.from_body(secret), f"{secret['metadata']['namespace']}/{secret['metadata']['name']}"
+    if facts.uid != uid:
+        raise ViewError(f"Secret {place} isn't the one that Tenure wrote. Try again in a minute")
+    if facts.token is None:
+        raise ViewError(
+            f"Secret {place} holds no token, because somebody edited it. Tenure replaces it within a few minutes"
+        )
+    return facts.token.reveal()
 
 
 async def _secret_of(session: Session, name: str) -> tuple[str, str | None]:

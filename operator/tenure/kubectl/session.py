@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect_as_caller
@@ -14,14 +14,15 @@ from tenure.viewmodel.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Session:
-    """A cluster, and the namespace of the organization in it."""
+    """A cluster, the namespace of the organization in it, and the context that was chosen, or empty."""
 
     cluster: Cluster
     namespace: str
+    context: str = ""
 
     async def snapshot(self) -> Snapshot:
         """List the namespace's objects."""
-        return await read_snapshot(self.cluster, self.namespace)
+        return replace(await read_snapshot(self.cluster, self.namespace), context=self.context)
 
 
 @asynccontextmanager
@@ -38,4 +39,4 @@ async def opened(context: str, namespace: str) -> AsyncIterator[Session]:
         raise ViewError(str(error)) from None
     connection = await connect_as_caller(context)
     async with Cluster(connection) as cluster:
-        yield Session(cluster, namespace or connection.namespace or "default")
+        yield Session(cluster, namespace or connection.namespace or "default", context)

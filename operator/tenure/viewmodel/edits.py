@@ -42,6 +42,7 @@ class Edit:
         by_hand: Whether people do, so that a change by hand stays.
         stays: Whether a change by hand stays even if a tool manages the object, because Git doesn't have the field.
         revokes: Whether a token stops working for good, so that a person should confirm it.
+        affected: Names of the keys whose tokens stop working because their member's role ends.
         field_manager: The field manager under which the change is made.
         uid: The uid of the object that the change is for, or empty for a new one.
         resource_version: The version that the change is based on.
@@ -60,6 +61,7 @@ class Edit:
     by_hand: bool
     stays: bool
     revokes: bool = False
+    affected: tuple[str, ...] = field(default=(), metadata={"shown": False})
     field_manager: str = FIELD_MANAGER
     uid: str = field(default="", metadata={"shown": False})
     resource_version: str = field(default="", metadata={"shown": False})
@@ -128,7 +130,8 @@ def revoke(snapshot: Snapshot, name: str, *, reissue: bool = False) -> EditsPage
     """Return the change that revokes a key: its deletion, or a higher revision, which gives it a new token."""
     key = snapshot.key(name)
     if not reissue:
-        return EditsPage((deletion(snapshot, key, "revoke the key, and delete its Secret"),))
+        summary = f"revoke the key of {key.spec.membership}, and delete its Secret"
+        return EditsPage((deletion(snapshot, key, summary),))
     revision = key.revision + 1
     summary = f"revoke all tokens of the key, and issue a new one (spec.revision: {revision})"
     return EditsPage((change(snapshot, key, summary, {"revision": revision}, revokes=True),))
@@ -186,6 +189,7 @@ def change(
     annotations: Mapping[str, str] | None = None,
     *,
     revokes: bool = False,
+    affected: Sequence[str] = (),
     stays: bool = False,
     field_manager: str = FIELD_MANAGER,
 ) -> Edit:
@@ -201,7 +205,7 @@ def change(
         "metadata": {**address, **metadata},
         "spec": {name: value for name, value in spec.items() if value is not None},
     }
-    command = f"kubectl patch {_target(resource)} --type merge{manager} -p {text}"
+    command = f"kubectl patch {_target(snapshot, resource)} --type merge{manager} -p {text}"
     return _edit(
         snapshot,
         resource,
@@ -211,12 +215,15 @@ def change(
         manifest=manifest,
         command=command,
         revokes=revokes,
+        affected=tuple(affected),
         stays=stays,
         field_manager=field_manager,
     )
 
 
-def deletion(snapshot: Snapshot, resource: Resource, summary: str, *, revokes: bool = True) -> Edit:
+def deletion(
+    snapshot: Snapshot, resource: Resource, summary: str, *, revokes: bool = True, affected: Sequence[str] = ()
+) -> Edit:
     """Return the deletion of an object."""
     return _edit(
         snapshot,
@@ -225,8 +232,9 @@ def deletion(snapshot: Snapshot, resource: Resource, summary: str, *, revokes: b
         summary=summary,
         patch=None,
         manifest=None,
-        command=f"kubectl delete {_target(resource)}",
+        command=f"kubectl delete {_target(snapshot, resource)}",
         revokes=revokes,
+        affected=tuple(affected),
     )
 
 
@@ -258,5 +266,10 @@ def _suspended(organization: Organization) -> list[dict[str, str]]:
     return [one.model_dump(by_alias=True, exclude_none=True) for one in listed]
 
 
-def _target(resource: Resource) -> str:
-    return f"{resource.plural}.{GROUP} {resource.name} -n {resource.namespace}"
+def in_context(snapshot: Snapshot) -> str:
+    """Return the option that has kubectl use the context that the caller chose, with a blank before it."""
+    return f" --context={shlex.quote(snapshot.context)}" if snapshot.context else ""
+
+
+def _target(snapshot: Snapshot, resource: Resource) -> str:
+    return f"{resource.plural}.{GROUP} {resource.name} -n {resource.namespace}{in_context(snapshot)}"

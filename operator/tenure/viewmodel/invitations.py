@@ -11,7 +11,7 @@ from tenure.domain.resources.base import API_VERSION, NAME_LENGTH
 from tenure.domain.resources.mailbox import ADDRESS, MAX_ADDRESS
 from tenure.domain.resources.membership import SubjectKind, fold
 from tenure.domain.roles import Role
-from tenure.viewmodel.edits import Action, Body, Edit
+from tenure.viewmodel.edits import Action, Body, Edit, in_context
 from tenure.viewmodel.errors import ViewError
 from tenure.viewmodel.snapshot import Snapshot
 
@@ -127,7 +127,7 @@ def _invitation(snapshot: Snapshot, organization: Organization, name: str, addre
         summary=f"invite {address} as {role}",
         patch=None,
         manifest=manifest(snapshot.namespace, organization.name, name, address, role),
-        command=f"kubectl create -f {name}.yaml",
+        command=f"kubectl create -f {name}.yaml{in_context(snapshot)}",
         managed_by=manager.name,
         by_hand=manager.by_hand,
         stays=manager.by_hand,

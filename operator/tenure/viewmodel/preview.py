@@ -109,6 +109,7 @@ def role_preview(snapshot: Snapshot, name: str, role: Role) -> PreviewPage:
         {"role": role.value},
         annotations,
         revokes=bool(impact.revoked or impact.reissued),
+        affected=sorted((*impact.revoked, *impact.reissued)),
     )
     return _page(snapshot, member, impact, edit)
 
@@ -129,7 +130,8 @@ def removal_preview(snapshot: Snapshot, name: str) -> PreviewPage:
         bodies={one: body for one, body in tree.bodies.items() if one != (Membership.kind, address)},
     )
     impact = _impact(snapshot, head)
-    edit = deletion(snapshot, member, f"remove {name} from the organization", revokes=bool(impact.revoked))
+    summary = f"remove {name} from the organization"
+    edit = deletion(snapshot, member, summary, revokes=bool(impact.revoked), affected=impact.revoked)
     return _page(snapshot, member, impact, edit)
 
 

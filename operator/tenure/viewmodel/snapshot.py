@@ -23,6 +23,7 @@ class Snapshot:
         tree: The objects of the kinds that the caller may list.
         managers: Who manages each object.
         hidden: Why the caller may not list a kind, by its plural.
+        context: The kubeconfig's context that the caller chose, or empty for the current one.
     """
 
     namespace: str
@@ -30,6 +31,7 @@ class Snapshot:
     tree: Tree
     managers: Mapping[Identity, Manager] = field(default_factory=dict)
     hidden: Mapping[str, str] = field(default_factory=dict)
+    context: str = ""
 
     @classmethod
     def of(

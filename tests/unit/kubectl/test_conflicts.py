@@ -6,14 +6,17 @@ from typing import Any, cast
 
 import pytest
 
-from support.objects.builders import api_key, issued, membership, organization
+from support.objects.builders import api_key, edited, issued, membership, organization
 from support.objects.snapshots import snapshot
+from tenure.domain.roles import Role
 from tenure.errors import ConflictError
-from tenure.kubectl import changing
+from tenure.kube.cluster import Cluster
+from tenure.kubectl import changing, session
 from tenure.kubectl.changing import CONFLICTS, _make_one
 from tenure.kubectl.session import Session
 from tenure.viewmodel import edits
 from tenure.viewmodel.edits import Edit
+from tenure.viewmodel.preview import removal_preview, role_preview
 from tenure.viewmodel.snapshot import Snapshot
 
 ORG, ALICE = organization(), membership("alice")
@@ -27,6 +30,18 @@ class Namespace:
 
     async def snapshot(self) -> Snapshot:
         return snapshot(ORG, ALICE, KEY)
+
+
+def test_a_change_isnt_made_again_if_it_would_revoke_other_keys_than_were_shown() -> None:
+    """A key was issued after the preview, or was handed over after a person decided to revoke it."""
+    more = issued(api_key("cron"), ALICE, ORG)
+    before, after = snapshot(ORG, ALICE, KEY), snapshot(ORG, ALICE, KEY, more)
+    assert removal_preview(before, "alice").edit.same_as(removal_preview(before, "alice").edit)
+    assert not removal_preview(after, "alice").edit.same_as(removal_preview(before, "alice").edit)
+    assert not role_preview(after, "alice", Role.VIEWER).edit.same_as(role_preview(before, "alice", Role.VIEWER).edit)
+    (shown,) = edits.revoke(before, "laptop").changes
+    (given,) = edits.revoke(snapshot(ORG, ALICE, edited(KEY, membership="bob")), "laptop").changes
+    assert not given.same_as(shown)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +63,18 @@ async def test_a_conflict(monkeypatch: pytest.MonkeyPatch, conflicts: int, made:
 
     (shown,) = edits.rotate(await Namespace().snapshot(), "laptop").changes
     monkeypatch.setattr(changing, "make_edit", make)
-    session = cast("Session", Namespace())
+    here = cast("Session", Namespace())
     if conflicts and (not is_same or conflicts > CONFLICTS):
         with pytest.raises(ConflictError):
-            await _make_one(session, shown, plan)
+            await _make_one(here, shown, plan)
     else:
-        assert await _make_one(session, shown, plan) == ["done"]
+        assert await _make_one(here, shown, plan) == ["done"]
     assert tried == made
+
+
+async def test_a_snapshot_knows_the_context_that_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read(*_: Any) -> Snapshot:
+        return snapshot(ORG, ALICE, KEY)
+
+    monkeypatch.setattr(session, "read_snapshot", read)
+    assert (await Session(cast("Cluster", None), "acme", "prod").snapshot()).context == "prod"

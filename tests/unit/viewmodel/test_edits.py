@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,6 +64,18 @@ def test_each_change_is_a_patch_and_the_command_makes_the_same(make: Any, spec: 
     assert edit.preconditions == {"uid": edit.uid, "resourceVersion": "1"}
     assert edit.manifest is not None
     assert edit.manifest["spec"] == {name: value for name, value in spec.items() if value is not None}
+
+
+def test_the_commands_are_for_the_context_that_was_chosen() -> None:
+    """Pasted without it, they would change another cluster."""
+    there = replace(here(), context="acme's prod")
+    makers = [make for make, _, _ in PATCHES.values()]
+    pages = [*(make(there) for make in makers), edits.revoke(there, "ci-deploy")]
+    commands = [only(page).command for page in pages]
+    commands += [removal_preview(there, "alice").edit.command, role_preview(there, "alice", Role.VIEWER).edit.command]
+    commands += [one.command for one in invitations_page(there, ["zoe@acme.io"], Role.VIEWER).invitations]
+    assert all("--context=acme's prod" in shlex.split(command) for command in commands)
+    assert not any("--context" in only(make(here())).command for make in makers)
 
 
 REFUSED = {
