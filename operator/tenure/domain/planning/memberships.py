@@ -131,7 +131,7 @@ def _extend(known: RoleChange, fallen: Sequence[ApiKey], observation: Membership
     }
     told = [_saved(key) if key.name in approved else key for key in known.keys]
     keys = sorted([*told, *_ended(late, observation)], key=lambda key: key.name)[:MAX_KEYS_PER_MEMBER]
-    if keys == known.keys:
+    if keys == known.keys and not late:  # Those that don't fit into the list are counted.
         return None
     return known.model_copy(update={"key_count": known.key_count + len(late), "keys": keys})
 

@@ -266,6 +266,14 @@ def test_a_record_lists_a_thousand_keys_and_counts_all() -> None:
     assert change.keys[-1].name == "key-0999"
 
 
+def test_a_late_key_that_does_not_fit_into_the_list_is_counted() -> None:
+    """Its ApiKey would wait for the record for ever."""
+    full = _record(*(_key(f"a-{number:04}") for number in range(1000)))
+    change = _status(_plan(_observed(seen=2, was="Viewer", change=full), [B])).last_role_change
+    assert change is not None
+    assert (change.key_count, len(change.keys)) == (1001, 1000)
+
+
 @pytest.mark.parametrize(
     ("managed_fields", "manager"),
     [
