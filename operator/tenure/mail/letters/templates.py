@@ -70,6 +70,14 @@ class Templates:
         Raises:
             TemplateError: a template fails with these values.
         """
+        try:
+            return self._render(language, kind, values)
+        except TemplateError:
+            raise
+        except Exception as error:  # For example, it takes a part of None.
+            raise TemplateError(f"{_where(error, f'{language}/{file_of(kind)}')}: {error}") from error
+
+    def _render(self, language: str, kind: LetterKind, values: Mapping[str, Any]) -> Rendered:
         name, given = f"{language}/{file_of(kind)}", {**values, "language": language}
         subject, _, text = self._environment.get_template(f"{name}.txt").render(given).lstrip().partition("\n")
         html = self._environment.get_template(f"{name}.html").render(given)
@@ -81,7 +89,7 @@ class Templates:
 
     def _check(self, language: str, kind: LetterKind, values: Mapping[str, Any]) -> None:
         try:
-            self.render(language, kind, values)
+            self._render(language, kind, values)
         except Exception as error:
             where = _where(error, f"{language}/{file_of(kind)}")
             raise StartRefusedError(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from jinja2 import TemplateError
 
 from tenure.domain.letters.letter import LetterKind
 from tenure.errors import StartRefusedError
@@ -89,6 +90,13 @@ def test_a_mistake_prevents_the_start_and_is_named(tmp_path: Path, text: str, sa
     with pytest.raises(StartRefusedError, match=says) as refused:
         Templates(tmp_path)
     assert str(refused.value).startswith(f"--templates {tmp_path}: ")
+
+
+def test_a_template_that_fails_with_the_values_of_one_member_fails_as_a_template(tmp_path: Path) -> None:
+    (tmp_path / "en.invited.txt").write_text("Hello\n\n{{ 1 // (organization|length - 3) }}")
+    own = Templates(tmp_path)
+    with pytest.raises(TemplateError, match=r"^en/invited\.txt, line 3: integer division or modulo by zero"):
+        own.render("en", LetterKind.INVITED, {**sample(LetterKind.INVITED), "organization": "abc"})
 
 
 def test_a_folder_that_is_not_there_prevents_the_start(tmp_path: Path) -> None:
