@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from tenure.domain.durations import parse_duration
 from tenure.domain.invitations.state import address_of, awaits_acceptance, is_invited
+from tenure.domain.reasons import Reason
 from tenure.domain.resources import Membership, Organization
+from tenure.domain.resources.base import format_time
 
 DEFAULT_LIFE = timedelta(hours=168)
 
@@ -41,6 +44,18 @@ def next_request(membership: Membership, now: datetime) -> datetime:
     sent = invitation.sent_at if invitation is not None else None
     moment = now.replace(microsecond=0)
     return moment if sent is None else max(moment, sent + timedelta(seconds=1))
+
+
+def link_fields(membership: Membership, expires_at: datetime) -> Mapping[str, Any]:
+    """Return the fields of `status.invitation` to write once a link was given out.
+
+    They are empty while the letter about a new role is due. With that role's generation, it would count as sent.
+    """
+    invitation, generation = membership.status.invitation, membership.metadata.generation
+    told = invitation is not None and (invitation.sent_at is not None or invitation.delivery == Reason.REJECTED)
+    if invitation is not None and told and invitation.generation != generation:
+        return {}
+    return {"generation": generation, "expiresAt": format_time(expires_at)}
 
 
 def why_no_letter(membership: Membership, organization: Organization | None) -> str:

@@ -16,10 +16,13 @@ Fields = Mapping[str, Any]
 
 
 def sent_fields(letter: Letter, now: datetime, expires_at: datetime | None) -> Fields:
-    """Return what to write once the mail server took an invitation."""
+    """Return what to write once the mail server took an invitation.
+
+    The replica that took a request may have a clock that is ahead. The letter answers the request all the same.
+    """
     return {
         "generation": letter.member.metadata.generation,
-        "sentAt": format_time(now),
+        "sentAt": format_time(max(now, letter.resent_at or now)),
         "expiresAt": None if expires_at is None else format_time(expires_at),
         "delivery": SENT,
         "message": None,

@@ -79,12 +79,16 @@ class Ledger:
         return self._entries.get(self._letter_tag(letter))
 
     def new_entry(self, letter: Letter, now: datetime) -> Entry:
-        """Return the entry that a letter would get now."""
+        """Return the entry that a letter would get now.
+
+        An invitation to a new role replaces the one to the former role, also if the mail server hasn't taken that yet.
+        """
+        repeats = letter.repeats or any(self.entry(former) is not None for former in letter.former)
         return Entry(
             self._letter_tag(letter),
             self._tag(normalised(letter.address), 6),
             self._organization_tag(_place(letter)),
-            RESEND if letter.repeats else letter.kind.value,
+            RESEND if repeats else letter.kind.value,
             now.replace(microsecond=0),
         )
 

@@ -1,6 +1,7 @@
 """Letters, and the names by which a repetition of one is recognized."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,6 +16,10 @@ class LetterKind(StrEnum):
     ROLE_CHANGED = "RoleChanged"
     KEYS_EXPIRING = "KeysExpiring"
     KEYS_REVOKED = "KeysRevoked"
+
+
+_FORMER = 20
+"""How many former roles are looked for. More role changes before an acceptance are held back anyway."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,14 @@ class Letter:
         invitation = self.member.status.invitation
         sent = invitation is not None and invitation.sent_at is not None
         return self.resent_at is not None or (self.kind is LetterKind.INVITED and sent)
+
+    @property
+    def former(self) -> Iterator["Letter"]:
+        """The first invitations to the roles that this member had before, whose links are dead."""
+        if self.kind is LetterKind.INVITED:
+            generation = self.member.metadata.generation
+            for earlier in range(max(generation - _FORMER, 1), generation):
+                yield replace(self, occasion=str(earlier), resent_at=None)
 
 
 def normalised(address: str) -> str:

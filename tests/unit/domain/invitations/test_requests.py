@@ -8,12 +8,15 @@ import pytest
 from support.objects.builders import CREATED, NOW, membership, organization
 from tenure.domain.invitations.requests import (
     life_of,
+    link_fields,
     next_request,
     pending_requests,
     pending_since,
     why_no_letter,
     why_no_link,
 )
+from tenure.domain.letters.delivery import sent_fields
+from tenure.domain.letters.letter import Letter, LetterKind
 from tenure.domain.resources import Membership, Organization
 from tenure.domain.resources.base import format_time
 
@@ -103,3 +106,29 @@ def test_who_need_not_accept_gets_letters_without_a_link() -> None:
 def test_a_link_lives_as_long_as_the_organization_says(rules: dict[str, str], life: int) -> None:
     assert life_of(acme(**rules)) == life * HOUR
     assert life_of(organization()) == 168 * HOUR
+
+
+@pytest.mark.parametrize("behind", [timedelta(0), timedelta(minutes=3)], ids=["same clock", "leader's is behind"])
+def test_a_letter_answers_the_request_however_the_clocks_differ(behind: timedelta) -> None:
+    member = alice(requested=NOW)
+    letter = Letter(LetterKind.INVITED, acme(), member, "alice@acme.io", "1", resent_at=pending_since(member))
+    told = {name: value for name, value in sent_fields(letter, NOW - behind, None).items() if value is not None}
+    assert pending_since(membership("alice", status={"invitation": {"requestedAt": format_time(NOW), **told}})) is None
+
+
+@pytest.mark.parametrize(
+    ("invitation", "written"),
+    [
+        pytest.param(None, True, id="no letter yet"),
+        pytest.param({"generation": 2, "sentAt": format_time(NOW)}, True, id="sent to this role"),
+        pytest.param({"generation": 1, "expiresAt": format_time(NOW)}, True, id="a link to the former role"),
+        pytest.param({"generation": 1, "sentAt": format_time(NOW)}, False, id="sent to the former role"),
+        pytest.param({"generation": 1, "delivery": "Rejected"}, False, id="rejected for the former role"),
+    ],
+)
+def test_a_link_does_not_replace_the_letter_about_a_new_role(
+    invitation: dict[str, Any] | None, *, written: bool
+) -> None:
+    member = membership("alice", generation=2, status={"invitation": invitation} if invitation else {})
+    fields = {"generation": 2, "expiresAt": format_time(NOW + HOUR)}
+    assert link_fields(member, NOW + HOUR) == (fields if written else {})

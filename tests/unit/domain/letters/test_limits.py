@@ -150,6 +150,18 @@ def test_an_invitation_whose_link_a_role_change_made_invalid_is_sent_again_at_on
     assert send(due_letters(evidence(organization, renewed, ledger=ledger)), ledger, NOW) == []
 
 
+def test_so_is_one_that_the_mail_server_had_not_taken_before_the_role_changed() -> None:
+    organization = inviting(mode="RequireAcceptance")
+    ledger = ledger_of(organization)
+    (greylisted,) = due_letters(evidence(organization, person(), ledger=ledger))
+    ledger.claim(greylisted, NOW)
+    ledger.postpone(greylisted)
+    (renewed,) = due_letters(evidence(organization, person(uid="another", generation=2), ledger=ledger))
+    assert send([renewed], ledger, NOW) == []
+    (letter,) = due_letters(evidence(organization, person(generation=2), ledger=ledger))
+    assert send([letter], ledger, NOW) == [letter]
+
+
 def test_a_repetition_after_a_crash_counts_once_and_is_recognized() -> None:
     ledger, letter = ledger_of(ACME), invitation_to(person(), ACME)
     ledger.claim(letter, NOW)
