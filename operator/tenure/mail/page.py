@@ -13,9 +13,8 @@ from tenure.mail.acceptance import Acceptance
 from tenure.mail.http.api import InvitationApi
 from tenure.mail.http.app import AcceptPage
 from tenure.mail.http.door import door, origin_of
+from tenure.mail.letters.sending import Letters
 from tenure.mail.requests import Requests
-from tenure.mail.signing import SigningKeys
-from tenure.mail.store import Store
 from tenure.observability.metrics import Meter
 from tenure.process.clock import utc_now
 from tenure.process.http_server import serve, server_configuration
@@ -25,20 +24,20 @@ from tenure.settings import MailSettings
 
 @contextlib.asynccontextmanager
 async def page_served(
-    settings: MailSettings, cluster: Cluster, store: Store, meter: Meter, stop: asyncio.Event
+    settings: MailSettings, cluster: Cluster, letters: Letters, meter: Meter, stop: asyncio.Event
 ) -> AsyncIterator[Callable[[], str]]:
     """Serve while the block runs, if there is a base URL. The block gets a function that says why it isn't ready.
 
     Raises:
-        StartRefusedError: the signing keys or the certificate are unusable, or the port can't be listened on.
+        StartRefusedError: the certificate is unusable, or the port can't be listened on.
     """
-    if not settings.base_url or settings.signing_keys is None:
+    store, signing = letters.store, letters.signing
+    if not settings.base_url or signing is None:
         yield store.why_not_ready
         return
-    signing = SigningKeys(settings.signing_keys)
     acceptance = Acceptance(cluster, store.place_of, utc_now)
     page = AcceptPage(acceptance, signing, utc_now, origin_of(settings.base_url), meter)
-    requests = Requests(cluster, signing, utc_now, settings.base_url, sends=bool(settings.smtp_host))
+    requests = Requests(cluster, letters.desk, utc_now, sends=bool(settings.smtp_host))
     api = InvitationApi(cluster, requests, secure=page.pages.secure)
     async with _certified(settings, stop) as context:
         with listen(settings.page_host, settings.page_port, "--page-host and --page-port") as listening:
@@ -51,12 +50,8 @@ async def page_served(
             )
             serving = asyncio.create_task(serve(uvicorn.Server(configuration), listening, stop), name="page")
             serving.add_done_callback(lambda _: stop.set())
-            tasks = (
-                asyncio.create_task(port.watch(), name="port"),
-                asyncio.create_task(signing.keep(), name="signing keys"),
-            )
             try:
-                async with background(stop, *tasks):
+                async with background(stop, asyncio.create_task(port.watch(), name="port")):
                     yield lambda: store.why_not_ready() or port.why_not()
             finally:
                 stop.set()

@@ -70,7 +70,7 @@ async def _work(
     store = letters.store
     async with (
         store.running() as working,
-        page_served(settings, cluster, store, health.measurements, stop) as why_not_served,
+        page_served(settings, cluster, letters, health.measurements, stop) as why_not_served,
         _leading(settings, cluster.connection, health, stop) as election,
     ):
         health.parts.append(Part(Component.MAIL, lambda: why_not_served() or election.why_not_ready()))

@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jinja2 import TemplateError
+
 from tenure.domain.in_force import oldest
-from tenure.domain.invitations.links import Claim
-from tenure.domain.invitations.requests import life_of, next_request, pending_since, why_no_letter, why_no_link
+from tenure.domain.invitations.requests import link_fields, next_request, pending_since, why_no_letter, why_no_link
+from tenure.domain.invitations.state import address_of
+from tenure.domain.letters.letter import Letter, LetterKind
 from tenure.domain.resources import Membership, Organization
 from tenure.domain.resources.base import format_time
 from tenure.kube.cluster import Cluster
 from tenure.mail.acceptance import Clock
 from tenure.mail.invitations import write_invitation
-from tenure.mail.signing import SigningKeys
+from tenure.mail.letters.desk import Desk
 
 
 class NothingToDoError(Exception):
@@ -24,9 +27,8 @@ class Requests:
     """Carries out requests, in any replica. What a letter needs is done by the leader, who reads the status."""
 
     cluster: Cluster
-    signing: SigningKeys
+    desk: Desk
     clock: Clock
-    base_url: str
     sends: bool
     """Whether there is a mail server."""
 
@@ -49,7 +51,7 @@ class Requests:
         return format_time(asked)
 
     async def link(self, membership: Membership) -> Mapping[str, Any]:
-        """Return the link of an invitation, until when it can be used, and for whom it is.
+        """Return the link of an invitation, until when it can be used, for whom it is, and the letter to copy.
 
         Raises:
             NothingToDoError: there is no invitation to accept.
@@ -60,15 +62,29 @@ class Requests:
         flaw = why_no_link(membership, organization)
         if flaw or organization is None:
             raise NothingToDoError(flaw)
-        claim = Claim.of(membership, self.clock() + life_of(organization))
-        expires = format_time(claim.expires_at)
-        await write_invitation(self.cluster, membership, {"generation": claim.generation, "expiresAt": expires})
+        subject = membership.spec.subject.name
+        occasion = str(membership.metadata.generation)
+        letter = Letter(
+            LetterKind.INVITED, organization, membership, address_of(membership, organization) or subject, occasion
+        )
+        try:
+            rendered, link = self.desk.compose(letter, self.clock())
+        except TemplateError as error:
+            raise NothingToDoError(
+                f"The letter can't be written: {error}. Correct the template (--templates)"
+            ) from None
+        if link is None:
+            raise NothingToDoError(f"{membership.name} doesn't have to accept, so there is no link")
+        fields = link_fields(membership, link.expires_at)
+        if fields:
+            await write_invitation(self.cluster, membership, fields)
         return {
-            "link": f"{self.base_url}/invitations/{claim.sign(self.signing.keys)}",
-            "expiresAt": expires,
+            "link": link.url,
+            "expiresAt": format_time(link.expires_at),
             "member": membership.name,
-            "subject": membership.spec.subject.name,
+            "subject": subject,
             "role": membership.spec.role.value,
+            "letter": {"subject": rendered.subject, "text": rendered.text},
         }
 
     async def _organization(self, membership: Membership) -> Organization | None:

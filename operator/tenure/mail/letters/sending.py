@@ -37,8 +37,8 @@ class Letters:
             StartRefusedError: one of them can't be used.
         """
         self._settings = settings
-        self._templates = Templates(settings.templates)
-        self._signing = None if settings.signing_keys is None else SigningKeys(settings.signing_keys)
+        self.signing = None if settings.signing_keys is None else SigningKeys(settings.signing_keys)
+        self.desk = Desk(Templates(settings.templates), settings.mail_from, settings.base_url, self._keys)
 
     def prepare(self, cluster: Cluster, store: Store, meter: Meter) -> None:
         """Create the rounds. Without a mail server they only note which letters are held back."""
@@ -48,7 +48,7 @@ class Letters:
             cluster=cluster,
             store=store,
             ledger_map=LedgerMap(cluster, settings.system_namespace, ledger_key(self._keys())),
-            desk=Desk(self._templates, settings.mail_from, settings.base_url, self._keys),
+            desk=self.desk,
             connect=None if server is None else connector(server),
             limits=settings.limits,
             clock=utc_now,
@@ -56,11 +56,11 @@ class Letters:
         )
 
     async def send(self, leads: Callable[[], bool]) -> None:
-        """Send the letters that are due while this replica leads, forever."""
-        if self._signing is None:
+        """Send the letters that are due while this replica leads, and read the signing keys again, forever."""
+        if self.signing is None:
             await self._rounds.work(leads)
         else:
-            await asyncio.gather(self._rounds.work(leads), self._signing.keep())
+            await asyncio.gather(self._rounds.work(leads), self.signing.keep())
 
     async def finish(self) -> None:
         """Wait a moment for the letter under way."""
@@ -87,7 +87,7 @@ class Letters:
         print(_printed(outbox, rounds.desk, now), flush=True)  # noqa: T201 - the process ends without Python's own end
 
     def _keys(self) -> Sequence[SigningKey]:
-        return () if self._signing is None else self._signing.keys
+        return () if self.signing is None else self.signing.keys
 
 
 def ledger_key(keys: Sequence[SigningKey]) -> bytes:
