@@ -86,7 +86,7 @@ class AcceptPage:
             within = await self._limiter.hit(_WRONG_LIMIT, _WRONG, source_of(request))
             if within:
                 return self._counted("dead", self.pages.dead(words))
-        elif await self._limiter.hit(_USES_LIMIT, _USES, claim.uid):
+        elif await self._limiter.hit(_USES_LIMIT, _USES, str(claim)):
             return await self._try(claim, words, answer)
         return self._counted("busy", self.pages.busy(words))
 

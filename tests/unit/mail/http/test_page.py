@@ -199,6 +199,14 @@ def test_wrong_links_are_limited_and_never_slow_down_a_good_one(tmp_path: Path) 
         assert get(good).status_code == 200
 
 
+def test_a_dead_link_never_slows_down_the_one_in_the_newest_letter(tmp_path: Path) -> None:
+    with accept_page(tmp_path, acme()) as page:
+        dead = page.invite(membership("alice", role="Viewer"))
+        good = page.invite(membership("alice", role="Owner", generation=2))
+        assert {get(dead).status_code for _ in range(2 * USES_PER_MINUTE + 1)} == {404, 429}
+        assert get(good).status_code == 200
+
+
 def test_one_good_link_is_limited_too(tmp_path: Path) -> None:
     with accept_page(tmp_path, acme()) as page:
         url = page.invite(ALICE)
