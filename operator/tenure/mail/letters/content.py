@@ -73,10 +73,10 @@ def _key(key: ApiKey, organization: Organization, now: datetime) -> Mapping[str,
     unused = unused_since(key, organization, now)
     last = key.status.last_used
     return {
-        "name": key.name,
+        "name": cleaned(key.name),
         "key_id": key.status.key_id or "-",
         "description": _description(key.spec.description),
-        "member": key.spec.membership,
+        "member": cleaned(key.spec.membership),
         "expires": _time(key.status.expires_at) if key.status.expires_at is not None else None,
         "last_used": last.isoformat() if last is not None else None,
         "unused_since": unused.date().isoformat() if last is None and unused is not None else None,
@@ -87,7 +87,7 @@ def _key(key: ApiKey, organization: Organization, now: datetime) -> Mapping[str,
 
 def _ended(key: EndedKey) -> Mapping[str, Any]:
     return {
-        "name": key.name,
+        "name": cleaned(key.name),
         "key_id": key.key_id,
         "description": _description(key.description),
         "member": None,

@@ -109,7 +109,7 @@ def test_no_name_makes_a_header_or_a_link(name: str, kind: LetterKind) -> None:
     organization = inviting()
     spec = organization.spec.model_copy(update={"display_name": name})
     organization = organization.model_copy(update={"spec": spec})
-    key = issued(api_key("laptop"), membership(), organization)
+    key = issued(api_key("evil.example"), membership(), organization)
     key = key.model_copy(update={"spec": key.spec.model_copy(update={"description": name})})
     letter = Letter(kind, organization, person(change=role_change(1, NOW)), "alice@acme.io", "1", (key,))
     message, _ = DESK.write(letter, NOW)
