@@ -97,6 +97,21 @@ async def test_nobody_knows_what_became_of_a_letter_whose_answer_does_not_come(m
     assert len(mailbox.messages) == 1
 
 
+async def test_a_recipient_about_whom_the_server_says_nothing_is_no_trouble_with_the_server(
+    mailbox: Mailbox, plain: int
+) -> None:
+    mailbox.hold, mailbox.silent = Event(), {"slow@tarpit.example"}
+    letter = invitation_to(person(), inviting(), "slow@tarpit.example")
+    rendered = TEMPLATES.render("en", LetterKind.INVITED, sample(LetterKind.INVITED))
+    try:
+        async with connector(settings_of(plain, timeout=1.0))() as smtp:
+            answer = await smtp.send(build_message(letter, rendered, SENDER, utc_now()))
+            assert (answer.outcome, smtp.usable) == (Outcome.LATER, False)
+    finally:
+        mailbox.hold.set()
+    assert await send(settings_of(plain), "alice@acme.io") == [Answer(Outcome.SENT)]
+
+
 async def test_a_server_that_is_down_or_says_nothing_is_trouble() -> None:
     (port,) = free_ports(1)
     with pytest.raises(ServerTroubleError, match=f"^localhost:{port}: "):

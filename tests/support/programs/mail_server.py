@@ -39,6 +39,9 @@ class Mailbox:
     mail: list[str] = field(default_factory=list)
     """Answers to the sender, one for each letter."""
 
+    silent: set[str] = field(default_factory=set)
+    """Recipients to whom nothing is answered while `hold` isn't set."""
+
     hold: Event | None = None
     """While this isn't set, no answer follows a letter, although it arrived."""
 
@@ -56,10 +59,12 @@ class Mailbox:
         return self.mail.pop(0) if self.mail else OK
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's
-        self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: list[str]
+        self, server: Any, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """Answer to a recipient."""
         self.recipients.append(address)
+        if address in self.silent and self.hold is not None:
+            await server.loop.run_in_executor(None, self.hold.wait, NEVER)
         if self.rcpt.get(address):
             return self.rcpt[address].pop(0)
         envelope.rcpt_tos.append(address)

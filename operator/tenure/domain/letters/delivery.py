@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tenure.domain.letters.letter import Letter
+from tenure.domain.letters.limits import Held
 from tenure.domain.resources import Membership
 from tenure.domain.resources.base import format_time
 from tenure.domain.resources.invitation import Invitation
@@ -48,12 +49,12 @@ def waiting_fields(words: str) -> Fields:
     }
 
 
-def held_fields(until: datetime, reason: str) -> Fields:
+def held_fields(held: Held) -> Fields:
     """Return what to write while a limit holds an invitation back."""
-    late = until.replace(second=0) + timedelta(minutes=until.second > 0)
+    late = held.until.replace(second=0) + timedelta(minutes=held.until.second > 0)
     return {
         "delivery": HELD,
-        "message": f"Held until {late:%Y-%m-%d %H:%M} UTC, because {reason}.",
+        "message": f"Held until {late:%Y-%m-%d %H:%M} UTC, because {held.reason}.",
     }
 
 

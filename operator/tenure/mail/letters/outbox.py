@@ -4,15 +4,20 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, islice
 
+from tenure.domain.letters.delivery import Fields, held_fields, is_written, no_address_fields
 from tenure.domain.letters.due import Evidence, due_letters, wanted_notices, without_address
 from tenure.domain.letters.ledger import Ledger
-from tenure.domain.letters.letter import Letter
+from tenure.domain.letters.letter import Letter, LetterKind
 from tenure.domain.letters.limits import Held, sort_out
 from tenure.domain.letters.rates import Limits
 from tenure.domain.letters.revoked import Gone
 from tenure.domain.resources import Membership
 from tenure.mail.store import Store
+
+MOST_STATUSES = 100
+"""Maximum number of statuses that a round writes about letters that wait."""
 
 
 @dataclass(frozen=True)
@@ -24,27 +29,46 @@ class Outbox:
     homeless: Sequence[Membership] = ()
     """Members whose address isn't known."""
 
+    untold: Sequence[tuple[Membership, Fields]] = ()
+    """Members whose status doesn't say yet that their invitation waits, with the fields to write."""
+
 
 async def look(store: Store, ledger: Ledger, limits: Limits, now: datetime) -> tuple[Outbox, bool]:
     """Return what there is to send, and whether the ledger changed by looking.
 
-    Other tasks run between two organizations, so that the page is served meanwhile.
+    A thread judges it, so that the page is served meanwhile: 10,000 keys of one organization take seconds.
     """
     found = {namespace: store.organization(namespace) for namespace in store.namespaces()}
     organizations = [one for one in found.values() if one is not None and not one.metadata.deleting]
     changed = ledger.forget(now)
     changed |= ledger.follow((wish for one in organizations for wish in wanted_notices(one)), now)
-    letters: list[Letter] = []
-    homeless: list[Membership] = []
     vanished: dict[str, list[Gone]] = {}
     for one in store.gone:
         vanished.setdefault(one.api_key.namespace, []).append(one)
-    for organization in organizations:
-        await asyncio.sleep(0)
-        namespace = organization.namespace
-        gone = vanished.get(namespace, ())
-        evidence = Evidence(organization, store.members(namespace), store.api_keys(namespace), ledger, now, gone)
-        letters += due_letters(evidence)
-        homeless += without_address(evidence)
+    every = [
+        Evidence(
+            organization,
+            store.members(organization.namespace),
+            store.api_keys(organization.namespace),
+            ledger,
+            now,
+            vanished.get(organization.namespace, ()),
+        )
+        for organization in organizations
+    ]
+    return await asyncio.to_thread(_judge, every, ledger, limits, now), changed
+
+
+def _judge(every: Sequence[Evidence], ledger: Ledger, limits: Limits, now: datetime) -> Outbox:
+    letters = [letter for evidence in every for letter in due_letters(evidence)]
+    homeless = [member for evidence in every for member in without_address(evidence)]
     ready, held = sort_out(letters, ledger, limits, now)
-    return Outbox(ready, held, homeless), changed
+    return Outbox(ready, held, homeless, untold(held, homeless))
+
+
+def untold(held: Sequence[Held], homeless: Sequence[Membership]) -> Sequence[tuple[Membership, Fields]]:
+    """Return which statuses don't say yet that an invitation waits, with the fields to write: some of them if many."""
+    waiting = ((one.letter.member, held_fields(one)) for one in held if one.letter.kind is LetterKind.INVITED)
+    lost = ((member, no_address_fields(member)) for member in homeless)
+    news = (one for one in chain(waiting, lost) if not is_written(one[1], one[0].status.invitation))
+    return list(islice(news, MOST_STATUSES))

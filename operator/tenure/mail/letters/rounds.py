@@ -16,9 +16,7 @@ from jinja2 import TemplateError
 
 from tenure.domain.letters.delivery import (
     Fields,
-    held_fields,
     is_written,
-    no_address_fields,
     rejected_fields,
     sent_fields,
     waiting_fields,
@@ -27,6 +25,7 @@ from tenure.domain.letters.ledger import Ledger
 from tenure.domain.letters.letter import Letter, LetterKind
 from tenure.domain.letters.limits import DAY
 from tenure.domain.letters.rates import Limits
+from tenure.domain.letters.words import on_one_line
 from tenure.domain.resources import Membership
 from tenure.errors import ApiError, ConflictError, ObjectNotFoundError, StartRefusedError, TenureError
 from tenure.kube.cluster import Cluster
@@ -35,7 +34,7 @@ from tenure.mail.letters.content import place_of
 from tenure.mail.letters.desk import Desk
 from tenure.mail.letters.ledger_map import LedgerMap
 from tenure.mail.letters.outbox import Outbox, look
-from tenure.mail.letters.smtp import Answer, Connect, Outcome, ServerTroubleError, Smtp
+from tenure.mail.letters.smtp import MAX_WORDS, Answer, Connect, Outcome, ServerTroubleError, Smtp
 from tenure.mail.letters.statuses import report_rejection, save
 from tenure.mail.store import Store
 from tenure.observability.mail_catalogue import LETTERS
@@ -45,9 +44,6 @@ log = logging.getLogger("tenure.mail")
 
 BATCH = 20
 """Maximum number of letters in a round."""
-
-_STATUSES = 100
-"""Maximum number of statuses that a round writes about letters that wait."""
 
 _PAUSE_SECONDS = 1.0
 _LOOK_SECONDS = 15.0
@@ -170,7 +166,7 @@ class Rounds:
             async with connect() as smtp:
                 self.backoff.server_works()
                 await self._claim(fresh, now)
-                while fresh and leads():
+                while fresh and leads() and smtp.usable:
                     letter = fresh.popleft()  # If this is cancelled, nobody knows what became of the letter.
                     try:
                         outcome = await self._send_one(smtp, letter, now)
@@ -178,8 +174,6 @@ class Rounds:
                         fresh.appendleft(letter)
                         raise
                     sent += outcome is Outcome.SENT
-                    if outcome is Outcome.UNKNOWN:
-                        break
         except ServerTroubleError as error:
             self._server_fails(str(error), now)
             await self._save_all((letter, waiting_fields(str(error))) for letter in fresh)
@@ -203,7 +197,8 @@ class Rounds:
             message, expires_at = self.desk.write(letter, now)
         except (TemplateError, ValueError) as error:
             log.warning("The letter %s to %s can't be written: %s", letter.kind.value, place_of(letter.member), error)
-            answer, expires_at = Answer(Outcome.LATER, f"the letter can't be written: {error}"), None
+            words = on_one_line(f"the letter can't be written: {error}", MAX_WORDS)
+            answer, expires_at = Answer(Outcome.LATER, words), None
         else:
             answer = await smtp.send(message)
         await self._take(letter, answer, expires_at)
@@ -265,12 +260,8 @@ class Rounds:
 
     async def _tell_who_waits(self) -> None:
         """Write the statuses of letters that a limit holds back, and of members without an address."""
-        waiting = [(held.letter, held_fields(held.until, held.reason)) for held in self.outbox.held]
-        await self._save_all(waiting[:_STATUSES])
-        for member in self.outbox.homeless[:_STATUSES]:
-            fields = no_address_fields(member)
-            if not is_written(fields, member.status.invitation):
-                await save(self.cluster, member, fields)
+        for member, fields in self.outbox.untold:
+            await save(self.cluster, member, fields)
 
     async def _save_all(self, news: Iterable[tuple[Letter, Fields]]) -> None:
         for letter, fields in news:

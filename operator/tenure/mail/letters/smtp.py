@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import aiosmtplib
 
-from tenure.domain.letters.words import on_one_line
+from tenure.domain.letters.words import on_one_line, without_secrets
 from tenure.mail_settings import MailServer, SmtpSecurity
 
 log = logging.getLogger("tenure.mail")
@@ -58,6 +58,8 @@ class Smtp:
     def __init__(self, server: MailServer, client: aiosmtplib.SMTP) -> None:
         self._sender = parseaddr(server.sender)[1]
         self._client = client
+        self.usable = True
+        """False once an answer didn't come. A late one could be taken for that to the next letter."""
 
     async def send(self, message: EmailMessage) -> Answer:
         """Send a letter.
@@ -71,15 +73,17 @@ class Smtp:
             return Answer(Outcome.REJECTED, "the mail server takes only addresses in ASCII (no SMTPUTF8)")
         refused = await self._offer(recipient, wide=wide)
         if refused is not None:
-            await self._reset()
+            if self.usable:
+                await self._reset()
             return refused
         try:
             await self._client.data(message.as_bytes())
         except aiosmtplib.SMTPResponseException as error:
             await self._reset()
-            return _answered(error.code, error.message)
+            return _answered(error, recipient)
         except (aiosmtplib.SMTPException, OSError) as error:
-            return Answer(Outcome.UNKNOWN, _reason(error))
+            self.usable = False
+            return Answer(Outcome.UNKNOWN, _reason(error, recipient))
         return Answer(Outcome.SENT)
 
     async def _offer(self, recipient: str, *, wide: bool) -> Answer | None:
@@ -93,10 +97,12 @@ class Smtp:
             await self._client.rcpt(recipient, encoding=encoding)
         except aiosmtplib.SMTPResponseException as error:
             if error.code == aiosmtplib.SMTPStatus.domain_unavailable:
-                raise ServerTroubleError(_words(error.code, error.message)) from error
-            return _answered(error.code, error.message)
+                raise ServerTroubleError(_reason(error, recipient)) from error
+            return _answered(error, recipient)
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise ServerTroubleError(_reason(error)) from error
+            # Some mail servers ask that of the recipient. If it doesn't answer, no other letter should wait for it.
+            self.usable = False
+            return Answer(Outcome.LATER, _reason(error, recipient))
         return None
 
     async def _reset(self) -> None:
@@ -162,15 +168,12 @@ def _context(server: MailServer) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=None if server.ca_file is None else str(server.ca_file))
 
 
-def _answered(code: int, message: str) -> Answer:
-    return Answer(Outcome.REJECTED if code >= _PERMANENT else Outcome.LATER, _words(code, message))
+def _answered(error: aiosmtplib.SMTPResponseException, recipient: str) -> Answer:
+    outcome = Outcome.REJECTED if error.code >= _PERMANENT else Outcome.LATER
+    return Answer(outcome, _reason(error, recipient))
 
 
-def _words(code: int, message: str) -> str:
-    return on_one_line(f"{code} {message}", MAX_WORDS)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        return _words(error.code, error.message)
-    return on_one_line(str(error), MAX_WORDS) or type(error).__name__
+def _reason(error: Exception, recipient: str = "") -> str:
+    answered = isinstance(error, aiosmtplib.SMTPResponseException)
+    text = f"{error.code} {error.message}" if answered else str(error)
+    return on_one_line(without_secrets(text, recipient), MAX_WORDS) or type(error).__name__

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenure.domain.letters.words import MAX_NAME, cleaned, on_one_line
+from tenure.domain.letters.words import MAX_NAME, cleaned, on_one_line, without_secrets
 
 ROWS = {
     "Acme Inc": "Acme Inc",
@@ -37,6 +37,22 @@ def test_no_name_has_anything_that_a_mail_program_links_or_a_page_reads_as_marku
     shown = cleaned(text)
     assert shown
     assert not set(shown) & set('.:/@<>"\r\n\u202e\u200b#?\\%=;,')
+
+
+TOKEN = "OGM1ZjQ4" * 14
+
+ANSWERS = {
+    "550 5.1.1 <Alice+x@acme.io>: unknown": "550 5.1.1 <(address)>: unknown",
+    f"554 blocked: https://join.acme.io/t/invitations/{TOKEN}": "554 blocked: (link)",
+    f"554 blocked: {TOKEN[:60]}=\n{TOKEN[60:]}": "554 blocked: (link)=\n(link)",
+    "250 queued as 4Xyz-8f1kQm2 (8c5f4a52-6f0c-4a2c-9a53-9c0a5c9b7d10)": None,
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), ANSWERS.items())
+def test_a_mail_servers_words_name_neither_the_address_nor_a_link(text: str, shown: str | None) -> None:
+    assert without_secrets(text, "alice+x@acme.io") == (shown or text)
+    assert without_secrets("no answer", "") == "no answer"
 
 
 def test_a_mail_servers_words_are_on_one_line() -> None:
