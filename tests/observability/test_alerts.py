@@ -45,6 +45,7 @@ EXPIRES = "tenure_webhook_certificate_expiry_timestamp_seconds{}"
 RENEWED = "tenure_webhook_certificate_renewal_timestamp_seconds{}"
 VERIFIER_EXPIRES = EXPIRES.replace("webhook", "verifier")
 VERIFIER_RENEWED = RENEWED.replace("webhook", "verifier")
+MAIL_EXPIRES, MAIL_RENEWED = (name.replace("webhook", "mail") for name in (EXPIRES, RENEWED))
 
 
 def of_late_counters(series: str, *, fires: Mapping[str, str], lasts: int) -> Mapping[str, Case]:
@@ -214,6 +215,9 @@ CASES: Mapping[str, Mapping[str, Case]] = {
             },
             "90m",
             [{**CRITICAL, "component": "verifier"}],
+        ),
+        "the accept page's isn't renewed": Case(
+            {MAIL_EXPIRES: "6000x200", MAIL_RENEWED: "4000x200"}, "90m", [{**CRITICAL, "component": "mail"}]
         ),
         "it is due": Case({EXPIRES: "6000x200", RENEWED: "4000x200"}, "70m"),
         "it was renewed": Case({EXPIRES: "6000x70 12000x100", RENEWED: "4000x70 8000x100"}, "90m"),

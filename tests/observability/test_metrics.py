@@ -21,8 +21,8 @@ STANDARD = "process_"
 LIFE_HOURS = 480
 A_WHILE = 1800.0
 """Seconds, as long as the tests before may take on a slow machine; what isn't a time of today is far off."""
-NOT_HERE = ("tenure_verifier_certificate_", "tenure_organization_keys_unused")
-"""What a verifier shows that serves with a certificate, and a controller that records use; these two don't."""
+NOT_HERE = ("tenure_verifier_certificate_", "tenure_mail_certificate_", "tenure_organization_keys_unused")
+"""What a verifier or an accept page shows that serves with a certificate, and a controller that records use."""
 
 
 @dataclass(frozen=True)

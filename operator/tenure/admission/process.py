@@ -15,7 +15,7 @@ from tenure.admission.reader import Context
 from tenure.admission.registration import RegistrationCheck
 from tenure.admission.selftest import find_leak
 from tenure.admission.server import Listener
-from tenure.certificates.keeper import GivenFiles, Keeper, keep
+from tenure.certificates.keeper import GivenFiles, Keeper, keep, read_times
 from tenure.certificates.own_authority import OwnAuthority
 from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.admission.verdict import Judgement
@@ -134,14 +134,8 @@ class Webhook:
         return self._flaw or self._reach.why_not() or (self._port_check.why_not() if self._port_check else "")
 
     async def _measure(self) -> list[Reading]:
-        served = self._keeper.served
-        if served is None:
-            return self._registration.measure()
-        return [
-            *self._registration.measure(),
-            Reading(CERTIFICATE_EXPIRY, served.ends.timestamp()),
-            Reading(CERTIFICATE_RENEWAL, served.renewal.timestamp()),
-        ]
+        times = read_times(self._keeper, CERTIFICATE_EXPIRY, CERTIFICATE_RENEWAL)
+        return [*self._registration.measure(), *times]
 
     @contextlib.asynccontextmanager
     async def running(self, stop: asyncio.Event) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ from typing import Protocol
 from tenure.certificates.authority import KeyPair
 from tenure.errors import StartRefusedError, TenureError
 from tenure.kube.tls import load_chain
+from tenure.observability.metrics import Metric, Reading
 
 log = logging.getLogger("tenure.tls")
 
@@ -106,6 +107,14 @@ class GivenFiles:
         self._loaded = pair
         log.info("Loaded certificate %s, valid until %s", self.certificate, ends)
         return True
+
+
+def read_times(keeper: Keeper, expiry: Metric, renewal: Metric) -> list[Reading]:
+    """Return when the certificate that is served expires, and when it should be replaced. Empty if there is none."""
+    served = keeper.served
+    if served is None:
+        return []
+    return [Reading(expiry, served.ends.timestamp()), Reading(renewal, served.renewal.timestamp())]
 
 
 async def keep(keeper: Keeper, replaced: Callable[[], None]) -> None:

@@ -15,7 +15,9 @@ from tenure.mail.http.app import AcceptPage
 from tenure.mail.http.door import door, origin_of
 from tenure.mail.letters.sending import Letters
 from tenure.mail.requests import Requests
-from tenure.observability.metrics import Meter
+from tenure.observability.mail_catalogue import MAIL_CERTIFICATE_EXPIRY, MAIL_CERTIFICATE_RENEWAL
+from tenure.observability.metrics import Reading
+from tenure.observability.prometheus import Measurements
 from tenure.process.clock import utc_now
 from tenure.process.http_server import serve, server_configuration
 from tenure.process.tasks import background
@@ -24,7 +26,7 @@ from tenure.settings import MailSettings
 
 @contextlib.asynccontextmanager
 async def page_served(
-    settings: MailSettings, cluster: Cluster, letters: Letters, meter: Meter, stop: asyncio.Event
+    settings: MailSettings, cluster: Cluster, letters: Letters, measurements: Measurements, stop: asyncio.Event
 ) -> AsyncIterator[Callable[[], str]]:
     """Serve while the block runs, if there is a base URL. The block gets a function that says why it isn't ready.
 
@@ -36,10 +38,10 @@ async def page_served(
         yield store.why_not_ready
         return
     acceptance = Acceptance(cluster, store.place_of, utc_now)
-    page = AcceptPage(acceptance, signing, utc_now, origin_of(settings.base_url), meter)
+    page = AcceptPage(acceptance, signing, utc_now, origin_of(settings.base_url), measurements)
     requests = Requests(cluster, letters.desk, utc_now, sends=bool(settings.smtp_host))
     api = InvitationApi(cluster, requests, secure=page.pages.secure)
-    async with _certified(settings, stop) as context:
+    async with _certified(settings, measurements, stop) as context:
         with listen(settings.page_host, settings.page_port, "--page-host and --page-port") as listening:
             port = PortCheck(listening, tls=context is not None)
             configuration = server_configuration(
@@ -59,14 +61,21 @@ async def page_served(
 
 
 @contextlib.asynccontextmanager
-async def _certified(settings: MailSettings, stop: asyncio.Event) -> AsyncIterator[ssl.SSLContext | None]:
+async def _certified(
+    settings: MailSettings, measurements: Measurements, stop: asyncio.Event
+) -> AsyncIterator[ssl.SSLContext | None]:
     """Reload the given certificate whenever its files change, while the block runs. None means plain HTTP."""
     if settings.certificate is None:
         yield None
         return
-    from tenure.certificates.keeper import GivenFiles, keep  # noqa: PLC0415 - in plain HTTP, none of it is needed
+    from tenure.certificates.keeper import GivenFiles, keep, read_times  # noqa: PLC0415 - in plain HTTP, none of it is needed
 
     keeper = GivenFiles(*settings.certificate)
     await keeper.look()
+
+    async def measure() -> list[Reading]:
+        return read_times(keeper, MAIL_CERTIFICATE_EXPIRY, MAIL_CERTIFICATE_RENEWAL)
+
+    measurements.read_from(measure)
     async with background(stop, asyncio.create_task(keep(keeper, lambda: None), name="certificate")):
         yield keeper.context

@@ -48,6 +48,18 @@ MAIL_SERVER_TROUBLE = Metric(
     "Time for which the mail server hasn't been usable. 0 means that it is, or that no letter was due.",
     _MAIL,
 )
+MAIL_CERTIFICATE_EXPIRY = Metric(
+    "tenure_mail_certificate_expiry_timestamp_seconds",
+    _GAUGE,
+    "Time at which the accept page's certificate expires. Absent if it serves plain HTTP.",
+    _MAIL,
+)
+MAIL_CERTIFICATE_RENEWAL = Metric(
+    "tenure_mail_certificate_renewal_timestamp_seconds",
+    _GAUGE,
+    "Time at which that certificate should be replaced, after two thirds of its lifetime.",
+    _MAIL,
+)
 
 MAIL_METRICS = tuple(value for value in vars().copy().values() if isinstance(value, Metric))
 """All of them, in the order of the reference page."""

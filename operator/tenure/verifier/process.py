@@ -85,19 +85,13 @@ async def _certified(
     if settings.certificate is None:
         yield None
         return
-    from tenure.certificates.keeper import GivenFiles, keep  # noqa: PLC0415 - in plain HTTP, none of it is needed
+    from tenure.certificates.keeper import GivenFiles, keep, read_times  # noqa: PLC0415 - in plain HTTP, none of it is needed
 
     keeper = GivenFiles(*settings.certificate)
     await keeper.look()
 
     async def measure() -> list[Reading]:
-        served = keeper.served
-        if served is None:
-            return []
-        return [
-            Reading(VERIFIER_CERTIFICATE_EXPIRY, served.ends.timestamp()),
-            Reading(VERIFIER_CERTIFICATE_RENEWAL, served.renewal.timestamp()),
-        ]
+        return read_times(keeper, VERIFIER_CERTIFICATE_EXPIRY, VERIFIER_CERTIFICATE_RENEWAL)
 
     measurements.read_from(measure)
     async with background(stop, asyncio.create_task(keep(keeper, lambda: None), name="certificate")):
