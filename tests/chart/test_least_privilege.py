@@ -1,9 +1,10 @@
-"""Both halves run as the chart's ServiceAccounts: no right is missing, and none is there that isn't used."""
+"""All programs run as the chart's ServiceAccounts: no right is missing, and none is there that isn't used."""
 
 import base64
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,9 +14,13 @@ import yaml
 
 from support.api.api import Api, ApiRefusedError
 from support.api.audit import Audit, Entry
-from support.cluster.identity import CONTROLLER, VERIFIER, WEBHOOK, config_of
+from support.cluster.identity import CONTROLLER, MAIL, VERIFIER, WEBHOOK, config_of
 from support.cluster.world import World
 from support.objects import manifests
+from support.programs.accept_page import KEY
+from support.programs.altered import EVERYBODY_IS_NEW, altered_mail
+from support.programs.mail_process import MailProcess
+from support.programs.mail_server import SENDER, Mailbox, mail_server
 from support.programs.operator_process import OperatorProcess
 from support.programs.webhook_process import WebhookProcess
 from support.run.eventually import eventually
@@ -28,7 +33,8 @@ from tenure_dev.chart import render
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.paths import CHECKOUT, CRDS
 
-ACCOUNTS = (CONTROLLER, WEBHOOK, VERIFIER)
+ACCOUNTS = (CONTROLLER, WEBHOOK, VERIFIER, MAIL)
+NAMES = ["controller", "webhook", "verifier", "mail"]
 
 Right = tuple[str, str, str]
 """API group, resource with its subresource, and verb."""
@@ -77,7 +83,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="module")
 def used(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Entry]]:
-    """Live through all that Tenure does, and return the requests of each half."""
+    """Live through all that Tenure does, and return the requests of each program."""
     assert plane.audit_log is not None
     folder = tmp_path_factory.mktemp("logs")
     install_policies(plane)
@@ -93,10 +99,49 @@ def used(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[
     verifying = OperatorProcess(
         config_of(plane, VERIFIER), folder / "verifier.log", command=verifier.command(verify_port)
     )
-    with webhook, operator, verifying:
-        live(World(Api(plane, name)), f"http://127.0.0.1:{verify_port}")
+    with mail_server(Mailbox(rcpt={"otto@acme.io": ["550 5.1.1 unknown"]})) as smtp_port:
+        page_port, mailing = mail_process(plane, folder, smtp_port)
+        with webhook, operator, verifying, mailing:
+            ask_for_letter(World(Api(plane, name)), page_port)
+            live(World(Api(plane, name)), f"http://127.0.0.1:{verify_port}")
     eventually(lambda: has_watched(audit), within=_RUNNING, describe="the closed watches are in the audit log")
     return {user: [entry for entry in audit.entries() if entry.user == user] for user in ACCOUNTS}
+
+
+def mail_process(plane: ControlPlane, folder: Path, smtp_port: int) -> tuple[int, MailProcess]:
+    """Return a process that sends letters to new members, and the port of its page."""
+    (folder / "keys").mkdir()
+    (folder / "keys" / "k1").write_bytes(base64.b64encode(KEY.secret))
+    (port,) = free_ports(1)
+    process = MailProcess(
+        config_of(plane, MAIL),
+        folder / "mail.log",
+        f"--page-port={port}",
+        "--base-url=http://join.acme.io",
+        f"--signing-keys={folder / 'keys'}",
+        *("--smtp-host=localhost", f"--smtp-server-port={smtp_port}", "--smtp-security=None", f"--mail-from={SENDER}"),
+        command=altered_mail(EVERYBODY_IS_NEW),
+    )
+    return port, process
+
+
+def ask_for_letter(world: World, port: int) -> None:
+    """Ask the mail process for a letter as a caller who may not."""
+    place = f"--namespace={world.api.namespace}"
+    bearer = world.api.plane.kubectl("create", "token", "default", place, "--audience=tenure-mail").stdout.strip()
+    url = f"http://127.0.0.1:{port}/v1/invitations/{world.api.namespace}/alice:resend"
+    answer = requests.post(url, headers={"Authorization": f"Bearer {bearer}"}, timeout=NEVER)
+    assert answer.status_code == 403, answer.text
+
+
+def wait_for_letters(world: World) -> None:
+    """Wait until one member's letter is sent and another one's is rejected."""
+
+    def told() -> bool:
+        delivery = world.member("olga").get("status", {}).get("invitation", {}).get("delivery")
+        return delivery == "Sent" and bool(world.events("LetterRejected"))
+
+    eventually(told, within=60, describe="olga's letter is sent, and otto's is rejected")
 
 
 def install_policies(plane: ControlPlane) -> None:
@@ -136,6 +181,7 @@ def live(world: World, verifier_url: str) -> None:
         manifests.api_key("laptop", "alice"),
     )
     token = world.issue("laptop")["laptop"]
+    wait_for_letters(world)
     ask_in_detail(world, token, verifier_url)
     world.change_key("laptop", rotation={"request": 1})
     world.wait_new_token("laptop", token, within=30)
@@ -215,7 +261,8 @@ def has_watched(audit: Audit) -> bool:
 def granted(account: str) -> set[Right]:
     """Return what the chart grants to one of its ServiceAccounts."""
     name = account.rpartition(":")[2]
-    bodies = [body for body in yaml.safe_load_all(render("--show-only=templates/rbac.yaml")) if body]
+    rendered = render("--show-only=templates/rbac.yaml", "--set=mail.enabled=true")
+    bodies = [body for body in yaml.safe_load_all(rendered) if body]
     roles = [body for body in bodies if body["kind"] in {"ClusterRole", "Role"}]
     rules = [rule for role in roles if role["metadata"]["name"].startswith(name) for rule in role["rules"]]
     return set(expanded(rules))
@@ -247,13 +294,13 @@ def test_nobody_else_makes_up_a_status(plane: ControlPlane, plural: str) -> None
     api.close()
 
 
-@pytest.mark.parametrize("account", ACCOUNTS, ids=["controller", "webhook", "verifier"])
+@pytest.mark.parametrize("account", ACCOUNTS, ids=NAMES)
 def test_no_right_is_missing(used: dict[str, list[Entry]], account: str) -> None:
     refused = [(entry.verb, entry.path) for entry in used[account] if entry.code == 403]
     assert refused == []
     assert asked(used[account]) - EVERYBODYS <= granted(account)
 
 
-@pytest.mark.parametrize("account", ACCOUNTS, ids=["controller", "webhook", "verifier"])
+@pytest.mark.parametrize("account", ACCOUNTS, ids=NAMES)
 def test_no_right_is_there_that_is_not_used(used: dict[str, list[Entry]], account: str) -> None:
     assert granted(account) - asked(used[account]) - ASKED_BY_THE_API_SERVER == USED_ELSEWHERE.get(account, set())

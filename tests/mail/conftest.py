@@ -2,7 +2,6 @@
 
 import base64
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,24 +12,15 @@ import requests
 
 from support.cluster.identity import MAIL, config_of
 from support.programs.accept_page import KEY, now
+from support.programs.altered import EVERYBODY_IS_NEW, altered_mail
 from support.programs.mail_process import MailProcess
 from support.run.eventually import eventually
 from support.run.slowness import NEVER
 from tenure.domain.invitations.links import Claim
 from tenure.domain.resources import Membership
 from tenure_dev.controlplane import ControlPlane, free_ports
-from tenure_dev.mail import COMMAND
 
 PREFIX = "/tenure"
-EVERYBODY_IS_NEW = """
-from datetime import timedelta
-from tenure.domain.invitations import state
-state.ARRIVAL = timedelta(days=-1)
-from tenure.cli import main
-main()
-"""
-"""Members who came with their organization count as accepted, and no test waits until that is over."""
-
 BASE_URL = f"http://join.acme.io{PREFIX}"
 
 
@@ -92,7 +82,7 @@ def replicas(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFacto
             f"--signing-keys={folder / 'keys'}",
             # No letter gets anywhere, and a request for one is taken.
             *("--smtp-host=127.0.0.1", "--smtp-server-port=1", "--mail-from=tenure@acme.io"),
-            command=(sys.executable, "-c", EVERYBODY_IS_NEW, *COMMAND[3:]),
+            command=altered_mail(EVERYBODY_IS_NEW),
         )
         for port in ports
     )

@@ -13,7 +13,6 @@ from tenure_dev.controlplane import ControlPlane
 CONTROLLER = f"system:serviceaccount:{NAMESPACE}:tenure-controller"
 MAIL = f"system:serviceaccount:{NAMESPACE}:tenure-mail"
 VERIFIER = f"system:serviceaccount:{NAMESPACE}:tenure-verifier"
-MAIL = f"system:serviceaccount:{NAMESPACE}:tenure-mail"
 WEBHOOK = f"system:serviceaccount:{NAMESPACE}:tenure-webhook"
 
 _RIGHTS = ("templates/serviceaccounts.yaml", "templates/rbac.yaml")

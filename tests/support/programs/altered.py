@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from tenure_dev import operator, webhooks
+from tenure_dev import mail, operator, webhooks
 
 _MAIN = """
 from tenure.cli import main
@@ -26,6 +26,11 @@ def altered(port: int, change: str) -> tuple[str, ...]:
 def altered_operator(change: str) -> tuple[str, ...]:
     """The command line of an operator that runs some code first."""
     return _altered(operator.COMMAND, change)
+
+
+def altered_mail(change: str) -> tuple[str, ...]:
+    """The command line of a mail process that runs some code first."""
+    return _altered(mail.COMMAND, change)
 
 
 def _altered(command: Sequence[str], change: str) -> tuple[str, ...]:
