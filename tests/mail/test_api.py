@@ -88,7 +88,10 @@ def test_kubectl_tenure_asks_for_a_letter(invited: World, replicas: Replicas, tm
     )
 
     assert "requestedAt" in invitation(invited)
-    assert "You may not update" in root.tenure(*("invite", "alice", *mail, "--service-account=reader"), code=1).stdout
+    assert (
+        "lacks update on memberships.tenure.dev/alice"
+        in root.tenure(*("invite", "alice", *mail, "--service-account=reader"), code=1).stdout
+    )
     assert (
         "there is no ServiceAccount 'nobody'"
         in root.tenure(*("invite", "alice", *mail, "--service-account=nobody"), code=1).stderr

@@ -9,7 +9,7 @@ from tenure.domain.roles import Role
 from tenure.errors import ApiError, ConflictError, ForbiddenError, RejectedError
 from tenure.kube.edits import make_edit, rejection, try_edit
 from tenure.kubectl import text
-from tenure.kubectl.formats import ExitCode, OutputFormat
+from tenure.kubectl.formats import ExitCode, OutputFormat, WrongUsageError
 from tenure.kubectl.options import (
     ChangeOptions,
     HandOverOptions,
@@ -57,7 +57,7 @@ def suspend(options: SuspendOptions) -> ExitCode:
     """Suspend a member, a key or the organization."""
     _check_target(options)
     if options.reason and not options.member:
-        raise ViewError("--reason is only for a member. Leave it out")
+        raise WrongUsageError("--reason is only for a member. Leave it out")
     return asyncio.run(
         _change(
             options,
@@ -87,7 +87,7 @@ def remove(options: RemoveOptions) -> ExitCode:
 def invite(options: InviteOptions) -> ExitCode:
     """Print Memberships for addresses, or create them with `--apply`."""
     if options.role is None:
-        raise ViewError("--role is missing. Give the role of the new members, for example --role Viewer")
+        raise WrongUsageError("--role is missing. Give the role of the new members, for example --role Viewer")
     addresses = [one for text in options.addresses if text != STANDARD_INPUT for one in split_addresses(text)]
     if not options.addresses or STANDARD_INPUT in options.addresses:
         if sys.stdin.isatty():
@@ -160,7 +160,7 @@ def _emit_invitations(page: InvitationsPage, output: OutputFormat) -> None:
 
 def _check_target(options: ResumeOptions) -> None:
     if sum((bool(options.member), bool(options.key), options.organization)) != 1:
-        raise ViewError("give exactly one of: a member, --key NAME, --organization")
+        raise WrongUsageError("give exactly one of: a member, --key NAME, --organization")
 
 
 def _obstacle(options: ChangeOptions, changes: Sequence[Edit]) -> ExitCode:

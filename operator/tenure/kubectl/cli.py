@@ -10,7 +10,7 @@ import typer
 
 from tenure import __version__
 from tenure.errors import TenureError
-from tenure.kubectl.formats import ExitCode
+from tenure.kubectl.formats import ExitCode, WrongUsageError
 from tenure.kubectl.options import (
     CallOptions,
     CanOptions,
@@ -195,7 +195,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command. An error becomes a message on standard error and exit code 1, and never a traceback."""
+    """Run the command. An error becomes a message on standard error and an exit code, and never a traceback."""
     load_when_used()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # Searching for plugins reads all installed packages.
     _guarded(lambda: app(as_kubectl(sys.argv[1:]), prog_name=NAME))
@@ -214,6 +214,8 @@ def as_kubectl(arguments: Sequence[str]) -> list[str]:
 def _guarded(run: Callable[[], object]) -> None:
     try:
         run()
+    except WrongUsageError as error:
+        _fail(str(error), ExitCode.WRONG)
     except TenureError as error:
         _fail(str(error))
     except BrokenPipeError:
@@ -223,8 +225,8 @@ def _guarded(run: Callable[[], object]) -> None:
         _fail(f"this is a bug of {NAME} {__version__}: {type(error).__name__}: {error}. Please report it")
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, code: ExitCode = ExitCode.FAILED) -> None:
     from tenure.kubectl.output import say
 
     say(f"tenure: {message}")
-    raise SystemExit(ExitCode.FAILED) from None
+    raise SystemExit(code) from None

@@ -2,6 +2,8 @@
 
 from enum import IntEnum, StrEnum
 
+from tenure.errors import TenureError
+
 
 class OutputFormat(StrEnum):
     """Format of the output."""
@@ -13,12 +15,18 @@ class OutputFormat(StrEnum):
 
 
 class ExitCode(IntEnum):
-    """What a command says to the program that runs it. 2 is a wrong command line."""
+    """What a command says to the program that runs it."""
 
     DONE = 0
     FAILED = 1
+    WRONG = 2
+    """The command line is wrong."""
     NO = 3
     """The answer is no: the cluster rejects the change, a tool manages the object, or you can't do what you asked."""
+
+
+class WrongUsageError(TenureError):
+    """The options don't fit together. The text says which to give or to leave out."""
 
 
 class Level(StrEnum):

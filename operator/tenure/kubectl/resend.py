@@ -6,8 +6,10 @@ for one of a ServiceAccount, with the caller's rights.
 
 import asyncio
 import ipaddress
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -17,7 +19,7 @@ from tenure.domain.resources.base import GROUP
 from tenure.domain.resources.membership import fold
 from tenure.errors import ForbiddenError, ObjectNotFoundError
 from tenure.kube.cluster import Cluster
-from tenure.kubectl.formats import ExitCode
+from tenure.kubectl.formats import ExitCode, WrongUsageError
 from tenure.kubectl.options import InviteOptions
 from tenure.kubectl.output import Line, emit
 from tenure.kubectl.session import opened
@@ -59,7 +61,7 @@ class ResentPage:
 def resend(options: InviteOptions) -> ExitCode:
     """Ask for another letter to each member."""
     if not options.mail_url or not options.service_account:
-        raise ViewError(
+        raise WrongUsageError(
             "--resend needs --mail-url, the address of the accept page, and --service-account, a ServiceAccount of the "
             "namespace that may update Memberships"
         )
@@ -77,13 +79,28 @@ async def ask(session: aiohttp.ClientSession, base: str, token: str, namespace: 
     url = f"{base.rstrip('/')}/v1/invitations/{namespace}/{name}:resend"
     try:
         async with session.post(url, headers={"Authorization": f"Bearer {token}"}, allow_redirects=False) as answer:
-            status, body = answer.status, await answer.json()
+            status, found = answer.status, _object(await answer.text())
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         return Resent(name, None, f"{url}: {' '.join(str(error).split()) or 'no answer in time'}. Check --mail-url")
-    found = body if isinstance(body, dict) else {}
+    if found is None:
+        return Resent(
+            name,
+            None,
+            f"{url}: HTTP {status}, and the answer isn't one of the mail process. Check --mail-url: it is the part of "
+            "a letter's link before /invitations/",
+        )
     if status == _ACCEPTED:
         return Resent(name, str(found.get("requestedAt") or ""))
     return Resent(name, None, str(found.get("error") or f"{url}: HTTP {status}"), impossible=status == _CONFLICT)
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """Return a JSON object, or None if the text is something else, such as the page of another server."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def find_members(snapshot: Snapshot, asked: Sequence[str]) -> list[str]:
@@ -104,7 +121,7 @@ async def _resend(options: InviteOptions) -> ResentPage:
         snapshot.require(Membership)
         names = find_members(snapshot, options.addresses)
         if not names:
-            raise ViewError("--resend needs at least one member, by name or by e-mail address")
+            raise WrongUsageError("--resend needs at least one member, by name or by e-mail address")
         token = await _token(session.cluster, session.namespace, options.service_account)
         letters = [await ask(http, options.mail_url, token, session.namespace, name) for name in names]
         return ResentPage(session.namespace, tuple(letters))
@@ -119,8 +136,10 @@ async def _token(cluster: Cluster, namespace: str, name: str) -> str:
         return str((await cluster.review(path, body))["status"]["token"])
     except ObjectNotFoundError:
         raise ViewError(
-            f"there is no ServiceAccount {name!r} in namespace {namespace}. Create it: kubectl create serviceaccount "
-            f"{name} -n {namespace}"
+            f"there is no ServiceAccount {name!r} in namespace {namespace}. Create it, and let it update Memberships:\n"
+            f"  kubectl create serviceaccount {name} -n {namespace}\n"
+            f"  kubectl create role {name} -n {namespace} --verb=update --resource=memberships.tenure.dev\n"
+            f"  kubectl create rolebinding {name} -n {namespace} --role={name} --serviceaccount={namespace}:{name}"
         ) from None
     except ForbiddenError:
         raise ViewError(
@@ -134,7 +153,7 @@ def _check_url(text: str) -> None:
     url = urlsplit(text)
     if url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.hostname or "")):
         return
-    raise ViewError(f"--mail-url: {text!r} isn't an https address, for example https://join.acme.io")
+    raise WrongUsageError(f"--mail-url: {text!r} isn't an https address, for example https://join.acme.io")
 
 
 def _is_loopback(host: str) -> bool:

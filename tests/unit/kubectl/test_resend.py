@@ -9,6 +9,7 @@ from aiohttp import web
 
 from support.objects.builders import membership
 from support.objects.snapshots import snapshot
+from tenure.kubectl.formats import WrongUsageError
 from tenure.kubectl.options import InviteOptions
 from tenure.kubectl.resend import ask, find_members, resend
 from tenure.viewmodel.errors import ViewError
@@ -39,9 +40,11 @@ async def mail(status: int, body: str) -> AsyncIterator[tuple[str, list[tuple[st
     [
         (202, '{"requestedAt": "2027-02-22T08:30:00Z"}', "2027-02-22T08:30:00Z", "", False),
         (409, '{"error": "alice has accepted the invitation"}', None, "alice has accepted the invitation", True),
-        (403, '{"error": "You may not update"}', None, "You may not update", False),
+        (403, '{"error": "inviter lacks update"}', None, "inviter lacks update", False),
         (307, "{}", None, "HTTP 307", False),
         (200, "<html>", None, "Check --mail-url", False),
+        (404, "<html>", None, "HTTP 404, and the answer isn't one of the mail process", False),
+        (200, "[]", None, "the answer isn't one of the mail process", False),
     ],
 )
 async def test_the_answer_of_the_mail_process(
@@ -78,5 +81,5 @@ def test_members_are_given_by_name_or_address() -> None:
 )
 def test_no_token_goes_where_others_could_read_it(url: str, account: str, says: str) -> None:
     options = InviteOptions(addresses=("alice",), resend=True, mail_url=url, service_account=account)
-    with pytest.raises(ViewError, match=says):
+    with pytest.raises(WrongUsageError, match=says):
         resend(options)

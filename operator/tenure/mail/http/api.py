@@ -5,6 +5,7 @@ A caller sends a Kubernetes token for the audience `tenure-mail`, and may do thi
 
 import logging
 import re
+import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +105,8 @@ class InvitationApi:
             raise RefusedError(_NOT_FOUND, "There is no such Membership")
         if not await is_permitted(self.cluster, caller, permission):
             await self._limiter.hit(_LIMIT, source_of(request))
-            raise RefusedError(_FORBIDDEN, f"You may not {permission}. Check it with: {permission.question}")
+            check = f"{permission.question} --as={shlex.quote(caller.username)}"
+            raise RefusedError(_FORBIDDEN, f"{caller.username} lacks {permission}. Check it with: {check}")
         return await self.cluster.get(Membership, namespace, name)
 
     async def _caller(self, request: Request) -> Requester:
