@@ -72,7 +72,7 @@ def preview_text(page: PreviewPage) -> Iterator[Block]:
     yield Line()
     if page.acknowledgement:
         yield Line(f'The acknowledgement:  {ANNOTATION}: "{page.acknowledgement}"')
-    yield from edit_text(page.edit, applied=False)
+    yield from edit_text(page.edit, applied=False, rejected=verdict is not None and not verdict.allowed)
     if page.edit.stays and page.edit.manifest is not None:
         yield Line("As YAML, with the fields that change:")
         yield Code(as_yaml(page.edit.manifest))
@@ -84,17 +84,18 @@ def edits_text(page: EditsPage) -> Iterator[Block]:
         yield from edit_text(edit, applied=page.applied)
 
 
-def edit_text(edit: Edit, *, applied: bool) -> Iterator[Block]:
+def edit_text(edit: Edit, *, applied: bool, rejected: bool = False) -> Iterator[Block]:
     """Yield a change, and how to make it where the object is managed."""
     yield Line(f"{edit}: {edit.summary}", STRONG)
     if applied:
         yield Line("Done.", GOOD)
         return
     if edit.stays:
+        advice = "Once the cluster accepts it, add --apply, or run:" if rejected else "Add --apply, or run:"
         yield Line(
-            "People manage this object by hand. Add --apply, or run:"
+            f"People manage this object by hand. {advice}"
             if edit.by_hand
-            else f"Managed by {edit.managed_by}, which leaves fields alone that Git doesn't have. Add --apply, or run:"
+            else f"Managed by {edit.managed_by}, which leaves fields alone that Git doesn't have. {advice}"
         )
         yield Code(f"  {edit.command}")
         return

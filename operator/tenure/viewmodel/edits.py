@@ -175,7 +175,7 @@ def resume(snapshot: Snapshot, *, member: str = "", key: str = "") -> EditsPage:
     left = [entry for entry in entries if entry["name"] != member]
     if left == entries:
         raise ViewError(
-            f"{member} isn't suspended. Suspended members: {', '.join(one['name'] for one in entries) or '-'}"
+            f"{member} isn't suspended. Suspended members: {', '.join(one['name'] for one in entries) or 'none'}"
         )
     summary = f"lift the suspension of {member}"
     return EditsPage((_suspension(snapshot, organization, summary, {"suspendedMembers": left or None}),))

@@ -67,7 +67,7 @@ def invitations_page(snapshot: Snapshot, addresses: Iterable[str], role: Role) -
     if not wanted:
         raise ViewError("there is no address. Give at least one, for example alice@acme.io")
     if wrong := [address for address in reversed(wanted.values()) if not _is_address(address)]:
-        raise ViewError(f"no e-mail address: {', '.join(map(repr, wrong))}. Correct it, because no address was invited")
+        raise ViewError(f"not an e-mail address: {', '.join(map(repr, wrong))}. Correct it. No one was invited")
     members = {member.spec.subject.folded: member for member in snapshot.members}
     found = {folded: members.get((SubjectKind.USER, folded)) for folded in wanted}
     new = [address for folded, address in reversed(wanted.items()) if found[folded] is None]

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from tenure.domain.conditions import ready_reason
+from tenure.domain.conditions import find_condition, is_ready, ready_reason
+from tenure.domain.reasons import ConditionType
 from tenure.domain.resources import Membership, Organization
+from tenure.domain.resources.base import ConditionStatus
 from tenure.domain.resources.membership import SubjectKind
 from tenure.domain.roles import Role
 from tenure.viewmodel.snapshot import Snapshot
@@ -18,7 +20,8 @@ class MemberRow:
         keys: Number of working keys, or None if it isn't counted yet.
         role_changed_at: When Tenure observed the latest role change, or None if there was none.
         suspended: Whether the member's keys don't work at present. None if the caller may not read the Organization.
-        state: Reason of the condition Ready, or None before the first reconciliation.
+        state: Reason of the condition Ready, or None before the first reconciliation. It is InvitationPending while the
+            member has to accept.
     """
 
     name: str
@@ -69,7 +72,16 @@ def _row(snapshot: Snapshot, member: Membership) -> MemberRow:
         role_changed_at=change.at if change else None,
         former_role=change.from_role if change else None,
         suspended=None if hidden else organization is not None and organization.suspends(member.name),
-        state=ready_reason(member.status.conditions),
+        state=_state(member),
         managed_by=manager.name,
         by_hand=manager.by_hand,
     )
+
+
+def _state(member: Membership) -> str | None:
+    """Return what holds the member back, because one who hasn't accepted is Ready and gets no key."""
+    conditions = member.status.conditions
+    accepted = find_condition(conditions, ConditionType.ACCEPTED)
+    if accepted is not None and accepted.status is ConditionStatus.FALSE and is_ready(conditions):
+        return accepted.reason
+    return ready_reason(conditions)

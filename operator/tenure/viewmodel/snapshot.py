@@ -114,8 +114,10 @@ class Snapshot:
         found = self.tree.find(kind, Address(self.namespace, name))
         if found is None:
             names = sorted(address.name for address in self.tree.of(kind))
-            there = f"There are: {', '.join(names[:20])}" if names else f"It has no {kind.kind}"
-            raise ViewError(
-                f"there is no {kind.kind} {name!r} in namespace {self.namespace}. {there}. Another namespace: -n NAME"
+            there = (
+                f"There are: {', '.join(names[:20])}. Another namespace: -n NAME"
+                if names
+                else f"This namespace has no {kind.kind} at all. Choose that of your organization with -n NAME"
             )
+            raise ViewError(f"there is no {kind.kind} {name!r} in namespace {self.namespace}. {there}")
         return found

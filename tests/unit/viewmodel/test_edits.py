@@ -81,6 +81,10 @@ def test_the_commands_are_for_the_context_that_was_chosen() -> None:
 REFUSED = {
     "no token": (lambda s: edits.rotate(s, "resting"), "has no token yet"),
     "no key": (lambda s: edits.rotate(s, "none"), "no ApiKey 'none' in namespace acme. There are: ci-deploy, resting"),
+    "no key at all": (
+        lambda _: edits.rotate(snapshot(ALICE), "laptop"),
+        "This namespace has no ApiKey at all. Choose that",
+    ),
     "no member": (lambda s: edits.hand_over(s, ["ci-deploy"], "none"), "no Membership 'none'"),
     "hers already": (lambda s: edits.hand_over(s, ["ci-deploy"], "alice"), "is alice's already"),
     "suspended already": (lambda s: edits.suspend(s, member="bob"), "bob is suspended already"),

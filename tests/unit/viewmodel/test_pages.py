@@ -57,6 +57,23 @@ def test_members_have_their_suspension_and_who_manages_them() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("ready", "accepted", "state"),
+    [
+        ((True, "Active"), (False, "InvitationPending"), "InvitationPending"),
+        ((True, "Active"), (True, "Accepted"), "Active"),
+        ((False, "DuplicateSubject"), (False, "InvitationPending"), "DuplicateSubject"),
+    ],
+)
+def test_a_member_who_has_not_accepted_is_not_active(
+    ready: tuple[bool, str], accepted: tuple[bool, str], state: str
+) -> None:
+    found = {"Ready": ready, "Accepted": accepted}
+    conditions = [condition(type_, reason, holds=holds) for type_, (holds, reason) in found.items()]
+    zoe = membership("zoe", status={"observedGeneration": 1, "conditions": conditions})
+    assert [row.state for row in members_page(snapshot(ORG, zoe)).members] == [state]
+
+
 def test_what_the_caller_may_not_read_is_unknown_and_not_false() -> None:
     (row,) = members_page(snapshot(BOB, hidden={"organizations": NO_LIST})).members
     assert row.suspended is None
