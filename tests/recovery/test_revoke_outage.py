@@ -105,7 +105,9 @@ def test_an_interrupted_run_says_what_is_ended_and_the_next_one_ends_the_rest(
     left = [name for name, result in results.items() if result == "Left"]
     assert len(results) == MANY
     assert set(results.values()) == {"Ended", "Left"}
-    assert err == f"tenure: {len(left)} keys not revoked: interrupted. Run the command again\n"
+    named, said = err.splitlines()
+    assert named == f"tenure: cluster tenure-dev, {plane.server} (context tenure-dev)"
+    assert said == f"tenure: {len(left)} keys not revoked: interrupted. Run the command again"
     assert names(plane, "interrupted") == set(left)
     assert person.results(*ALL, "-n", "interrupted") == dict.fromkeys(left, "Ended")
     assert names(plane, "interrupted") == set()

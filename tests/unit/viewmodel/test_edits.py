@@ -37,7 +37,7 @@ def only(page: EditsPage) -> edits.Edit:
     return edit
 
 
-PATCHES = {
+PATCHES: dict[str, tuple[Any, Any, bool]] = {
     "rotate": (lambda s: edits.rotate(s, "ci-deploy"), {"rotation": {"request": 1}}, False),
     "hand over": (lambda s: edits.hand_over(s, ["ci-deploy"], "bob"), {"membership": "bob"}, False),
     "reissue": (lambda s: edits.revoke(s, "ci-deploy", reissue=True), {"revision": 2}, True),

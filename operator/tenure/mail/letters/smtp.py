@@ -174,6 +174,5 @@ def _answered(error: aiosmtplib.SMTPResponseException, recipient: str) -> Answer
 
 
 def _reason(error: Exception, recipient: str = "") -> str:
-    answered = isinstance(error, aiosmtplib.SMTPResponseException)
-    text = f"{error.code} {error.message}" if answered else str(error)
+    text = f"{error.code} {error.message}" if isinstance(error, aiosmtplib.SMTPResponseException) else str(error)
     return on_one_line(without_secrets(text, recipient), MAX_WORDS) or type(error).__name__
