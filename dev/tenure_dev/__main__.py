@@ -58,7 +58,8 @@ TRY_MAIL = """\
 # Invite a person (here at once. In a cluster, those who come within ten minutes of their organization get no letter):
 #   kubectl patch organization acme -n acme --type merge -p '{"spec":{"invitations":{"mode":"RequireAcceptance"}}}'
 #   kubectl apply -n acme -f dev/demo/carol.yaml
-#   open "$LETTER_URL" in a browser: it shows the newest letter. Its link leads to the accept page"""
+#   open "$LETTER_URL" in a browser: it shows the newest letter. Its link leads to the accept page
+#   To send it again, follow docs/howto/invite-people.md with $MAIL_URL as the address of the mail process"""
 
 TRY_NODE = """\
 # Enter it:
@@ -144,8 +145,9 @@ def up(*, folder: Folder = UP, operator: WithOperator = True, mail: WithMail = F
     typer.echo(f"export KUBECONFIG={background.kubeconfig}")
     if url := background.verifier_url:
         typer.echo(f"export VERIFIER_URL={url}")
-    if letter := background.mail_url:
-        typer.echo(f"export LETTER_URL={letter}")
+    if background.mail_url:
+        typer.echo(f"export LETTER_URL={background.letter_url}")
+        typer.echo(f"export MAIL_URL={background.mail_url}")
     if hint := kubectl_hint(find_or_build()):
         typer.echo(hint)
     typer.echo(TRY)

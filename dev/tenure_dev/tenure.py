@@ -56,6 +56,8 @@ class Tenure:
 
     mail: Part | None = None
     """The mail process, or None if no letters are sent."""
+    mail_url: str | None = None
+    """URL of its page and its API."""
 
     @classmethod
     def install(cls, plane: ControlPlane, logs: Path, *, smtp_port: int | None = None) -> Self:
@@ -84,6 +86,7 @@ class Tenure:
             verifier=part("verifier", verifier.command(verify_port), verifier.READY_LINE),
             url=f"http://127.0.0.1:{verify_port}",
             mail=mail_part,
+            mail_url=None if mail_part is None else f"http://127.0.0.1:{page_port}",
         )
 
     @property

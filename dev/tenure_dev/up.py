@@ -15,6 +15,7 @@ from tenure_dev.paths import CRDS
 from tenure_dev.tenure import Tenure
 
 URL_FILE = "verifier-url"
+LETTER_FILE = "letter-url"
 MAIL_FILE = "mail-url"
 READY_WITHIN = 120.0
 """Seconds that everything together may take to become ready."""
@@ -43,13 +44,20 @@ class Up(Background):
     @property
     def verifier_url(self) -> str | None:
         """URL of the verifier, or None if Tenure doesn't run."""
-        file = self.folder / URL_FILE
-        return file.read_text() if file.exists() else None
+        return self._url(URL_FILE)
+
+    @property
+    def letter_url(self) -> str | None:
+        """URL of the newest letter at the mail server, or None if there is no mail server."""
+        return self._url(LETTER_FILE)
 
     @property
     def mail_url(self) -> str | None:
-        """URL of the newest letter at the mail server, or None if there is no mail server."""
-        file = self.folder / MAIL_FILE
+        """URL of the mail process, or None if it doesn't run."""
+        return self._url(MAIL_FILE)
+
+    def _url(self, name: str) -> str | None:
+        file = self.folder / name
         return file.read_text() if file.exists() else None
 
     def supervise(self, *, with_operator: bool, with_mail: bool) -> None:
@@ -74,7 +82,7 @@ def _running_mailpit(plane: ControlPlane, *, wanted: bool) -> Iterator[Mailpit |
         yield None
         return
     with Mailpit.running(plane.folder) as mailpit:
-        (plane.folder / MAIL_FILE).write_text(mailpit.latest)
+        (plane.folder / LETTER_FILE).write_text(mailpit.latest)
         yield mailpit
 
 
@@ -87,6 +95,8 @@ def _running_tenure(plane: ControlPlane, mailpit: Mailpit | None, *, wanted: boo
     try:
         tenure.start()
         (plane.folder / URL_FILE).write_text(tenure.url)
+        if tenure.mail_url is not None:
+            (plane.folder / MAIL_FILE).write_text(tenure.mail_url)
         yield tenure
     finally:
         tenure.stop()
