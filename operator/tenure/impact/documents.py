@@ -10,8 +10,8 @@ from tenure.domain.resources.base import GROUP
 from tenure.impact.errors import BadInputError
 
 RENDER = (
-    "Render it first, with kustomize build or helm template, and give the rendered manifests. Or give a narrower path "
-    "as --base and --head: the folder of your organizations."
+    "Render it first, with kustomize build or helm template, and give the rendered manifests. Or name only the folder "
+    "of your organizations: with --base and --head of tenure impact, or with --repo of kubectl tenure history."
 )
 
 # Other bytes than the group's name can mean it: an escape, a tag such as !!binary, a template, or a variable.

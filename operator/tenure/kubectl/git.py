@@ -53,7 +53,8 @@ def _steps(options: HistoryOptions, unread: list[str]) -> Iterator[Step]:
         try:
             before, after = _tree(parent, options.namespace), _tree(commit.id, options.namespace)
         except BadInputError as error:
-            unread.append(f"{commit.id[:12]}: {error}")
+            reason = str(error).removeprefix(f"{parent}: ").removeprefix(f"{commit.id}: ")
+            unread.append(f"{commit.id[:12]}: {reason}")
             continue
 
         def find(file: str, value: str, base: str = parent, head: str = merged) -> str:

@@ -156,7 +156,17 @@ def history_text(page: HistoryPage) -> Iterator[Block]:
         for row in page.rows
     ]
     yield Table(header, rows) if rows else Line("No change of a member was found.")
-    yield from (Line(f"not read: {one}", CAREFUL) for one in page.unread)
+    yield from (Line(one, CAREFUL) for one in _unread(page.unread))
+
+
+def _unread(unread: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each reason. A file that can't be read is in many commits, which would hide the table."""
+    commits: dict[str, list[str]] = {}
+    for one in unread:
+        commit, _, reason = one.partition(": ")
+        commits.setdefault(reason, []).append(commit)
+    for reason, (first, *others) in commits.items():
+        yield f"not read: {first}{f' and {len(others)} more' if others else ''}: {reason}"
 
 
 def _key(row: KeyRow, now: datetime) -> Sequence[Cell | str]:

@@ -70,7 +70,7 @@ class HistoryPage:
     """Changes of members, the latest first.
 
     Attributes:
-        unread: Commits whose manifests can't be read, each with the reason.
+        unread: Commits whose manifests can't be read, each as its id, a colon and the reason.
     """
 
     rows: tuple[HistoryRow, ...]

@@ -112,4 +112,5 @@ def test_a_commit_that_cant_be_read_is_named_and_hides_no_other(
     repository.commit("Make her Viewer", alice("Viewer"))
     page = repository.history(capsys, "alice")
     assert [(row["fromRole"], row["toRole"]) for row in page["rows"]] == [("Member", "Viewer"), (None, "Member")]
+    assert [one.partition(": ")[2].startswith("broken.yaml: ") for one in page["unread"]] == [True, True]
     assert any(one.startswith(broken[:12]) and "is a template" in one for one in page["unread"])

@@ -85,7 +85,9 @@ PAGES: dict[str, Callable[[], Iterable[Block]]] = {
     "whoami-nobody": lambda: text.whoami_text(whoami_page(Requester(username="otto"), [here()], None)),
     "can": lambda: text.can_text(replace(can_page(here(), ME, Capability.COSTS, Level.FULL), kubernetes=True)),
     "cannot": lambda: text.can_text(replace(can_page(here(), ME, Capability.MEMBERS, Level.VIEW), kubernetes=True)),
-    "history": lambda: text.history_text(HistoryPage((ROW, GONE), ("89ab: a file is a template",))),
+    "history": lambda: text.history_text(
+        HistoryPage((ROW, GONE), ("89ab: x.yaml: no", "cdef: y.yaml: no", "0123: x.yaml: no"))
+    ),
     "no-history": lambda: text.history_text(HistoryPage(())),
 }
 
