@@ -9,6 +9,9 @@ from tenure.kube.cluster import Cluster
 
 _AUTHORIZATION = "/apis/authorization.k8s.io/v1"
 _AUTHENTICATED = "system:authenticated"
+_READING = ("get", "list", "watch")
+"""Verbs that show what is in a Secret."""
+
 _TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
 
 
@@ -31,8 +34,8 @@ async def is_permitted(cluster: Cluster, requester: Requester, permission: Permi
     return await _is_allowed(cluster, f"{_AUTHORIZATION}/subjectaccessreviews", body)
 
 
-async def may_read_secret(cluster: Cluster, username: str, namespace: str, name: str) -> bool:
-    """Whether the API server's authorizers let a user read a Secret, as far as no group of the user's decides.
+async def find_reading_verb(cluster: Cluster, username: str, namespace: str, name: str) -> str | None:
+    """Return a verb by which a user may read a Secret, or None, as far as no group of the user's decides.
 
     It asks by the review of a namespace, so a controller of some namespaces may ask about no other one.
 
@@ -40,13 +43,17 @@ async def may_read_secret(cluster: Cluster, username: str, namespace: str, name:
         ApiError: the API server couldn't be asked.
     """
     user = Requester(username=username, groups=[_AUTHENTICATED])
-    attributes = {"group": "", "resource": "secrets", "verb": "get", "namespace": namespace, "name": name}
-    review = {
-        "kind": "LocalSubjectAccessReview",
-        "metadata": {"namespace": namespace},
-        "spec": _spec(user, attributes),
-    }
-    return await _is_allowed(cluster, f"{_AUTHORIZATION}/namespaces/{namespace}/localsubjectaccessreviews", review)
+    path = f"{_AUTHORIZATION}/namespaces/{namespace}/localsubjectaccessreviews"
+    for verb in _READING:
+        attributes = {"group": "", "resource": "secrets", "verb": verb, "namespace": namespace, "name": name}
+        review = {
+            "kind": "LocalSubjectAccessReview",
+            "metadata": {"namespace": namespace},
+            "spec": _spec(user, attributes),
+        }
+        if await _is_allowed(cluster, path, review):
+            return verb
+    return None
 
 
 def _spec(requester: Requester, attributes: Mapping[str, str]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def test_each_change_is_a_patch_and_the_command_makes_the_same(make: Any, spec: 
 def test_the_commands_are_for_the_context_that_was_chosen() -> None:
     """Pasted without it, they would change another cluster."""
     there = replace(here(), context="acme's prod")
-    makers = [make for make, _, _ in PATCHES.values()]
+    makers: list[Any] = [make for make, _, _ in PATCHES.values()]
     pages = [*(make(there) for make in makers), edits.revoke(there, "ci-deploy")]
     commands = [only(page).command for page in pages]
     commands += [removal_preview(there, "alice").edit.command, role_preview(there, "alice", Role.VIEWER).edit.command]

@@ -122,7 +122,7 @@ FAULTS = (
         name="former-reader",
         guard="A token of another member is delivered once the API server denies the former holder the Secret.",
         where="Bindings.close",
-        before="for username in self._former_readers(key, recipient):",
+        before="for username in self.former_readers(key, recipient):",
         after="for username in ():",
         caught_by=(f"{_OWN_KEYS}::test_a_former_holder_with_other_rights_keeps_the_next_token_out_of_the_secret",),
     ),

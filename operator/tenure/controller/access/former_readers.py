@@ -7,7 +7,7 @@ from tenure.domain.reasons import Reason
 from tenure.domain.resources import ApiKey
 from tenure.errors import ForbiddenError
 from tenure.kube.cluster import Cluster
-from tenure.kube.reviews import may_read_secret
+from tenure.kube.reviews import find_reading_verb
 
 PATIENCE = 5.0
 """Seconds that an API server may take to notice a changed Role. It takes milliseconds, because it watches them."""
@@ -23,12 +23,12 @@ async def await_denial(cluster: Cluster, key: ApiKey, username: str, *, patience
     """
     deadline = asyncio.get_running_loop().time() + patience
     try:
-        while await may_read_secret(cluster, username, key.namespace, key.name):
+        while verb := await find_reading_verb(cluster, username, key.namespace, key.name):
             if asyncio.get_running_loop().time() >= deadline:
                 raise exposed(
                     f"It was {username}'s until the hand-over, and other rights than Tenure's let {username} read it. "
                     f"Take them away, or create another ApiKey for {key.spec.membership}. To check, run: kubectl auth "
-                    f"can-i get secret/{key.name} -n {key.namespace} --as {username}"
+                    f"can-i {verb} secret/{key.name} -n {key.namespace} --as {username}"
                 )
             await asyncio.sleep(_INTERVAL)
     except ForbiddenError as error:

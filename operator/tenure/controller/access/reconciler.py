@@ -177,16 +177,17 @@ class Bindings(Observer):
         except ObstructedError as error:
             raise exposed(str(error)) from error
         if self._access is KubernetesAccess.ROLES_AND_KEYS:
-            for username in self._former_readers(key, recipient):
+            for username in self.former_readers(key, recipient):
                 await await_denial(self._cluster, key, username, patience=0.0 if is_known else PATIENCE)
 
-    def _former_readers(self, key: ApiKey, recipient: Membership) -> set[str]:
+    def former_readers(self, key: ApiKey, recipient: Membership) -> set[str]:
         """The Kubernetes names of the people other than the recipient who got the present or the former token."""
         members = (self._cache.get(Membership, key.namespace, name) for name in former_holders(key) - {recipient.name})
         others = {
             self._installation.username(member.spec.subject.name) for member in members if member and member.is_person
         }
-        return others - {self._installation.username(recipient.spec.subject.name)}
+        # A service account's name is no name of Kubernetes', so it may be that of a person.
+        return others - ({self._installation.username(recipient.spec.subject.name)} if recipient.is_person else set())
 
     async def _ensure_listed(self, namespace: str) -> None:
         place = namespace if namespace in self._places else None

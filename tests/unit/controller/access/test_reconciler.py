@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from support.objects.builders import NOW, membership, organization
+from support.objects.builders import NOW, api_key, edited, issued, membership, organization
 from support.objects.invitations import inviting
 from tenure.controller.refs import Change, ref_of
 from tenure.controller.wiring import wire
@@ -20,6 +20,20 @@ NOBODY = cast("Cluster", None)
 
 INVITED = membership(status={"invitation": {"sentAt": format_time(NOW)}})
 ACCEPTED = membership(status={"invitation": {"acceptedAt": format_time(NOW)}})
+
+
+async def test_a_former_holder_is_asked_for_though_a_service_account_has_the_same_name() -> None:
+    parts = wire(NOBODY, installation=Installation(), now=lambda: NOW)
+    alice, key = membership(), api_key(membership="ci")
+    parts.cache.put(alice, 0)
+    held = edited(issued(api_key(), alice, organization()), membership="ci")
+    for recipient, asked in (
+        (membership("ci", kind="ServiceAccount", subject="alice@acme.io"), {"alice@acme.io"}),
+        (membership("ci", subject="alice@acme.io"), set()),
+        (membership("ci", subject="bob@acme.io"), {"alice@acme.io"}),
+    ):
+        assert parts.bindings.former_readers(held, recipient) == asked
+        assert parts.bindings.former_readers(key, recipient) == set()
 
 
 @pytest.mark.parametrize(
