@@ -136,6 +136,11 @@ def rotating(world: World) -> str:
     return next((one["message"] for one in conditions if one["type"] == "Rotating"), "")
 
 
+def wait_told(world: World, words: str) -> None:
+    """Wait until the condition Rotating of the key says something."""
+    eventually(lambda: words in rotating(world), within=60, describe=words)
+
+
 @pytest.mark.usefixtures("operator")
 def test_a_former_holder_with_other_rights_keeps_the_next_token_out_of_the_secret(world: World) -> None:
     world.create(organization(), member("alice"), service_account("ci"), api_key("deploy", "alice"))
@@ -147,7 +152,7 @@ def test_a_former_holder_with_other_rights_keeps_the_next_token_out_of_the_secre
     for verb in ("list", "get"):
         world.api.patch("roles", "by-hand", {"rules": by_hand("deploy", user("alice"), verb)["roles"]["rules"]})
         command = f"can-i {verb} secret/deploy -n {world.api.namespace} --as {user('alice')}"
-        eventually(lambda said=command: said in rotating(world), within=60, describe=command)
+        wait_told(world, command)
     assert world.events("SecretExposed")
     assert world.token("deploy") == old
     assert world.verdict(old) == "Valid"
