@@ -191,12 +191,15 @@ def change(
     revokes: bool = False,
     affected: Sequence[str] = (),
     stays: bool = False,
+    is_list: bool = False,
     field_manager: str = FIELD_MANAGER,
 ) -> Edit:
-    """Return a change of some fields of an object. A field that is None is removed."""
+    """Return a change of some fields of an object. A field that is None is removed. With `is_list` one is a list."""
     metadata: Body = {"annotations": dict(annotations)} if annotations else {}
     patch = {**({"metadata": metadata} if metadata else {}), "spec": dict(spec)}
-    text = shlex.quote(json.dumps(patch, separators=(",", ":")))
+    # Unless the object is as it was read, a list would also undo somebody else's change of it.
+    version = {"metadata": {**metadata, "resourceVersion": resource.metadata.resource_version}} if is_list else {}
+    text = shlex.quote(json.dumps({**patch, **version}, separators=(",", ":")))
     manager = "" if field_manager == FIELD_MANAGER else f" --field-manager={field_manager}"
     address = {"name": resource.name, "namespace": resource.namespace}
     manifest = {
@@ -258,7 +261,8 @@ def _edit(snapshot: Snapshot, resource: Resource, *, stays: bool = False, **fiel
 def _suspension(snapshot: Snapshot, resource: ApiKey | Organization, summary: str, spec: Body) -> Edit:
     """Return a change of fields that are left out of Git, so that no tool reverts it: Flux only under another name."""
     field_manager = INCIDENT if snapshot.manager(resource).reverts else FIELD_MANAGER
-    return change(snapshot, resource, summary, spec, stays=True, field_manager=field_manager)
+    is_list = "suspendedMembers" in spec
+    return change(snapshot, resource, summary, spec, stays=True, is_list=is_list, field_manager=field_manager)
 
 
 def _suspended(organization: Organization) -> list[dict[str, str]]:
