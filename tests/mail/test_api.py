@@ -58,7 +58,7 @@ def test_a_link_of_the_api_is_accepted(invited: World, replicas: Replicas) -> No
     assert answer.status_code == 200, answer.text
     given = answer.json()
     assert (given["subject"], given["role"]) == ("alice@acme.io", "Viewer")
-    assert given["letter"]["subject"] == "Join Acme Inc as Viewer"
+    assert given["letter"]["subject"] == "Join acme as Viewer"
     assert f"\n{given['link']}\n" in given["letter"]["text"]
     assert invitation(invited) == {"generation": 1, "expiresAt": given["expiresAt"]}
     assert answer.headers["cache-control"] == "no-store"

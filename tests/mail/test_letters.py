@@ -122,7 +122,9 @@ def test_letters_wait_for_the_mail_server_and_then_arrive_or_are_rejected(
         assert f"localhost:{port}" in waiting["message"]
         assert "sentAt" not in waiting
 
-        mailbox = Mailbox(rcpt={"bob@acme.io": ["550 5.1.1 unknown user"], "carol@acme.io": ["451 4.7.1 greylisted"]})
+        mailbox = Mailbox(
+            rcpt={"bob@acme.io": ["550 5.1.1 <bob@acme.io> unknown user"], "carol@acme.io": ["451 4.7.1 greylisted"]}
+        )
         with mail_server(mailbox, port):
             sent = wait_for(world, "alice", "Sent")
             rejected = wait_for(world, "bob", "Rejected")
@@ -130,11 +132,11 @@ def test_letters_wait_for_the_mail_server_and_then_arrive_or_are_rejected(
 
     assert sent.keys() == {"delivery", "generation", "sentAt", "expiresAt"}
     assert sent["generation"] == 1
-    assert rejected["message"].startswith("The letter to bob@acme.io was rejected: 550 5.1.1 unknown user.")
+    assert rejected["message"].startswith("The letter to bob@acme.io was rejected: 550 5.1.1 <(address)> unknown user.")
     assert "sentAt" not in rejected
     (event,) = world.events("LetterRejected")
     assert event["regarding"]["name"] == "bob"
-    assert event["note"] == "The mail server rejected a letter (Invited): 550 5.1.1 unknown user"
+    assert event["note"] == "The mail server rejected a letter (Invited): 550 5.1.1 <(address)> unknown user"
     letters = {str(message["To"]): message for message in mailbox.messages}
     assert letters.keys() == {"alice@acme.io", "carol@acme.io"}
     body = letters["alice@acme.io"].get_body(("plain",))
@@ -148,7 +150,7 @@ def test_letters_wait_for_the_mail_server_and_then_arrive_or_are_rejected(
     assert b"alice" not in base64.b64decode(stored["binaryData"]["ledger"])
 
 
-def test_a_crash_before_the_status_repeats_the_letter_with_the_same_name_and_sends_no_other(
+def test_a_crash_before_the_status_repeats_the_letter_and_a_role_change_before_the_acceptance_sends_another(
     world: World, process: MailProcess, port: int
 ) -> None:
     inviting(world, notifications={"roleChanged": True})
@@ -163,9 +165,11 @@ def test_a_crash_before_the_status_repeats_the_letter_with_the_same_name_and_sen
         mailbox.hold.set()
         process.start(within=60)
         wait_for(world, "alice", "Sent")
+        world.change_role("alice", "Viewer")
+        eventually(lambda: invitation(world, "alice")["generation"] == 2, within=60, describe="the new role's letter")
         process.stop()
     uid = world.member("alice")["metadata"]["uid"]
-    assert mailbox.ids == [f"<{uid}.1.invited@acme.io>"] * 2
+    assert mailbox.ids == [*[f"<{uid}.1.invited@acme.io>"] * 2, f"<{uid}.2.invited@acme.io>"]
 
 
 def test_a_dry_run_prints_what_is_due_and_writes_nothing(world: World, make: Start, port: int) -> None:
