@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from tenure_dev.chart import render
 from tenure_dev.paths import CHECKOUT
 
 _FETCHED = re.compile(
@@ -49,8 +50,8 @@ PAGES = "".join(page.read_text() for page in (CHECKOUT / "docs").rglob("*.md"))
 
 
 def deployments() -> Iterator[dict[str, Any]]:
-    """The Deployments that are installed."""
-    manifests = yaml.safe_load_all((CHECKOUT / "manifests" / "install.yaml").read_text())
+    """The Deployments that the chart installs, with that of mail, which is off by default."""
+    manifests = yaml.safe_load_all(render("--set=mail.enabled=true"))
     return (body for body in manifests if body and body["kind"] == "Deployment")
 
 

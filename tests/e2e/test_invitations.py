@@ -60,7 +60,10 @@ def setting(own_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -
             stack.enter_context(OperatorProcess(config, folder / f"{name}.log", *options, command=command))
         mail = stack.enter_context(closing(Api(own_plane, newcomers.api.namespace, user=MAIL)))
         yield Setting(own_plane, newcomers, world, mail)
+    # Other tests use the control plane, too, and theirs may start a mail process that wants to lead.
     own_plane.kubectl("delete", "--filename=-", input=policy)
+    own_plane.kubectl("delete", f"lease/{MAIL_LEASE}", f"--namespace={NAMESPACE}")
+    own_plane.kubectl("delete", "clusterrolebinding/mail")
 
 
 def hold_mail_lease(plane: ControlPlane) -> None:
