@@ -1,15 +1,18 @@
 """Make a change of one object as the caller, or have the cluster try it without storing it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from tenure.domain.resources.base import GROUP, VERSION
-from tenure.errors import ApiError, ForbiddenError, RejectedError
+from tenure.errors import ApiError, ConflictError, ForbiddenError, RejectedError
 from tenure.kube.cluster import MERGE_PATCH, Cluster
 from tenure.viewmodel.edits import Action, Edit
 from tenure.viewmodel.preview import Verdict
 
 _DENIED = " denied the request: "
 _DRY_RUN = {"dryRun": "All"}
+
+CONFLICTS = 3
+"""Number of conflicts after which a change is tried for the last time."""
 
 
 async def try_edit(cluster: Cluster, edit: Edit) -> Verdict:
@@ -51,6 +54,27 @@ async def make_edit(cluster: Cluster, edit: Edit, *, dry_run: bool = False) -> l
         path = f"{collection}/{edit.name}"
         await cluster.request("PATCH", path, params=params, body=body, content_type=MERGE_PATCH, warned=warnings.append)
     return warnings
+
+
+async def make_as_shown(cluster: Cluster, edit: Edit, renew: Callable[[], Awaitable[Edit | None]]) -> list[str]:
+    """Make a change, and again after a conflict, if the change is still the one that was shown.
+
+    The operator writes the status of an object at any time. `renew` reads the object, and returns the change for its
+    present version, or None if it isn't the one that was shown any more.
+
+    Raises:
+        ConflictError: the object changed in another way, or another one has its name now.
+        ForbiddenError, RejectedError: the cluster rejects the change.
+    """
+    for _ in range(CONFLICTS):
+        try:
+            return await make_edit(cluster, edit)
+        except ConflictError:
+            renewed = await renew()
+            if renewed is None:
+                raise
+            edit = renewed
+    return await make_edit(cluster, edit)
 
 
 def rejection(error: ApiError) -> str:

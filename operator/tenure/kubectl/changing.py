@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from tenure.domain.roles import Role
 from tenure.errors import ApiError, ConflictError, ForbiddenError, RejectedError
-from tenure.kube.edits import make_edit, rejection, try_edit
+from tenure.kube.edits import make_as_shown, rejection, try_edit
+from tenure.kube.session import Session, opened
 from tenure.kubectl import text
 from tenure.kubectl.formats import ExitCode, OutputFormat, WrongUsageError
 from tenure.kubectl.options import (
@@ -21,18 +22,16 @@ from tenure.kubectl.options import (
     RevokeKeyOptions,
     SuspendOptions,
 )
-from tenure.kubectl.output import as_yaml, emit, say
-from tenure.kubectl.session import Session, opened
+from tenure.kubectl.output import emit, say
 from tenure.viewmodel import edits
 from tenure.viewmodel.edits import Edit, EditsPage
 from tenure.viewmodel.errors import ViewError
 from tenure.viewmodel.invitations import InvitationsPage, invitations_page, split_addresses
 from tenure.viewmodel.preview import PreviewPage, removal_preview, role_preview
 from tenure.viewmodel.snapshot import Snapshot
-from tenure.viewmodel.words import as_document
+from tenure.viewmodel.words import as_document, as_yaml
 
 STANDARD_INPUT = "-"
-CONFLICTS = 3
 
 Plan = Callable[[Snapshot], Sequence[Edit]]
 """Returns the changes that a command makes, from the objects as they are."""
@@ -215,20 +214,13 @@ async def _make(session: Session, changes: Sequence[Edit], plan: Plan) -> tuple[
 
 
 async def _make_one(session: Session, edit: Edit, plan: Plan) -> list[str]:
-    """Make a change, and again if the object changed in a way that leaves the change as it was shown.
+    """Make a change, unless the object changed so that it would be another one than was shown."""
 
-    The operator writes the status of an object at any time.
-    """
-    for _ in range(CONFLICTS):
-        try:
-            return await make_edit(session.cluster, edit)
-        except ConflictError:
-            planned = plan(await session.snapshot())
-            renewed = next((one for one in planned if one.same_as(edit)), None)
-            if renewed is None:
-                raise
-            edit = renewed
-    return await make_edit(session.cluster, edit)
+    async def renew() -> Edit | None:
+        planned = plan(await session.snapshot())
+        return next((one for one in planned if one.same_as(edit)), None)
+
+    return await make_as_shown(session.cluster, edit, renew)
 
 
 def _failure(edit: Edit, error: ApiError) -> str:

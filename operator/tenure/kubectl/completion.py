@@ -66,7 +66,7 @@ def _names(plural: str, context: typer.Context, incomplete: str) -> list[str]:
 
 async def _read(plural: str, context: typer.Context) -> list[str]:
     from tenure.domain.resources import KINDS  # noqa: PLC0415 - only for the shell
-    from tenure.kubectl.session import opened  # noqa: PLC0415
+    from tenure.kube.session import opened  # noqa: PLC0415
 
     (kind,) = (one for one in KINDS if one.plural == plural)
     async with opened(context.params.get("context") or "", context.params.get("namespace") or "") as session:

@@ -13,12 +13,12 @@ from tenure.domain.roles import Level
 from tenure.domain.secret import SecretFacts
 from tenure.errors import ForbiddenError, ObjectNotFoundError
 from tenure.kube.secrets import secret_path
+from tenure.kube.session import Session, opened
 from tenure.kube.snapshots import find_namespaces, is_allowed, read_identity, read_snapshot
 from tenure.kubectl import text
 from tenure.kubectl.formats import ExitCode, OutputFormat
 from tenure.kubectl.options import CallOptions, CanOptions, KeysOptions, TokenOptions, in_hours
 from tenure.kubectl.output import emit
-from tenure.kubectl.session import Session, opened
 from tenure.viewmodel.errors import ViewError
 from tenure.viewmodel.identity import CanPage, WhoamiPage, can_page, question, whoami_page
 from tenure.viewmodel.keys import keys_page

@@ -12,7 +12,7 @@ from typing import Any
 
 from tenure.domain.text import printable
 from tenure.kubectl.formats import OutputFormat
-from tenure.viewmodel.words import as_document
+from tenure.viewmodel.words import as_document, as_yaml
 
 GOOD, BAD, CAREFUL, QUIET, STRONG = "green", "red", "yellow", "dim", "bold"
 
@@ -62,13 +62,6 @@ def emit(page: Any, output: OutputFormat, blocks: Callable[[], Iterable[Block]],
             _write("\n".join(map(printable, names)))
         case OutputFormat.TEXT:
             show(blocks())
-
-
-def as_yaml(*documents: Any) -> str:
-    """Return YAML, with an escape for every character outside of ASCII."""
-    import yaml  # noqa: PLC0415 - tables don't need it
-
-    return str(yaml.safe_dump_all(documents, sort_keys=False, width=110)).rstrip()
 
 
 def show(blocks: Iterable[Block]) -> None:

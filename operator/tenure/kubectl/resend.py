@@ -19,10 +19,10 @@ from tenure.domain.resources.base import GROUP
 from tenure.domain.resources.membership import fold
 from tenure.errors import ForbiddenError, ObjectNotFoundError
 from tenure.kube.cluster import Cluster
+from tenure.kube.session import opened
 from tenure.kubectl.formats import ExitCode, WrongUsageError
 from tenure.kubectl.options import InviteOptions
 from tenure.kubectl.output import Line, emit
-from tenure.kubectl.session import opened
 from tenure.viewmodel.errors import ViewError
 from tenure.viewmodel.snapshot import Snapshot
 

@@ -4,17 +4,17 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from tenure.domain.admission.acknowledgement import ANNOTATION
-from tenure.domain.listing import traits
 from tenure.domain.resources.base import format_time
-from tenure.kubectl.output import BAD, CAREFUL, GOOD, QUIET, STRONG, Block, Cell, Code, Line, Table, as_yaml
-from tenure.viewmodel.edits import Action, Edit, EditsPage
+from tenure.kubectl.output import BAD, CAREFUL, GOOD, QUIET, STRONG, Block, Cell, Code, Line, Table
+from tenure.viewmodel.edits import Edit, EditsPage
 from tenure.viewmodel.history import HistoryPage
 from tenure.viewmodel.identity import CanPage, Tenure, WhoamiPage
 from tenure.viewmodel.invitations import InvitationsPage
 from tenure.viewmodel.keys import KeyRow, KeysPage
 from tenure.viewmodel.members import MembersPage
 from tenure.viewmodel.preview import Fate, KeyFate, PreviewPage
-from tenure.viewmodel.words import NONE, UNKNOWN, age, remaining
+from tenure.viewmodel.sentences import ACCEPTED, REJECTED, about, in_git, summary
+from tenure.viewmodel.words import NONE, UNKNOWN, age, as_yaml, remaining
 
 _FATES = {Fate.REVOKED: BAD, Fate.REISSUED: CAREFUL, Fate.ISSUED: GOOD, Fate.KEPT: GOOD}
 _SHORT_ID = 12
@@ -61,13 +61,13 @@ def preview_text(page: PreviewPage) -> Iterator[Block]:
     if page.keys:
         header = ("KEY", "BECOMES", "KEY ID", "AGE", "LAST USE", "ABOUT")
         yield Table(header, [_fate(one, page.now) for one in page.keys])
-    yield Line(_summary(page), BAD if page.names(Fate.REVOKED, Fate.REISSUED) else GOOD)
+    yield Line(summary(page), BAD if page.names(Fate.REVOKED, Fate.REISSUED) else GOOD)
     yield from (Line(f"- {one}") for one in page.remarks)
     verdict = page.verdict
     if verdict is not None and verdict.allowed:
-        yield Line("The cluster would accept this change.", GOOD)
+        yield Line(ACCEPTED, GOOD)
     elif verdict is not None:
-        yield Line("The cluster would reject this change:", BAD)
+        yield Line(REJECTED, BAD)
         yield from (Line(f"  {line}") for line in verdict.message.splitlines())
     yield Line()
     if page.acknowledgement:
@@ -99,7 +99,7 @@ def edit_text(edit: Edit, *, applied: bool, rejected: bool = False) -> Iterator[
         )
         yield Code(f"  {edit.command}")
         return
-    yield Line(f"Managed by {edit.managed_by}. {_in_git(edit)}", CAREFUL)
+    yield Line(f"Managed by {edit.managed_by}. {in_git(edit)}", CAREFUL)
     if edit.manifest is not None:
         yield Code(as_yaml(edit.manifest))
 
@@ -179,7 +179,7 @@ def _key(row: KeyRow, now: datetime) -> Sequence[Cell | str]:
         remaining(row.expires_at, now) if row.issued_at else NONE,
         row.use,
         NONE if row.former is None else f"valid for {remaining(row.former.ends_at, now).removeprefix('in ')}",
-        _about(row),
+        about(row),
     )
 
 
@@ -190,33 +190,11 @@ def _fate(one: KeyFate, now: datetime) -> Sequence[Cell | str]:
         one.key_ids or NONE,
         age(one.key.issued_at, now),
         one.key.use,
-        _about(one.key),
+        about(one.key),
     )
 
 
-def _about(row: KeyRow) -> str:
-    approved = [f"for {row.for_role}"] if row.for_role else []
-    approved += [f"token of {row.holder}"] if row.holder != row.member else []
-    return ", ".join([*approved, *traits(row.capabilities, row.description)]) or NONE
 
-
-def _summary(page: PreviewPage) -> str:
-    revoked, reissued = page.names(Fate.REVOKED), page.names(Fate.REISSUED)
-    if not revoked and not reissued:
-        return "No key is revoked."
-    parts = [f"{_count(len(revoked))} revoked"] if revoked else []
-    parts += [f"{_count(len(reissued))} reissued with a new token"] if reissued else []
-    return f"{', '.join(parts)}. Programs that use the present tokens stop working immediately."
-
-
-def _in_git(edit: Edit) -> str:
-    match edit.action:
-        case Action.DELETE:
-            return "Remove it there: delete its file in Git."
-        case Action.CREATE:
-            return "Create it there: add this file in Git."
-        case Action.CHANGE:
-            return "Change it there: put these fields into its file in Git."
 
 
 def _tenure(one: Tenure) -> Sequence[Cell | str]:
@@ -229,7 +207,3 @@ def _truth(value: bool | None) -> Cell:  # noqa: FBT001 - a value of a table
     if value is None:
         return Cell(UNKNOWN)
     return Cell("yes", BAD) if value else Cell("no")
-
-
-def _count(number: int) -> str:
-    return "1 key" if number == 1 else f"{number} keys"

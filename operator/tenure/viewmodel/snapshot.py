@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 
 from tenure.domain.impact.tree import Address, Body, Identity, Tree, reviewed_body
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
-from tenure.viewmodel.errors import ViewError
+from tenure.viewmodel.errors import HiddenError, UnknownObjectError
 from tenure.viewmodel.managers import Manager, manager_of
 
 R = TypeVar("R", bound=Resource)
@@ -76,7 +76,8 @@ class Snapshot:
         """Return the Membership of a name.
 
         Raises:
-            ViewError: there is none, or the caller may not list them.
+            UnknownObjectError: there is none.
+            HiddenError: the caller may not list them.
         """
         return self._find(Membership, name)
 
@@ -84,7 +85,8 @@ class Snapshot:
         """Return the ApiKey of a name.
 
         Raises:
-            ViewError: there is none, or the caller may not list them.
+            UnknownObjectError: there is none.
+            HiddenError: the caller may not list them.
         """
         return self._find(ApiKey, name)
 
@@ -92,21 +94,24 @@ class Snapshot:
         """Check that the caller may list some kinds, which a page can't do without.
 
         Raises:
-            ViewError: the caller may not. The text says how to ask for the right.
+            HiddenError: the caller may not. The text says how to ask for the right.
         """
         for kind in kinds:
             if kind.plural in self.hidden:
-                raise ViewError(self.hidden[kind.plural])
+                raise HiddenError(self.hidden[kind.plural])
 
     def require_organization(self) -> Organization:
         """Return the Organization in force.
 
         Raises:
-            ViewError: there is none, or the caller may not list them.
+            UnknownObjectError: there is none.
+            HiddenError: the caller may not list them.
         """
         self.require(Organization)
         if self.organization is None:
-            raise ViewError(f"there is no Organization in namespace {self.namespace}. Choose another one with -n")
+            raise UnknownObjectError(
+                f"there is no Organization in namespace {self.namespace}. Choose another one with -n"
+            )
         return self.organization
 
     def _find(self, kind: type[R], name: str) -> R:
@@ -119,5 +124,5 @@ class Snapshot:
                 if names
                 else f"This namespace has no {kind.kind} at all. Choose that of your organization with -n NAME"
             )
-            raise ViewError(f"there is no {kind.kind} {name!r} in namespace {self.namespace}. {there}")
+            raise UnknownObjectError(f"there is no {kind.kind} {name!r} in namespace {self.namespace}. {there}")
         return found

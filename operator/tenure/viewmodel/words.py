@@ -43,3 +43,10 @@ def as_document(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): as_document(one) for key, one in value.items()}
     return [as_document(one) for one in value] if isinstance(value, list | tuple | set | frozenset) else value
+
+
+def as_yaml(*documents: Any) -> str:
+    """Return YAML, with an escape for every character outside of ASCII."""
+    import yaml  # noqa: PLC0415 - tables don't need it
+
+    return str(yaml.safe_dump_all(documents, sort_keys=False, width=110)).rstrip()

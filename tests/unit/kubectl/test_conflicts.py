@@ -10,10 +10,12 @@ from support.objects.builders import api_key, edited, issued, membership, organi
 from support.objects.snapshots import snapshot
 from tenure.domain.roles import Role
 from tenure.errors import ConflictError
+from tenure.kube import edits as making
+from tenure.kube import session
 from tenure.kube.cluster import Cluster
-from tenure.kubectl import changing, session
-from tenure.kubectl.changing import CONFLICTS, _make_one
-from tenure.kubectl.session import Session
+from tenure.kube.edits import CONFLICTS
+from tenure.kube.session import Session
+from tenure.kubectl.changing import _make_one
 from tenure.viewmodel import edits
 from tenure.viewmodel.edits import Edit
 from tenure.viewmodel.preview import removal_preview, role_preview
@@ -62,7 +64,7 @@ async def test_a_conflict(monkeypatch: pytest.MonkeyPatch, conflicts: int, made:
         return [replace(shown, resource_version="2", patch=patch)]
 
     (shown,) = edits.rotate(await Namespace().snapshot(), "laptop").changes
-    monkeypatch.setattr(changing, "make_edit", make)
+    monkeypatch.setattr(making, "make_edit", make)
     here = cast("Session", Namespace())
     if conflicts and (not is_same or conflicts > CONFLICTS):
         with pytest.raises(ConflictError):

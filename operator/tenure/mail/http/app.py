@@ -14,11 +14,12 @@ from tenure.domain.invitations.links import Claim, Standing, read_link
 from tenure.errors import TenureError
 from tenure.mail.acceptance import Clock, Invitations
 from tenure.mail.http.pages import Pages
-from tenure.mail.http.requests import is_from_page, read_form, source_of
+from tenure.mail.http.requests import read_form, source_of
 from tenure.mail.http.words import Words, preferred
 from tenure.mail.signing import SigningKeys
 from tenure.observability.mail_catalogue import ACCEPT_PAGE
 from tenure.observability.metrics import Meter
+from tenure.process.http_pages import is_from_page
 
 log = logging.getLogger("tenure.mail")
 

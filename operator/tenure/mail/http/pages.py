@@ -12,24 +12,13 @@ from tenure.domain.resources import Membership, Organization
 from tenure.domain.roles import CAPABILITIES
 from tenure.domain.text import printable
 from tenure.mail.http.words import Words, words_of
+from tenure.process.http_pages import page_headers
 
 STYLE = "style.css"
 """The style sheet beside the page. The page names it by a relative path, so it works below any prefix."""
 
 OK, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, BUSY, UNAVAILABLE = 200, 403, 404, 405, 429, 503
 
-_POLICY = ("default-src 'none'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'")
-_CONTENT = {
-    "content-security-policy": "; ".join(_POLICY),
-    # With `no-referrer`, browsers send a form with `Origin: null`.
-    "referrer-policy": "same-origin",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "x-robots-tag": "noindex, nofollow",
-    "cache-control": "no-store",
-}
 _HSTS = {"strict-transport-security": "max-age=31536000"}
 _RETRY = {"retry-after": "60"}
 
@@ -127,7 +116,7 @@ class Pages:
 
 def headers(*, secure: bool) -> dict[str, str]:
     """Return the headers of every answer. `secure` says whether people come by HTTPS."""
-    return _CONTENT | (_HSTS if secure else {})
+    return page_headers() | (_HSTS if secure else {})
 
 
 @cache

@@ -1,0 +1,42 @@
+"""Sentences about keys and changes, which the command and the console say alike."""
+
+from tenure.domain.listing import traits
+from tenure.viewmodel.edits import Action, Edit
+from tenure.viewmodel.keys import KeyRow
+from tenure.viewmodel.preview import Fate, PreviewPage
+from tenure.viewmodel.words import NONE
+
+ACCEPTED = "The cluster would accept this change."
+REJECTED = "The cluster would reject this change:"
+
+
+def about(row: KeyRow) -> str:
+    """Return what else there is to say about a key."""
+    approved = [f"for {row.for_role}"] if row.for_role else []
+    approved += [f"token of {row.holder}"] if row.holder != row.member else []
+    return ", ".join([*approved, *traits(row.capabilities, row.description)]) or NONE
+
+
+def summary(page: PreviewPage) -> str:
+    """Return what a change does to keys."""
+    revoked, reissued = page.names(Fate.REVOKED), page.names(Fate.REISSUED)
+    if not revoked and not reissued:
+        return "No key is revoked."
+    parts = [f"{_count(len(revoked))} revoked"] if revoked else []
+    parts += [f"{_count(len(reissued))} reissued with a new token"] if reissued else []
+    return f"{', '.join(parts)}. Programs that use the present tokens stop working immediately."
+
+
+def in_git(edit: Edit) -> str:
+    """Return what to do in Git where a tool manages the object."""
+    match edit.action:
+        case Action.DELETE:
+            return "Remove it there: delete its file in Git."
+        case Action.CREATE:
+            return "Create it there: add this file in Git."
+        case Action.CHANGE:
+            return "Change it there: put these fields into its file in Git."
+
+
+def _count(number: int) -> str:
+    return "1 key" if number == 1 else f"{number} keys"
