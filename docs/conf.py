@@ -28,7 +28,10 @@ html_theme_options = {
 # Pages that are a section by themselves have no pages beside them.
 html_sidebars = {
     page: []
-    for page in ("get-started", "install", "concepts", "kubectl", "security", "glossary", "design", "contributing/tour")
+    for page in (
+        *("get-started", "install", "concepts", "kubectl", "console"),
+        *("security", "glossary", "design", "contributing/tour"),
+    )
 }
 html_title = f"Tenure {release}"
 html_show_sourcelink = False

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tenure.console.options import ConsoleOptions
 from tenure.environment import drop_service_links, refuse_unknown_variables
 from tenure.errors import TenureError
 from tenure.impact.options import ImpactOptions
@@ -102,6 +103,19 @@ def new_key(
     from tenure.process.clock import utc_now
 
     typer.echo(make_key(utc_now(), namespace, name), nl=False)
+
+
+@app.command()
+@with_options(ConsoleOptions)
+def console(options: ConsoleOptions) -> None:
+    """Show members and keys in your browser, preview changes, and make them, with your own rights.
+
+    The console listens on 127.0.0.1 and uses your kubeconfig. Open the address that it prints. It has a secret in it
+    that is new at each start.
+    """
+    from tenure.console.process import run as run_console
+
+    run_console(options)
 
 
 def _begin(settings: ProcessSettings) -> None:

@@ -19,6 +19,7 @@ REPOSITORY = {"tenure_dev"}
 VERIFIER = {"uvicorn", "limits", "httptools", "tenure.verifier"}
 WEBHOOK = {"tenure.admission", "tenure.certificates", "tenure.admission.process", "cryptography"}
 MAIL = {"tenure.mail", "tenure.mail.process", "aiosmtplib", "jinja2"}
+CONSOLE = {"tenure.console.process", "tenure.console.app", "starlette"}
 CONTROLLER = {"tenure.controller", "tenure.controller.process"}
 IMPACT = {"tenure.impact.command", "celpy"}
 KUBECTL = {"tenure.kubectl", "tenure.viewmodel", "rich"}
@@ -26,7 +27,8 @@ OTHER_COMMANDS = {*IMPACT, "tenure.revocation.command", *REPOSITORY, *KUBECTL}
 SYNCHRONOUS_CLIENT = {"requests", "requests_oauthlib", "oauthlib", "urllib3", "websocket", "kubernetes.client.rest"}
 """What the client's synchronous half imports, and nothing else does."""
 
-NOTHING_HEAVY = {"kopf", "asyncio", *CLIENT, *MODELS, *VERIFIER, *WEBHOOK, *MAIL, *CONTROLLER, *OTHER_COMMANDS}
+PAGES = {*MAIL, *CONSOLE}
+NOTHING_HEAVY = {"kopf", "asyncio", *CLIENT, *MODELS, *VERIFIER, *WEBHOOK, *PAGES, *CONTROLLER, *OTHER_COMMANDS}
 ROWS: dict[str, tuple[Sequence[str], set[str], set[str]]] = {
     # The command line, what it must import, and what it must not.
     "version": (["--version"], {"typer"}, NOTHING_HEAVY),
@@ -51,6 +53,15 @@ ROWS: dict[str, tuple[Sequence[str], set[str], set[str]]] = {
         {
             *{"kopf", "tenure.process.kopf_runtime", "tenure.kube.secrets", "tenure.admission", "tenure.certificates"},
             *{"tenure.verifier", *CONTROLLER, *OTHER_COMMANDS, *SYNCHRONOUS_CLIENT},
+        },
+    ),
+    "console": (
+        ["console"],
+        {"tenure.console.app", "uvicorn", "jinja2", "aiohttp"},
+        {
+            *{"kopf", "tenure.process.kopf_runtime", "tenure.kube.secrets", "tenure.admission", "tenure.certificates"},
+            *{"tenure.verifier", "tenure.mail", "aiosmtplib", "rich", *IMPACT, *CONTROLLER, *REPOSITORY},
+            *SYNCHRONOUS_CLIENT,
         },
     ),
     "revoke": (

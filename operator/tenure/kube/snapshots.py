@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tenure.domain.permissions import Permission, Requester
-from tenure.domain.resources import KINDS, Membership, Resource
+from tenure.domain.resources import KINDS, Membership, Organization, Resource
 from tenure.domain.resources.base import GROUP
 from tenure.errors import ForbiddenError, KindNotServedError, StartRefusedError
 from tenure.kube.cluster import Cluster, parse
@@ -36,6 +36,25 @@ async def read_snapshot(cluster: Cluster, namespace: str) -> Snapshot:
         else:
             objects += found
     return Snapshot.of(namespace, now, objects, hidden)
+
+
+async def read_organizations(cluster: Cluster, namespace: str, *, everywhere: bool) -> tuple[Snapshot, bool]:
+    """List Organizations and Memberships in all namespaces, or in one: if it shall be so, or if the caller may not.
+
+    Returns:
+        The objects, and whether they are of all namespaces.
+
+    Raises:
+        StartRefusedError: the cluster has no Tenure.
+        ApiError: the API server doesn't answer.
+    """
+    if everywhere:
+        now = await cluster.clock()
+        found = await asyncio.gather(*(_list(cluster, kind, None) for kind in (Organization, Membership)))
+        objects = [one for part in found if not isinstance(part, str) for one in part]
+        if not any(isinstance(part, str) for part in found):
+            return Snapshot.of("", now, objects), True
+    return await read_snapshot(cluster, namespace), False
 
 
 async def find_namespaces(cluster: Cluster, requester: Requester) -> Sequence[str] | None:

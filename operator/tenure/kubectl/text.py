@@ -194,9 +194,6 @@ def _fate(one: KeyFate, now: datetime) -> Sequence[Cell | str]:
     )
 
 
-
-
-
 def _tenure(one: Tenure) -> Sequence[Cell | str]:
     keys = UNKNOWN if one.keys is None else ", ".join(key.name for key in one.keys)
     state = Cell("in force", GOOD) if one.in_force else Cell("not in force", BAD)

@@ -55,11 +55,12 @@ def members_page(snapshot: Snapshot) -> MembersPage:
     """
     snapshot.require(Membership)
     organization = snapshot.organization
-    rows = tuple(_row(snapshot, member) for member in snapshot.members)
+    rows = tuple(member_row(snapshot, member) for member in snapshot.members)
     return MembersPage(snapshot.namespace, organization.name if organization else None, snapshot.now, rows)
 
 
-def _row(snapshot: Snapshot, member: Membership) -> MemberRow:
+def member_row(snapshot: Snapshot, member: Membership) -> MemberRow:
+    """Return the facts about a member."""
     change, manager = member.status.last_role_change, snapshot.manager(member)
     hidden = Organization.plural in snapshot.hidden
     organization = snapshot.organization

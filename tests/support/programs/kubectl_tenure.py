@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -15,7 +16,7 @@ import yaml
 
 from support.api.client import Client
 from support.cluster import people
-from support.cluster.world import World
+from support.cluster.world import World, fresh_world
 from support.programs.forks import run
 from support.programs.judged import Judged
 from support.run.eventually import eventually
@@ -118,3 +119,21 @@ def member_of(judged: Judged, world: World, folder: Path, name: str, role: str) 
     assert isinstance(world.api, Client)
     people.wait_permitted(world.api, user, "list", "apikeys", name="")
     return person(judged.plane, world.api.namespace, folder, user)
+
+
+SAMPLES = CHECKOUT / "manifests" / "samples"
+MEMBERS = {"alice": 2, "anna": 1, "bob": 1, "ci": 1, "olga": 1}
+KEYS = ("olga-admin", "ci-deploy", "laptop", "cost-report", "bob-cli", "pipeline")
+
+
+@contextmanager
+def sample_world(judged: Judged) -> Iterator[World]:
+    """Give the organization of the samples with its members and keys, in a namespace of its own."""
+    with fresh_world(judged.plane) as world:
+        for file in ("10-organization.yaml", "20-members.yaml", "30-keys.yaml"):
+            text = (SAMPLES / file).read_text().replace("namespace: acme", f"namespace: {world.api.namespace}")
+            judged.plane.kubectl("create", "--filename=-", input=text)
+        world.issue(*KEYS, within=PATIENCE)
+        for name, keys in MEMBERS.items():
+            settle(world, name, keys)
+        yield world

@@ -26,4 +26,4 @@ def test_a_variable_names_the_commands_that_read_it_and_the_value_of_the_chart()
 
 def test_every_command_is_on_its_page() -> None:
     shown = set(re.findall(r"^## `tenure (\w+)`$", commands.commands_page(), re.MULTILINE))
-    assert shown == {"run", "webhook", "verifier", "mail", "impact", "probe", "revoke"}
+    assert shown == {"run", "webhook", "verifier", "mail", "console", "impact", "probe", "revoke"}

@@ -1,0 +1,74 @@
+"""What a page says if it can't be shown, or if a change isn't made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+
+from tenure.errors import (
+    AlreadyExistsError,
+    ApiError,
+    ConflictError,
+    ForbiddenError,
+    RejectedError,
+    StartRefusedError,
+    TenureError,
+)
+from tenure.kube.edits import rejection
+from tenure.viewmodel.errors import HiddenError, UnknownObjectError, ViewError
+
+CONFLICT, FORBIDDEN, INVALID = 409, 403, 422
+
+_KINDS: tuple[tuple[type[TenureError], int, str], ...] = (
+    (UnknownObjectError, 404, "Not found"),
+    (HiddenError, FORBIDDEN, "You may not see this"),
+    (ViewError, 400, "This isn't possible"),
+    (AlreadyExistsError, CONFLICT, "There is an object of that name already"),
+    (ConflictError, CONFLICT, "This page is out of date"),
+    (ForbiddenError, FORBIDDEN, "The cluster rejected the change"),
+    (RejectedError, INVALID, "The cluster rejected the change"),
+    (StartRefusedError, 503, "The cluster can't be read"),
+    (TenureError, 503, "The API server doesn't answer now"),
+)
+_TITLES = {404: "Not found", 405: "Not allowed here"}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no page or no change.
+
+    Attributes:
+        lines: The reason, line by line.
+        changed: Facts that changed since the page was made: their name, and the former and the present value.
+        back: The path where to look again, or empty.
+    """
+
+    status: int
+    title: str
+    lines: Sequence[str]
+    changed: Sequence[tuple[str, str, str]] = ()
+    back: str = ""
+
+
+class StoppedError(TenureError):
+    """A change isn't made, and the answer says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.title)
+        self.failure = failure
+
+
+def failure_of(error: Exception) -> Failure | None:
+    """Return what a page says about an error, or None for a bug."""
+    if isinstance(error, StoppedError):
+        return error.failure
+    if isinstance(error, HTTPException):
+        return Failure(
+            error.status_code, _TITLES.get(error.status_code, "This request can't be answered"), [error.detail]
+        )
+    for kind, status, title in _KINDS:
+        if isinstance(error, kind):
+            rejected = isinstance(error, ForbiddenError | RejectedError)
+            text = rejection(error) if rejected and isinstance(error, ApiError) else str(error)
+            return Failure(status, title, text.splitlines())
+    return None

@@ -1,0 +1,55 @@
+"""The forms of the console: what a person was shown, sealed for that person and that change."""
+
+import hmac
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from tenure.process.http_pages import read_body
+
+MAX_BODY_BYTES = 512 * 1024
+"""Maximum size of a form. An invitation of 2,000 addresses has about 100 kB, and is in it twice."""
+
+MAX_FIELDS = 8
+_TYPE = "application/x-www-form-urlencoded"
+_BAD, _UNSUPPORTED = 400, 415
+
+
+@dataclass(frozen=True)
+class Seals:
+    """Seals forms with a key that is new at each start, so forms of another start are worth nothing."""
+
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+    def seal(self, username: str, subject: str, seen: str) -> str:
+        """Return the token of a form: for one user, one change of one object, and what was shown."""
+        text = json.dumps([username, subject, seen])
+        return hmac.new(self.key, text.encode(), "sha256").hexdigest()
+
+    def is_sealed(self, username: str, subject: str, fields: Mapping[str, str]) -> bool:
+        """Return whether a form was made by this console for this user and this change."""
+        expected = self.seal(username, subject, fields.get("seen", ""))
+        return hmac.compare_digest(expected.encode(), fields.get("token", "").encode())
+
+
+async def read_fields(request: Request) -> Mapping[str, str]:
+    """Return the fields of a form.
+
+    Raises:
+        HTTPException: it isn't a form, it is too large, or a field is there twice.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:
+        raise HTTPException(_UNSUPPORTED, f"Send a form: Content-Type: {_TYPE}")
+    body = await read_body(request, MAX_BODY_BYTES)
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+    except ValueError:
+        raise HTTPException(_BAD, "The form can't be read") from None
+    if len(dict(pairs)) != len(pairs):
+        raise HTTPException(_BAD, "A field of the form is there twice")
+    return dict(pairs)

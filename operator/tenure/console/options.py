@@ -1,0 +1,51 @@
+"""The options of `tenure console`."""
+
+from dataclasses import dataclass
+from string import Formatter
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from tenure.options import CONTEXT, Option
+
+_PLACES = {"namespace", "name", "kind"}
+
+
+def _check_edit_url(text: str) -> str:
+    if not text:
+        return text
+    try:
+        places = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    except ValueError:
+        places = {text}
+    if not places <= _PLACES:
+        raise ValueError(f"{text!r} may have {{namespace}}, {{kind}} and {{name}} in it, and no other braces.")
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or not url.netloc or "{" in url.netloc:
+        raise ValueError(
+            f"{text!r} isn't an address such as https://git.example.com/{{namespace}}/{{kind}}/{{name}}.yaml."
+        )
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsoleOptions:
+    """The cluster, and what the console offers."""
+
+    context: Annotated[str, CONTEXT] = ""
+    namespace: Annotated[
+        str,
+        Option(
+            "Namespace of the organization. Default: all namespaces that you may list, or else that of the context.",
+            names=("--namespace", "-n"),
+        ),
+    ] = ""
+    port: Annotated[int, Option("Port on 127.0.0.1. 0: any free one.", min=0, max=65535)] = 0
+    read_only: Annotated[bool, Option("Show everything, and offer no change.", names=("--read-only",))] = False
+    edit_url: Annotated[
+        str,
+        Option(
+            "Address of an object's file in Git, with {namespace}, {kind} (for example memberships) and {name} in it. "
+            "The console links it where a tool manages the object.",
+            check=_check_edit_url,
+        ),
+    ] = ""
