@@ -16,7 +16,8 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .PHONY: help setup control-plane helm demo up down test test-oldest soak mutants mutation image release e2e-node \
-	e2e-on-node prepare-node up-node down-node e2e-engines e2e-mail e2e-kind check docs docs-serve generate bench clean
+	e2e-on-node prepare-node up-node down-node e2e-engines e2e-mail e2e-console e2e-kind check docs docs-serve generate \
+	bench clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +98,10 @@ e2e-engines: control-plane helm ## Build the real Argo CD and Flux, and test wha
 e2e-mail: control-plane ## Build Mailpit, send real letters, and accept in a real browser.
 	@CHROMIUM=required dev/install-chromium
 	TENURE_POST=yes $(BIN)/pytest -n 0 tests/post $(ARGS)
+
+e2e-console: control-plane ## Change a role in the console by keyboard, in a real browser.
+	@CHROMIUM=required dev/install-chromium
+	TENURE_BROWSER=yes $(BIN)/pytest -n 0 tests/browser $(ARGS)
 
 e2e-kind: control-plane helm ## Build the image and run tests/e2e on kind, with Docker.
 	@dev/e2e-kind

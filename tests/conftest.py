@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("support.run.soak",)
 
-# They need a real node, in whose namespaces `make e2e-node` runs them, the engines that `make e2e-engines` builds, and
-# a mail server that `make e2e-mail` builds.
-APART = ("node", "engines", "post")
+# They need a real node, in whose namespaces `make e2e-node` runs them, the engines that `make e2e-engines` builds,
+# a mail server that `make e2e-mail` builds, and the time that `make e2e-console` takes.
+APART = ("node", "engines", "post", "browser")
 collect_ignore = [folder for folder in APART if f"TENURE_{folder.upper()}" not in os.environ]
 
 load_when_used()  # As each start of Tenure does: the client's synchronous half takes half of a unit test's time.
