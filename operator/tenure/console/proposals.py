@@ -117,7 +117,7 @@ def invitation(snapshot: Snapshot, addresses: str, to: str) -> Proposal:
     page = invitations_page(snapshot, found, parse_role(to))
     made = tuple(_under_our_name(edit) for edit in page.invitations)
     number = "1 person" if len(made) == 1 else f"{len(made)} people"
-    facts = {edit.name: _text(edit.manifest) for edit in made} | {
+    facts = {edit.name: edit.summary for edit in made} | {
         f"member {one.name}": f"{one.address}, {one.role}" for one in page.existing
     }
     return Proposal(
