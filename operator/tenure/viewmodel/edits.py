@@ -70,8 +70,11 @@ class Edit:
         return f"{self.kind} {self.namespace}/{self.name}"
 
     def same_as(self, other: "Edit") -> bool:
-        """Return whether this is the same change, of the same or of another version of the object."""
-        return replace(self, resource_version=other.resource_version) == other
+        """Return whether this is the same change, of the same or of another version of the object.
+
+        The command says nothing more than the patch, and may name the version.
+        """
+        return replace(self, resource_version=other.resource_version, command=other.command) == other
 
     @property
     def resource_name(self) -> str:

@@ -46,6 +46,14 @@ def test_a_change_isnt_made_again_if_it_would_revoke_other_keys_than_were_shown(
     assert not given.same_as(shown)
 
 
+def test_a_command_that_names_the_version_doesnt_make_it_another_change() -> None:
+    newer = ORG.model_copy(update={"metadata": ORG.metadata.model_copy(update={"resource_version": "2"})})
+    (shown,) = edits.suspend(snapshot(ORG, ALICE, KEY), member="alice").changes
+    (later,) = edits.suspend(snapshot(newer, ALICE, KEY), member="alice").changes
+    assert shown.command != later.command
+    assert later.same_as(shown)
+
+
 @pytest.mark.parametrize(
     ("conflicts", "is_same", "made"),
     [(0, True, ["1"]), (1, True, ["1", "2"]), (1, False, ["1"]), (CONFLICTS + 1, True, ["1", "2", "2", "2"])],

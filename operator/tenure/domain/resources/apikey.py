@@ -1,7 +1,7 @@
 """ApiKey: a key of a member. Its token is in a Secret of the same name."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -18,48 +18,20 @@ from tenure.domain.resources.base import (
     Resource,
     Rule,
     list_map,
-    shaped,
 )
 from tenure.domain.resources.key_fields import Capabilities, Description
 from tenure.domain.resources.membership import SubjectKind
+from tenure.domain.resources.secret_template import SecretTemplate
 from tenure.domain.resources.stamp import AnnouncedToken, Approval, FormerToken, Stamp
 from tenure.domain.roles import Access, Capability, Role
 
 FIRST_REVISION = 1
 """The revision of an ApiKey that doesn't set one."""
 
-LabelValue = Annotated[str, Field(max_length=63)]
-AnnotationValue = Annotated[str, Field(max_length=4096)]
-DataKey = Annotated[
-    str,
-    shaped(
-        r"^[a-zA-Z_][-._a-zA-Z0-9]*$",
-        "must be a Secret's data key of letters, digits, '-', '_' and '.' that begins with a letter or '_', "
-        "for example API_KEY",
-        max_length=253,
-    ),
-]
-
 _IN_THE_CALENDAR = Rule(
     "self >= timestamp('1970-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59Z')",
     "must be a time with its zone, for example 2027-01-31T00:00:00Z, from 1970 to 9999",
 )
-
-
-class SecretTemplate(Model):
-    """Labels, annotations and a further data key for the Secret."""
-
-    token_key: DataKey | None = None
-    """A second data key for the token, for example API_KEY, as programs need it that take all data of a Secret as their
-    environment. The data key token is always there."""
-
-    labels: dict[str, LabelValue] | None = Field(default=None, max_length=20)
-    """Labels for the Secret. Tenure sets only those that start with one of the organization's
-    secretMetadataPrefixes."""
-
-    annotations: dict[str, AnnotationValue] | None = Field(default=None, max_length=20)
-    """Annotations for the Secret. Tenure sets only those that start with one of the organization's
-    secretMetadataPrefixes."""
 
 
 class Rotation(Model):
