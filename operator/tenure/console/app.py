@@ -17,6 +17,7 @@ from tenure.console.failures import failure_of
 from tenure.console.proposals import KEY_PLANS, MEMBER_PLANS, Plan, invitation, place_of
 from tenure.console.render import ASSETS, Renderer, asset, part_of
 from tenure.console.requests import page_number
+from tenure.errors import TenureError
 from tenure.viewmodel.details import key_page, member_page
 from tenure.viewmodel.keys import keys_page
 from tenure.viewmodel.members import members_page
@@ -43,7 +44,7 @@ class Console:
         """Return the ASGI application, below the console's path."""
         made = Starlette(
             routes=list(self._routes()),
-            exception_handlers={HTTPException: self._refuse},
+            exception_handlers={HTTPException: self._refuse, TenureError: self._refuse},
         )
         made.router.redirect_slashes = False
         return made
@@ -58,7 +59,7 @@ class Console:
             keys: self._keys,
             f"{keys}{{name}}/": self._key,
         }
-        shown = [Route(path, self._guarded(show)) for path, show in pages.items()]
+        shown = [Route(path, show) for path, show in pages.items()]
         assets = [Route(f"/{name}", partial(_asset, name)) for name in ASSETS]
         changed = [
             *self._change("/{namespace}/invite/", invitation),
@@ -70,26 +71,10 @@ class Console:
     def _change(self, path: str, plan: Plan) -> list[Route]:
         """Return the routes of a change: one that shows it, and one that makes it."""
         show, make = partial(self.changes.show, plan), partial(self.changes.make, plan)
-        return [Route(path, self._guarded(show)), Route(path, self._guarded(make), methods=["POST"])]
-
-    def _guarded(self, show: Show) -> Show:
-        async def answer(request: Request) -> Response:
-            try:
-                return await show(request)
-            except HTTPException:
-                raise
-            except Exception as error:
-                failure = failure_of(error)
-                if failure is None:
-                    raise
-                return self.renderer.failure(request, failure)
-
-        return answer
+        return [Route(path, show), Route(path, make, methods=["POST"])]
 
     async def _refuse(self, request: Request, error: Exception) -> Response:
-        failure = failure_of(error)
-        assert failure is not None  # noqa: S101 - Starlette passes what this was registered for
-        answer = self.renderer.failure(request, failure)
+        answer = self.renderer.failure(request, failure_of(error))
         answer.headers.update(getattr(error, "headers", None) or {})
         return answer
 

@@ -58,17 +58,15 @@ class StoppedError(TenureError):
         self.failure = failure
 
 
-def failure_of(error: Exception) -> Failure | None:
-    """Return what a page says about an error, or None for a bug."""
+def failure_of(error: Exception) -> Failure:
+    """Return what a page says about an error of Tenure or of Starlette. All others are bugs, and get no page."""
     if isinstance(error, StoppedError):
         return error.failure
     if isinstance(error, HTTPException):
         return Failure(
             error.status_code, _TITLES.get(error.status_code, "This request can't be answered"), [error.detail]
         )
-    for kind, status, title in _KINDS:
-        if isinstance(error, kind):
-            rejected = isinstance(error, ForbiddenError | RejectedError)
-            text = rejection(error) if rejected and isinstance(error, ApiError) else str(error)
-            return Failure(status, title, text.splitlines())
-    return None
+    status, title = next((status, title) for kind, status, title in _KINDS if isinstance(error, kind))
+    rejected = isinstance(error, ForbiddenError | RejectedError)
+    text = rejection(error) if rejected and isinstance(error, ApiError) else str(error)
+    return Failure(status, title, text.splitlines())

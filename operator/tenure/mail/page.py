@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator, Callable
 
 import uvicorn
@@ -16,12 +15,14 @@ from tenure.mail.http.door import door, origin_of
 from tenure.mail.letters.sending import Letters
 from tenure.mail.requests import Requests
 from tenure.observability.mail_catalogue import MAIL_CERTIFICATE_EXPIRY, MAIL_CERTIFICATE_RENEWAL
-from tenure.observability.metrics import Reading
 from tenure.observability.prometheus import Measurements
 from tenure.process.clock import utc_now
+from tenure.process.given_certificate import given_certificate
 from tenure.process.http_server import serve, server_configuration
 from tenure.process.tasks import background
 from tenure.settings import MailSettings
+
+_CERTIFICATE = MAIL_CERTIFICATE_EXPIRY, MAIL_CERTIFICATE_RENEWAL
 
 
 @contextlib.asynccontextmanager
@@ -41,7 +42,7 @@ async def page_served(
     page = AcceptPage(acceptance, signing, utc_now, origin_of(settings.base_url), measurements)
     requests = Requests(cluster, letters.desk, utc_now, sends=bool(settings.smtp_host))
     api = InvitationApi(cluster, requests, secure=page.pages.secure)
-    async with _certified(settings, measurements, stop) as context:
+    async with given_certificate(settings.certificate, _CERTIFICATE, measurements, stop) as context:
         with listen(settings.page_host, settings.page_port, "--page-host and --page-port") as listening:
             port = PortCheck(listening, tls=context is not None)
             configuration = server_configuration(
@@ -58,24 +59,3 @@ async def page_served(
             finally:
                 stop.set()
                 await serving
-
-
-@contextlib.asynccontextmanager
-async def _certified(
-    settings: MailSettings, measurements: Measurements, stop: asyncio.Event
-) -> AsyncIterator[ssl.SSLContext | None]:
-    """Reload the given certificate whenever its files change, while the block runs. None means plain HTTP."""
-    if settings.certificate is None:
-        yield None
-        return
-    from tenure.certificates.keeper import GivenFiles, keep, read_times  # noqa: PLC0415 - in plain HTTP, none of it is needed
-
-    keeper = GivenFiles(*settings.certificate)
-    await keeper.look()
-
-    async def measure() -> list[Reading]:
-        return read_times(keeper, MAIL_CERTIFICATE_EXPIRY, MAIL_CERTIFICATE_RENEWAL)
-
-    measurements.read_from(measure)
-    async with background(stop, asyncio.create_task(keep(keeper, lambda: None), name="certificate")):
-        yield keeper.context

@@ -11,6 +11,7 @@ from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Res
 from tenure.kube.cluster import Cluster
 from tenure.kube.list_watch import Changed, Feed, Indexed, Listed, follow
 from tenure.process.clock import utc_now
+from tenure.process.tasks import together
 
 _WATCH_SECONDS = 60
 _RELIST_SECONDS = 300.0
@@ -41,13 +42,8 @@ class Store:
         """Keep the objects up to date while the block runs. The block gets a future that is done only after a bug."""
         tasks = [asyncio.create_task(self._feed(feed), name=str(feed)) for feed in self._restarts]
         tasks.append(asyncio.create_task(self._list_again(), name="relist"))
-        working = asyncio.gather(*tasks)
-        try:
+        async with together(*tasks) as working:
             yield working
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(working, *tasks, return_exceptions=True)
 
     def why_not_ready(self) -> str:
         """Return why the objects aren't complete, for people. Empty if they are."""

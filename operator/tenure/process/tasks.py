@@ -45,6 +45,21 @@ async def background(stop: asyncio.Event, *tasks: asyncio.Task[Any]) -> AsyncIte
         raise failures[0]
 
 
+@contextlib.asynccontextmanager
+async def together(*tasks: asyncio.Task[None]) -> AsyncIterator[asyncio.Future[list[None]]]:
+    """Let tasks run while the block runs, and then cancel them.
+
+    The block gets a future that is done only if one of them fails, which is a bug.
+    """
+    working = asyncio.gather(*tasks)
+    try:
+        yield working
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(working, *tasks, return_exceptions=True)
+
+
 def _describe(error: BaseException) -> str:
     """Return an error with the place where it was raised, on one line."""
     frames = traceback.extract_tb(error.__traceback__)

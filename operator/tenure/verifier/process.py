@@ -1,10 +1,7 @@
 """Run the process of `tenure verifier`: the index, the HTTP server, its certificate, and readiness."""
 
 import asyncio
-import contextlib
 import logging
-import ssl
-from collections.abc import AsyncIterator
 
 import uvicorn
 
@@ -15,8 +12,9 @@ from tenure.kube.preflight import check_definitions, check_verifier
 from tenure.listening import PortCheck, listen
 from tenure.observability.catalogue import VERIFIER_CERTIFICATE_EXPIRY, VERIFIER_CERTIFICATE_RENEWAL
 from tenure.observability.health import Health, Part, serving
-from tenure.observability.metrics import Component, Reading
+from tenure.observability.metrics import Component
 from tenure.observability.prometheus import Measurements
+from tenure.process.given_certificate import given_certificate
 from tenure.process.http_server import serve, server_configuration
 from tenure.process.signals import READY, run_to_end, take_signals
 from tenure.process.startup import prepared_before
@@ -29,6 +27,7 @@ from tenure.verifier.verifier import Verifier
 
 log = logging.getLogger("tenure")
 
+_CERTIFICATE = VERIFIER_CERTIFICATE_EXPIRY, VERIFIER_CERTIFICATE_RENEWAL
 _LOOK_SECONDS = 0.02
 _OTHER_CONNECTIONS = 29
 """Maximum number of connections to the API server, apart from one for each watch."""
@@ -65,37 +64,13 @@ async def run_verifier(settings: VerifierSettings) -> None:
         if settings.usage:
             api.usage = UsageRecord()
             api.usage_callers = Callers(cluster, [AUDIENCE], verb="get", subresource="usage")
-        async with _certified(settings, measurements, stop) as context:
+        async with given_certificate(settings.certificate, _CERTIFICATE, measurements, stop) as context:
             configuration = server_configuration(
                 api, host=settings.verifier_host, port=settings.verifier_port, context=context
             )
             server = uvicorn.Server(configuration)
             await _listen_and_serve(settings, health, verifier, server, stop)
     log.info("Tenure has stopped")
-
-
-@contextlib.asynccontextmanager
-async def _certified(
-    settings: VerifierSettings, measurements: Measurements, stop: asyncio.Event
-) -> AsyncIterator[ssl.SSLContext | None]:
-    """Reload the given certificate whenever its files change, while the block runs.
-
-    The block gets the TLS context, or None if no certificate is given. Then the verifier serves plain HTTP.
-    """
-    if settings.certificate is None:
-        yield None
-        return
-    from tenure.certificates.keeper import GivenFiles, keep, read_times  # noqa: PLC0415 - in plain HTTP, none of it is needed
-
-    keeper = GivenFiles(*settings.certificate)
-    await keeper.look()
-
-    async def measure() -> list[Reading]:
-        return read_times(keeper, VERIFIER_CERTIFICATE_EXPIRY, VERIFIER_CERTIFICATE_RENEWAL)
-
-    measurements.read_from(measure)
-    async with background(stop, asyncio.create_task(keep(keeper, lambda: None), name="certificate")):
-        yield keeper.context
 
 
 async def _listen_and_serve(

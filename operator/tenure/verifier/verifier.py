@@ -18,6 +18,7 @@ from tenure.kube.list_watch import Changed, Feed, Listed, follow
 from tenure.observability.catalogue import VERIFIER_KEYS, VERIFIER_PROOF
 from tenure.observability.metrics import Reading
 from tenure.process.clock import utc_now
+from tenure.process.tasks import together
 from tenure.verifier.freshness import Freshness
 from tenure.verifier.index import Index, Revocation
 
@@ -131,13 +132,8 @@ class Verifier:
         """
         tasks = [asyncio.create_task(self._feed(feed), name=str(feed)) for feed in self._restarts]
         tasks.append(asyncio.create_task(self._prove(), name="freshness"))
-        working = asyncio.gather(*tasks)
-        try:
+        async with together(*tasks) as working:
             yield working
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(working, *tasks, return_exceptions=True)
 
     def why_not_ready(self) -> str:
         """Return the reason why the verifier can't answer now, or "" if it can.

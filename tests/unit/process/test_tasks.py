@@ -16,10 +16,9 @@ STARTS_TASKS = {
     "admission/process.py running",
     "controller/controller.py running",
     "controller/queue.py start",
-    "mail/page.py _certified",
     "mail/page.py page_served",
     "mail/process.py _work",
-    "verifier/process.py _certified",
+    "process/given_certificate.py given_certificate",
     "verifier/process.py _listen_and_serve",
     # Awaited where it is started, so its error is raised there.
     "admission/server.py serving",
