@@ -127,8 +127,8 @@ docs-serve: docs ## Build the documentation site and show it on http://127.0.0.1
 generate: helm ## Write the generated files: CRDs, reference pages, the chart's files and manifests/install.yaml.
 	$(BIN)/python -m tenure_dev generate
 
-bench: setup ## Measure Tenure. The results are in bench/results.
-	$(BIN)/python -m bench
+bench: setup ## Measure Tenure. The results are in bench/results. ARGS="--scenario scale --keys 100000", or --quick.
+	$(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove all files that aren't in Git from the checkout, but keep the cache folder.
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tenure_dev down; $(BIN)/python -m tenure_dev node-down; fi

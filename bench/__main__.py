@@ -15,7 +15,8 @@ from bench.api import Api
 from bench.figures import Outcome
 from bench.operators import OPERATORS, Launcher
 from bench.report import keep, print_scenario, print_targets
-from bench.scenarios import Bench, Scenario, scenarios
+from bench.scenario import Bench, Scenario, Size
+from bench.scenarios import scenarios
 from bench.targets import targets
 from bench.wrk import wrk_missing
 from tenure_dev.build import find_or_build
@@ -23,7 +24,7 @@ from tenure_dev.controlplane import ControlPlane
 from tenure_dev.errors import ToolError
 from tenure_dev.paths import CRDS
 
-_NAMES = [scenario.name for scenario in scenarios(quick=False)]
+_NAMES = [scenario.name for scenario in scenarios(Size())]
 
 out = Console()
 progress = Console(stderr=True)
@@ -43,9 +44,10 @@ def main(
     ] = None,
     *,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: seconds, and figures that say little.")] = False,
+    keys: Annotated[int | None, typer.Option(min=1, help="Number of keys in scale, backlog and outage.")] = None,
 ) -> None:
     """Measure Tenure beside a plain Kopf operator on one control plane; nothing here passes or fails."""
-    chosen = [each for each in scenarios(quick=quick) if each.name in (scenario or _NAMES)]
+    chosen = [each for each in scenarios(Size(quick, keys)) if each.name in (scenario or _NAMES)]
     if any(each.name == "verify" for each in chosen) and (reason := wrk_missing()):
         progress.print(reason, markup=False)
         if scenario != _NAMES:
@@ -71,7 +73,7 @@ async def _measure(plane: ControlPlane, chosen: Sequence[Scenario]) -> list[Outc
         await launcher.prepare((*OPERATORS, *WEBHOOKS))
         for scenario in chosen:
             with progress.status(scenario.title) as status:
-                bench = Bench(api, launcher, status.update)
+                bench = Bench(plane, api, launcher, status.update)
                 async with contextlib.aclosing(scenario.run(bench)) as found:
                     mine = [outcome async for outcome in found]
             print_scenario(out, scenario.title, mine)

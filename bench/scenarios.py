@@ -26,7 +26,9 @@ from bench.figures import (
 )
 from bench.load import Created, create_at_once, create_steadily, rotate_at_once, write_as_an_operator_would
 from bench.observer import Observer, is_gone, is_ready, is_rotated
-from bench.operators import BARE, EMPTY, PLAIN, ROTATION, SHARED, SWEEPING, TENURE, Launcher, Mark, Operator, Run
+from bench.operators import BARE, EMPTY, PLAIN, ROTATION, SHARED, SWEEPING, TENURE, Mark, Operator, Run
+from bench.scale import scale
+from bench.scenario import Bench, Scenario, Size
 from bench.tenancy import Tenancy, change_role, tenancy
 from bench.verify import EMPTY_SERVER, FORMER, UNRECORDED, decide, read_tokens, serve_empty, verify
 
@@ -45,16 +47,6 @@ BACKGROUND_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What a scenario works with."""
-
-    api: Api
-    launcher: Launcher
-    tell: Callable[[str], None]
-    """Shows what is being done."""
-
-
-@dataclass(frozen=True)
 class Load:
     """Keys to create: at once, or so many a second."""
 
@@ -63,17 +55,9 @@ class Load:
     per_second: float | None = None
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """A scenario and what it is about."""
-
-    name: str
-    title: str
-    run: Callable[[Bench], AsyncGenerator[Outcome]]
-
-
-def scenarios(*, quick: bool) -> Sequence[Scenario]:
+def scenarios(size: Size) -> Sequence[Scenario]:
     """All scenarios, in small where it must be quick."""
+    quick = size.quick
     small, large = (100, 300) if quick else (500, 5000)
     steady, ended, present, judged = (5, 100, 300, 100) if quick else (20, 1000, 10000, 1000)
     both = (TENURE, PLAIN)
@@ -98,6 +82,7 @@ def scenarios(*, quick: bool) -> Sequence[Scenario]:
             lambda b: _verifications(b, present, quick=quick),
         ),
         Scenario("cold-start", f"start with {present:,} issued keys present", lambda b: _cold_starts(b, present)),
+        scale(size),
     )
 
 
