@@ -172,6 +172,7 @@ def live(world: World, verifier_url: str) -> None:
         roleChanges={"whenKeysExist": "RequireAcknowledgement"},
         keys={"maxPerMember": 5},
         invitations={"mode": "Notify"},
+        notifications={"keysRevoked": True},
     )
     world.create(
         manifests.member("olga", "Owner"),

@@ -2,6 +2,7 @@
 
 import base64
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,12 +13,15 @@ import pytest
 
 from support.cluster.world import World, fresh_world
 from support.objects import manifests
-from support.objects.builders import condition
+from support.objects.builders import condition, issued
+from support.objects.letters import role_change
 from support.programs.accept_page import KEY, now
 from support.programs.mail_process import MailProcess
 from support.programs.mail_server import SENDER, Mailbox, mail_server
 from support.run.eventually import eventually
+from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
+from tenure.kube.names import MAIL_KEYS
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.mail import COMMAND
 
@@ -25,13 +29,15 @@ BASE_URL = "https://join.acme.io/tenure"
 IMPATIENT = """
 from datetime import timedelta
 from tenure.domain.invitations import state
+from tenure.domain.letters import revoked
 from tenure.mail.letters import backoff
+revoked.GRACE = timedelta(0)
 state.ARRIVAL = timedelta(days=-1)
 backoff._FIRST = backoff._FIRST_OF_SERVER = timedelta(seconds=1)
 from tenure.cli import main
 main()
 """
-"""Members who came with their organization count as accepted, and pauses are long. No test waits for either."""
+"""Members who came with their organization count as accepted, and pauses are long. No test waits for any of them."""
 
 Start = Callable[..., MailProcess]
 
@@ -170,6 +176,56 @@ def test_a_crash_before_the_status_repeats_the_letter_and_a_role_change_before_t
         process.stop()
     uid = world.member("alice")["metadata"]["uid"]
     assert mailbox.ids == [*[f"<{uid}.1.invited@acme.io>"] * 2, f"<{uid}.2.invited@acme.io>"]
+
+
+def hold_key(world: World, name: str, member: str) -> None:
+    """Create a key that the controller has issued."""
+    (key,) = world.create(manifests.api_key(name, member, description=f"{name} of {member}"))
+    model = ApiKey.from_body(key)
+    holder = Membership.from_body(world.member(member))
+    organization = world.api.get("organizations", "acme")
+    assert organization is not None
+    status = issued(model, holder, Organization.from_body(organization)).status
+    body = status.model_dump(by_alias=True, mode="json", exclude_none=True)
+    world.api.patch("apikeys", name, {"status": body}, subresource="status")
+
+
+def test_a_role_change_and_a_deletion_while_no_replica_runs_are_told_afterwards(
+    world: World, process: MailProcess, port: int
+) -> None:
+    world.organization(notifications={"roleChanged": True, "keysRevoked": True})
+    join(world, "alice", "bob")
+    hold_key(world, "laptop", "alice")
+    hold_key(world, "phone", "bob")
+    mailbox = Mailbox()
+    with mail_server(mailbox, port):
+        process.start()
+        eventually(
+            lambda: len(recorded(world)) == len(("laptop", "phone")), within=60, describe="both keys are recorded"
+        )
+        process.kill()
+        world.change_role("alice", "Viewer")
+        change = role_change(2, now(), {"name": "laptop", "keyId": "8fK2mQ7xLw3Z", "fate": "Deleted"})
+        world.api.patch("memberships", "alice", {"status": {"lastRoleChange": change}}, subresource="status")
+        for name in ("laptop", "phone"):
+            world.api.delete("apikeys", name)
+        process.start(within=60)
+        eventually(lambda: len(mailbox.messages) == len(("alice", "bob")), within=60, describe="both are told")
+        process.stop()
+    letters = {str(message["To"]): str(message.get_body(("plain",))) for message in mailbox.messages}
+    assert "8fK2mQ7xLw3Z" in letters["alice@acme.io"]
+    assert "phone of bob" in letters["bob@acme.io"]
+    kinds = {one.partition("@")[0].rpartition(".")[2] for one in mailbox.ids}
+    assert kinds == {"rolechanged", "keysrevoked"}
+
+
+def recorded(world: World) -> list[str]:
+    """The keys that the mail process has recorded, by the lines of its record."""
+    stored = world.api.get("configmaps", MAIL_KEYS)
+    if stored is None:
+        return []
+    lines = zlib.decompress(base64.b64decode(stored["binaryData"]["keys"])).decode().splitlines()
+    return [line for line in lines if '"key"' in line]
 
 
 def test_a_dry_run_prints_what_is_due_and_writes_nothing(world: World, make: Start, port: int) -> None:

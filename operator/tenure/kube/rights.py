@@ -11,7 +11,14 @@ from tenure.domain.permissions import REVOKE
 from tenure.domain.resources import KINDS
 from tenure.domain.resources.base import GROUP
 from tenure.domain.roles import Access, Role
-from tenure.kube.names import AUTHORITIES_SECRET, ELECTION_LEASE, MAIL_LEASE, MAIL_LEDGER, WEBHOOK_CONFIGURATION
+from tenure.kube.names import (
+    AUTHORITIES_SECRET,
+    ELECTION_LEASE,
+    MAIL_KEYS,
+    MAIL_LEASE,
+    MAIL_LEDGER,
+    WEBHOOK_CONFIGURATION,
+)
 from tenure.kube.right import ACCESS, ACCESS_TO_KEYS, ELECTION, OWN_AUTHORITY, USAGE, Group, Place, Right
 from tenure.observability.metrics import Component
 
@@ -263,8 +270,9 @@ _MAIL: tuple[Group, ...] = (
         (
             Right(_COORDINATION, "leases", ("create",), "Creates the Lease of the election."),
             Right(_COORDINATION, "leases", ("get", "update"), "Takes the Lease, and renews it.", name=MAIL_LEASE),
-            Right("", "configmaps", ("create",), "Creates its ledger of letters."),
+            Right("", "configmaps", ("create",), "Creates its ledger of letters and its record of keys."),
             Right("", "configmaps", ("get", "update"), "Keeps the ledger for its limits.", name=MAIL_LEDGER),
+            Right("", "configmaps", ("get", "update"), "Remembers keys, to miss those that vanish.", name=MAIL_KEYS),
         ),
     ),
 )

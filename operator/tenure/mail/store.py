@@ -2,22 +2,17 @@
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from tenure.domain.in_force import oldest
-from tenure.domain.letters.revoked import Gone, find_gone
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 from tenure.kube.cluster import Cluster
 from tenure.kube.list_watch import Changed, Feed, Indexed, Listed, follow
-from tenure.process.clock import utc_now
 from tenure.process.tasks import together
 
 _WATCH_SECONDS = 60
 _RELIST_SECONDS = 300.0
 """A watch that delivers nothing may be dead. So everything is listed again so often."""
-
-_MOST_GONE = 10_000
 
 Place = tuple[str, str]
 
@@ -31,9 +26,6 @@ class Store:
         self._restarts = {feed: asyncio.Event() for feed in feeds}
         self._unlisted = set(feeds)
         self._objects: dict[type[Resource], dict[str, dict[str, Resource]]] = {kind: {} for kind in KINDS}
-        self.gone: deque[Gone] = deque(maxlen=_MOST_GONE)
-        """Keys whose tokens vanished, so that their members can be told."""
-
         self.changed = asyncio.Event()
         """Set at every change. Whoever waits for it clears it."""
 
@@ -113,17 +105,9 @@ class Store:
     def _put(self, resource: type[Resource], place: Place, new: Resource | None) -> None:
         """Store an object, or remove it if it is None: deleted, or not as the schema says."""
         here = self._objects[resource].setdefault(place[0], {})
-        self._note(here.get(place[1]), new)
         if new is not None:
             here[place[1]] = new
             return
         here.pop(place[1], None)
         if not here:
             del self._objects[resource][place[0]]
-
-    def _note(self, old: Resource | None, new: Resource | None) -> None:
-        """Remember a key whose token vanished."""
-        if isinstance(old, ApiKey):
-            gone = find_gone(old, new if isinstance(new, ApiKey) else None, utc_now())
-            if gone is not None:
-                self.gone.append(gone)

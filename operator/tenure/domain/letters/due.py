@@ -12,14 +12,11 @@ from tenure.domain.invitations.state import address_of, awaits_acceptance, is_in
 from tenure.domain.letters.delivery import REJECTED
 from tenure.domain.letters.ledger import Ledger
 from tenure.domain.letters.letter import Letter, LetterKind
-from tenure.domain.letters.revoked import GRACE, Gone, was_revoked
+from tenure.domain.letters.revoked import GRACE, NOTICE_LIFE, Gone, was_revoked
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.invitation import Notifications
 from tenure.domain.roles import Role
 from tenure.domain.validity import Verdict, token_end, validity
-
-NOTICE_LIFE = timedelta(hours=48)
-"""How long after its moment a notice is worth sending. An invitation never gets too old."""
 
 AHEAD = timedelta(hours=24)
 """A letter about keys tells of those of the next day too, because there is only one in 24 hours."""
@@ -37,7 +34,7 @@ class Evidence:
     ledger: Ledger
     now: datetime
     gone: Sequence[Gone] = ()
-    """Keys whose tokens vanished while this process watched."""
+    """Keys whose tokens vanished, by the record of keys."""
 
     @property
     def notifications(self) -> Notifications:
@@ -156,8 +153,7 @@ def _revocations(evidence: Evidence) -> Iterator[Letter]:
     dead = {
         gone.api_key.name: gone
         for gone in sorted(evidence.gone, key=lambda gone: gone.at, reverse=True)
-        if now < gone.at + NOTICE_LIFE
-        and was_revoked(gone, evidence.member(gone.api_key.spec.membership), organization, now)
+        if now < gone.at + NOTICE_LIFE and was_revoked(gone, evidence.member(gone.api_key.holder), organization, now)
     }
     for member, address, keys in _by_person(evidence, [gone.api_key for gone in dead.values()]):
         told = evidence.ledger.told_at(member.metadata.uid, LetterKind.KEYS_REVOKED, address)

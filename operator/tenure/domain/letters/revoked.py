@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.validity import Verdict, validity
 
+NOTICE_LIFE = timedelta(hours=48)
+"""How long after its moment a notice is worth sending. An invitation never gets too old."""
+
 GRACE = timedelta(seconds=10)
 """How long to wait before the judgement, because the watches of different kinds aren't ordered among themselves."""
 

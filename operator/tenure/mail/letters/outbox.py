@@ -12,8 +12,9 @@ from tenure.domain.letters.ledger import Ledger
 from tenure.domain.letters.letter import Letter, LetterKind
 from tenure.domain.letters.limits import Held, sort_out
 from tenure.domain.letters.rates import Limits
+from tenure.domain.letters.record import KeyRecord
 from tenure.domain.letters.revoked import Gone
-from tenure.domain.resources import Membership
+from tenure.domain.resources import Membership, Organization
 from tenure.mail.store import Store
 
 MOST_STATUSES = 100
@@ -33,8 +34,8 @@ class Outbox:
     """Members whose status doesn't say yet that their invitation waits, with the fields to write."""
 
 
-async def look(store: Store, ledger: Ledger, limits: Limits, now: datetime) -> tuple[Outbox, bool]:
-    """Return what there is to send, and whether the ledger changed by looking.
+async def look(store: Store, ledger: Ledger, record: KeyRecord, limits: Limits, now: datetime) -> tuple[Outbox, bool]:
+    """Return what there is to send, and whether the ledger changed by looking. The record is compared with the keys.
 
     A thread judges it, so that the page is served meanwhile: 10,000 keys of one organization take seconds.
     """
@@ -42,8 +43,9 @@ async def look(store: Store, ledger: Ledger, limits: Limits, now: datetime) -> t
     organizations = [one for one in found.values() if one is not None and not one.metadata.deleting]
     changed = ledger.forget(now)
     changed |= ledger.follow((wish for one in organizations for wish in wanted_notices(one)), now)
+    await asyncio.to_thread(_compare, record, store, organizations, now)
     vanished: dict[str, list[Gone]] = {}
-    for one in store.gone:
+    for one in record.gone:
         vanished.setdefault(one.api_key.namespace, []).append(one)
     every = [
         Evidence(
@@ -57,6 +59,12 @@ async def look(store: Store, ledger: Ledger, limits: Limits, now: datetime) -> t
         for organization in organizations
     ]
     return await asyncio.to_thread(_judge, every, ledger, limits, now), changed
+
+
+def _compare(record: KeyRecord, store: Store, organizations: Sequence[Organization], now: datetime) -> None:
+    """Compare the record with the keys of the organizations that tell their members of revoked keys."""
+    told = [one.namespace for one in organizations if one.spec.notifications and one.spec.notifications.keys_revoked]
+    record.compare(chain.from_iterable(map(store.api_keys, told)), set(told), now)
 
 
 def _judge(every: Sequence[Evidence], ledger: Ledger, limits: Limits, now: datetime) -> Outbox:

@@ -25,6 +25,7 @@ from tenure.domain.letters.ledger import Ledger
 from tenure.domain.letters.letter import Letter, LetterKind
 from tenure.domain.letters.limits import DAY
 from tenure.domain.letters.rates import Limits
+from tenure.domain.letters.record import KeyRecord
 from tenure.domain.letters.words import on_one_line
 from tenure.domain.resources import Membership
 from tenure.errors import ApiError, ConflictError, ObjectNotFoundError, StartRefusedError, TenureError
@@ -32,7 +33,7 @@ from tenure.kube.cluster import Cluster
 from tenure.mail.letters.backoff import Backoff
 from tenure.mail.letters.content import place_of
 from tenure.mail.letters.desk import Desk
-from tenure.mail.letters.ledger_map import LedgerMap
+from tenure.mail.letters.ledger_map import LedgerMap, RecordMap
 from tenure.mail.letters.outbox import Outbox, look
 from tenure.mail.letters.smtp import MAX_WORDS, Answer, Connect, Outcome, ServerTroubleError, Smtp
 from tenure.mail.letters.statuses import report_rejection, save
@@ -63,6 +64,7 @@ class Rounds:
     cluster: Cluster
     store: Store
     ledger_map: LedgerMap
+    record_map: RecordMap
     desk: Desk
     connect: Connect | None
     """Opens a connection to the mail server, or None if there is none."""
@@ -82,6 +84,7 @@ class Rounds:
 
     _idle: asyncio.Event = field(default_factory=_set_event)
     _ledger: Ledger | None = None
+    _record: KeyRecord = field(default_factory=KeyRecord)
     _dirty: bool = False
     """Whether the ledger has changed since it was stored."""
 
@@ -112,7 +115,7 @@ class Rounds:
         except StartRefusedError as error:
             self._fail(str(error))
         except (ConflictError, ObjectNotFoundError) as error:
-            log.info("Another process wrote the ledger, so it is read again: %s", error)
+            log.info("Another process wrote the ledger or the record of keys, so both are read again: %s", error)
             self._ledger = None
         except ApiError as error:
             self._fail(f"the API server can't be used: {error}")
@@ -134,8 +137,10 @@ class Rounds:
         """
         now = self.clock().replace(microsecond=0)
         if self._ledger is None:
+            self._record = await self.record_map.load()
             self._ledger = await self.ledger_map.load(now)
-        self.outbox, changed = await look(self.store, self._ledger, self.limits, now)
+        self.outbox, changed = await look(self.store, self._ledger, self._record, self.limits, now)
+        await self.record_map.store(self._record, now)
         self._dirty |= changed
         self.backoff.keep({letter.id for letter in self.outbox.ready})
         await self._save_unsaved(now)

@@ -8,7 +8,7 @@ from tenure.domain.invitations.links import SigningKey
 from tenure.kube.cluster import Cluster
 from tenure.mail.letters.content import place_of
 from tenure.mail.letters.desk import Desk
-from tenure.mail.letters.ledger_map import LedgerMap
+from tenure.mail.letters.ledger_map import LedgerMap, RecordMap
 from tenure.mail.letters.outbox import Outbox, look
 from tenure.mail.letters.rounds import Rounds
 from tenure.mail.letters.smtp import connector
@@ -48,6 +48,7 @@ class Letters:
             cluster=cluster,
             store=store,
             ledger_map=LedgerMap(cluster, settings.system_namespace, ledger_key(self._keys())),
+            record_map=RecordMap(cluster, settings.system_namespace),
             desk=self.desk,
             connect=None if server is None else connector(server),
             limits=settings.limits,
@@ -83,7 +84,8 @@ class Letters:
         while self.store.why_not_ready():  # noqa: ASYNC110 - only for a moment, at the start
             await asyncio.sleep(0.05)
         now = utc_now().replace(microsecond=0)
-        outbox, _ = await look(self.store, await rounds.ledger_map.load(now), rounds.limits, now)
+        ledger, record = await rounds.ledger_map.load(now), await rounds.record_map.load()
+        outbox, _ = await look(self.store, ledger, record, rounds.limits, now)
         print(_printed(outbox, rounds.desk, now), flush=True)  # noqa: T201 - the process ends without Python's own end
 
     def _keys(self) -> Sequence[SigningKey]:

@@ -8,9 +8,9 @@ import pytest
 
 from support.objects.builders import NOW, api_key, issued, membership, with_status
 from support.objects.letters import ALL, SINCE, due, evidence, inviting, ledger_of, person, role_change
-from tenure.domain.letters.due import AHEAD, NOTICE_LIFE, due_letters, without_address
+from tenure.domain.letters.due import AHEAD, due_letters, without_address
 from tenure.domain.letters.letter import LetterKind
-from tenure.domain.letters.revoked import GRACE, Gone, find_gone
+from tenure.domain.letters.revoked import GRACE, NOTICE_LIFE, Gone, find_gone
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
 

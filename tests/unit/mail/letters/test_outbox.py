@@ -12,6 +12,7 @@ from tenure.domain.letters.delivery import held_fields, no_address_fields
 from tenure.domain.letters.letter import Letter, LetterKind
 from tenure.domain.letters.limits import DAY, Held
 from tenure.domain.letters.rates import Limits
+from tenure.domain.letters.record import KeyRecord
 from tenure.kube.cluster import Cluster
 from tenure.mail.letters import outbox
 from tenure.mail.letters.outbox import MOST_STATUSES, look, untold
@@ -49,7 +50,7 @@ async def test_the_page_is_served_while_letters_are_judged(monkeypatch: pytest.M
         return outbox.Outbox()
 
     monkeypatch.setattr(outbox, "_judge", judge)
-    looking = asyncio.create_task(look(Store(cast("Cluster", None)), ledger_of(ACME), Limits(), NOW))
+    looking = asyncio.create_task(look(Store(cast("Cluster", None)), ledger_of(ACME), KeyRecord(), Limits(), NOW))
     await asyncio.sleep(0)
     asyncio.get_running_loop().call_soon(served.set)
     outcome, _ = await looking
