@@ -1,6 +1,7 @@
 """The pages of the console. GET shows, and POST makes a change that was shown before."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from tenure.console.caller import Caller
+from tenure.console.caller import CALLER, Callers, caller_of
 from tenure.console.changes import Changes
 from tenure.console.failures import failure_of
 from tenure.console.proposals import KEY_PLANS, MEMBER_PLANS, Plan, invitation, place_of
@@ -31,14 +32,14 @@ _SEE_OTHER, _NOT_FOUND = 303, 404
 
 @dataclass
 class Console:
-    """Answers requests of one caller."""
+    """Answers the requests of people."""
 
-    caller: Caller
+    callers: Callers
     renderer: Renderer
     changes: Changes = field(init=False)
 
     def __post_init__(self) -> None:
-        self.changes = Changes(self.caller, self.renderer)
+        self.changes = Changes(self.renderer)
 
     def application(self) -> Starlette:
         """Return the ASGI application, below the console's path."""
@@ -59,7 +60,7 @@ class Console:
             keys: self._keys,
             f"{keys}{{name}}/": self._key,
         }
-        shown = [Route(path, show) for path, show in pages.items()]
+        shown = [Route(path, self._known(show)) for path, show in pages.items()]
         assets = [Route(f"/{name}", partial(_asset, name)) for name in ASSETS]
         changed = [
             *self._change("/{namespace}/invite/", invitation),
@@ -71,7 +72,20 @@ class Console:
     def _change(self, path: str, plan: Plan) -> list[Route]:
         """Return the routes of a change: one that shows it, and one that makes it."""
         show, make = partial(self.changes.show, plan), partial(self.changes.make, plan)
-        return [Route(path, show), Route(path, make, methods=["POST"])]
+        return [Route(path, self._known(show)), Route(path, self._known(make), methods=["POST"])]
+
+    def _known(self, show: Show) -> Show:
+        """Return a page whose requests have a caller, or the reason why they have none."""
+
+        async def answer(request: Request) -> Response:
+            async with AsyncExitStack() as stack:
+                try:
+                    request.scope[CALLER] = await stack.enter_async_context(self.callers.of(request.headers))
+                except TenureError as error:
+                    request.scope[CALLER] = error
+                return await show(request)
+
+        return answer
 
     async def _refuse(self, request: Request, error: Exception) -> Response:
         answer = self.renderer.failure(request, failure_of(error))
@@ -79,7 +93,7 @@ class Console:
         return answer
 
     async def _organizations(self, request: Request) -> Response:
-        page = await self.caller.organizations()
+        page = await caller_of(request).organizations()
         return self._listed(request, "organizations.html", page, "organizations")
 
     async def _organization(self, _: Request) -> Response:
@@ -102,7 +116,7 @@ class Console:
         return self._one(request, "key.html", key_page(snapshot, request.path_params["name"]), snapshot)
 
     async def _snapshot(self, request: Request) -> Snapshot:
-        return await self.caller.snapshot(request.path_params["namespace"])
+        return await caller_of(request).snapshot(request.path_params["namespace"])
 
     def _listed(
         self, request: Request, template: str, page: Any, rows: str, snapshot: Snapshot | None = None

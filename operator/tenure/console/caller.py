@@ -1,16 +1,23 @@
 """Who uses the console, and what the API server shows to them and does for them. Each mode has a caller of its own."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
 from tenure.domain.permissions import Requester
+from tenure.domain.resources import Organization
+from tenure.domain.resources.base import GROUP
+from tenure.errors import TenureError
 from tenure.kube.cluster import Cluster
 from tenure.kube.edits import make_as_shown, try_edit
-from tenure.kube.snapshots import read_organizations, read_snapshot
+from tenure.kube.snapshots import read_everywhere, read_snapshot
 from tenure.system_settings import check_namespaces
 from tenure.viewmodel.edits import Edit
-from tenure.viewmodel.errors import UnknownObjectError
+from tenure.viewmodel.errors import HiddenError, UnknownObjectError
 from tenure.viewmodel.organizations import OrganizationsPage, organizations_page
 from tenure.viewmodel.preview import Verdict
 from tenure.viewmodel.snapshot import Snapshot
@@ -39,15 +46,62 @@ class Caller(Protocol):
         """Make a change, and return the warnings."""
 
 
+class Callers(Protocol):
+    """Finds out who sends a request. Each mode of the console has its own way."""
+
+    def of(self, headers: Headers) -> AbstractAsyncContextManager[Caller]:
+        """Give the caller of a request while the block runs.
+
+        Raises:
+            UnauthorizedError: nobody proved who they are.
+            ApiError: the API server doesn't answer.
+        """
+
+
+CALLER = "tenure.caller"
+"""The key of the scope that has the caller of a request, or the error that says why it has none."""
+
+
+def caller_of(request: Request) -> Caller:
+    """Return the caller of a request.
+
+    Raises:
+        TenureError: there is none, because of this error.
+    """
+    found: Caller | TenureError = request.scope[CALLER]
+    if isinstance(found, TenureError):
+        raise found
+    return found
+
+
+def username_of(request: Request) -> str:
+    """Return the name of a request's caller, or empty if there is none."""
+    found: Caller | TenureError | None = request.scope.get(CALLER)
+    return "" if found is None or isinstance(found, TenureError) else found.username
+
+
 @dataclass(frozen=True)
-class LocalCaller:
-    """The person who started the console, with the credentials of their kubeconfig."""
+class OneCaller:
+    """The same caller for all requests, because only one person has the console's address."""
+
+    caller: Caller
+
+    @asynccontextmanager
+    async def of(self, _: Headers) -> AsyncIterator[Caller]:
+        """Give the caller."""
+        yield self.caller
+
+
+@dataclass(frozen=True)
+class ClusterCaller:
+    """A person whom the API server knows by the credentials of a client."""
 
     cluster: Cluster
     requester: Requester
-    namespace: str
+    namespaces: Sequence[str]
+    """Where to look for organizations, if not everywhere."""
     everywhere: bool
-    """Whether to look for organizations in all namespaces."""
+    """Whether to look in all namespaces first."""
     context: str = ""
     """The context that was chosen, which the commands on the pages then name too."""
 
@@ -57,9 +111,22 @@ class LocalCaller:
         return self.requester.username
 
     async def organizations(self) -> OrganizationsPage:
-        """Return the organizations that the person may see."""
-        snapshot, everywhere = await read_organizations(self.cluster, self.namespace, everywhere=self.everywhere)
-        return organizations_page(snapshot, self.requester, None if everywhere else [self.namespace])
+        """Return the organizations that the person may see.
+
+        Raises:
+            HiddenError: the person may list them nowhere that is looked at.
+        """
+        if self.everywhere and (snapshot := await read_everywhere(self.cluster)) is not None:
+            return organizations_page(snapshot, self.requester, None)
+        if not self.namespaces:
+            raise HiddenError(
+                f"you may not list {Organization.plural}.{GROUP} in all namespaces. Open the page of your organization "
+                "by its address, which ends with the organization's namespace, for example /acme/"
+            )
+        found = [await self.snapshot(namespace) for namespace in self.namespaces]
+        shown = [snapshot for snapshot in found if Organization.plural not in snapshot.hidden] or found[:1]
+        pages = [organizations_page(snapshot, self.requester, self.namespaces) for snapshot in shown]
+        return replace(pages[0], organizations=tuple(row for page in pages for row in page.organizations))
 
     async def snapshot(self, namespace: str) -> Snapshot:
         """Return the objects of a namespace that the person may list.

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tenure.console.caller import Caller
+from tenure.console.caller import Caller, caller_of
 from tenure.console.failures import CONFLICT, FORBIDDEN, INVALID, Failure, StoppedError, failure_of
 from tenure.console.forms import Seals, read_fields
 from tenure.console.proposals import Plan, Proposal, differences, place_of
@@ -30,6 +30,7 @@ _OK = 200
 class Asked:
     """A change that is asked for: which one, of which object, and to which value."""
 
+    caller: Caller
     plan: Plan
     namespace: str
     name: str
@@ -43,7 +44,8 @@ class Asked:
         place = request.path_params
         addresses = ", ".join(split_addresses(values.get("addresses", "")))
         name = place.get("name", addresses)
-        return cls(plan, place["namespace"], name, values.get("to", ""), request.url.path, addresses)
+        to = values.get("to", "")
+        return cls(caller_of(request), plan, place["namespace"], name, to, request.url.path, addresses)
 
     @property
     def subject(self) -> str:
@@ -63,16 +65,15 @@ class Asked:
 
 @dataclass
 class Changes:
-    """Shows and makes changes of one caller."""
+    """Shows and makes changes."""
 
-    caller: Caller
     renderer: Renderer
     seals: Seals = field(default_factory=Seals)
 
     async def show(self, plan: Plan, request: Request) -> Response:
         """Show a change with the cluster's verdict."""
         asked = Asked.by(plan, request, request.query_params)
-        snapshot = await self.caller.snapshot(asked.namespace)
+        snapshot = await asked.caller.snapshot(asked.namespace)
         if "addresses" not in request.query_params and "name" not in request.path_params:
             return self._ask_whom(request, snapshot)
         return await self._shown(request, asked, snapshot)
@@ -85,11 +86,11 @@ class Changes:
             _stop(FORBIDDEN, "No object was changed", "Another website sent this form.")
         fields = await read_fields(request)
         asked = Asked.by(plan, request, fields)
-        if not self.seals.is_sealed(self.caller.username, asked.subject, fields):
+        if not self.seals.is_sealed(asked.caller.username, asked.subject, fields):
             reason = "This console didn't make this form for you, or was started again since. Open the page again."
             _stop(FORBIDDEN, "No object was changed", reason)
         shown: Mapping[str, str] = json.loads(fields["seen"])
-        snapshot = await self.caller.snapshot(asked.namespace)
+        snapshot = await asked.caller.snapshot(asked.namespace)
         proposal = self._still_same(asked, snapshot, shown)
         if not proposal.stays:
             first = next(edit for edit in proposal.edits if not edit.stays)
@@ -113,9 +114,9 @@ class Changes:
         self, request: Request, asked: Asked, snapshot: Snapshot, *, status: int = _OK, notice: str = ""
     ) -> Response:
         proposal = asked.proposal(snapshot)
-        verdict = await self._judge(proposal)
+        verdict = await self._judge(asked.caller, proposal)
         seen = json.dumps(proposal.facts)
-        seal = self.seals.seal(self.caller.username, asked.subject, seen)
+        seal = self.seals.seal(asked.caller.username, asked.subject, seen)
         document: dict[str, Any] = {
             "title": proposal.title,
             "changes": as_document(proposal.edits),
@@ -130,9 +131,9 @@ class Changes:
         values |= {"notice": notice, "now": snapshot.now, **place_of(snapshot)}
         return self.renderer.answer(request, "change.html", document, values, status=status)
 
-    async def _judge(self, proposal: Proposal) -> Verdict | None:
+    async def _judge(self, caller: Caller, proposal: Proposal) -> Verdict | None:
         """Return the first rejection of the edits, or all warnings. None if there is no edit."""
-        verdicts = [await self.caller.judge(edit) for edit in proposal.edits]
+        verdicts = [await caller.judge(edit) for edit in proposal.edits]
         rejected = next((verdict for verdict in verdicts if not verdict.allowed), None)
         warnings = tuple(dict.fromkeys(warning for verdict in verdicts for warning in verdict.warnings))
         return rejected or (Verdict(allowed=True, warnings=warnings) if verdicts else None)
@@ -165,11 +166,11 @@ class Changes:
         for number, edit in enumerate(proposal.edits):
 
             async def renew(position: int = number) -> Edit | None:
-                renewed = self._still_same(asked, await self.caller.snapshot(asked.namespace), shown)
+                renewed = self._still_same(asked, await asked.caller.snapshot(asked.namespace), shown)
                 return renewed.edits[position]
 
             try:
-                warnings += await self.caller.make(edit, renew)
+                warnings += await asked.caller.make(edit, renew)
             except ApiError as error:
                 raise StoppedError(_of_part(error, proposal, number)) from error
         return warnings

@@ -8,7 +8,7 @@ import sys
 import uvicorn
 
 from tenure.console.app import Console
-from tenure.console.caller import LocalCaller
+from tenure.console.caller import ClusterCaller, OneCaller
 from tenure.console.door import door
 from tenure.console.options import ConsoleOptions
 from tenure.console.render import Renderer
@@ -33,14 +33,13 @@ async def run_console(options: ConsoleOptions) -> None:
     async with opened(options.context, options.namespace) as session:
         cluster = session.cluster
         requester = await read_identity(cluster)
-        everywhere = not options.namespace
-        caller = LocalCaller(cluster, requester, session.namespace, everywhere, options.context)
+        caller = ClusterCaller(cluster, requester, [session.namespace], not options.namespace, options.context)
         with listen(HOST, options.port, "--port") as listening:
             port = listening.getsockname()[1]
             secret = secrets.token_urlsafe(_SECRET_BYTES)
-            renderer = Renderer(caller.username, str(cluster.connection), options.read_only, options.edit_url)
+            renderer = Renderer(str(cluster.connection), options.read_only, options.edit_url)
             hosts = [f"{HOST}:{port}", f"localhost:{port}"]
-            application = door(Console(caller, renderer).application(), secret, hosts)
+            application = door(Console(OneCaller(caller), renderer).application(), secret, hosts)
             configuration = server_configuration(application, host=HOST, port=port)
             print(  # noqa: T201
                 f"You are {caller.username} in {cluster.connection}.\n"

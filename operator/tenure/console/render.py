@@ -14,6 +14,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from tenure.console.caller import username_of
 from tenure.console.failures import Failure
 from tenure.console.requests import wants_json
 from tenure.domain.admission.acknowledgement import ANNOTATION
@@ -59,13 +60,11 @@ class Renderer:
     """Makes answers of pages.
 
     Attributes:
-        username: Who uses the console.
         read_only: Whether no change is offered.
         edit_url: Address of an object's file in Git, with places for its names, or empty.
         cluster: The cluster in words.
     """
 
-    username: str
     cluster: str
     read_only: bool = False
     edit_url: str = ""
@@ -82,7 +81,7 @@ class Renderer:
             "root": root,
             "url": partial(url, root),
             "file_of": self.file_of,
-            "username": self.username,
+            "username": username_of(request),
             "cluster": self.cluster,
             "read_only": self.read_only,
         }

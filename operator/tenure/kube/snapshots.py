@@ -38,23 +38,18 @@ async def read_snapshot(cluster: Cluster, namespace: str) -> Snapshot:
     return Snapshot.of(namespace, now, objects, hidden)
 
 
-async def read_organizations(cluster: Cluster, namespace: str, *, everywhere: bool) -> tuple[Snapshot, bool]:
-    """List Organizations and Memberships in all namespaces, or in one: if it shall be so, or if the caller may not.
-
-    Returns:
-        The objects, and whether they are of all namespaces.
+async def read_everywhere(cluster: Cluster) -> Snapshot | None:
+    """List Organizations and Memberships in all namespaces, or return None if the caller may not.
 
     Raises:
         StartRefusedError: the cluster has no Tenure.
         ApiError: the API server doesn't answer.
     """
-    if everywhere:
-        now = await cluster.clock()
-        found = await asyncio.gather(*(_list(cluster, kind, None) for kind in (Organization, Membership)))
-        objects = [one for part in found if not isinstance(part, str) for one in part]
-        if not any(isinstance(part, str) for part in found):
-            return Snapshot.of("", now, objects), True
-    return await read_snapshot(cluster, namespace), False
+    now = await cluster.clock()
+    found = await asyncio.gather(*(_list(cluster, kind, None) for kind in (Organization, Membership)))
+    if any(isinstance(part, str) for part in found):
+        return None
+    return Snapshot.of("", now, [one for part in found if not isinstance(part, str) for one in part])
 
 
 async def find_namespaces(cluster: Cluster, requester: Requester) -> Sequence[str] | None:

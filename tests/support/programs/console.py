@@ -11,7 +11,7 @@ import requests
 
 from support.programs.served import served
 from tenure.console.app import Console
-from tenure.console.caller import Renew
+from tenure.console.caller import OneCaller, Renew
 from tenure.console.door import door
 from tenure.console.render import Renderer
 from tenure.domain.permissions import Requester
@@ -92,8 +92,8 @@ def fields_of(text: str) -> dict[str, str]:
 @contextmanager
 def console(held: Held, *, read_only: bool = False, edit_url: str = "") -> Iterator[Served]:
     """Serve the console of a caller."""
-    renderer = Renderer(held.username, "cluster test", read_only, edit_url)
-    application = Console(held, renderer).application()
+    renderer = Renderer("cluster test", read_only, edit_url)
+    application = Console(OneCaller(held), renderer).application()
     hosts: list[str] = []
     with served(door(application, SECRET, hosts)) as port:
         hosts += [f"127.0.0.1:{port}", f"localhost:{port}"]
