@@ -1,7 +1,7 @@
 """Read the two trees of manifests that are compared."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tenure.domain.admission.acknowledgement import ANNOTATION, Acknowledgement
@@ -13,6 +13,11 @@ from tenure.impact.kustomizations import Kustomizations
 from tenure.impact.objects import find_objects, parse
 from tenure.impact.schema import find_flaws
 from tenure.impact.sources import STANDARD_INPUT, is_kustomization, makes_manifests, source_files
+
+_FILES = 20_000
+"""Number of files whose content is parsed once, although it is in both trees, or in many commits."""
+
+Found = tuple[tuple[type[Resource], Body], ...]
 
 
 def read_trees(base: str, head: str, namespace: str, *, allow_empty: bool = False) -> tuple[Tree, Tree]:
@@ -53,8 +58,8 @@ class _Read:
 
 def _read_tree(source: str, namespace: str, *, allow_empty: bool, strict: bool) -> _Read:
     try:
-        kustomizations, objects = _objects(source)
-        tree = _tree(objects, namespace, strict=strict)
+        kustomizations, files = _files(source)
+        tree = _tree(files, namespace, strict=strict)
         kustomizations.check(sorted({*tree.files.values()}))
     except BadInputError as error:
         raise BadInputError(f"{source}: {error}") from error
@@ -65,10 +70,10 @@ def _read_tree(source: str, namespace: str, *, allow_empty: bool, strict: bool) 
     return _Read(tree, kustomizations)
 
 
-def _objects(source: str) -> tuple[Kustomizations, list[tuple[str, type[Resource], Body]]]:
-    """Return the kustomizations of a source, and every object of Tenure's with its file."""
+def _files(source: str) -> tuple[Kustomizations, list[tuple[str, bytes]]]:
+    """Return the kustomizations of a source, and every file with objects of Tenure's."""
     kustomizations: dict[str, list[Any]] = {}
-    objects: list[tuple[str, type[Resource], Body]] = []
+    files: list[tuple[str, bytes]] = []
     names = set()
     for name, content in source_files(source):
         names.add(name)
@@ -76,38 +81,46 @@ def _objects(source: str) -> tuple[Kustomizations, list[tuple[str, type[Resource
             kustomizations[name] = parse_documents(name, content, always=True)
         elif makes_manifests(name):
             raise BadInputError(f"{name}: this is a program that makes manifests. {RENDER}")
-        elif found := list(_found(name, content)):
-            check_separators(name, content)
-            objects += found
-    return Kustomizations.of(kustomizations, names), objects
+        elif _found(name, content):
+            files.append((name, content))
+    return Kustomizations.of(kustomizations, names), files
 
 
-def _found(name: str, content: bytes) -> Iterator[tuple[str, type[Resource], Body]]:
+@lru_cache(maxsize=_FILES)
+def _found(name: str, content: bytes) -> Found:
+    """Return the objects of Tenure's in a file."""
     try:
-        for document in parse_documents(name, content):
-            yield from ((name, resource, body) for resource, body in find_objects(document))
+        found = tuple(one for document in parse_documents(name, content) for one in find_objects(document))
     except BadInputError as error:
         prefix = "" if str(error).startswith(name) else f"{name}: "
         raise BadInputError(f"{prefix}{error}") from error
+    if found:
+        check_separators(name, content)
+    return found
 
 
-def _tree(objects: list[tuple[str, type[Resource], Body]], namespace: str, *, strict: bool) -> Tree:
+def _tree(files: list[tuple[str, bytes]], namespace: str, *, strict: bool) -> Tree:
     found: dict[type[Resource], dict[Address, Any]] = {resource: {} for resource in KINDS}
     bodies: dict[Identity, Body] = {}
-    files: dict[Identity, str] = {}
-    for file, resource, body in objects:
-        parsed = _parsed(file, resource, body, namespace, strict=strict)
-        address = Address(parsed.namespace, parsed.name)
-        identity = (resource.kind, address)
-        if identity in files:
-            raise BadInputError(f"{file}: {resource.kind} {address} is also in {files[identity]}")
-        found[resource][address], bodies[identity], files[identity] = parsed, reviewed_body(body), file
-    return Tree(found[Organization], found[Membership], found[ApiKey], bodies, files)
+    places: dict[Identity, str] = {}
+    for file, content in files:
+        for parsed, body in _parsed(file, content, namespace, strict=strict):
+            address = Address(parsed.namespace, parsed.name)
+            identity = (parsed.kind, address)
+            if identity in places:
+                raise BadInputError(f"{file}: {parsed.kind} {address} is also in {places[identity]}")
+            found[type(parsed)][address], bodies[identity], places[identity] = parsed, body, file
+    return Tree(found[Organization], found[Membership], found[ApiKey], bodies, places)
 
 
-def _parsed(file: str, resource: type[Resource], body: Body, namespace: str, *, strict: bool) -> Resource:
+@lru_cache(maxsize=_FILES)
+def _parsed(file: str, content: bytes, namespace: str, *, strict: bool) -> tuple[tuple[Resource, Body], ...]:
+    """Return the objects of a file, each with what the rules read of it."""
     try:
-        return parse(resource, body, namespace, strict=strict)
+        return tuple(
+            (parse(resource, body, namespace, strict=strict), reviewed_body(body))
+            for resource, body in _found(file, content)
+        )
     except BadInputError as error:
         raise BadInputError(f"{file}: {error}") from error
 

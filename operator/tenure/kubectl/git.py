@@ -51,7 +51,8 @@ def _steps(options: HistoryOptions, unread: list[str]) -> Iterator[Step]:
     for line in dict.fromkeys(filter(None, listed.splitlines())):
         commit, parent, merged = _commit(line)
         try:
-            before, after = _tree(parent, options.namespace), _tree(commit.id, options.namespace)
+            # The commit first: it is the parent of the step before, whose manifests are still there.
+            after, before = _tree(commit.id, options.namespace), _tree(parent, options.namespace)
         except BadInputError as error:
             reason = str(error).removeprefix(f"{parent}: ").removeprefix(f"{commit.id}: ")
             unread.append(f"{commit.id[:12]}: {reason}")

@@ -7,7 +7,7 @@ from datetime import datetime
 from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure.domain.impact.compare import compare
 from tenure.domain.impact.members import Impact
-from tenure.domain.impact.tree import Tree
+from tenure.domain.impact.tree import Address, Tree
 from tenure.domain.resources import Membership
 from tenure.domain.roles import Role
 
@@ -85,7 +85,8 @@ def history_page(steps: Iterable[Step], member: str = "") -> HistoryPage:
 
 def _rows(step: Step) -> Iterator[HistoryRow]:
     commit = step.commit
-    for impact in compare(step.before, step.after, commit.at, schema=lambda *_: ()).members:
+    before, after = _of_changed(step)
+    for impact in compare(before, after, commit.at, schema=lambda *_: ()).members:
         if impact.old_role is impact.new_role:
             continue
         acknowledgement = _acknowledgement(step, impact)
@@ -104,6 +105,20 @@ def _rows(step: Step) -> Iterator[HistoryRow]:
             acknowledgement=acknowledgement,
             acknowledged_by=origin or None,
         )
+
+
+def _of_changed(step: Step) -> tuple[Tree, Tree]:
+    """Return both trees with the keys of the members who changed. A commit changes few, and all others keep theirs."""
+    trees = step.before, step.after
+    members = {
+        address
+        for address in (*step.before.memberships, *step.after.memberships)
+        if step.before.body_of(Membership, address) != step.after.body_of(Membership, address)
+    }
+    keys = [key for tree in trees for one in members for key in tree.keys_at_stake(one)]
+    at_stake = {Address(key.namespace, key.name) for key in keys}
+    before, after = (tree.with_keys_of(Tree(), tree.api_keys.keys() - at_stake) for tree in trees)
+    return before, after
 
 
 def _acknowledgement(step: Step, impact: Impact) -> str | None:

@@ -11,6 +11,8 @@ import yaml
 
 from support.objects.manifests import api_key, member, organization
 from tenure.domain.admission.acknowledgement import ANNOTATION
+from tenure.impact import trees
+from tenure.impact.documents import parse_documents
 from tenure.kubectl.formats import ExitCode, OutputFormat
 from tenure.kubectl.git import history
 from tenure.kubectl.options import HistoryOptions
@@ -114,3 +116,29 @@ def test_a_commit_that_cant_be_read_is_named_and_hides_no_other(
     assert [(row["fromRole"], row["toRole"]) for row in page["rows"]] == [("Member", "Viewer"), (None, "Member")]
     assert [one.partition(": ")[2].startswith("broken.yaml: ") for one in page["unread"]] == [True, True]
     assert any(one.startswith(broken[:12]) and "is a template" in one for one in page["unread"])
+
+
+def test_a_file_is_parsed_once_for_all_commits_that_have_it(
+    repository: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+
+    def count(name: str, content: bytes, **options: bool) -> list[Any]:
+        parsed.append(name)
+        return parse_documents(name, content, **options)
+
+    monkeypatch.setattr(trees, "parse_documents", count)
+    roles = ("Member", "Viewer", "Analyst", "Member")
+    for role in roles:
+        repository.commit(f"Make her {role}", alice(role, "Viewer: of-this-test"))
+    assert [row["toRole"] for row in repository.history(capsys, "alice")["rows"]] == [*reversed(roles)]
+    assert parsed.count("alice.yaml") == len({*roles})
+
+
+def test_keys_of_members_who_stay_as_they_are_are_left_out(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository.commit("Add both", alice("Member"), member("bob", "Member"), api_key("bob-cli", "bob"))
+    repository.commit("Hand over", alice("Viewer"), member("bob", "Member"), api_key("bob-cli", "alice"))
+    changed, *_ = repository.history(capsys)["rows"]
+    assert (changed["member"], changed["revoked"]) == ("alice", ["ci-deploy", "laptop"])
