@@ -54,9 +54,10 @@ test-oldest: | $(UV) ## Run the unit tests on the oldest supported Python.
 	.cache/oldest/bin/pytest --quiet tests/unit
 
 SOAK_MINUTES ?= $(if $(SOAK_HOURS),$(shell echo $$(($(SOAK_HOURS) * 60))),20)
+SOAK_KEYS ?= 50000
 
-soak: control-plane helm ## Run the long tests at full size, and random edits for SOAK_MINUTES=20 (or SOAK_HOURS).
-	$(BIN)/pytest --soak --timeout=0 --soak-minutes=$(SOAK_MINUTES) $(ARGS)
+soak: control-plane helm ## Run the long tests at full size, random edits for SOAK_MINUTES=20, and a day of SOAK_KEYS=50000 keys.
+	$(BIN)/pytest --soak --timeout=0 --soak-minutes=$(SOAK_MINUTES) --soak-keys=$(SOAK_KEYS) $(ARGS)
 
 mutants: setup ## Plant faults in a copy, one at a time. A test must catch each. ARGS="stamp lease", --quick or --list.
 	@$(BIN)/python -m tenure_dev mutants $(ARGS)

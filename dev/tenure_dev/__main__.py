@@ -16,6 +16,9 @@ from tenure_dev.demo import run_demo
 from tenure_dev.errors import ToolError
 from tenure_dev.generate import files
 from tenure_dev.image.build import build_image
+from tenure_dev.invariants.judge import summary as violations_summary
+from tenure_dev.invariants.read import find_violations
+from tenure_dev.kubectl import Kubectl
 from tenure_dev.mutants.command import choose, list_faults, run_mutants
 from tenure_dev.mutants.mutation import run_mutation
 from tenure_dev.node.command import UNFIT, UpNode, prepare_all, run_in_node
@@ -228,6 +231,15 @@ def lint_prose(
         typer.echo(prose.table(pages))
     if found := prose.complaints(pages):
         raise ToolError("\n".join(found))
+
+
+@app.command()
+def invariants(kubeconfig: Annotated[Path, typer.Argument(help="Kubeconfig of the cluster.", exists=True)]) -> None:
+    """Check what Tenure has stored against its invariants, by reading only. Run it when nothing changes any more."""
+    found = find_violations(Kubectl(find_or_build().kubectl, kubeconfig, kubeconfig.parent))
+    typer.echo(violations_summary(found, most=len(found)) or "All invariants hold.")
+    if found:
+        sys.exit(1)
 
 
 @app.command()

@@ -23,6 +23,8 @@ from support.programs.verifier_process import VerifierProcess
 from support.run.eventually import eventually
 from support.run.soak import Figure, edit_minutes, seed
 from support.run.sweeps import check_quiet
+from tenure_dev.invariants.judge import summary
+from tenure_dev.invariants.read import find_violations
 
 MINUTES = edit_minutes(short=0)
 ROUNDS = 4
@@ -88,6 +90,7 @@ def test_whatever_is_edited_in_whatever_order_every_key_ends_as_it_should(
         figure(f"{number} edits in {minutes:.1f} min, {len(book.tokens)} tokens, replicas: {dict(faults.done)}")
         assert not witness.revived
         check_quiet(world, audit)
+        assert not (found := find_violations(replicas.plane.kubectl, world.api.namespace)), summary(found)
         check_verdicts(book, verifier)
         check_keys(world, edits)
         for log in (replicas.first.log, replicas.second.log, verifier.log):

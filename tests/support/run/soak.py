@@ -26,6 +26,7 @@ class _Run:
 
     full: bool = False
     minutes: float = 0.0
+    keys: int = 0
     seed: int = 1
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -41,6 +42,11 @@ def size(*, short: T, soak: T) -> T:
 def edit_minutes(*, short: float) -> float:
     """For how many minutes random edits are made."""
     return _run.minutes if _run.full else short
+
+
+def day_keys() -> int:
+    """Number of keys of the day in small."""
+    return _run.keys
 
 
 def seed() -> int:
@@ -65,6 +71,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("soak", "long tests")
     group.addoption("--soak", action="store_true", help="Run the long tests, and no others, at their full size.")
     group.addoption("--soak-minutes", type=float, default=20.0, help="Minutes of random edits in the full size.")
+    group.addoption("--soak-keys", type=int, default=50_000, help="Number of keys of the day in small.")
     group.addoption("--soak-seed", type=int, help="Seed of the random edits in the full size; without, the time is.")
 
 
@@ -72,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Learn the size."""
     config.addinivalue_line("markers", "soak(only=False): `make soak` runs it; `only` that does, with `only=True`.")
     _run.full, _run.minutes = config.getoption("soak"), config.getoption("soak_minutes")
+    _run.keys = config.getoption("soak_keys")
     _run.seed = config.getoption("soak_seed") or int(_run.began.timestamp())
 
 

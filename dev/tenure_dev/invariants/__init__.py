@@ -1,0 +1,1 @@
+"""Checks what Tenure has stored against its invariants, without any of Tenure's own code."""
