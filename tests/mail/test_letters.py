@@ -136,7 +136,7 @@ def test_letters_wait_for_the_mail_server_and_then_arrive_or_are_rejected(
             rejected = wait_for(world, "bob", "Rejected")
             wait_for(world, "carol", "Sent")
 
-    assert sent.keys() == {"delivery", "generation", "sentAt", "expiresAt"}
+    assert sent.keys() == {"delivery", "generation", "sentAt", "sentTo", "expiresAt"}
     assert sent["generation"] == 1
     assert rejected["message"].startswith("The letter to bob@acme.io was rejected: 550 5.1.1 <(address)> unknown user.")
     assert "sentAt" not in rejected

@@ -7,14 +7,14 @@ from functools import cached_property
 
 from tenure.domain.conditions import is_ready
 from tenure.domain.durations import parse_duration
-from tenure.domain.invitations.requests import pending_since
+from tenure.domain.invitations.requests import life_of, pending_since
 from tenure.domain.invitations.state import address_of, awaits_acceptance, is_invited
 from tenure.domain.letters.delivery import REJECTED
 from tenure.domain.letters.ledger import Ledger
-from tenure.domain.letters.letter import Letter, LetterKind
+from tenure.domain.letters.letter import Letter, LetterKind, normalised
 from tenure.domain.letters.revoked import GRACE, NOTICE_LIFE, Gone, was_revoked
 from tenure.domain.resources import ApiKey, Membership, Organization
-from tenure.domain.resources.invitation import Notifications
+from tenure.domain.resources.invitation import Invitation, Notifications
 from tenure.domain.roles import Role
 from tenure.domain.validity import Verdict, token_end, validity
 
@@ -125,13 +125,21 @@ def _asks_for_invitation(evidence: Evidence, member: Membership, address: str) -
         return True
     if invitation.accepted_at is not None:
         return False
-    if pending_since(member) is not None:
-        return True
     waits = awaits_acceptance(member, evidence.organization)
     current = invitation.generation == member.metadata.generation
+    if pending_since(member) is not None or _went_elsewhere(evidence, invitation, address, waits=waits):
+        return True
     if invitation.delivery == REJECTED and (current or not waits):
         return address not in (invitation.message or "")  # Another address may work.
     return invitation.sent_at is None or (waits and not current)
+
+
+def _went_elsewhere(evidence: Evidence, invitation: Invitation, address: str, *, waits: bool) -> bool:
+    """Return whether the letter went to another address, which was corrected while the letter still matters."""
+    sent_at, sent_to = invitation.sent_at, invitation.sent_to
+    if sent_at is None or sent_to is None or normalised(sent_to) == normalised(address):
+        return False
+    return waits or evidence.now < sent_at + life_of(evidence.organization)
 
 
 def _role_changes(evidence: Evidence) -> Iterator[Letter]:

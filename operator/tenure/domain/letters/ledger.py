@@ -6,7 +6,8 @@ somebody's mailbox. An entry has HMACs of the address and of the letter's name, 
 
 import hmac
 import struct
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -24,17 +25,24 @@ KEPT_LATEST = timedelta(hours=73)
 MAX_BYTES = 700_000
 """Maximum size. A ConfigMap may have 1 MiB, in base64."""
 
+MAX_WISHES = MAX_BYTES // 2
+"""Maximum size of the part about organizations, so that there is always room for letters: 35,000 of them."""
+
 MAX_TRIES = 5
 """How often a letter is sent of which nobody knows whether the mail server took it."""
 
 _FORMAT = struct.Struct(">6s6s5sBBI")
+_WISH = struct.Struct(">5sBI")
+"""Since when an organization has wanted some kinds of notices. The kinds are bits."""
+
 _HEAD = struct.Struct(">4sBI")
-_MAGIC, _VERSION = b"TLDG", 1
+_WISHES = struct.Struct(">I")
+_MAGIC, _VERSION, _FIRST_VERSION = b"TLDG", 2, 1
 _DONE = 255
 _KINDS = {**{kind.value: number for number, kind in enumerate(LetterKind)}, "Resend": 15}
 _NAMES = {number: name for name, number in _KINDS.items()}
 _SINCE = 32
-"""Added to a kind: the entry says since when an organization has wanted such notices."""
+"""Added to a kind in version 1: the entry says since when an organization has wanted such notices."""
 
 RESEND = "Resend"
 """The kind of an invitation to a member who got one before."""
@@ -87,10 +95,14 @@ class Ledger:
         return Entry(
             self._letter_tag(letter),
             self._tag(normalised(letter.address), 6),
-            self._organization_tag(_place(letter)),
+            self.organization_of(letter),
             RESEND if repeats else letter.kind.value,
             now.replace(microsecond=0),
         )
+
+    def organization_of(self, letter: Letter) -> bytes:
+        """Return the tag by which a letter's organization counts."""
+        return self._organization_tag(_place(letter))
 
     def claim(self, letter: Letter, now: datetime) -> None:
         """Record that a letter is about to be sent."""
@@ -124,9 +136,16 @@ class Ledger:
         return self._since.get((self._organization_tag(organization_uid), kind.value))
 
     def follow(self, wanted: Iterable[tuple[str, LetterKind]], now: datetime) -> bool:
-        """Record which organizations want notices of which kinds, and return whether that changed."""
-        tags = {(self._organization_tag(uid), kind.value) for uid, kind in wanted}
-        since = {tag: self._since.get(tag, now.replace(microsecond=0)) for tag in tags}
+        """Record which organizations want notices of which kinds, and return whether that changed.
+
+        If there are too many, those that came last get no notices, because nobody could tell since when.
+        """
+        begins = now.replace(microsecond=0)
+        tags = dict.fromkeys((self._organization_tag(uid), kind.value) for uid, kind in wanted)
+        since = {tag: self._since.get(tag, begins) for tag in tags}
+        if _WISH.size * len(_grouped(since)) > MAX_WISHES:
+            known = sorted(since.items(), key=lambda wish: wish[1])
+            since = dict(known[: MAX_WISHES // _WISH.size])
         changed, self._since = since != self._since, since
         return changed
 
@@ -142,7 +161,8 @@ class Ledger:
 
     def room(self) -> int:
         """Return for how many letters there is room. Each may need two entries."""
-        size = _HEAD.size + _FORMAT.size * (len(self._entries) + len(self._since))
+        wishes = _WISHES.size + _WISH.size * len(_grouped(self._since))
+        size = _HEAD.size + wishes + _FORMAT.size * len(self._entries)
         return (MAX_BYTES - size) // (2 * _FORMAT.size)
 
     def to_bytes(self) -> bytes:
@@ -151,28 +171,44 @@ class Ledger:
             (one.letter, one.address, one.organization, _KINDS[one.kind], _DONE if one.done else one.tries, one.at)
             for one in self._entries.values()
         ]
-        rows += [(bytes(6), bytes(6), tag, _SINCE + _KINDS[kind], 0, at) for (tag, kind), at in self._since.items()]
         packed = (_FORMAT.pack(*row[:-1], int(row[-1].timestamp())) for row in rows)
-        return _HEAD.pack(_MAGIC, _VERSION, int(self.began.timestamp())) + b"".join(packed)
+        wishes = [_WISH.pack(tag, kinds, int(at.timestamp())) for (tag, at), kinds in _grouped(self._since).items()]
+        head = _HEAD.pack(_MAGIC, _VERSION, int(self.began.timestamp())) + _WISHES.pack(len(wishes))
+        return b"".join((head, *wishes, *packed))
 
     @classmethod
     def from_bytes(cls, key: bytes, content: bytes) -> "Ledger":
         """Read a stored ledger.
 
         Raises:
-            LedgerError: it isn't one of this version.
+            LedgerError: it isn't one of this version or the one before.
         """
-        if len(content) < _HEAD.size or (len(content) - _HEAD.size) % _FORMAT.size:
+        if len(content) < _HEAD.size:
             raise LedgerError(f"{len(content)} bytes aren't a ledger")
         magic, version, began = _HEAD.unpack_from(content)
-        if (magic, version) != (_MAGIC, _VERSION):
+        if magic != _MAGIC or version not in (_FIRST_VERSION, _VERSION):
             raise LedgerError(f"it isn't a ledger of version {_VERSION}")
         ledger = cls(key, _moment(began))
-        for letter, address, organization, kind, tries, at in _FORMAT.iter_unpack(content[_HEAD.size :]):
+        rows = content[_HEAD.size :] if version == _FIRST_VERSION else ledger._take_wishes(content[_HEAD.size :])
+        if len(rows) % _FORMAT.size:
+            raise LedgerError(f"{len(content)} bytes aren't a ledger")
+        for letter, address, organization, kind, tries, at in _FORMAT.iter_unpack(rows):
             ledger._take(
                 Entry(letter, address, organization, _name(kind), _moment(at), tries % _DONE, tries == _DONE), kind
             )
         return ledger
+
+    def _take_wishes(self, content: bytes) -> bytes:
+        """Read since when organizations have wanted notices, and return the rest."""
+        begin = _WISHES.size
+        end = begin + _WISH.size * (_WISHES.unpack_from(content)[0] if len(content) >= begin else 0)
+        if not begin <= end <= len(content):
+            raise LedgerError("its end is missing")
+        for tag, kinds, at in _WISH.iter_unpack(content[begin:end]):
+            for number, name in _NAMES.items():
+                if kinds >> number & 1:
+                    self._since[tag, name] = _moment(at)
+        return content[end:]
 
     def _take(self, entry: Entry, kind: int) -> None:
         if kind >= _SINCE:
@@ -191,6 +227,14 @@ class Ledger:
 
     def _tag(self, text: str, length: int) -> bytes:
         return hmac.digest(self._key, b"tenure ledger\0" + text.encode(), "sha256")[:length]
+
+
+def _grouped(since: Mapping[tuple[bytes, str], datetime]) -> Mapping[tuple[bytes, datetime], int]:
+    """Return the kinds of notices as bits, by organization and time. Most organizations switch on all at once."""
+    kinds: dict[tuple[bytes, datetime], int] = defaultdict(int)
+    for (tag, kind), at in since.items():
+        kinds[tag, at] |= 1 << _KINDS[kind]
+    return kinds
 
 
 def _kept(entry: Entry) -> timedelta:

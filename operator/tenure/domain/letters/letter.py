@@ -18,6 +18,9 @@ class LetterKind(StrEnum):
     KEYS_REVOKED = "KeysRevoked"
 
 
+_GMAIL = "gmail.com"
+_DOTLESS = {_GMAIL, "googlemail.com"}
+
 _FORMER = 20
 """How many former roles are looked for. More role changes before an acceptance are held back anyway."""
 
@@ -62,6 +65,12 @@ class Letter:
 
 
 def normalised(address: str) -> str:
-    """Return an address without case and without a `+tag`, because all of these are one mailbox."""
+    """Return an address without case and without a `+tag`, because all of these are one mailbox.
+
+    Gmail ignores dots too. Elsewhere they can tell two people apart.
+    """
     local, _, domain = fold(address).rpartition("@")
-    return f"{local.partition('+')[0] or local}@{domain}"
+    local = local.partition("+")[0] or local
+    if domain in _DOTLESS:
+        local, domain = local.replace(".", "") or local, _GMAIL
+    return f"{local}@{domain}"

@@ -1,7 +1,7 @@
 """The limits that keep letters from becoming a flood: which letters may be sent now, and until when others wait."""
 
 from bisect import insort
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -79,16 +79,19 @@ def _a_day(most: int) -> str:
 def sort_out(
     letters: Sequence[Letter], ledger: Ledger, limits: Limits, now: datetime
 ) -> tuple[list[Letter], list[Held]]:
-    """Return the letters that may be sent now, in their order, and those that have to wait, each until when.
+    """Return the letters that may be sent now, and those that have to wait, each until when.
+
+    Each organization's letters stay in their order, and the organizations take turns.
 
     A repetition of a letter counts once. The moments of those that wait take the limits into account too, so they don't
     all wait for the same moment.
     """
-    windows = _Windows(ledger.sent(), limits)
+    entries = list(ledger.sent())
+    windows = _Windows(entries, limits)
     ready: list[Letter] = []
     held: list[Held] = []
     room = ledger.room()
-    for letter in letters:
+    for letter in _in_turn(letters, entries, ledger):
         known = ledger.entry(letter)
         if known is not None:
             if known.tries < MAX_TRIES or now >= known.at + DAY:
@@ -107,3 +110,20 @@ def sort_out(
             ready.append(letter)
             room -= 1
     return ready, held
+
+
+def _in_turn(letters: Sequence[Letter], entries: Iterable[Entry], ledger: Ledger) -> Sequence[Letter]:
+    """Return the letters so that no organization's many letters hold up the few of others.
+
+    A letter's place is its number among those of its organization, including those that the ledger remembers. So it
+    stays the same while letters go out, and an organization that has sent few goes first.
+    """
+    counts = Counter(entry.organization for entry in entries)
+    tags: dict[str, bytes] = {}
+    places: list[tuple[int, bytes, Letter]] = []
+    for letter in letters:
+        uid = letter.organization.metadata.uid
+        tag = tags.get(uid) or tags.setdefault(uid, ledger.organization_of(letter))
+        places.append((counts[tag], tag, letter))
+        counts[tag] += 1
+    return [letter for *_, letter in sorted(places, key=lambda place: place[:2])]

@@ -125,7 +125,7 @@ def _describe(reason: Reason, invitation: Invitation) -> Iterator[str]:
     if reason is Reason.SENT and invitation.sent_at is not None:
         yield f" at {format_time(invitation.sent_at)}"
     answer = shortened(printable(invitation.message or ""), _MAX_ANSWER)
-    yield f": {answer}" if answer and reason is not Reason.SENT else "."
+    yield f": {answer}" if answer else "."
 
 
 def _accepted(membership: Membership, organization: Organization) -> tuple[bool, Obstacle] | None:

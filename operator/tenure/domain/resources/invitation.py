@@ -108,6 +108,9 @@ class Invitation(Model):
     sent_at: DateTime | None = None
     """When the mail server took the latest letter. Omitted if it took none."""
 
+    sent_to: str | None = Field(default=None, max_length=320)
+    """The e-mail address to which it went."""
+
     expires_at: DateTime | None = None
     """When the link of the latest letter expires."""
 

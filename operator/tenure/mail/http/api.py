@@ -10,9 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import FixedWindowRateLimiter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -22,6 +19,7 @@ from tenure.domain.resources import Membership
 from tenure.errors import ConflictError, ObjectNotFoundError, RejectedError, TenureError
 from tenure.kube.cluster import Cluster
 from tenure.kube.reviews import authenticate, is_permitted
+from tenure.mail.http.callers import Callers, named_in
 from tenure.mail.http.pages import headers
 from tenure.mail.http.requests import source_of
 from tenure.mail.requests import NothingToDoError, Requests
@@ -31,13 +29,9 @@ log = logging.getLogger("tenure.mail")
 AUDIENCE = "tenure-mail"
 """The audience of the callers' Kubernetes tokens. Such a token can't be used elsewhere."""
 
-STRANGERS_PER_MINUTE = 60
-"""Maximum number of refused callers from one address in a minute. Then the API server isn't asked about any more."""
-
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _ACCEPTED = 202
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT, _BUSY, _UNAVAILABLE = 401, 403, 404, 409, 429, 503
-_LIMIT = RateLimitItemPerMinute(STRANGERS_PER_MINUTE)
 
 
 class RefusedError(Exception):
@@ -58,7 +52,7 @@ class InvitationApi:
     """Whether callers come by HTTPS."""
 
     def __post_init__(self) -> None:
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._callers = Callers()
 
     @property
     def routes(self) -> list[Route]:
@@ -99,34 +93,40 @@ class InvitationApi:
     async def _membership(self, request: Request) -> Membership:
         """Return the Membership that a caller may update, as the API server has it now."""
         namespace, name = request.path_params["namespace"], request.path_params["name"]
-        caller = await self._caller(request)
+        name_in_token, caller = await self._caller(request)
         permission = Permission("update", Membership.plural, namespace, name)
         if not (_NAME.fullmatch(namespace) and _NAME.fullmatch(name)):
             raise RefusedError(_NOT_FOUND, "There is no such Membership")
         if not await is_permitted(self.cluster, caller, permission):
-            await self._limiter.hit(_LIMIT, source_of(request))
+            await self._callers.refused(name_in_token, source_of(request))
             check = f"{permission.question} --as={shlex.quote(caller.username)}"
             raise RefusedError(_FORBIDDEN, f"{caller.username} lacks {permission}. Check it with: {check}")
         return await self.cluster.get(Membership, namespace, name)
 
-    async def _caller(self, request: Request) -> Requester:
-        """Return the caller, whom the API server knows by their token."""
+    async def _caller(self, request: Request) -> tuple[str, Requester]:
+        """Return the caller, whom the API server knows by their token, and whom the token names for the limits."""
         source = source_of(request)
-        if not await self._limiter.test(_LIMIT, source):
-            raise RefusedError(_BUSY, "Too many refused requests. Try again in a minute")
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        caller = None
-        if scheme.lower() == "bearer" and token.strip():
-            try:
-                caller = await authenticate(self.cluster, token.strip(), [AUDIENCE])
-            except RejectedError:
-                caller = None
+        token = token.strip()
+        name = named_in(token, AUDIENCE) if scheme.lower() == "bearer" and token else None
+        if name is None:
+            raise _unauthorized()
+        if not await self._callers.may_ask(name, source):
+            raise RefusedError(_BUSY, "Too many refused requests. Try again in a minute")
+        try:
+            caller = await authenticate(self.cluster, token, [AUDIENCE])
+        except RejectedError:
+            caller = None
         if caller is None:
-            await self._limiter.hit(_LIMIT, source)
-            raise RefusedError(
-                _UNAUTHORIZED, f"Send a Kubernetes token for the audience {AUDIENCE} in Authorization: Bearer"
-            )
-        return caller
+            await self._callers.refused(name, source)
+            raise _unauthorized()
+        self._callers.confirmed(name)
+        return name, caller
+
+
+def _unauthorized() -> RefusedError:
+    text = f"Send a Kubernetes token for the audience {AUDIENCE} in Authorization: Bearer"
+    return RefusedError(_UNAUTHORIZED, text)
 
 
 def _refusal(status: int, text: str) -> JSONResponse:

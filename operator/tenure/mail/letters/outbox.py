@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
 
+from tenure.domain.invitations.mail import asks_for_letters
 from tenure.domain.letters.delivery import Fields, held_fields, is_written, no_address_fields
 from tenure.domain.letters.due import Evidence, due_letters, wanted_notices, without_address
 from tenure.domain.letters.ledger import Ledger
@@ -29,6 +30,9 @@ class Outbox:
     held: Sequence[Held] = ()
     homeless: Sequence[Membership] = ()
     """Members whose address isn't known."""
+
+    organizations: Sequence[Organization] = ()
+    """Those that ask for letters."""
 
     untold: Sequence[tuple[Membership, Fields]] = ()
     """Members whose status doesn't say yet that their invitation waits, with the fields to write."""
@@ -71,7 +75,8 @@ def _judge(every: Sequence[Evidence], ledger: Ledger, limits: Limits, now: datet
     letters = [letter for evidence in every for letter in due_letters(evidence)]
     homeless = [member for evidence in every for member in without_address(evidence)]
     ready, held = sort_out(letters, ledger, limits, now)
-    return Outbox(ready, held, homeless, untold(held, homeless))
+    asking = [one.organization for one in every if asks_for_letters(one.organization)]
+    return Outbox(ready, held, homeless, asking, untold(held, homeless))
 
 
 def untold(held: Sequence[Held], homeless: Sequence[Membership]) -> Sequence[tuple[Membership, Fields]]:

@@ -26,15 +26,17 @@ from tenure.domain.letters.letter import Letter, LetterKind
 from tenure.domain.letters.limits import DAY
 from tenure.domain.letters.rates import Limits
 from tenure.domain.letters.record import KeyRecord
+from tenure.domain.letters.reports import Report, held_reports, language_remark, language_report
 from tenure.domain.letters.words import on_one_line
 from tenure.domain.resources import Membership
 from tenure.errors import ApiError, ConflictError, ObjectNotFoundError, StartRefusedError, TenureError
 from tenure.kube.cluster import Cluster
 from tenure.mail.letters.backoff import Backoff
-from tenure.mail.letters.content import place_of
+from tenure.mail.letters.content import language_of, place_of
 from tenure.mail.letters.desk import Desk
 from tenure.mail.letters.ledger_map import LedgerMap, RecordMap
 from tenure.mail.letters.outbox import Outbox, look
+from tenure.mail.letters.reports import Reports
 from tenure.mail.letters.smtp import MAX_WORDS, Answer, Connect, Outcome, ServerTroubleError, Smtp
 from tenure.mail.letters.statuses import report_rejection, save
 from tenure.mail.store import Store
@@ -82,6 +84,7 @@ class Rounds:
     waits_since: datetime | None = None
     """Since when a letter that no limit holds back has waited."""
 
+    _reports: Reports = field(init=False)
     _idle: asyncio.Event = field(default_factory=_set_event)
     _ledger: Ledger | None = None
     _record: KeyRecord = field(default_factory=KeyRecord)
@@ -90,6 +93,9 @@ class Rounds:
 
     _unsaved: dict[str, tuple[Letter, Fields, Outcome]] = field(default_factory=dict)
     """Letters that were sent, and whose status couldn't be written."""
+
+    def __post_init__(self) -> None:
+        self._reports = Reports(self.cluster)
 
     async def work(self, leads: Callable[[], bool]) -> None:
         """Make rounds while this replica leads, forever."""
@@ -145,6 +151,7 @@ class Rounds:
         self.backoff.keep({letter.id for letter in self.outbox.ready})
         await self._save_unsaved(now)
         await self._tell_who_waits()
+        await self._reports.post(self._warnings(), now)
         batch = self._batch(now)
         self._measure_wait(now)
         if batch and self.connect is not None:
@@ -248,7 +255,9 @@ class Rounds:
             await report_rejection(self.cluster, letter, answer.words, now)
             fields = rejected_fields(letter, answer.words)
         else:
-            fields = sent_fields(letter, now, expires_at)
+            wanted = language_of(letter.organization)
+            remark = language_remark(wanted, self.desk.templates.language(wanted))
+            fields = sent_fields(letter, now, expires_at, remark)
         self._unsaved[letter.id] = letter, fields, outcome
         await self._save_unsaved(now)
 
@@ -267,6 +276,15 @@ class Rounds:
         """Write the statuses of letters that a limit holds back, and of members without an address."""
         for member, fields in self.outbox.untold:
             await save(self.cluster, member, fields)
+
+    def _warnings(self) -> list[Report]:
+        """Return what Events say about the latest look."""
+        reports = [*held_reports(self.outbox.held)]
+        for organization in self.outbox.organizations:
+            wanted = language_of(organization)
+            report = language_report(organization, wanted, self.desk.templates.language(wanted))
+            reports += [] if report is None else [report]
+        return reports
 
     async def _save_all(self, news: Iterable[tuple[Letter, Fields]]) -> None:
         for letter, fields in news:

@@ -3,13 +3,14 @@
 import logging
 from datetime import datetime
 
-from tenure.domain.letters.delivery import Fields, is_written
+from tenure.domain.letters.delivery import Fields, is_written, without_lost_request
 from tenure.domain.letters.letter import Letter
+from tenure.domain.letters.reports import Report
 from tenure.domain.resources import Membership
 from tenure.errors import ApiError, ConflictError, ObjectNotFoundError
 from tenure.kube.cluster import Cluster
-from tenure.kube.events import create_event, event_body
 from tenure.mail.invitations import write_invitation
+from tenure.mail.letters.reports import post
 
 log = logging.getLogger("tenure.mail")
 
@@ -24,10 +25,12 @@ async def save(cluster: Cluster, member: Membership, fields: Fields) -> bool:
     try:
         for _ in range(_ATTEMPTS):
             fresh = await cluster.get(Membership, member.namespace, member.name)
-            if fresh.metadata.uid != member.metadata.uid or is_written(fields, fresh.status.invitation):
+            present = fresh.status.invitation
+            if fresh.metadata.uid != member.metadata.uid or is_written(fields, present):
                 return True
             try:
-                await write_invitation(cluster, fresh, fields)
+                news = without_lost_request(fields, member.status.invitation, present)
+                await write_invitation(cluster, fresh, news)
             except ConflictError:
                 continue
             return True
@@ -40,20 +43,5 @@ async def save(cluster: Cluster, member: Membership, fields: Fields) -> bool:
 
 async def report_rejection(cluster: Cluster, letter: Letter, words: str, now: datetime) -> None:
     """Post an Event on the member to whom a letter can't be sent. A failure is logged and not raised."""
-    member = letter.member
-    body = event_body(
-        member,
-        now,
-        reason="LetterRejected",
-        type_="Warning",
-        note=f"The mail server rejected a letter ({letter.kind.value}): {words}",
-        occurrence=letter.id,
-        controller="tenure.dev/mail",
-        action="Send",
-    )
-    try:
-        await create_event(cluster, body)
-    except ApiError as error:
-        log.warning(
-            "Event LetterRejected on Membership %s/%s wasn't recorded: %s", member.namespace, member.name, error
-        )
+    note = f"The mail server rejected a letter ({letter.kind.value}): {words}"
+    await post(cluster, Report(letter.member, "LetterRejected", note, letter.id), now)

@@ -20,6 +20,10 @@ ASKED = {"requestedAt": format_time(NOW + HOUR)}
 REJECTED = {"generation": 1, "delivery": "Rejected", "message": "The letter to alice@acme.io was rejected: 550 no"}
 
 
+LONG_AGO = NOW - timedelta(days=8)
+TO_ANOTHER = {**SENT, "sentTo": "alcie@acme.io"}
+
+
 class Invited(NamedTuple):
     """A member, and whether a letter is due."""
 
@@ -58,6 +62,21 @@ INVITED = {
         due=True,
         fields={"invitation": REJECTED},
         organization={"addresses": [{"name": "alice", "address": "right@acme.io"}]},
+    ),
+    "a wrong address that was corrected": Invited(due=True, fields={"invitation": TO_ANOTHER}),
+    "a wrong address that was corrected, of one who has to accept": Invited(
+        due=True, mode="RequireAcceptance", fields={"invitation": {**TO_ANOTHER, "sentAt": format_time(LONG_AGO)}}
+    ),
+    "a new address, long after a mere notice": Invited(
+        due=False, fields={"invitation": {**TO_ANOTHER, "sentAt": format_time(LONG_AGO)}}
+    ),
+    "a new address of one who accepted": Invited(
+        due=False,
+        mode="RequireAcceptance",
+        fields={"invitation": {**TO_ANOTHER, "acceptedAt": format_time(NOW)}},
+    ),
+    "another spelling of the same address": Invited(
+        due=False, fields={"invitation": {**SENT, "sentTo": "Alice@acme.io"}}
     ),
     "somebody asked again": Invited(due=True, fields={"invitation": {**SENT, **ASKED}}),
     "somebody asked again after it was accepted": Invited(

@@ -82,6 +82,40 @@ def test_it_knows_since_when_notices_are_wanted() -> None:
     assert ledger.since(UID, LetterKind.ROLE_CHANGED) == NOW + timedelta(hours=2), "it was switched off in between"
 
 
+def test_organizations_beyond_the_bound_get_no_notices_and_letters_keep_their_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tenure.domain.letters.ledger.MAX_WISHES", 10 * 4)
+    ledger, later = Ledger(KEY, SINCE), NOW + timedelta(hours=1)
+    kinds = (LetterKind.ROLE_CHANGED, LetterKind.KEYS_EXPIRING, LetterKind.KEYS_REVOKED)
+    ledger.follow([(f"o{n}", kind) for n in range(4) for kind in kinds], NOW)
+    assert len(ledger.to_bytes()) == 13 + 4 * 10, "one row of an organization, whatever it wants"
+    ledger.follow([(f"o{n}", LetterKind.ROLE_CHANGED) for n in range(9, -1, -1)], later)
+    assert [ledger.since(f"o{n}", LetterKind.ROLE_CHANGED) for n in range(4)] == [NOW] * 4
+    assert [ledger.since(f"o{n}", LetterKind.ROLE_CHANGED) for n in range(4, 10)] == [None] * 6
+    assert stored(ledger).to_bytes() == ledger.to_bytes()
+
+
+def test_35_000_organizations_leave_half_of_the_room() -> None:
+    ledger = Ledger(KEY, SINCE)
+    room = ledger.room()
+    ledger.follow([(str(n), kind) for n in range(40_000) for kind in (LetterKind.ROLE_CHANGED,)], NOW)
+    assert ledger.room() >= room // 2 - 1
+
+
+def test_a_ledger_of_the_first_version_is_read() -> None:
+    entry = bytes(range(1, 18)) + b"\x00\xff" + int(NOW.timestamp()).to_bytes(4)
+    now = Ledger(KEY, SINCE)
+    now.follow([(UID, LetterKind.ROLE_CHANGED)], SINCE)
+    tag = now.to_bytes()[13:18]
+    wish = bytes(12) + tag + bytes([32 + 1, 0]) + int(SINCE.timestamp()).to_bytes(4)
+    ledger = Ledger.from_bytes(KEY, b"TLDG\x01" + int(SINCE.timestamp()).to_bytes(4) + entry + wish)
+    assert ledger.since(UID, LetterKind.ROLE_CHANGED) == SINCE
+    (sent,) = ledger.sent()
+    assert (sent.kind, sent.at, sent.done) == (LetterKind.INVITED, NOW, True)
+    assert stored(ledger).to_bytes() == ledger.to_bytes()
+
+
 def test_a_day_of_invitations_at_the_default_limit_fits() -> None:
     ledger = Ledger(KEY, SINCE)
     room = ledger.room()
@@ -93,7 +127,19 @@ def test_a_day_of_invitations_at_the_default_limit_fits() -> None:
     assert MAX_BYTES * 4 / 3 < 1024 * 1024, "the ConfigMap holds it in base64"
 
 
-@pytest.mark.parametrize("content", [b"", b"TLDG", b"x" * 9, b"TLDG\x02" + bytes(4), b"TLDG\x01" + bytes(5)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"TLDG",
+        b"x" * 9,
+        b"TLDG\x03" + bytes(8),
+        b"TLDG\x01" + bytes(5),
+        b"TLDG\x02" + bytes(4),
+        b"TLDG\x02" + bytes(9),
+        b"TLDG\x02" + bytes(4) + b"\xff" * 4 + bytes(10),
+    ],
+)
 def test_what_is_no_ledger_is_refused(content: bytes) -> None:
     with pytest.raises(LedgerError):
         Ledger.from_bytes(KEY, content)
@@ -103,6 +149,6 @@ def test_an_entry_of_a_kind_that_a_newer_version_knows_is_refused() -> None:
     ledger = Ledger(KEY, SINCE)
     ledger.claim(LETTER, NOW)
     content = bytearray(ledger.to_bytes())
-    content[9 + 17] = 9
+    content[13 + 17] = 9
     with pytest.raises(LedgerError, match="unknown kind, 9"):
         Ledger.from_bytes(KEY, bytes(content))
