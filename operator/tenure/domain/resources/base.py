@@ -1,6 +1,8 @@
 """The parts that the three kinds share: metadata, conditions, and how a model becomes part of a CRD."""
 
+import functools
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -8,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -88,9 +91,23 @@ def _in_utc(value: Any, parse: ValidatorFunctionWrapHandler) -> datetime:
         moment, offset = parse(f"{zone['local']}Z"), timedelta(hours=int(zone["hours"]), minutes=int(zone["minutes"]))
         offset = -offset if zone["sign"] == "-" else offset
     try:
-        return (moment - offset).astimezone(UTC)
+        return _shared_time((moment - offset).astimezone(UTC))
     except OverflowError:
         return _LAST if moment.year == _LAST.year else _FIRST
+
+
+@functools.lru_cache(maxsize=1024)
+def _shared_time(moment: datetime) -> datetime:
+    """Return one object for equal times, because the times in an object are mostly of the same second."""
+    return moment
+
+
+def _intern(text: str) -> str:
+    return sys.intern(text) if type(text) is str else text
+
+
+SHARED = AfterValidator(_intern)
+"""Keeps equal texts as one object, for fields whose values repeat in many objects."""
 
 
 DateTime = Annotated[
@@ -106,6 +123,7 @@ Day = date
 
 
 _NO_FIELDS: set[str] = set()
+_FEW_FIELDS = 10
 
 
 class Model(BaseModel):
@@ -127,8 +145,17 @@ class Model(BaseModel):
     """Fields of a status that another program writes. The controller reads them and leaves them out of its writes."""
 
     def model_post_init(self, _: Any, /) -> None:
-        """Drop pydantic's record of the fields that were set. It isn't used, and takes half of a key's memory."""
+        """Drop what takes memory for nothing: pydantic's record of the fields that were set, and a table of their names.
+
+        Python shares the table among the objects of a class if attributes are set one by one. Pydantic sets a whole
+        dict. The shared table has room for 30 names, so it is larger than a small object's own.
+        """
         object.__setattr__(self, "__pydantic_fields_set__", _NO_FIELDS)
+        values = self.__dict__
+        if len(values) > _FEW_FIELDS:
+            object.__delattr__(self, "__dict__")
+            for name, value in values.items():
+                object.__setattr__(self, name, value)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -200,13 +227,13 @@ class ConditionStatus(StrEnum):
 class Condition(Model):
     """A standard Kubernetes condition. Its types and reasons are API."""
 
-    type: str = Field(max_length=316)
+    type: Annotated[str, SHARED] = Field(max_length=316)
     """Ready says whether the object is in effect. Stalled says that waiting won't change that."""
 
     status: ConditionStatus
     """True, False or Unknown."""
 
-    reason: str = Field(max_length=1024)
+    reason: Annotated[str, SHARED] = Field(max_length=1024)
     """The reason in one word, for programs. The reference lists all reasons."""
 
     message: str = Field(max_length=32768)
@@ -226,6 +253,7 @@ Name = Annotated[
         "must be an object's name of lower-case letters, digits, dashes and dots, for example alice",
         max_length=NAME_LENGTH,
     ),
+    SHARED,
 ]
 """The name of an object in the same namespace."""
 
@@ -238,7 +266,7 @@ class ObjectMeta(Model):
     """The part of `metadata` that decisions need."""
 
     name: str
-    namespace: str
+    namespace: Annotated[str, SHARED]
     uid: str
     resource_version: str
     generation: int = 0

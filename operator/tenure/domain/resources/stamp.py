@@ -1,8 +1,10 @@
 """The stamp of a token, and the other tokens of a key: the announced and the former one."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from tenure.domain.resources.base import NAME_LENGTH, DateTime, Model
+from tenure.domain.resources.base import NAME_LENGTH, SHARED, DateTime, Model
 from tenure.domain.resources.key_fields import Capabilities
 from tenure.domain.roles import Role
 
@@ -10,10 +12,10 @@ from tenure.domain.roles import Role
 class Stamp(Model):
     """The tenure that a token was issued in. It decides whether the token is valid."""
 
-    organization_uid: str = Field(alias="organizationUID", max_length=64)
+    organization_uid: Annotated[str, SHARED] = Field(alias="organizationUID", max_length=64)
     """uid of the Organization."""
 
-    membership_uid: str = Field(alias="membershipUID", max_length=64)
+    membership_uid: Annotated[str, SHARED] = Field(alias="membershipUID", max_length=64)
     """uid of the Membership."""
 
     membership_generation: int
@@ -28,7 +30,7 @@ class Stamp(Model):
     for_role: Role | None = None
     """The role that the key was approved for, if it had a forRole."""
 
-    template_digest: str | None = Field(default=None, max_length=64)
+    template_digest: Annotated[str, SHARED] | None = Field(default=None, max_length=64)
     """Digest of what the Secret got from secretTemplate."""
 
     capabilities: Capabilities | None = None
@@ -37,7 +39,7 @@ class Stamp(Model):
     at: DateTime
     """When the token was issued, by the API server's clock."""
 
-    membership: str | None = Field(default=None, max_length=NAME_LENGTH)
+    membership: Annotated[str, SHARED] | None = Field(default=None, max_length=NAME_LENGTH)
     """Name of the Membership."""
 
     sequence: int | None = None
@@ -86,10 +88,10 @@ class FormerToken(Model):
 class Approval(Model):
     """The Membership that a key may be issued under, while it has no token of that member."""
 
-    membership: str | None = Field(default=None, max_length=NAME_LENGTH)
+    membership: Annotated[str, SHARED] | None = Field(default=None, max_length=NAME_LENGTH)
     """Name of the Membership."""
 
-    membership_uid: str = Field(alias="membershipUID", max_length=64)
+    membership_uid: Annotated[str, SHARED] = Field(alias="membershipUID", max_length=64)
     """uid of the Membership. Another Membership of the same name doesn't get the key unless you raise revision."""
 
     membership_generation: int
