@@ -27,7 +27,7 @@ from tenure.viewmodel import edits
 from tenure.viewmodel.edits import Edit, EditsPage
 from tenure.viewmodel.errors import ViewError
 from tenure.viewmodel.invitations import InvitationsPage, invitations_page, split_addresses
-from tenure.viewmodel.preview import PreviewPage, removal_preview, role_preview
+from tenure.viewmodel.preview import PreviewPage, combined, removal_preview, role_preview
 from tenure.viewmodel.snapshot import Snapshot
 from tenure.viewmodel.words import as_document, as_yaml
 
@@ -75,7 +75,9 @@ def resume(options: ResumeOptions) -> ExitCode:
 
 def preview(options: PreviewOptions) -> ExitCode:
     """Show a role change, and make it with `--apply`."""
-    return asyncio.run(_preview(options, lambda snapshot: role_preview(snapshot, options.member, options.role)))
+    return asyncio.run(
+        _preview(options, lambda snapshot: role_preview(snapshot, options.member, options.role, options.keep))
+    )
 
 
 def remove(options: RemoveOptions) -> ExitCode:
@@ -114,18 +116,19 @@ async def _change(options: ChangeOptions, plan: Callable[[Snapshot], EditsPage])
 async def _preview(options: ChangeOptions, plan: Callable[[Snapshot], PreviewPage]) -> ExitCode:
     async with opened(options.context, options.namespace) as session:
         page = plan(await session.snapshot())
-        page = replace(page, verdict=await try_edit(session.cluster, page.edit))
-        emit(page, options.output, lambda: text.preview_text(page), [page.edit.resource_name])
+        page = replace(page, verdict=combined([await try_edit(session.cluster, edit) for edit in page.edits]))
+        emit(page, options.output, lambda: text.preview_text(page), (edit.resource_name for edit in page.edits))
         if page.verdict is None or not page.verdict.allowed:
             return ExitCode.NO
         if not options.apply:
             return ExitCode.DONE
-        if (code := _obstacle(options, [page.edit])) is not ExitCode.DONE:
+        if (code := _obstacle(options, page.edits)) is not ExitCode.DONE:
             return code
-        _confirm(options, [page.edit])
-        code, _ = await _make(session, [page.edit], lambda snapshot: [plan(snapshot).edit])
+        _confirm(options, page.edits)
+        code, _ = await _make(session, page.edits, lambda snapshot: plan(snapshot).edits)
         if code is ExitCode.DONE:
-            say(f"{page.edit}: {page.edit.summary}. Done.")
+            for edit in page.edits:
+                say(f"{edit}: {edit.summary}. Done.")
         return code
 
 

@@ -77,6 +77,10 @@ class PreviewOptions(ChangeOptions):
 
     member: Annotated[str, Argument("Member whose role changes.", complete=complete_members)]
     role: Annotated[Role, Argument("The new role.")]
+    keep: Annotated[
+        tuple[str, ...],
+        Option("Key to approve for the new role, so that it gets a new token. Repeatable.", complete=complete_keys),
+    ] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from tenure.viewmodel.invitations import InvitationsPage
 from tenure.viewmodel.keys import KeyRow, KeysPage
 from tenure.viewmodel.members import MembersPage
 from tenure.viewmodel.preview import Fate, KeyFate, PreviewPage
-from tenure.viewmodel.sentences import ACCEPTED, REJECTED, about, in_git, summary
+from tenure.viewmodel.sentences import ACCEPTED, ALL_SUSPENDED, REJECTED, TRIED_ALONE, about, in_git, summary
 from tenure.viewmodel.words import NONE, UNKNOWN, age, as_yaml, remaining
 
 _FATES = {Fate.REVOKED: BAD, Fate.REISSUED: CAREFUL, Fate.ISSUED: GOOD, Fate.KEPT: GOOD}
@@ -41,6 +41,8 @@ def members_text(page: MembersPage) -> Iterator[Block]:
         for row in page.members
     ]
     yield Table(header, rows)
+    if page.suspended:
+        yield Line(ALL_SUSPENDED, CAREFUL)
 
 
 def keys_text(page: KeysPage, *, unused: bool = False) -> Iterator[Block]:
@@ -66,16 +68,19 @@ def preview_text(page: PreviewPage) -> Iterator[Block]:
     verdict = page.verdict
     if verdict is not None and verdict.allowed:
         yield Line(ACCEPTED, GOOD)
+        if page.approvals:
+            yield Line(TRIED_ALONE, QUIET)
     elif verdict is not None:
         yield Line(REJECTED, BAD)
         yield from (Line(f"  {line}") for line in verdict.message.splitlines())
     yield Line()
     if page.acknowledgement:
         yield Line(f'The acknowledgement:  {ANNOTATION}: "{page.acknowledgement}"')
-    yield from edit_text(page.edit, applied=False, rejected=verdict is not None and not verdict.allowed)
-    if page.edit.stays and page.edit.manifest is not None:
+    for edit in page.edits:
+        yield from edit_text(edit, applied=False, rejected=verdict is not None and not verdict.allowed)
+    if manifests := [edit.manifest for edit in page.edits if edit.stays and edit.manifest is not None]:
         yield Line("As YAML, with the fields that change:")
-        yield Code(as_yaml(page.edit.manifest))
+        yield Code(as_yaml(*manifests))
 
 
 def edits_text(page: EditsPage) -> Iterator[Block]:

@@ -135,9 +135,11 @@ def revoke(snapshot: Snapshot, name: str, *, reissue: bool = False) -> EditsPage
     if not reissue:
         summary = f"revoke the key of {key.spec.membership}, and delete its Secret"
         return EditsPage((deletion(snapshot, key, summary),))
-    revision = key.revision + 1
-    summary = f"revoke all tokens of the key, and issue a new one (spec.revision: {revision})"
-    return EditsPage((change(snapshot, key, summary, {"revision": revision}, revokes=True),))
+    revision, status = key.revision + 1, key.status
+    has_token = any(token is not None for token in (status.issued, status.next, status.previous))
+    what = "revoke all tokens of the key, and issue a new one" if has_token else "issue a token for the key"
+    summary = f"{what} (spec.revision: {revision})"
+    return EditsPage((change(snapshot, key, summary, {"revision": revision}, revokes=has_token),))
 
 
 def suspend(snapshot: Snapshot, *, member: str = "", key: str = "", reason: str = "") -> EditsPage:

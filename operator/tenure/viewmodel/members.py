@@ -39,11 +39,16 @@ class MemberRow:
 
 @dataclass(frozen=True)
 class MembersPage:
-    """The members of a namespace."""
+    """The members of a namespace.
+
+    Attributes:
+        suspended: Whether all keys of the organization are suspended. None if the caller may not read it.
+    """
 
     namespace: str
     organization: str | None
     now: datetime
+    suspended: bool | None
     members: tuple[MemberRow, ...]
 
 
@@ -56,7 +61,8 @@ def members_page(snapshot: Snapshot) -> MembersPage:
     snapshot.require(Membership)
     organization = snapshot.organization
     rows = tuple(member_row(snapshot, member) for member in snapshot.members)
-    return MembersPage(snapshot.namespace, organization.name if organization else None, snapshot.now, rows)
+    suspended = None if Organization.plural in snapshot.hidden else bool(organization and organization.spec.suspended)
+    return MembersPage(snapshot.namespace, organization.name if organization else None, snapshot.now, suspended, rows)
 
 
 def member_row(snapshot: Snapshot, member: Membership) -> MemberRow:

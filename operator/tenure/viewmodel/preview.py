@@ -1,6 +1,6 @@
 """The page that shows a role change or a removal before it is made: which keys are revoked, reissued and kept."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from tenure.domain.impact.members import Impact
 from tenure.domain.impact.tree import Address, Body, Identity, Tree
 from tenure.domain.installation import DEFAULTS, Installation, Limits
 from tenure.domain.policy import WhenKeysExist
-from tenure.domain.resources import ApiKey, Membership, Organization
+from tenure.domain.resources import ApiKey, Membership, Organization, Resource
 from tenure.domain.resources.membership import SubjectKind
 from tenure.domain.roles import Role
 from tenure.viewmodel.edits import Edit, change, deletion
@@ -66,7 +66,9 @@ class PreviewPage:
         acknowledgement: The value of the annotation that acknowledges the keys, or None if none is needed.
         refusals: Why the webhook rejects the change even with the acknowledgement, as far as the objects tell.
         remarks: What else the change means.
-        verdict: The cluster's answer to exactly `edit`, or None if it wasn't asked.
+        approvals: The changes of keys that are approved for the new role, which are made before `edit`.
+        keepable: Names of the keys that can be approved for the new role, so that they get a new token.
+        verdict: The cluster's answer to exactly these edits, or None if it wasn't asked.
     """
 
     namespace: str
@@ -82,25 +84,48 @@ class PreviewPage:
     refusals: tuple[str, ...]
     remarks: tuple[str, ...]
     edit: Edit
+    approvals: tuple[Edit, ...] = ()
+    keepable: tuple[str, ...] = ()
     verdict: Verdict | None = None
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """All changes, in the order in which they are made."""
+        return *self.approvals, self.edit
 
     def names(self, *fates: Fate) -> list[str]:
         """Return the names of the keys with one of these fates."""
         return sorted(one.key.name for one in self.keys if one.fate in fates)
 
 
-def role_preview(snapshot: Snapshot, name: str, role: Role) -> PreviewPage:
-    """Return what a role change does.
+def combined(verdicts: Sequence[Verdict]) -> Verdict | None:
+    """Return the first rejection of several changes, or else all warnings. None if there is no change."""
+    rejected = next((verdict for verdict in verdicts if not verdict.allowed), None)
+    warnings = tuple(dict.fromkeys(warning for verdict in verdicts for warning in verdict.warnings))
+    return rejected or (Verdict(allowed=True, warnings=warnings) if verdicts else None)
+
+
+def role_preview(snapshot: Snapshot, name: str, role: Role, keep: Collection[str] = ()) -> PreviewPage:
+    """Return what a role change does, if some keys are approved for the new role, so that they get a new token.
 
     Raises:
-        ViewError: there is no such member, or the caller may not list what decides about the keys.
+        ViewError: there is no such member, the role change doesn't revoke a key to keep, or the caller may not list
+            what decides about the keys.
     """
     member = snapshot.member(name)
     snapshot.require(ApiKey, Organization)
     if member.spec.role is role:
         raise ViewError(f"{name} is {role} already, so no key changes")
-    identity = (Membership.kind, Address(member.namespace, name))
-    impact = _impact(snapshot, _with_role(snapshot.tree, identity, member, role))
+    plain = _impact(snapshot, _with_role(snapshot.tree, member, role))
+    approved = [key.name for key in snapshot.keys if key.name in plain.reissued and key.name in plain.key_ids]
+    keepable = tuple(one for one in (*plain.revoked, *approved) if snapshot.key(one).spec.membership == name)
+    if wrong := sorted(set(keep) - set(keepable)):
+        there = ", ".join(keepable) or "no key"
+        raise ViewError(f"the change doesn't revoke {', '.join(wrong)}, so leave it out. It revokes: {there}")
+    approvals = tuple(_approval(snapshot, snapshot.key(one), role) for one in sorted(set(keep) - set(approved)))
+    # As if none of them were approved yet, so that the change stays the same while they are approved one by one.
+    base = _with_approvals(snapshot.tree, keep, None)
+    impact = _impact(snapshot, _with_role(_with_approvals(base, keep, role), member, role), base)
     annotations = {ANNOTATION: impact.acknowledgement} if impact.acknowledgement else None
     edit = change(
         snapshot,
@@ -111,7 +136,12 @@ def role_preview(snapshot: Snapshot, name: str, role: Role) -> PreviewPage:
         revokes=bool(impact.revoked or impact.reissued),
         affected=sorted((*impact.revoked, *impact.reissued)),
     )
-    return _page(snapshot, member, impact, edit)
+    return replace(_page(snapshot, member, impact, edit), approvals=approvals, keepable=tuple(sorted(keepable)))
+
+
+def _approval(snapshot: Snapshot, key: ApiKey, role: Role) -> Edit:
+    summary = f"approve it for {role}, so that it gets a new token (spec.forRole: {role})"
+    return change(snapshot, key, summary, {"forRole": role.value})
 
 
 def removal_preview(snapshot: Snapshot, name: str) -> PreviewPage:
@@ -147,11 +177,13 @@ def installation_of(organization: Organization | None) -> Installation:
     )
 
 
-def _impact(snapshot: Snapshot, head: Tree) -> Impact:
+def _impact(snapshot: Snapshot, head: Tree, base: Tree | None = None) -> Impact:
     """Return the impact by the same decision as the webhook's and that of `tenure impact`."""
     installation = installation_of(snapshot.organization)
     # The cluster checks the schema itself when it tries the change.
-    (impact,) = compare(_observed(snapshot.tree), head, snapshot.now, installation, schema=lambda *_: ()).members
+    (impact,) = compare(
+        _observed(base or snapshot.tree), head, snapshot.now, installation, schema=lambda *_: ()
+    ).members
     return impact
 
 
@@ -166,13 +198,32 @@ def _observed(tree: Tree) -> Tree:
     return replace(tree, api_keys=keys)
 
 
-def _with_role(tree: Tree, identity: Identity, member: Membership, role: Role) -> Tree:
+def _with_role(tree: Tree, member: Membership, role: Role) -> Tree:
     """Return the tree with another role of a member."""
-    body = tree.bodies[identity]
-    spec: Mapping[str, Any] = {**body["spec"], "role": role.value}
-    bodies: Mapping[Identity, Body] = {**tree.bodies, identity: {**body, "spec": spec}}
+    address = Address(member.namespace, member.name)
     changed = member.model_copy(update={"spec": member.spec.model_copy(update={"role": role})})
-    return replace(tree, memberships={**tree.memberships, identity[1]: changed}, bodies=bodies)
+    return _with_spec(
+        replace(tree, memberships={**tree.memberships, address: changed}), Membership, address, {"role": role.value}
+    )
+
+
+def _with_approvals(tree: Tree, names: Collection[str], role: Role | None) -> Tree:
+    """Return the tree with keys that are approved for a role, or for none."""
+    for address in [address for address in tree.api_keys if address.name in names]:
+        key = tree.api_keys[address]
+        changed = key.model_copy(update={"spec": key.spec.model_copy(update={"for_role": role})})
+        keys = {**tree.api_keys, address: changed}
+        tree = _with_spec(replace(tree, api_keys=keys), ApiKey, address, {"forRole": role and role.value})
+    return tree
+
+
+def _with_spec(tree: Tree, kind: type[Resource], address: Address, fields: Mapping[str, Any]) -> Tree:
+    """Return the tree with other fields in the body of an object."""
+    identity = (kind.kind, address)
+    body = tree.bodies[identity]
+    spec = {name: value for name, value in {**body["spec"], **fields}.items() if value is not None}
+    bodies: Mapping[Identity, Body] = {**tree.bodies, identity: {**body, "spec": spec}}
+    return replace(tree, bodies=bodies)
 
 
 def _page(snapshot: Snapshot, member: Membership, impact: Impact, edit: Edit) -> PreviewPage:

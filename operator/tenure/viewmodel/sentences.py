@@ -1,6 +1,7 @@
 """Sentences about keys and changes, which the command and the console say alike."""
 
 from tenure.domain.listing import traits
+from tenure.domain.resources import Organization
 from tenure.viewmodel.edits import Action, Edit
 from tenure.viewmodel.keys import KeyRow
 from tenure.viewmodel.preview import Fate, PreviewPage
@@ -8,6 +9,11 @@ from tenure.viewmodel.words import NONE
 
 ACCEPTED = "The cluster would accept this change."
 REJECTED = "The cluster would reject this change:"
+ALL_SUSPENDED = "All keys of the organization are suspended, so none of them works."
+TRIED_ALONE = (
+    "The cluster tries each change by itself. So its warnings count the keys that you keep as revoked, although they "
+    "get a new token."
+)
 
 
 def about(row: KeyRow) -> str:
@@ -36,6 +42,25 @@ def in_git(edit: Edit) -> str:
             return "Create it there: add this file in Git."
         case Action.CHANGE:
             return "Change it there: put these fields into its file in Git."
+
+
+def at_once(row: KeyRow) -> str:
+    """Return what a reissue or a revocation does to programs that use a key."""
+    tokens = [one for one in (row.key_id, row.former.key_id if row.former else None) if one]
+    if not tokens:
+        return "The key has no token, so no program stops working."
+    which = "its token" if len(tokens) == 1 else "both of its tokens"
+    return f"Programs that use {which} ({' '.join(tokens)}) stop working immediately. Last use: {row.use}."
+
+
+def who_lifts(edit: Edit) -> str:
+    """Return who may lift a suspension, which the webhook decides."""
+    if edit.kind == Organization.kind:
+        return f"People who may patch Organization {edit.name} can lift it, as Owners can."
+    return (
+        "People who may grant the role of the key's member can lift it, as Owners can. Other members can't lift the "
+        "suspension of their own keys."
+    )
 
 
 def _count(number: int) -> str:

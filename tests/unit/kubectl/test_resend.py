@@ -9,10 +9,12 @@ from aiohttp import web
 
 from support.objects.builders import membership
 from support.objects.snapshots import snapshot
+from tenure.kube.letters import ask
 from tenure.kubectl.formats import WrongUsageError
 from tenure.kubectl.options import InviteOptions
-from tenure.kubectl.resend import ask, find_members, resend
+from tenure.kubectl.resend import resend
 from tenure.viewmodel.errors import ViewError
+from tenure.viewmodel.letters import find_members
 
 
 @asynccontextmanager

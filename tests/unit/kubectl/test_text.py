@@ -70,6 +70,9 @@ PAGES: dict[str, Callable[[], Iterable[Block]]] = {
     "no-members": lambda: text.members_text(members_page(snapshot())),
     "keys": lambda: text.keys_text(keys_page(here()), unused=True),
     "preview": lambda: previewed(Verdict(allowed=True)),
+    "preview-keep": lambda: text.preview_text(
+        replace(role_preview(here(), "alice", Role.VIEWER, ["laptop", "ci-deploy"]), verdict=Verdict(allowed=True))
+    ),
     "preview-rejected": lambda: previewed(REFUSAL),
     "preview-managed": lambda: previewed(Verdict(allowed=True), ARGO),
     "preview-service-account": lambda: text.preview_text(role_preview(here(), "ci", Role.VIEWER)),

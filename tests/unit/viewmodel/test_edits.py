@@ -80,6 +80,10 @@ def test_the_commands_are_for_the_context_that_was_chosen() -> None:
 
 
 REFUSED = {
+    "a key of nobody's": (
+        lambda s: role_preview(s, "alice", Role.VIEWER, ["none"]),
+        "doesn't revoke none, so leave it out. It revokes: ci-deploy",
+    ),
     "no token": (lambda s: edits.rotate(s, "resting"), "has no token yet"),
     "no key": (lambda s: edits.rotate(s, "none"), "no ApiKey 'none' in namespace acme. There are: ci-deploy, resting"),
     "no key at all": (
@@ -108,6 +112,26 @@ def test_flux_does_not_take_back_a_suspension() -> None:
     assert "--field-manager=incident" in edit.command
     assert only(edits.suspend(here(managers=ARGO), member="alice")).field_manager == "kubectl-tenure"
     assert only(edits.rotate(here(managers=FLUX), "ci-deploy")).field_manager == "kubectl-tenure"
+
+
+def test_a_key_without_a_token_is_issued_and_revokes_none() -> None:
+    edit = only(edits.revoke(here(), "resting", reissue=True))
+    assert (edit.summary, edit.revokes) == ("issue a token for the key (spec.revision: 2)", False)
+
+
+def test_keys_to_keep_are_approved_first_and_acknowledged() -> None:
+    plain, kept = (role_preview(here(), "alice", Role.VIEWER, keep) for keep in ((), ("ci-deploy",)))
+    assert [(one.key.name, one.fate) for page in (plain, kept) for one in page.keys] == [
+        ("ci-deploy", "revoked"),
+        ("ci-deploy", "reissued"),
+    ]
+    assert plain.keepable == kept.keepable == ("ci-deploy",)
+    approval, change = kept.edits
+    assert (approval.name, approval.patch) == ("ci-deploy", {"spec": {"forRole": "Viewer"}})
+    assert change.patch == plain.edit.patch, "the cluster can try it before the key is approved"
+    approved = KEY.model_copy(update={"spec": KEY.spec.model_copy(update={"for_role": Role.VIEWER})})
+    later = role_preview(here(ORG, ALICE, BOB, approved), "alice", Role.VIEWER, ["ci-deploy"])
+    assert (later.approvals, later.edit.patch, later.keys[0].fate) == ((), change.patch, "reissued")
 
 
 def test_a_removal_is_a_deletion_that_names_the_keys() -> None:
