@@ -15,14 +15,16 @@ from starlette.routing import Route
 from tenure.console.caller import CALLER, Callers, caller_of
 from tenure.console.changes import Changes
 from tenure.console.failures import failure_of
-from tenure.console.proposals import KEY_PLANS, MEMBER_PLANS, Plan, invitation, place_of
+from tenure.console.proposals import KEY_PLANS, MEMBER_PLANS, ORGANIZATION_PLANS, Plan, place_of
 from tenure.console.render import ASSETS, Renderer, asset, part_of
 from tenure.console.requests import page_number
+from tenure.domain.resources import Resource
 from tenure.errors import TenureError
 from tenure.viewmodel.details import key_page, member_page
 from tenure.viewmodel.keys import keys_page
 from tenure.viewmodel.members import members_page
 from tenure.viewmodel.snapshot import Snapshot
+from tenure.viewmodel.timeline import Events
 from tenure.viewmodel.words import as_document
 
 Show = Callable[[Request], Awaitable[Response]]
@@ -63,7 +65,11 @@ class Console:
         shown = [Route(path, self._known(show)) for path, show in pages.items()]
         assets = [Route(f"/{name}", partial(_asset, name)) for name in ASSETS]
         changed = [
-            *self._change("/{namespace}/invite/", invitation),
+            *(
+                one
+                for name, plan in ORGANIZATION_PLANS.items()
+                for one in self._change(f"/{{namespace}}/{name}/", plan)
+            ),
             *(one for name, plan in MEMBER_PLANS.items() for one in self._change(f"{members}{{name}}/{name}/", plan)),
             *(one for name, plan in KEY_PLANS.items() for one in self._change(f"{keys}{{name}}/{name}/", plan)),
         ]
@@ -108,12 +114,19 @@ class Console:
         return self._listed(request, "keys.html", keys_page(snapshot), "keys", snapshot)
 
     async def _member(self, request: Request) -> Response:
-        snapshot = await self._snapshot(request)
-        return self._one(request, "member.html", member_page(snapshot, request.path_params["name"]), snapshot)
+        snapshot, name = await self._snapshot(request), request.path_params["name"]
+        page = member_page(snapshot, name, await self._events(request, snapshot.member(name)))
+        part = part_of(page.keys or (), page_number(request))
+        values = {"page": page, "part": part, **place_of(snapshot)}
+        return self.renderer.answer(request, "member.html", page, values)
 
     async def _key(self, request: Request) -> Response:
-        snapshot = await self._snapshot(request)
-        return self._one(request, "key.html", key_page(snapshot, request.path_params["name"]), snapshot)
+        snapshot, name = await self._snapshot(request), request.path_params["name"]
+        page = key_page(snapshot, name, await self._events(request, snapshot.key(name)))
+        return self.renderer.answer(request, "key.html", page, {"page": page, **place_of(snapshot)})
+
+    async def _events(self, request: Request, one: Resource) -> Events:
+        return await caller_of(request).events(one.kind, one.namespace, one.name)
 
     async def _snapshot(self, request: Request) -> Snapshot:
         return await caller_of(request).snapshot(request.path_params["namespace"])
@@ -127,10 +140,6 @@ class Console:
         document |= {"page": part.page, "pages": part.pages, "total": part.total}
         values = {"page": page, "part": part, **place_of(snapshot)}
         return self.renderer.answer(request, template, document, values)
-
-    def _one(self, request: Request, template: str, page: Any, snapshot: Snapshot) -> Response:
-        values = {"page": page, **place_of(snapshot)}
-        return self.renderer.answer(request, template, page, values)
 
 
 async def _asset(name: str, _: Request) -> Response:

@@ -14,13 +14,17 @@ from tenure.domain.resources.base import GROUP
 from tenure.errors import TenureError
 from tenure.kube.cluster import Cluster
 from tenure.kube.edits import make_as_shown, try_edit
+from tenure.kube.event_notes import read_events
+from tenure.kube.letters import MailProcess
 from tenure.kube.snapshots import read_everywhere, read_snapshot
 from tenure.system_settings import check_namespaces
 from tenure.viewmodel.edits import Edit
-from tenure.viewmodel.errors import HiddenError, UnknownObjectError
+from tenure.viewmodel.errors import HiddenError, UnknownObjectError, ViewError
+from tenure.viewmodel.letters import Resent
 from tenure.viewmodel.organizations import OrganizationsPage, organizations_page
 from tenure.viewmodel.preview import Verdict
 from tenure.viewmodel.snapshot import Snapshot
+from tenure.viewmodel.timeline import Events
 
 Renew = Callable[[], Awaitable[Edit | None]]
 """Reads the objects again, and returns the same change for them, or None if it isn't the same any more."""
@@ -38,6 +42,12 @@ class Caller(Protocol):
 
     async def snapshot(self, namespace: str) -> Snapshot:
         """Return the objects of a namespace that the caller may list."""
+
+    async def events(self, kind: str, namespace: str, name: str) -> Events:
+        """Return the Events about an object."""
+
+    async def resend(self, namespace: str, name: str) -> Resent:
+        """Ask the mail process for another letter to a member."""
 
     async def judge(self, edit: Edit) -> Verdict:
         """Return the cluster's verdict on a change, which isn't stored."""
@@ -104,6 +114,8 @@ class ClusterCaller:
     """Whether to look in all namespaces first."""
     context: str = ""
     """The context that was chosen, which the commands on the pages then name too."""
+    mail: MailProcess | None = None
+    """Whom to ask for letters, or None if nobody said so."""
 
     @property
     def username(self) -> str:
@@ -139,6 +151,21 @@ class ClusterCaller:
         except ValueError as error:
             raise UnknownObjectError(str(error)) from None
         return replace(await read_snapshot(self.cluster, namespace), context=self.context)
+
+    async def events(self, kind: str, namespace: str, name: str) -> Events:
+        """Return the Events about an object."""
+        return await read_events(self.cluster, kind, namespace, name)
+
+    async def resend(self, namespace: str, name: str) -> Resent:
+        """Ask the mail process for another letter to a member.
+
+        Raises:
+            ViewError: the console doesn't know the mail process, or the person may not create tokens for it.
+        """
+        if self.mail is None:
+            raise ViewError("this console was started without --mail-url and --invite-service-account")
+        (answer,) = await self.mail.resend(self.cluster, namespace, [name])
+        return answer
 
     async def judge(self, edit: Edit) -> Verdict:
         """Return the cluster's verdict on a change, which isn't stored."""

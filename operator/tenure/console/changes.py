@@ -10,20 +10,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tenure.console.caller import Caller, caller_of
-from tenure.console.failures import CONFLICT, FORBIDDEN, INVALID, Failure, StoppedError, failure_of
-from tenure.console.forms import Seals, read_fields
-from tenure.console.proposals import Plan, Proposal, differences, place_of
+from tenure.console.failures import CONFLICT, FORBIDDEN, INVALID, UNAVAILABLE, Failure, StoppedError, failure_of
+from tenure.console.forms import TICKED, Seals, pack, read_fields, unpack
+from tenure.console.proposals import KEEP, Choice, Plan, Proposal, differences, invitation, place_of
 from tenure.console.render import Renderer
 from tenure.errors import ApiError
 from tenure.process.http_pages import is_from_page
 from tenure.viewmodel.edits import Edit
 from tenure.viewmodel.errors import ViewError
-from tenure.viewmodel.invitations import split_addresses
-from tenure.viewmodel.preview import Verdict
+from tenure.viewmodel.preview import combined
 from tenure.viewmodel.snapshot import Snapshot
-from tenure.viewmodel.words import as_document
+from tenure.viewmodel.words import NONE, as_document
 
 _OK = 200
+
+LOOK = "look"
+"""The button that only shows what changes with other tick boxes."""
 
 
 @dataclass(frozen=True)
@@ -34,33 +36,29 @@ class Asked:
     plan: Plan
     namespace: str
     name: str
-    to: str
     path: str
-    addresses: str = ""
+    choice: Choice
 
     @classmethod
     def by(cls, plan: Plan, request: Request, values: Mapping[str, str]) -> "Asked":
         """Read a request."""
-        place = request.path_params
-        addresses = ", ".join(split_addresses(values.get("addresses", "")))
-        name = place.get("name", addresses)
-        to = values.get("to", "")
-        return cls(caller_of(request), plan, place["namespace"], name, to, request.url.path, addresses)
+        place, path = request.path_params, request.url.path
+        return cls(caller_of(request), plan, place["namespace"], place.get("name", ""), path, Choice.of(values))
 
     @property
     def subject(self) -> str:
-        """What a form is sealed for."""
-        return json.dumps([self.path, self.namespace, self.name, self.to])
+        """What a form is sealed for. The tick boxes are among the facts that the person saw."""
+        return json.dumps([self.path, self.namespace, self.name, dict(self.choice.fields)])
 
     @property
     def href(self) -> str:
         """The path of the page that shows the change, below the console's."""
-        values = {name: value for name, value in (("addresses", self.addresses), ("to", self.to)) if value}
+        values = [*self.choice.fields.items(), *((TICKED, one) for one in self.choice.keep)]
         return quote(self.path.lstrip("/")) + (f"?{urlencode(values)}" if values else "")
 
     def proposal(self, snapshot: Snapshot) -> Proposal:
         """Return the change for the objects as they are."""
-        return self.plan(snapshot, self.name, self.to)
+        return self.plan(snapshot, self.name, self.choice)
 
 
 @dataclass
@@ -72,9 +70,10 @@ class Changes:
 
     async def show(self, plan: Plan, request: Request) -> Response:
         """Show a change with the cluster's verdict."""
-        asked = Asked.by(plan, request, request.query_params)
+        query = request.query_params
+        asked = Asked.by(plan, request, {**query, TICKED: ",".join(query.getlist(TICKED))})
         snapshot = await asked.caller.snapshot(asked.namespace)
-        if "addresses" not in request.query_params and "name" not in request.path_params:
+        if plan is invitation and "addresses" not in query:
             return self._ask_whom(request, snapshot)
         return await self._shown(request, asked, snapshot)
 
@@ -89,8 +88,11 @@ class Changes:
         if not self.seals.is_sealed(asked.caller.username, asked.subject, fields):
             reason = "This console didn't make this form for you, or was started again since. Open the page again."
             _stop(FORBIDDEN, "No object was changed", reason)
-        shown: Mapping[str, str] = json.loads(fields["seen"])
+        shown = unpack(fields["seen"])
         snapshot = await asked.caller.snapshot(asked.namespace)
+        if LOOK in fields or shown.get(KEEP, NONE) != (", ".join(asked.choice.keep) or NONE):
+            text = "No object was changed. This is what changes now, with the keys that you chose to keep."
+            return await self._shown(request, asked, snapshot, notice=text)
         proposal = self._still_same(asked, snapshot, shown)
         if not proposal.stays:
             first = next(edit for edit in proposal.edits if not edit.stays)
@@ -98,6 +100,8 @@ class Changes:
         if proposal.confirm and fields.get("confirm", "").strip() != proposal.confirm:
             text = f"No object was changed. Type {proposal.confirm} to confirm that tokens stop working."
             return await self._shown(request, asked, snapshot, status=INVALID, notice=text)
+        if proposal.letter is not None:
+            await _resend(asked)
         warnings = await self._make(asked, proposal, shown)
         document = {"done": proposal.done, "changes": as_document(proposal.edits), "warnings": warnings}
         values: dict[str, Any] = {"asked": asked, "proposal": proposal, "warnings": warnings, **place_of(snapshot)}
@@ -114,8 +118,8 @@ class Changes:
         self, request: Request, asked: Asked, snapshot: Snapshot, *, status: int = _OK, notice: str = ""
     ) -> Response:
         proposal = asked.proposal(snapshot)
-        verdict = await self._judge(asked.caller, proposal)
-        seen = json.dumps(proposal.facts)
+        verdict = combined([await asked.caller.judge(edit) for edit in proposal.edits])
+        seen = pack(proposal.facts)
         seal = self.seals.seal(asked.caller.username, asked.subject, seen)
         document: dict[str, Any] = {
             "title": proposal.title,
@@ -123,6 +127,7 @@ class Changes:
             "diffs": as_document(proposal.diffs),
             "preview": as_document(proposal.preview),
             "invited": as_document(proposal.invited),
+            "letter": as_document(proposal.letter),
             "verdict": as_document(verdict),
             "confirm": proposal.confirm,
             "form": {"seen": seen, "token": seal},
@@ -130,13 +135,6 @@ class Changes:
         values: dict[str, Any] = {"proposal": proposal, "verdict": verdict, "seen": seen, "seal": seal, "asked": asked}
         values |= {"notice": notice, "now": snapshot.now, **place_of(snapshot)}
         return self.renderer.answer(request, "change.html", document, values, status=status)
-
-    async def _judge(self, caller: Caller, proposal: Proposal) -> Verdict | None:
-        """Return the first rejection of the edits, or all warnings. None if there is no edit."""
-        verdicts = [await caller.judge(edit) for edit in proposal.edits]
-        rejected = next((verdict for verdict in verdicts if not verdict.allowed), None)
-        warnings = tuple(dict.fromkeys(warning for verdict in verdicts for warning in verdict.warnings))
-        return rejected or (Verdict(allowed=True, warnings=warnings) if verdicts else None)
 
     def _still_same(self, asked: Asked, snapshot: Snapshot, shown: Mapping[str, str]) -> Proposal:
         """Return the change for the present objects.
@@ -165,25 +163,37 @@ class Changes:
         warnings: list[str] = []
         for number, edit in enumerate(proposal.edits):
 
-            async def renew(position: int = number) -> Edit | None:
+            async def renew(former: Edit = edit) -> Edit | None:
                 renewed = self._still_same(asked, await asked.caller.snapshot(asked.namespace), shown)
-                return renewed.edits[position]
+                return next((one for one in renewed.edits if one.same_as(former)), None)
 
             try:
                 warnings += await asked.caller.make(edit, renew)
             except ApiError as error:
-                raise StoppedError(_of_part(error, proposal, number)) from error
+                raise StoppedError(_of_part(error, proposal, number, asked.href)) from error
         return warnings
 
 
-def _of_part(error: ApiError, proposal: Proposal, number: int) -> Failure:
+async def _resend(asked: Asked) -> None:
+    """Ask for another letter.
+
+    Raises:
+        StoppedError: the mail process sends none. The text says why.
+    """
+    answer = await asked.caller.resend(asked.namespace, asked.name)
+    if answer.error:
+        status = CONFLICT if answer.impossible else UNAVAILABLE
+        raise StoppedError(Failure(status, "No letter is sent", answer.error.splitlines(), back=asked.href))
+
+
+def _of_part(error: ApiError, proposal: Proposal, number: int, back: str) -> Failure:
     """Return what the page says if one edit fails, after others were made."""
     failure = failure_of(error)
     lines = list(failure.lines)
     if len(proposal.edits) > 1:
         done, left = proposal.edits[:number], proposal.edits[number:]
         lines += [f"Done: {', '.join(map(str, done)) or '-'}.", f"Not done: {', '.join(map(str, left))}."]
-    return Failure(failure.status, failure.title, lines)
+    return Failure(failure.status, failure.title, lines, back=back)
 
 
 def _stop(status: int, title: str, reason: str) -> NoReturn:

@@ -17,7 +17,7 @@ from tenure.errors import (
 from tenure.kube.edits import rejection
 from tenure.viewmodel.errors import HiddenError, UnknownObjectError, ViewError
 
-CONFLICT, FORBIDDEN, INVALID = 409, 403, 422
+CONFLICT, FORBIDDEN, INVALID, UNAVAILABLE = 409, 403, 422, 503
 
 _KINDS: tuple[tuple[type[TenureError], int, str], ...] = (
     (UnknownObjectError, 404, "Not found"),
@@ -27,8 +27,8 @@ _KINDS: tuple[tuple[type[TenureError], int, str], ...] = (
     (ConflictError, CONFLICT, "This page is out of date"),
     (ForbiddenError, FORBIDDEN, "The cluster rejected the change"),
     (RejectedError, INVALID, "The cluster rejected the change"),
-    (StartRefusedError, 503, "The cluster can't be read"),
-    (TenureError, 503, "The API server doesn't answer now"),
+    (StartRefusedError, UNAVAILABLE, "The cluster can't be read"),
+    (TenureError, UNAVAILABLE, "The API server doesn't answer now"),
 )
 _TITLES = {404: "Not found", 405: "Not allowed here"}
 

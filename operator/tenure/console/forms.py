@@ -1,8 +1,10 @@
 """The forms of the console: what a person was shown, sealed for that person and that change."""
 
+import base64
 import hmac
 import json
 import secrets
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
@@ -10,12 +12,18 @@ from urllib.parse import parse_qsl
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from tenure.domain.policy import MAX_KEYS_PER_MEMBER
 from tenure.process.http_pages import read_body
 
 MAX_BODY_BYTES = 512 * 1024
 """Maximum size of a form. An invitation of 2,000 addresses has about 100 kB, and is in it twice."""
 
 MAX_FIELDS = 8
+"""Maximum number of fields of a form, apart from its tick boxes."""
+
+TICKED = "keep"
+"""The field that a form has once for each ticked box. Their values become one, with commas between them."""
+
 _TYPE = "application/x-www-form-urlencoded"
 _BAD, _UNSUPPORTED = 400, 415
 
@@ -47,9 +55,22 @@ async def read_fields(request: Request) -> Mapping[str, str]:
         raise HTTPException(_UNSUPPORTED, f"Send a form: Content-Type: {_TYPE}")
     body = await read_body(request, MAX_BODY_BYTES)
     try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+        most = MAX_FIELDS + MAX_KEYS_PER_MEMBER
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=most, errors="strict")
     except ValueError:
         raise HTTPException(_BAD, "The form can't be read") from None
-    if len(dict(pairs)) != len(pairs):
+    others = [(name, value) for name, value in pairs if name != TICKED]
+    if len(dict(others)) != len(others):
         raise HTTPException(_BAD, "A field of the form is there twice")
-    return dict(pairs)
+    return {**dict(others), TICKED: ",".join(value for name, value in pairs if name == TICKED)}
+
+
+def pack(facts: Mapping[str, str]) -> str:
+    """Return facts as a short field of a form."""
+    return base64.urlsafe_b64encode(zlib.compress(json.dumps(facts).encode(), 9)).decode()
+
+
+def unpack(text: str) -> Mapping[str, str]:
+    """Return the facts of a field that this console sealed."""
+    found: Mapping[str, str] = json.loads(zlib.decompress(base64.urlsafe_b64decode(text)))
+    return found

@@ -5,6 +5,8 @@ from string import Formatter
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from tenure.errors import StartRefusedError
+from tenure.kube.letters import MailProcess, check_mail_url
 from tenure.options import CONTEXT, Option
 
 _PLACES = {"namespace", "name", "kind"}
@@ -49,3 +51,31 @@ class ConsoleOptions:
             check=_check_edit_url,
         ),
     ] = ""
+    mail_url: Annotated[
+        str,
+        Option(
+            "Address of the accept page of invitations, for example https://join.acme.io. With it, the console offers "
+            "to send an invitation again.",
+            check=check_mail_url,
+        ),
+    ] = ""
+    invite_service_account: Annotated[
+        str,
+        Option(
+            "With --mail-url: ServiceAccount of the organization's namespace that may update Memberships, and whose "
+            "token the mail process gets."
+        ),
+    ] = ""
+
+    @property
+    def mail(self) -> MailProcess | None:
+        """The mail process, or None if the options don't name it.
+
+        Raises:
+            StartRefusedError: one of the two options is missing.
+        """
+        if bool(self.mail_url) is not bool(self.invite_service_account):
+            raise StartRefusedError("--mail-url and --invite-service-account belong together. Give both, or neither")
+        if not self.mail_url:
+            return None
+        return MailProcess(self.mail_url, self.invite_service_account)

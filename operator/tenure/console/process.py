@@ -33,11 +33,12 @@ async def run_console(options: ConsoleOptions) -> None:
     async with opened(options.context, options.namespace) as session:
         cluster = session.cluster
         requester = await read_identity(cluster)
-        caller = ClusterCaller(cluster, requester, [session.namespace], not options.namespace, options.context)
+        everywhere = not options.namespace
+        caller = ClusterCaller(cluster, requester, [session.namespace], everywhere, options.context, options.mail)
         with listen(HOST, options.port, "--port") as listening:
             port = listening.getsockname()[1]
             secret = secrets.token_urlsafe(_SECRET_BYTES)
-            renderer = Renderer(str(cluster.connection), options.read_only, options.edit_url)
+            renderer = Renderer(str(cluster.connection), options.read_only, options.edit_url, options.mail is not None)
             hosts = [f"{HOST}:{port}", f"localhost:{port}"]
             application = door(Console(OneCaller(caller), renderer).application(), secret, hosts)
             configuration = server_configuration(application, host=HOST, port=port)

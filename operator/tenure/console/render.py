@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -25,7 +25,7 @@ from tenure.viewmodel import sentences
 from tenure.viewmodel.edits import Edit
 from tenure.viewmodel.words import age, as_document, as_yaml, remaining
 
-ROWS = 200
+ROWS = 100
 """Maximum number of rows on a page."""
 
 ASSETS: Mapping[str, str] = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
@@ -63,11 +63,13 @@ class Renderer:
         read_only: Whether no change is offered.
         edit_url: Address of an object's file in Git, with places for its names, or empty.
         cluster: The cluster in words.
+        mail: Whether the console can ask for letters.
     """
 
     cluster: str
     read_only: bool = False
     edit_url: str = ""
+    mail: bool = False
 
     def answer(
         self, request: Request, template: str, document: Any, values: Mapping[str, Any], *, status: int = OK
@@ -84,6 +86,7 @@ class Renderer:
             "username": username_of(request),
             "cluster": self.cluster,
             "read_only": self.read_only,
+            "mail": self.mail,
         }
         text = _environment().get_template(template).render({**shared, **values})
         return Response(text, status, media_type="text/html")
@@ -132,13 +135,19 @@ def _environment() -> Environment:
         "about": sentences.about,
         "summary": sentences.summary,
         "in_git": sentences.in_git,
+        "at_once": sentences.at_once,
+        "who_lifts": sentences.who_lifts,
         "yaml_lines": _yaml_lines,
+        "yaml": _yaml,
         "json": json.dumps,
     }
     made.globals |= {
         "roles": [role.value for role in Role],
         "accepted": sentences.ACCEPTED,
         "rejected": sentences.REJECTED,
+        "all_suspended": sentences.ALL_SUSPENDED,
+        "tried_alone": sentences.TRIED_ALONE,
+        "rows": ROWS,
         "annotation": ANNOTATION,
     }
     return made
@@ -151,6 +160,12 @@ def _on_one_line(value: Any) -> Any:
 
 def _exact(moment: datetime) -> str:
     return format_time(moment)
+
+
+def _yaml(value: Any) -> Markup:
+    """Return a document as YAML, or several. YAML has no invisible characters, so its lines stay."""
+    documents = value if isinstance(value, list) else [value]
+    return escape(as_yaml(*map(as_document, documents)))
 
 
 def _yaml_lines(document: Any) -> list[str]:

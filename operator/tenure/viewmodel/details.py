@@ -10,8 +10,10 @@ from tenure.domain.resources import ApiKey, Organization
 from tenure.domain.resources.base import Condition
 from tenure.domain.roles import CAPABILITIES, DESCRIPTIONS, Capability
 from tenure.viewmodel.keys import KeyRow, key_row, keys_page
+from tenure.viewmodel.letters import Letter, letter_of
 from tenure.viewmodel.members import MemberRow, member_row
 from tenure.viewmodel.snapshot import Snapshot
+from tenure.viewmodel.timeline import Events, History, key_history, member_history
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,29 @@ class CapabilityRow:
 
 
 @dataclass(frozen=True)
+class Suspension:
+    """Why a member's keys don't work at present.
+
+    Attributes:
+        by_name: Whether the Organization lists the member.
+        with_all: Whether all keys of the organization are suspended.
+        reason: The reason that is given with the member's name, or None.
+    """
+
+    by_name: bool
+    with_all: bool
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class MemberPage:
     """A member.
 
     Attributes:
         message: What the condition Ready says.
         keys: The member's keys, or None if the caller may not list them.
+        suspension: Why the keys don't work at present, or None if they do, or if that isn't known.
+        letter: The invitation, or None if the member gets none.
     """
 
     namespace: str
@@ -43,6 +62,9 @@ class MemberPage:
     message: str
     capabilities: tuple[CapabilityRow, ...]
     keys: tuple[KeyRow, ...] | None
+    suspension: Suspension | None
+    letter: Letter | None
+    history: History
 
 
 @dataclass(frozen=True)
@@ -63,10 +85,11 @@ class KeyPage:
     suspended: bool
     member_suspended: bool | None
     members: tuple[str, ...] | None
+    history: History
 
 
-def member_page(snapshot: Snapshot, name: str) -> MemberPage:
-    """Return a member with keys and capabilities.
+def member_page(snapshot: Snapshot, name: str, events: Events) -> MemberPage:
+    """Return a member with keys, capabilities and history.
 
     Raises:
         ViewError: there is no such member, or the caller may not list them.
@@ -81,10 +104,13 @@ def member_page(snapshot: Snapshot, name: str) -> MemberPage:
         message=_message(member.status.conditions),
         capabilities=tuple(CapabilityRow(one, DESCRIPTIONS[one], levels[one].label) for one in Capability),
         keys=None if ApiKey.plural in snapshot.hidden else keys_page(snapshot, name).keys,
+        suspension=_suspension(snapshot, name),
+        letter=letter_of(snapshot, member),
+        history=member_history(snapshot, member, events),
     )
 
 
-def key_page(snapshot: Snapshot, name: str) -> KeyPage:
+def key_page(snapshot: Snapshot, name: str, events: Events) -> KeyPage:
     """Return a key.
 
     Raises:
@@ -104,6 +130,17 @@ def key_page(snapshot: Snapshot, name: str) -> KeyPage:
         members=None
         if "memberships" in snapshot.hidden
         else tuple(member.name for member in snapshot.members if member.name != holder),
+        history=key_history(key, events),
+    )
+
+
+def _suspension(snapshot: Snapshot, name: str) -> Suspension | None:
+    organization = snapshot.organization
+    if organization is None or not organization.suspends(name):
+        return None
+    listed = [one for one in organization.spec.suspended_members or () if one.name == name]
+    return Suspension(
+        by_name=bool(listed), with_all=bool(organization.spec.suspended), reason=listed[0].reason if listed else None
     )
 
 

@@ -18,9 +18,11 @@ from tenure.domain.permissions import Requester
 from tenure.errors import ApiError
 from tenure.viewmodel.edits import Edit
 from tenure.viewmodel.errors import UnknownObjectError
+from tenure.viewmodel.letters import Resent
 from tenure.viewmodel.organizations import OrganizationsPage, organizations_page
 from tenure.viewmodel.preview import Verdict
 from tenure.viewmodel.snapshot import Snapshot
+from tenure.viewmodel.timeline import Events
 
 SECRET = "a-secret-in-the-path"
 SECONDS = 60
@@ -35,6 +37,9 @@ class Held:
     verdict: Verdict = field(default_factory=lambda: Verdict(allowed=True))
     error: ApiError | None = None
     made: list[Edit] = field(default_factory=list)
+    noted: Events = field(default_factory=Events)
+    refusal: str = ""
+    asked: list[str] = field(default_factory=list)
 
     async def organizations(self) -> OrganizationsPage:
         """Return the organization."""
@@ -46,6 +51,18 @@ class Held:
         if found.namespace != namespace:
             raise UnknownObjectError(f"there is no namespace {namespace}")
         return found
+
+    async def events(self, kind: str, namespace: str, name: str) -> Events:
+        """Return the Events about any object."""
+        del kind, namespace, name
+        return self.noted
+
+    async def resend(self, namespace: str, name: str) -> Resent:
+        """Keep the name."""
+        del namespace
+        if not self.refusal:
+            self.asked.append(name)
+        return Resent(name, None, self.refusal)
 
     async def judge(self, _: Edit) -> Verdict:
         """Return the verdict."""
@@ -90,9 +107,9 @@ def fields_of(text: str) -> dict[str, str]:
 
 
 @contextmanager
-def console(held: Held, *, read_only: bool = False, edit_url: str = "") -> Iterator[Served]:
+def console(held: Held, *, read_only: bool = False, edit_url: str = "", mail: bool = True) -> Iterator[Served]:
     """Serve the console of a caller."""
-    renderer = Renderer("cluster test", read_only, edit_url)
+    renderer = Renderer("cluster test", read_only, edit_url, mail)
     application = Console(OneCaller(held), renderer).application()
     hosts: list[str] = []
     with served(door(application, SECRET, hosts)) as port:

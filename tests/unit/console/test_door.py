@@ -73,7 +73,9 @@ def test_a_form_changes_the_role_once_it_is_confirmed(served: Served) -> None:
         ("/acme/keys/laptop/hand-over/?to=olga", "ApiKey", "laptop", ""),
         ("/acme/keys/laptop/suspend/", "ApiKey", "laptop", ""),
         ("/acme/keys/laptop/revoke/", "ApiKey", "laptop", "laptop"),
-        ("/acme/members/alice/suspend/", "Organization", "acme", ""),
+        ("/acme/keys/laptop/reissue/", "ApiKey", "laptop", "laptop"),
+        ("/acme/members/alice/suspend/?reason=INC-1", "Organization", "acme", ""),
+        ("/acme/suspend/", "Organization", "acme", ""),
         ("/acme/members/alice/removal/", "Membership", "alice", "alice"),
         ("/acme/invite/?to=Viewer&addresses=eve@acme.io%0Amia@acme.io", "Membership", "eve", ""),
     ],
@@ -121,6 +123,7 @@ def test_a_form_counts_only_from_the_consoles_own_page(served: Served, headers: 
         pytest.param(lambda form: {**form, "token": "é" * 64}, id="a made up token"),
         pytest.param(lambda form: {**form, "to": "Owner"}, id="another role"),
         pytest.param(lambda form: {**form, "seen": "{}"}, id="other facts"),
+        pytest.param(lambda form: {**form, "reason": "none"}, id="a reason"),
         pytest.param(lambda _: {"confirm": "alice"}, id="empty"),
     ],
 )
@@ -311,3 +314,42 @@ def test_the_address_of_files_is_a_web_address(text: str, *, fits: bool) -> None
     else:
         with pytest.raises(ValueError, match=r"may have|address such as"):
             _check_edit_url(text)
+
+
+def test_keys_to_keep_are_approved_before_the_role_changes(served: Served) -> None:
+    form = served.form(ASKED, confirm="alice")
+    ticked = served.post(ROLE, {**form, "keep": "laptop"})
+    assert "No object was changed. This is what changes now" in ticked.text
+    assert served.held.made == [], "what was ticked afterwards was never shown"
+    page = served.get(f"{ASKED}&keep=laptop")
+    assert "1 key reissued with a new token" in page.text
+    assert 'value="laptop" checked' in page.text
+    form = {**fields_of(page.text), "confirm": "alice"}
+    assert "No object was changed" in served.post(ROLE, form).text, "a tick that was taken away counts, too"
+    assert "No object was changed" in served.post(ROLE, {**form, "keep": "laptop", "look": "yes"}).text
+    assert served.held.made == []
+    answer = served.post(ROLE, {**form, "keep": "laptop"})
+    assert "new ones are issued: <strong>laptop</strong>" in answer.text
+    approval, change = served.held.made
+    assert (approval.kind, approval.name, approval.patch) == ("ApiKey", "laptop", {"spec": {"forRole": "Viewer"}})
+    assert (change.kind, approval.field_manager, change.field_manager) == ("Membership", CONSOLE, CONSOLE)
+    assert change.patch is not None
+    assert change.patch["metadata"]["annotations"] == {"tenure.dev/acknowledge-key-deletion": "Viewer: laptop"}
+    assert served.get(f"{ASKED}&keep=nothing").status_code == 400
+
+
+def test_a_letter_is_sent_again_by_a_form_and_not_by_a_look() -> None:
+    invited = organization(invitations={"mode": "Notify"})
+    held = Held(lambda: snapshot(invited, ALICE))
+    path = "/acme/members/alice/resend/"
+    with console(held) as served:
+        form = served.form(path)
+        assert held.asked == []
+        assert served.post(path, {**form, "token": ""}).status_code == 403
+        assert "Another letter to alice was asked for" in served.post(path, form).text
+        assert (held.asked, held.made) == (["alice"], [])
+        held.refusal = "the limit of 3 a day is reached"
+        answer = served.post(path, served.form(path))
+        assert (answer.status_code, held.refusal in answer.text) == (503, True)
+        held.objects = lambda: snapshot(ORG, ALICE)
+        assert served.get(path).status_code == 400
