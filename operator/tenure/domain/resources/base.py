@@ -1,8 +1,6 @@
 """The parts that the three kinds share: metadata, conditions, and how a model becomes part of a CRD."""
 
-import functools
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +8,6 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -27,6 +24,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
 
 from tenure.domain import durations
+from tenure.domain.resources.sharing import SHARED, shared_time
 
 GROUP = "tenure.dev"
 VERSION = "v1alpha1"
@@ -91,23 +89,9 @@ def _in_utc(value: Any, parse: ValidatorFunctionWrapHandler) -> datetime:
         moment, offset = parse(f"{zone['local']}Z"), timedelta(hours=int(zone["hours"]), minutes=int(zone["minutes"]))
         offset = -offset if zone["sign"] == "-" else offset
     try:
-        return _shared_time((moment - offset).astimezone(UTC))
+        return shared_time((moment - offset).astimezone(UTC))
     except OverflowError:
         return _LAST if moment.year == _LAST.year else _FIRST
-
-
-@functools.lru_cache(maxsize=1024)
-def _shared_time(moment: datetime) -> datetime:
-    """Return one object for equal times, because the times in an object are mostly of the same second."""
-    return moment
-
-
-def _intern(text: str) -> str:
-    return sys.intern(text) if type(text) is str else text
-
-
-SHARED = AfterValidator(_intern)
-"""Keeps equal texts as one object, for fields whose values repeat in many objects."""
 
 
 DateTime = Annotated[
@@ -145,7 +129,7 @@ class Model(BaseModel):
     """Fields of a status that another program writes. The controller reads them and leaves them out of its writes."""
 
     def model_post_init(self, _: Any, /) -> None:
-        """Drop what takes memory for nothing: pydantic's record of the fields that were set, and a table of their names.
+        """Drop what takes memory for nothing: a record of the fields that were set, and a table of their names.
 
         Python shares the table among the objects of a class if attributes are set one by one. Pydantic sets a whole
         dict. The shared table has room for 30 names, so it is larger than a small object's own.

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tenure.domain.resources.base import NAME_LENGTH, SHARED, DateTime, Model
+from tenure.domain.resources.base import NAME_LENGTH, DateTime, Model
 from tenure.domain.resources.key_fields import Capabilities
+from tenure.domain.resources.sharing import SHARED
 from tenure.domain.roles import Role
 
 
