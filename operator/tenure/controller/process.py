@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import kopf
@@ -22,6 +22,7 @@ from tenure.kube.preflight import check_cluster
 from tenure.observability.health import Health, Part, serving
 from tenure.observability.metrics import Component
 from tenure.observability.prometheus import Measurements
+from tenure.process.kopf_lists import Take
 from tenure.process.kopf_runtime import run_kopf
 from tenure.process.signals import READY, run_to_end, take_signals
 from tenure.process.startup import prepared_before
@@ -70,6 +71,7 @@ async def run_operator(settings: RunSettings) -> None:
                     connection,
                     settings.namespaces,
                     stop,
+                    take=_taker(controller.informer),
                     begin_stopping=controller.begin_stopping,
                 )
     log.info("stopped")
@@ -147,12 +149,26 @@ def _registry(informer: Informer) -> kopf.OperatorRegistry:
 
 def _observer(informer: Informer, resource: type[Resource]) -> Callable[..., Any]:
     async def observe(event: kopf.RawEvent, **_: Any) -> None:
-        try:
-            informer.observe(resource, event["type"], event["object"])
-        except MalformedObjectError as error:
-            log.warning("Ignoring an object that doesn't fit the schema: %s", error)
+        _observe(informer, resource, event["type"], event["object"])
 
     return observe
+
+
+def _taker(informer: Informer) -> Take:
+    """What takes an object of a list, which Kopf makes before it watches."""
+    kinds = {f"{resource.kind}List": resource for resource in KINDS}
+
+    def take(kind: str, body: Mapping[str, Any]) -> None:
+        _observe(informer, kinds[kind], None, body)
+
+    return take
+
+
+def _observe(informer: Informer, resource: type[Resource], event: str | None, body: Mapping[str, Any]) -> None:
+    try:
+        informer.observe(resource, event, body)
+    except MalformedObjectError as error:
+        log.warning("Ignoring an object that doesn't fit the schema: %s", error)
 
 
 def run(settings: RunSettings) -> None:

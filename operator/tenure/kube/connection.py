@@ -49,7 +49,9 @@ class Connection:
         where = f"cluster {self.cluster_name}, {self.server}" if self.cluster_name else f"cluster {self.server}"
         return f"{where} (context {self.context})" if self.context else f"{where} (this pod's)"
 
-    def session(self, *, connections: int) -> aiohttp.ClientSession:
+    def session(
+        self, *, connections: int, answers: type[aiohttp.ClientResponse] = aiohttp.ClientResponse
+    ) -> aiohttp.ClientSession:
         """Open an HTTP session with at most so many connections. 0 means no limit. It authenticates each request.
 
         Without a limit, a burst of requests spends its time on TLS handshakes: 200 requests at once made 198, measured.
@@ -68,6 +70,7 @@ class Connection:
             headers={"User-Agent": "tenure", "Accept-Encoding": "identity"},
             proxy=self.proxy.url if self.proxy is not None and not self.proxy.is_socks else None,
             middlewares=(self._name_proxy, self._authenticate),
+            response_class=answers,
         )
 
     async def _authenticate(

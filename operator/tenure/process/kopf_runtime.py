@@ -9,6 +9,7 @@ import kopf
 from tenure.errors import WatchEndedError
 from tenure.kube.cluster import PAGE_SIZE
 from tenure.kube.connection import Connection
+from tenure.process.kopf_lists import NoMemories, Take, answers_without_objects
 from tenure.process.kopf_storage import NoDiffBase, NoProgress
 from tenure.process.signals import take_signals
 
@@ -22,9 +23,12 @@ async def run_kopf(
     namespaces: Sequence[str],
     stop: asyncio.Event,
     *,
+    take: Take,
     begin_stopping: Callable[[], None] = lambda: None,
 ) -> None:
     """Run Kopf until `stop` is set.
+
+    The handlers in `registry` get the events of watches. The objects of lists go to `take`.
 
     `begin_stopping` is called at the same time, so that no new work starts while Kopf stops its watches.
 
@@ -41,11 +45,12 @@ async def run_kopf(
         stop_at_once()
 
     kopf.on.cleanup(registry=registry)(end_waiting)
-    kopf.on.login(registry=registry)(_login(connection))
+    kopf.on.login(registry=registry)(_login(connection, take))
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=registry,
         settings=_settings(),
+        memories=NoMemories(),
         standalone=True,
         identity=_IDENTITY,  # Kopf would ask for the user's name, and in a container the user has none.
         clusterwide=not namespaces,
@@ -66,9 +71,10 @@ async def _until_ended(tasks: Collection[asyncio.Task[Any]], ours: Collection[as
         raise WatchEndedError(f"Stopping, because a watch ended permanently: {errors[0]!r}") from errors[0]
 
 
-def _login(connection: Connection) -> Callable[..., Any]:
+def _login(connection: Connection, take: Take) -> Callable[..., Any]:
     async def login(**_: Any) -> kopf.AiohttpSession:
-        return kopf.AiohttpSession(aiohttp_session=connection.session(connections=0), server=connection.server)
+        session = connection.session(connections=0, answers=answers_without_objects(take))
+        return kopf.AiohttpSession(aiohttp_session=session, server=connection.server)
 
     return login
 
@@ -83,8 +89,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.queueing.idle_timeout = 0.1  # A worker is a task and a queue. 10,000 of them at once take 100 MB.
     settings.queueing.exit_timeout = 0.5
-    # Kopf would take in all objects of a kind at once, with their bodies. It keeps those of several chunks for a while.
-    settings.watching.chunk_size = PAGE_SIZE // 2
+    settings.watching.chunk_size = PAGE_SIZE // 2  # Smaller than Tenure's own pages, so that tests can tell the lists.
     # Kopf would list and watch all CustomResourceDefinitions and namespaces, to find new and deleted ones. Tenure's
     # definitions exist at the start, and their watches continue if they are deleted and created again.
     settings.scanning.disabled = True
