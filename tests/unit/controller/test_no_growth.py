@@ -1,4 +1,4 @@
-"""Nothing grows with the past: objects by the thousand come and go, and no collection keeps any of them."""
+"""Nothing grows with the past: objects by the thousand come and go, and neither a collection nor the heap keeps any."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -8,6 +8,7 @@ import pytest
 
 from support.objects.builders import NOW, api_key, issued, membership, organization
 from support.objects.sizes import sizes
+from support.run.heap import traced
 from support.run.soak import size
 from tenure.controller import recent
 from tenure.controller.access.reconciler import WORKERS
@@ -23,10 +24,10 @@ from tenure.observability.metrics import Meter, Queue
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
-OBJECTS = size(short=2_500, soak=10_000)
+OBJECTS = size(short=1_000, soak=10_000)
 """Of each kind."""
 
-PAGE = 500
+PAGE = 200
 
 
 class EmptyCluster(Cluster):
@@ -101,8 +102,12 @@ async def test_objects_that_are_gone_leave_nothing_behind(monkeypatch: pytest.Mo
     ]
     await come_and_go(parts, 0, present)
     before = sizes(parts)
-    for number in range(PAGE, OBJECTS, PAGE):
-        await come_and_go(parts, number, present)
+    with traced() as heap:
+        await come_and_go(parts, PAGE, present)
+        heap.begin()
+        for number in range(2 * PAGE, OBJECTS, PAGE):
+            await come_and_go(parts, number, present)
+        heap.check(OBJECTS - 2 * PAGE)
     grown = {path: (before[path], size) for path, size in sizes(parts).items() if size > before[path]}
     for task in tasks:
         task.cancel()
