@@ -6,13 +6,13 @@ from contextlib import closing
 
 import pytest
 
-from support.api.api import Api
+from support.api.api import Api, Body
 from support.cluster.world import World
 from support.engines.argocd import ArgoCD
 from support.engines.engine import Engine, Sync, fresh_name
 from support.engines.flux import Flux
 from support.engines.git_server import GitServer, serve_git
-from support.objects.repository import Repository, samples
+from support.objects.repository import Address, Repository, samples
 from support.programs.judged import Judged
 from tenure_dev.engines import MODULES
 
@@ -63,11 +63,18 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return found
 
 
+def unprotected(files: dict[Address, Body]) -> dict[Address, Body]:
+    """The samples without the engines' own protections, which `test_protections.py` tests."""
+    for body in files.values():
+        body["metadata"].pop("annotations", None)
+    return files
+
+
 @pytest.fixture
 def sync(engine: Engine) -> Iterator[Sync]:
     """Give an organization in Git, with the samples, that the engine is told to apply and that isn't pushed yet."""
     name = fresh_name()
-    repository = Repository(engine.plane, name, samples(name))
+    repository = Repository(engine.plane, name, unprotected(samples(name)))
     sync = Sync(engine, repository)
     sync.push("Found the organization")
     bodies = engine.organization(name)

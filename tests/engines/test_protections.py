@@ -6,10 +6,12 @@ import pytest
 
 from support.cluster.world import World
 from support.engines.engine import Engine, Sync
-from support.objects.repository import KEYS, Address
+from support.objects.repository import KEYS, Address, samples
 from tenure_dev.paths import CHECKOUT
 
 ADDRESSES: tuple[Address, ...] = (("Membership", "bob"), ("ApiKey", "bob-cli"))
+ORGANIZATION: Address = ("Organization", "acme")
+OWNER: Address = ("Membership", "olga")
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 PRUNE_OF_FLUX = "kustomize.toolkit.fluxcd.io/prune"
 PAGE = CHECKOUT / "docs" / "gitops.md"
@@ -19,6 +21,16 @@ WITHIN = 60.0
 def protect(sync: Sync, key: str, value: str) -> None:
     for address in ADDRESSES:
         sync.repository.files[address]["metadata"]["annotations"] = {key: value}
+
+
+def protect_as_in_the_samples(sync: Sync) -> None:
+    every = samples(sync.name)
+    sync.repository.files |= {address: every[address] for address in (ORGANIZATION, OWNER)}
+
+
+def remove_too_much(sync: Sync) -> None:
+    """Remove all but one file, because an engine may not apply an empty folder."""
+    sync.repository.remove(*[address for address in sync.repository.files if address != ("Membership", "anna")])
 
 
 def left(sync: Sync) -> bool:
@@ -40,6 +52,15 @@ def test_flux_leaves_what_its_annotation_protects(sync: Sync, world: World) -> N
     assert world.verdict(token) == "Valid"
 
 
+def test_flux_leaves_the_organization_and_the_owner_of_the_samples(sync: Sync, world: World) -> None:
+    protect_as_in_the_samples(sync)
+    sync.settle()
+    world.issue(*KEYS, within=WITHIN)
+    remove_too_much(sync)
+    sync.settle("Remove too much")
+    assert set(sync.repository.live()) == {ORGANIZATION, OWNER, ("Membership", "anna")}
+
+
 class TestArgoCD:
     @pytest.fixture
     def engine(self, argocd: Engine) -> Engine:
@@ -53,6 +74,15 @@ class TestArgoCD:
         sync.refused("OutOfSync", "Succeeded")
         assert left(sync)
         assert world.verdict(token) == "Valid"
+
+    def test_it_prunes_nothing_of_the_samples_before_it_is_confirmed(self, sync: Sync, world: World) -> None:
+        protect_as_in_the_samples(sync)
+        sync.settle()
+        world.issue(*KEYS, within=WITHIN)
+        every = set(sync.repository.live())
+        remove_too_much(sync)
+        sync.refused("waiting for pruning confirmation of tenure.dev/")
+        assert set(sync.repository.live()) == every
 
     def test_it_holds_up_the_whole_commit_until_a_removal_is_confirmed(self, sync: Sync, world: World) -> None:
         protect(sync, SYNC_OPTIONS, "Prune=confirm")
