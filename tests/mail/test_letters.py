@@ -21,7 +21,7 @@ from support.programs.mail_server import SENDER, Mailbox, mail_server
 from support.run.eventually import eventually
 from tenure.domain.resources import ApiKey, Membership, Organization
 from tenure.domain.resources.base import format_time
-from tenure.kube.names import MAIL_KEYS
+from tenure.kube.names import MAIL_KEYS, MAIL_LEDGER
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.mail import COMMAND
 
@@ -200,12 +200,11 @@ def test_a_role_change_and_a_deletion_while_no_replica_runs_are_told_afterwards(
     mailbox = Mailbox()
     with mail_server(mailbox, port):
         process.start()
-        eventually(
-            lambda: len(recorded(world)) == len(("laptop", "phone")), within=60, describe="both keys are recorded"
-        )
+        eventually(lambda: has_recorded_both(world), within=60, describe="both keys are recorded")
         process.kill()
         world.change_role("alice", "Viewer")
-        change = role_change(2, now(), {"name": "laptop", "keyId": "8fK2mQ7xLw3Z", "fate": "Deleted"})
+        later = now() + timedelta(seconds=1)  # Times have whole seconds, and the notices have just begun.
+        change = role_change(2, later, {"name": "laptop", "keyId": "8fK2mQ7xLw3Z", "fate": "Deleted"})
         world.api.patch("memberships", "alice", {"status": {"lastRoleChange": change}}, subresource="status")
         for name in ("laptop", "phone"):
             world.api.delete("apikeys", name)
@@ -217,6 +216,11 @@ def test_a_role_change_and_a_deletion_while_no_replica_runs_are_told_afterwards(
     assert "phone of bob" in letters["bob@acme.io"]
     kinds = {one.partition("@")[0].rpartition(".")[2] for one in mailbox.ids}
     assert kinds == {"rolechanged", "keysrevoked"}
+
+
+def has_recorded_both(world: World) -> bool:
+    """Whether the record has both keys, and the ledger says since when the notices are wanted."""
+    return len(recorded(world)) == len(("laptop", "phone")) and world.api.get("configmaps", MAIL_LEDGER) is not None
 
 
 def recorded(world: World) -> list[str]:
