@@ -198,7 +198,22 @@ class Deciding:
     """Of each kind."""
 
 
-Figures = Verifying | Deciding | Issuing | RoleChange | ColdStart | Background | Admission | Limit
+@dataclass(frozen=True)
+class Pages:
+    """What a page of the console takes, one after the other."""
+
+    members: int
+    page_bytes: int
+    cpu_ms: float
+    """CPU time of the console for each page. The target is for this, because other programs don't change it much."""
+    p50_ms: float
+    """From the request to the end of the answer, with the API server's answers in between."""
+    p99_ms: float
+    others_percent: float
+    memory: Memory
+
+
+Figures = Pages | Verifying | Deciding | Issuing | RoleChange | ColdStart | Background | Admission | Limit
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.admission import WEBHOOKS
+from bench.console import MANY
 from bench.figures import (
     Admission,
     Background,
@@ -25,6 +26,7 @@ from bench.figures import (
     Limit,
     Memory,
     Outcome,
+    Pages,
     RoleChange,
     Verifying,
 )
@@ -34,7 +36,7 @@ from bench.verify import EMPTY_SERVER, FORMER, UNRECORDED
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
-_OTHER = (ROTATION, UNRECORDED, FORMER, EMPTY_SERVER, BARE)
+_OTHER = (ROTATION, UNRECORDED, FORMER, EMPTY_SERVER, BARE, MANY)
 _LABELS = {operator.name: operator.label for operator in (*OPERATORS, *WEBHOOKS, *_OTHER)}
 _PACKAGES = ("tenure", "kopf", "kubernetes", "aiohttp", "pydantic")
 
@@ -132,6 +134,19 @@ def _cold_start_cells(outcome: Outcome) -> Column:
     }
 
 
+def _page_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, Pages)  # noqa: S101 - chosen by this very class
+    return {
+        "size of the page": f"{figures.page_bytes / 1000:.0f} kB",
+        "CPU per page": f"{figures.cpu_ms:.0f} ms",
+        "p50": f"{figures.p50_ms:.0f} ms",
+        "p99": f"{figures.p99_ms:.0f} ms",
+        _OTHERS: f"{figures.others_percent:.0f} %",
+        **_memory_cells(figures.memory),
+    }
+
+
 def _background_cells(outcome: Outcome) -> Column:
     figures = outcome.figures
     assert isinstance(figures, Background)  # noqa: S101 - chosen by this very class
@@ -204,6 +219,7 @@ _KINDS: Sequence[tuple[type, Callable[[Outcome], Column], str]] = (
     (Admission, _admission_cells, ""),
     (Verifying, _verifying_cells, ""),
     (Deciding, _deciding_cells, ": without HTTP, and what the time of an answer gives away"),
+    (Pages, _page_cells, ""),
     (Background, _background_cells, ": afterwards, with the sweep at its default pace"),
 )
 

@@ -10,6 +10,7 @@ from itertools import product
 
 from bench.admission import PER_SECOND, judge
 from bench.api import Api
+from bench.console import console
 from bench.figures import (
     Background,
     Calls,
@@ -83,6 +84,7 @@ def scenarios(size: Size) -> Sequence[Scenario]:
         ),
         Scenario("cold-start", f"start with {present:,} issued keys present", lambda b: _cold_starts(b, present)),
         scale(size),
+        console(size),
     )
 
 

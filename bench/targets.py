@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.admission import WARNS
-from bench.figures import Admission, ColdStart, Deciding, Issuing, Outcome, RoleChange, Verifying
+from bench.figures import Admission, ColdStart, Deciding, Issuing, Outcome, Pages, RoleChange, Verifying
 from bench.operators import PLAIN, ROTATION, TENURE, Operator
 from bench.verify import EMPTY_SERVER, UNRECORDED
 
@@ -22,6 +22,8 @@ DECISION_US = 20.0
 USAGE_PERCENT = 3.0
 VERIFIER_MB = 200.0
 WELCH_T = 4.5
+PAGE_MS = 100.0
+PAGE_KB = 100.0
 
 
 @dataclass(frozen=True)
@@ -42,21 +44,28 @@ def targets(outcomes: Sequence[Outcome]) -> Iterator[Target]:
             yield _at_most(outcome.scenario, "judgement, p99, ms", outcome.figures.own_p99_ms, ADMISSION_P99_MS)
         if outcome.operator == ROTATION.name and isinstance(outcome.figures, Issuing):
             yield _writes(outcome.scenario, "writes per rotation", outcome.figures, WRITES_PER_ROTATION)
-        if outcome.operator != TENURE.name:
-            continue
-        match outcome.figures:
-            case Issuing() as figures:
-                yield from _of_issuing(outcome.scenario, figures, _plain(outcomes, outcome.scenario))
-            case RoleChange() as figures:
-                yield _at_most(outcome.scenario, "last Secret gone, s", figures.secrets_seconds, ROLE_CHANGE_SECONDS)
-            case Verifying() as figures:
-                yield from _of_verifying(outcome.scenario, figures, _verifying(outcomes, EMPTY_SERVER))
-                yield from _of_recording(outcome.scenario, figures, _verifying(outcomes, UNRECORDED))
-            case Deciding() as figures:
-                yield _at_most(outcome.scenario, "a decision, µs", figures.decision_us, DECISION_US)
-                yield _at_most(outcome.scenario, "unknown id or wrong secret, |t|", abs(figures.welch_t), WELCH_T)
-            case ColdStart() as figures:
-                yield from _of_cold_start(outcome.scenario, figures)
+        if outcome.operator == TENURE.name:
+            yield from _of_tenure(outcome, outcomes)
+
+
+def _of_tenure(outcome: Outcome, outcomes: Sequence[Outcome]) -> Iterator[Target]:
+    match outcome.figures:
+        case Issuing() as figures:
+            yield from _of_issuing(outcome.scenario, figures, _plain(outcomes, outcome.scenario))
+        case RoleChange() as figures:
+            yield _at_most(outcome.scenario, "last Secret gone, s", figures.secrets_seconds, ROLE_CHANGE_SECONDS)
+        case Verifying() as figures:
+            yield from _of_verifying(outcome.scenario, figures, _verifying(outcomes, EMPTY_SERVER))
+            yield from _of_recording(outcome.scenario, figures, _verifying(outcomes, UNRECORDED))
+        case Deciding() as figures:
+            yield _at_most(outcome.scenario, "a decision, µs", figures.decision_us, DECISION_US)
+            yield _at_most(outcome.scenario, "unknown id or wrong secret, |t|", abs(figures.welch_t), WELCH_T)
+        case Pages() as figures:
+            yield _at_most(outcome.scenario, "CPU for a page, ms", figures.cpu_ms, PAGE_MS)
+            yield _at_most(outcome.scenario, "answer, p50, ms", figures.p50_ms, PAGE_MS)
+            yield _at_most(outcome.scenario, "size of a page, kB", figures.page_bytes / 1000, PAGE_KB)
+        case ColdStart() as figures:
+            yield from _of_cold_start(outcome.scenario, figures)
 
 
 def _of_issuing(scenario: str, figures: Issuing, plain: Issuing | None) -> Iterator[Target]:

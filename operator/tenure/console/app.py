@@ -1,6 +1,6 @@
 """The pages of the console. GET shows, and POST makes a change that was shown before."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,7 @@ from tenure.console.failures import failure_of
 from tenure.console.proposals import KEY_PLANS, MEMBER_PLANS, ORGANIZATION_PLANS, Plan, place_of
 from tenure.console.render import ASSETS, Renderer, asset, part_of
 from tenure.console.requests import page_number
-from tenure.domain.resources import Resource
+from tenure.domain.resources import KINDS, Membership, Organization, Resource
 from tenure.errors import TenureError
 from tenure.viewmodel.details import key_page, member_page
 from tenure.viewmodel.keys import keys_page
@@ -106,7 +106,8 @@ class Console:
         return RedirectResponse("members/", _SEE_OTHER)
 
     async def _members(self, request: Request) -> Response:
-        snapshot = await self._snapshot(request)
+        # The keys aren't on this page, and there are many.
+        snapshot = await self._snapshot(request, (Organization, Membership))
         return self._listed(request, "members.html", members_page(snapshot), "members", snapshot)
 
     async def _keys(self, request: Request) -> Response:
@@ -128,8 +129,8 @@ class Console:
     async def _events(self, request: Request, one: Resource) -> Events:
         return await caller_of(request).events(one.kind, one.namespace, one.name)
 
-    async def _snapshot(self, request: Request) -> Snapshot:
-        return await caller_of(request).snapshot(request.path_params["namespace"])
+    async def _snapshot(self, request: Request, kinds: Sequence[type[Resource]] = KINDS) -> Snapshot:
+        return await caller_of(request).snapshot(request.path_params["namespace"], kinds)
 
     def _listed(
         self, request: Request, template: str, page: Any, rows: str, snapshot: Snapshot | None = None

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from tenure.domain.permissions import Requester
-from tenure.domain.resources import Organization
+from tenure.domain.resources import KINDS, Organization, Resource
 from tenure.domain.resources.base import GROUP
 from tenure.errors import TenureError
 from tenure.kube.cluster import Cluster
@@ -40,7 +40,7 @@ class Caller(Protocol):
     async def organizations(self) -> OrganizationsPage:
         """Return the organizations that the caller may see."""
 
-    async def snapshot(self, namespace: str) -> Snapshot:
+    async def snapshot(self, namespace: str, kinds: Sequence[type[Resource]] = KINDS) -> Snapshot:
         """Return the objects of a namespace that the caller may list."""
 
     async def events(self, kind: str, namespace: str, name: str) -> Events:
@@ -140,7 +140,7 @@ class ClusterCaller:
         pages = [organizations_page(snapshot, self.requester, self.namespaces) for snapshot in shown]
         return replace(pages[0], organizations=tuple(row for page in pages for row in page.organizations))
 
-    async def snapshot(self, namespace: str) -> Snapshot:
+    async def snapshot(self, namespace: str, kinds: Sequence[type[Resource]] = KINDS) -> Snapshot:
         """Return the objects of a namespace that the person may list.
 
         Raises:
@@ -150,7 +150,7 @@ class ClusterCaller:
             check_namespaces([namespace])
         except ValueError as error:
             raise UnknownObjectError(str(error)) from None
-        return replace(await read_snapshot(self.cluster, namespace), context=self.context)
+        return replace(await read_snapshot(self.cluster, namespace, kinds), context=self.context)
 
     async def events(self, kind: str, namespace: str, name: str) -> Events:
         """Return the Events about an object."""

@@ -18,8 +18,10 @@ _SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 Listed = tuple[Resource, Mapping[str, Any]]
 
 
-async def read_snapshot(cluster: Cluster, namespace: str) -> Snapshot:
-    """List the objects of a namespace, at most a few requests at a time. Kinds that the caller may not list are hidden.
+async def read_snapshot(cluster: Cluster, namespace: str, kinds: Sequence[type[Resource]] = KINDS) -> Snapshot:
+    """List the objects of a namespace, at most a few requests at a time.
+
+    Kinds that the caller may not list are hidden, and so are those that aren't asked for.
 
     Raises:
         StartRefusedError: the cluster has no Tenure.
@@ -27,9 +29,9 @@ async def read_snapshot(cluster: Cluster, namespace: str) -> Snapshot:
     """
     now = await cluster.clock()
     objects: list[Listed] = []
-    hidden: dict[str, str] = {}
+    hidden = {kind.plural: f"{kind.plural} weren't read" for kind in KINDS if kind not in kinds}
     for kind, found in zip(
-        KINDS, await asyncio.gather(*(_list(cluster, kind, namespace) for kind in KINDS)), strict=True
+        kinds, await asyncio.gather(*(_list(cluster, kind, namespace) for kind in kinds)), strict=True
     ):
         if isinstance(found, str):
             hidden[kind.plural] = found

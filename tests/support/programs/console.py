@@ -1,7 +1,7 @@
 """The console over objects in memory, for tests of what it shows and what it lets in."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import unescape
@@ -15,6 +15,7 @@ from tenure.console.caller import OneCaller, Renew
 from tenure.console.door import door
 from tenure.console.render import Renderer
 from tenure.domain.permissions import Requester
+from tenure.domain.resources import KINDS, Resource
 from tenure.errors import ApiError
 from tenure.viewmodel.edits import Edit
 from tenure.viewmodel.errors import UnknownObjectError
@@ -45,8 +46,9 @@ class Held:
         """Return the organization."""
         return organizations_page(self.objects(), Requester(username=self.username), None)
 
-    async def snapshot(self, namespace: str) -> Snapshot:
+    async def snapshot(self, namespace: str, kinds: Sequence[type[Resource]] = KINDS) -> Snapshot:
         """Return the organization's objects."""
+        del kinds
         found = self.objects()
         if found.namespace != namespace:
             raise UnknownObjectError(f"there is no namespace {namespace}")

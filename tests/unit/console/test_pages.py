@@ -212,6 +212,11 @@ def test_times_are_relative_with_the_exact_one_as_title(served: Served) -> None:
     assert f'<time datetime="{exact}" title="{exact}">0 s ago</time>' in page
 
 
+def holding(there: Snapshot) -> Held:
+    """Return a caller with these objects."""
+    return Held(lambda: there)
+
+
 def long(number: int, letter: str) -> str:
     """Return one of the longest names."""
     return f"{letter}{number:03}-{'x' * 63}"[:63]
@@ -290,7 +295,7 @@ def test_a_member_gets_a_key_from_a_list_or_by_name_if_there_are_too_many() -> N
         there = snapshot(
             organization(), *many, issued(api_key("laptop", membership="member-0001"), many[1], organization())
         )
-        with console(Held(lambda there=there: there)) as served:
+        with console(holding(there)) as served:
             assert f'<{field} id="to" name="to"' in served.get("/acme/keys/laptop/").text
 
 
