@@ -127,3 +127,26 @@ def imported(args: Sequence[str], program: str = "tenure") -> set[str]:
     )
     assert done.returncode == 0 or "which cluster to use" in done.stderr, done.stderr
     return set(re.findall(r"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE))
+
+
+CPU_SECONDS = {"--version": 0.3, "run": 1.6}
+"""CPU time that a command may take. `run` ends here once it has found no cluster; it has 0.4 s more for what follows."""
+
+
+@pytest.mark.parametrize("command", CPU_SECONDS)
+def test_a_start_takes_little_cpu_time(command: str) -> None:
+    """The best of some attempts counts, because a busy machine makes even CPU time longer."""
+    spent = []
+    for _ in range(8):
+        spent.append(_cpu_seconds(command))
+        if spent[-1] <= CPU_SECONDS[command]:
+            return
+    raise AssertionError(f"tenure {command} takes {min(spent):.2f} s of CPU time at least")
+
+
+def _cpu_seconds(command: str) -> float:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TENURE_", "KUBE"))}
+    before = os.times()
+    subprocess.run([sys.executable, "-m", "tenure", command], env=inherited, capture_output=True, check=False)
+    after = os.times()
+    return sum(after[2:4]) - sum(before[2:4])

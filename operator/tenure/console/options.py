@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from string import Formatter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 from tenure.errors import StartRefusedError
-from tenure.kube.letters import MailProcess, check_mail_url
+from tenure.mail_url import check_mail_url
 from tenure.options import CONTEXT, Option
+
+if TYPE_CHECKING:
+    from tenure.kube.letters import MailProcess
 
 _PLACES = {"namespace", "name", "kind"}
 
@@ -68,7 +71,7 @@ class ConsoleOptions:
     ] = ""
 
     @property
-    def mail(self) -> MailProcess | None:
+    def mail(self) -> "MailProcess | None":
         """The mail process, or None if the options don't name it.
 
         Raises:
@@ -78,4 +81,6 @@ class ConsoleOptions:
             raise StartRefusedError("--mail-url and --invite-service-account belong together. Give both, or neither")
         if not self.mail_url:
             return None
+        from tenure.kube.letters import MailProcess  # noqa: PLC0415 - `tenure --version` needs no client of Kubernetes
+
         return MailProcess(self.mail_url, self.invite_service_account)

@@ -4,12 +4,10 @@ It takes Kubernetes tokens of its own audience only. The API server gives those 
 for one of a ServiceAccount, with the caller's own rights.
 """
 
-import ipaddress
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -98,22 +96,3 @@ async def _token(cluster: Cluster, namespace: str, name: str) -> str:
             f"you may not create tokens of ServiceAccount {namespace}/{name}. To check: kubectl auth can-i create "
             f"serviceaccounts/{name} --subresource=token -n {namespace}"
         ) from None
-
-
-def check_mail_url(text: str) -> str:
-    """Return an address to which a token can be sent without others reading it, or an empty text.
-
-    Raises:
-        ValueError: it is another one.
-    """
-    url = urlsplit(text)
-    if not text or url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.hostname or "")):
-        return text
-    raise ValueError(f"{text!r} isn't an https address, for example https://join.acme.io")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -4,11 +4,12 @@ import asyncio
 
 from tenure.domain.resources import Membership
 from tenure.domain.resources.base import GROUP
-from tenure.kube.letters import MailProcess, check_mail_url
+from tenure.kube.letters import MailProcess
 from tenure.kube.session import opened
 from tenure.kubectl.formats import ExitCode, WrongUsageError
 from tenure.kubectl.options import InviteOptions
 from tenure.kubectl.output import Line, emit
+from tenure.mail_url import check_mail_url
 from tenure.viewmodel.letters import ResentPage, find_members, told
 
 
