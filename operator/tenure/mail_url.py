@@ -1,4 +1,4 @@
-"""The address of the mail process, as commands take it. This module imports little, because every command imports it."""
+"""The address of the mail process. This module imports little, because every command imports it."""
 
 import ipaddress
 from urllib.parse import urlsplit

@@ -130,7 +130,7 @@ def imported(args: Sequence[str], program: str = "tenure") -> set[str]:
 
 
 CPU_SECONDS = {"--version": 0.3, "run": 1.6}
-"""CPU time that a command may take. `run` ends here once it has found no cluster; it has 0.4 s more for what follows."""
+"""CPU time that a command may take. `run` ends here once it finds no cluster, and has 0.4 s for what follows."""
 
 
 @pytest.mark.parametrize("command", CPU_SECONDS)
