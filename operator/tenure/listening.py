@@ -6,7 +6,7 @@ import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tenure.errors import StartRefusedError
 
@@ -27,20 +27,56 @@ def listen(host: str, port: int, options: str, *, shared: bool = False) -> socke
     Raises:
         StartRefusedError: the process can't listen there.
     """
-    both = host in _ALL and socket.has_dualstack_ipv6()
+    with _refusing(host, port, options):
+        listening = _bound(host, port, shared=shared)
+        try:
+            listening.listen(_BACKLOG)
+        except OSError:
+            listening.close()
+            raise
+    return listening
+
+
+def bind_shared(host: str, port: int, options: str, count: int) -> Sequence[socket.socket]:
+    """Bind a number of sockets to a port, for a process each. The kernel gives each connection to one that listens.
+
+    Raises:
+        StartRefusedError: the process can't listen there.
+    """
+    # A program that shares the port with these sockets, such as a second verifier, would otherwise go unnoticed.
+    listen(host, port, options).close()
+    with _refusing(host, port, options):
+        return [_bound(host, port, shared=True) for _ in range(count)]
+
+
+@contextlib.contextmanager
+def _refusing(host: str, port: int, options: str) -> Iterator[None]:
     try:
-        family = socket.AF_INET6 if both else _family(host)
-        listening = socket.create_server(
-            (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both, reuse_port=shared
-        )
+        yield
     except OSError as error:
         why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}" if host else f"port {port}"
         raise StartRefusedError(f"{options}: {place}: {why}") from error
-    # Connections inherit this option. asyncio sets it only if a socket names its protocol, which this one doesn't.
-    # Without it, the head and the body of an answer are 40 ms apart on a kept-alive connection.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
+
+
+def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
+    """Return a socket that is bound as `socket.create_server` does it, but doesn't listen yet."""
+    both = host in _ALL and socket.has_dualstack_ipv6()
+    bound = socket.socket(socket.AF_INET6 if both else _family(host))
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if bound.family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if both else 1)
+        # Connections inherit this option. asyncio sets it only if a socket names its protocol, which this one doesn't.
+        # Without it, the head and the body of an answer are 40 ms apart on a kept-alive connection.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _family(host: str) -> socket.AddressFamily:

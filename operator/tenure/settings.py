@@ -247,6 +247,16 @@ class VerifierSettings(ServedSettings, CertificateSettings):
         str, Setting("Address on which the verifier listens. Default: all addresses, of IPv4 and IPv6.")
     ] = ""
     verifier_port: Annotated[int, Setting("Port on which the verifier listens.", min=1, max=65535)] = 8080
+    processes: Annotated[
+        int,
+        Setting(
+            "Number of processes that answer on the port, each with an index of its own. 0: one for each whole core of "
+            "the container's CPU limit, as long as its memory limit has 256 MiB for each. Without a CPU limit: one.",
+            min=0,
+            max=64,
+            chart="verifier.processes",
+        ),
+    ] = 0
     max_staleness: Annotated[
         float,
         Setting(

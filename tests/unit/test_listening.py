@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from tenure.errors import StartRefusedError
-from tenure.listening import PortCheck, listen, own_addresses, plain_address
+from tenure.listening import PortCheck, bind_shared, listen, own_addresses, plain_address
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -49,6 +49,23 @@ def test_a_port_that_is_taken_is_named_with_the_option(host: str, where: str) ->
             StartRefusedError, match=f"^--host and --port: {where.format(port)}: Address already in use$"
         ):
             listen(host, port, "--host and --port")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", ""])
+def test_several_processes_share_a_port_and_no_other_program_does(host: str) -> None:
+    with listen(host, 0, "--host and --port") as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartRefusedError, match=r"^--host and --port: .*: Address already in use$"):
+            bind_shared(host, port, "--host and --port", 2)
+    first, second = bind_shared(host, port, "--host and --port", 2)
+    with first, second:
+        address = (own_addresses(second)[-1], port)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+        second.listen()
+        socket.create_connection(address).close()
+        with pytest.raises(StartRefusedError, match="Address already in use"):
+            bind_shared(host, port, "--host and --port", 2)
 
 
 def test_a_name_that_nobody_has_is_named() -> None:

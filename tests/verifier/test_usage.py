@@ -1,13 +1,10 @@
 """Who may read the record of use: whoever may get organizations/usage, with a token for nothing else."""
 
-from contextlib import closing
-
 import requests
 
-from support.api.client import Client, fresh_namespace
-from support.cluster.verified import known_key, service_token
+from support.api.client import fresh_namespace
+from support.cluster.verified import known_key, let_read, service_token
 from support.cluster.world import World
-from support.objects.manifests import role, role_binding
 from support.programs.verifier_process import VerifierProcess
 from support.run.eventually import eventually
 from support.run.slowness import NEVER
@@ -17,17 +14,6 @@ from tenure_dev.controlplane import ControlPlane
 def ask(verifier: VerifierProcess, bearer: str, **query: str) -> requests.Response:
     headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     return requests.get(f"{verifier.url}/v1/usage", params=query, headers=headers, timeout=NEVER)
-
-
-def let_read(plane: ControlPlane, namespace: str) -> None:
-    """Let the namespace's default ServiceAccount read when its keys were used."""
-    reads = {"apiGroups": ["tenure.dev"], "resources": ["organizations/usage"], "verbs": ["get"]}
-    binding = role_binding("reads-usage")
-    reference = {**binding["roleRef"], "kind": "Role", "name": "reads-usage"}
-    subject = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
-    with closing(Client(plane, namespace)) as client:
-        client.create("roles", {**role("reads-usage"), "rules": [reads]})
-        client.create("rolebindings", {**binding, "roleRef": reference, "subjects": [subject]})
 
 
 def test_the_record_needs_the_right_and_a_token_for_its_audience(

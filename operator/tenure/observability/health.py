@@ -3,9 +3,11 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from aiohttp import web
 
+from tenure.errors import TenureError
 from tenure.listening import listen
 from tenure.observability.catalogue import READY
 from tenure.observability.metrics import Component, Reading
@@ -27,6 +29,22 @@ class Part:
     why_not_ready: Question
     why_not_alive: Question = _fine
     """Returns why a restart would help, for people. Empty if it wouldn't."""
+
+
+class Pages(Protocol):
+    """The pages of the port for health."""
+
+    async def readiness(self) -> str:
+        """Return why the program isn't ready, for people. Empty if it is ready."""
+
+    async def liveness(self) -> str:
+        """Return why the program should be restarted, for people. Empty if there is no reason."""
+
+    async def metrics(self) -> str:
+        """Return all metrics in Prometheus' text format."""
+
+    def leader(self) -> str:
+        """Return the leader, for the second line of an answer. Empty if there is no election."""
 
 
 @dataclass
@@ -55,6 +73,18 @@ class Health:
         """The reason why the process should be restarted, for people. Empty if there is none."""
         return "; ".join(filter(None, (part.why_not_alive() for part in self.parts)))
 
+    async def readiness(self) -> str:
+        """The same as `why_not_ready`, for `/readyz`."""
+        return self.why_not_ready()
+
+    async def liveness(self) -> str:
+        """The same as `why_not_alive`, for `/livez`."""
+        return self.why_not_alive()
+
+    async def metrics(self) -> str:
+        """All metrics of the process, in Prometheus' text format."""
+        return (await self.measurements.text()).decode()
+
     async def _read(self) -> list[Reading]:
         if self.starting:
             return [Reading(READY, False, (component,)) for component in self.measurements.components]  # noqa: FBT003
@@ -62,7 +92,7 @@ class Health:
 
 
 @contextlib.asynccontextmanager
-async def serving(port: int, health: Health) -> AsyncIterator[None]:
+async def serving(port: int, pages: Pages) -> AsyncIterator[None]:
     """Serve `/livez`, `/readyz` and `/metrics` on a port while the block runs. Port 0 serves nothing.
 
     `/healthz` is an older name of `/livez`.
@@ -75,17 +105,21 @@ async def serving(port: int, health: Health) -> AsyncIterator[None]:
         return
 
     def answer(flaw: str) -> web.Response:
-        lines = filter(None, (flaw or "ok", health.leader()))
+        lines = filter(None, (flaw or "ok", pages.leader()))
         return web.Response(text="".join(f"{line}\n" for line in lines), status=503 if flaw else 200)
 
     async def live(_: web.Request) -> web.Response:
-        return answer(health.why_not_alive())
+        return answer(await pages.liveness())
 
     async def ready(_: web.Request) -> web.Response:
-        return answer(health.why_not_ready())
+        return answer(await pages.readiness())
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=await health.measurements.text(), headers={"Content-Type": CONTENT_TYPE})
+        try:
+            text = await pages.metrics()
+        except TenureError as error:
+            return answer(str(error))
+        return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
     app = web.Application()
     app.router.add_get("/livez", live)

@@ -2,8 +2,9 @@
 
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from tenure.domain.resources.base import format_time
 from tenure.domain.usage.coverage import RETENTION
@@ -61,6 +62,23 @@ class UsageRecord:
         old = [key_id for key_id, (minute, _) in self._used.items() if minute < first]
         for key_id in old:
             del self._used[key_id]
+
+
+def unite(records: Sequence[Mapping[str, Any]]) -> Mapping[str, object]:
+    """Return the answers of several processes' records as one.
+
+    It begins where the last of them begins, and the next question repeats what one of them may have answered earlier.
+    So a use that one process doesn't know any more never counts as no use.
+    """
+    uses: dict[str, str] = {}
+    for record in records:
+        for key_id, at in record["keys"].items():
+            uses[key_id] = max(at, uses.get(key_id, at))
+    return {
+        "recordedSince": max(record["recordedSince"] for record in records),
+        "cursor": str(min(int(record["cursor"]) for record in records)),
+        "keys": uses,
+    }
 
 
 @functools.lru_cache

@@ -55,6 +55,17 @@ def let_verify(plane: ControlPlane, namespace: str) -> None:
         client.create("rolebindings", {**binding, "roleRef": reference, "subjects": [subject]})
 
 
+def let_read(plane: ControlPlane, namespace: str) -> None:
+    """Let the namespace's default ServiceAccount read when its keys were used."""
+    reads = {"apiGroups": ["tenure.dev"], "resources": ["organizations/usage"], "verbs": ["get"]}
+    binding = role_binding("reads-usage")
+    reference = {**binding["roleRef"], "kind": "Role", "name": "reads-usage"}
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
+    with closing(Client(plane, namespace)) as client:
+        client.create("roles", {**role("reads-usage"), "rules": [reads]})
+        client.create("rolebindings", {**binding, "roleRef": reference, "subjects": [subject]})
+
+
 def authorized(plane: ControlPlane, namespace: str) -> str:
     """A token whose bearer may learn all about the namespace's keys."""
     let_verify(plane, namespace)

@@ -19,7 +19,8 @@ STARTS_TASKS = {
     "mail/page.py page_served",
     "mail/process.py _work",
     "process/given_certificate.py given_certificate",
-    "verifier/process.py _listen_and_serve",
+    "verifier/process.py _serve",
+    "verifier/process.py _watch_over",
     # Awaited where it is started, so its error is raised there.
     "admission/server.py serving",
     "kube/election.py _claim",
@@ -31,6 +32,10 @@ STARTS_TASKS = {
     # The server waits for these, and ends with the error of the first that fails.
     "mail/store.py running",
     "verifier/verifier.py running",
+    # It ends only with the other process, and both ends notice that.
+    "process/channel.py running",
+    # It answers every error to the process that asked.
+    "process/channel.py _take",
     # It logs its error and ends the process itself.
     "controller/leadership.py running",
 }

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tenure.verifier import usage
-from tenure.verifier.usage import UsageRecord
+from tenure.verifier.usage import UsageRecord, unite
 
 MORNING = datetime(2027, 2, 22, 8, 30, 17, tzinfo=UTC).timestamp()
 MINUTE, DAY = 60.0, 86_400.0
@@ -77,3 +77,20 @@ def test_too_many_keys_at_once_begin_the_record_anew(monkeypatch: pytest.MonkeyP
         record.note(f"key {number}", "acme")
     assert keys(record) == {}
     assert record.read("", 0)["recordedSince"] == "2027-02-22T08:31:17Z", "whoever reads it sees that it lost uses"
+
+
+def test_the_records_of_all_processes_are_one() -> None:
+    clock = Clock()
+    first = UsageRecord(clock)
+    first.note("both", "acme")
+    first.note("only one", "acme")
+    clock.now += 2 * MINUTE
+    second = UsageRecord(clock)
+    second.note("both", "acme")
+    clock.now += MINUTE
+    earlier = {**second.read("", 0), "cursor": first.read("", 0)["cursor"]}
+    clock.now += MINUTE
+    united = unite([first.read("", 0), earlier])
+    assert united["keys"] == {"both": "2027-02-22T08:32:00Z", "only one": "2027-02-22T08:30:00Z"}
+    assert united["recordedSince"] == "2027-02-22T08:32:17Z", "before that, a use of the later process is unknown"
+    assert united["cursor"] == earlier["cursor"], "what the slower one may not have told yet is asked for again"

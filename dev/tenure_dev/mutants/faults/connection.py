@@ -76,7 +76,7 @@ FAULTS = (
     Fault(
         name="one-family",
         guard="A listener without a host serves IPv4 and IPv6.",
-        where="listen",
+        where="_bound",
         before="both = host in _ALL and socket.has_dualstack_ipv6()",
         after="both = False",
         caught_by=("tests/unit/test_listening.py::test_without_a_host_both_families_are_served",),

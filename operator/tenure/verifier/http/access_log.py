@@ -6,8 +6,9 @@ old. The answers of one turn of the event loop are filled into it and written to
 
 import asyncio
 import logging
+import select
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -68,12 +69,31 @@ class _Template:
         texts = [_filled(self.without if line.key_id is None else self.with_key, line) for line in lines]
         handler.acquire()
         try:
-            handler.stream.write("".join(text + handler.terminator for text in texts))
-            handler.flush()
+            for text in _whole_lines(texts, handler.terminator):
+                handler.stream.write(text)
+                handler.flush()
         except OSError:
             handler.handleError(_record(None))
         finally:
             handler.release()
+
+
+def _whole_lines(texts: Sequence[str], terminator: str) -> Iterator[str]:
+    """Join lines, but only so many that a pipe takes them in one piece.
+
+    Otherwise the lines of another process that writes into the same pipe could get into the middle of one.
+    """
+    joined: list[str] = []
+    size = 0
+    for text in texts:
+        # Each character is one byte, because no field is free text.
+        if joined and size + len(text) + len(terminator) > select.PIPE_BUF:
+            yield "".join(joined)
+            joined, size = [], 0
+        joined += (text, terminator)
+        size += len(text) + len(terminator)
+    if joined:
+        yield "".join(joined)
 
 
 def _templates() -> Sequence[_Template]:

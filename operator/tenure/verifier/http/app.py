@@ -88,6 +88,8 @@ class VerifyApi:
     meter: Meter = field(default_factory=Meter)
     usage: UsageRecord | None = None
     """The record of use, or None if it is turned off."""
+    read_usage: Callable[[str, int], Awaitable[Mapping[str, object]]] | None = None
+    """Reads the records of all processes, if this is one of several."""
     usage_callers: Callers | None = None
     """Checks who may read the record of use."""
 
@@ -191,6 +193,8 @@ class VerifyApi:
             where = f"in namespace {asked.namespace}" if asked.namespace else "in all namespaces"
             text = f"Send a Kubernetes token for the audience {AUDIENCE} that may get organizations.tenure.dev/usage"
             return Reply.json(_FORBIDDEN, {"error": f"{text} {where}"})
+        if self.read_usage is not None:
+            return Reply.json(200, await self.read_usage(asked.namespace, asked.since))
         return Reply.json(200, self.usage.read(asked.namespace, asked.since))
 
     async def _review(self, request: Request) -> Reply:
