@@ -135,6 +135,7 @@ def _environment() -> Environment:
         "about": sentences.about,
         "summary": sentences.summary,
         "in_git": sentences.in_git,
+        "dead_keys": sentences.dead_keys,
         "at_once": sentences.at_once,
         "who_lifts": sentences.who_lifts,
         "yaml_lines": _yaml_lines,

@@ -63,7 +63,7 @@ def preview_text(page: PreviewPage) -> Iterator[Block]:
     if page.keys:
         header = ("KEY", "BECOMES", "KEY ID", "AGE", "LAST USE", "ABOUT")
         yield Table(header, [_fate(one, page.now) for one in page.keys])
-    yield Line(summary(page), BAD if page.names(Fate.REVOKED, Fate.REISSUED) else GOOD)
+    yield Line(summary(page), BAD if page.edit.revokes else GOOD)
     yield from (Line(f"- {one}") for one in page.remarks)
     verdict = page.verdict
     if verdict is not None and verdict.allowed:
@@ -191,7 +191,7 @@ def _key(row: KeyRow, now: datetime) -> Sequence[Cell | str]:
 def _fate(one: KeyFate, now: datetime) -> Sequence[Cell | str]:
     return (
         Cell(one.key.name, STRONG),
-        Cell(one.fate.value, _FATES[one.fate]),
+        Cell(one.becomes, _FATES[one.fate]),
         one.key_ids or NONE,
         age(one.key.issued_at, now),
         one.key.use,

@@ -37,11 +37,18 @@ class KeyFate:
 
     Attributes:
         key_ids: The public ids of the tokens that this is about. A rotated key has two.
+        handed_over: Whether it is another member's key by now, so that only this member's former token is revoked.
     """
 
     fate: Fate
     key: KeyRow
     key_ids: str
+    handed_over: bool = False
+
+    @property
+    def becomes(self) -> str:
+        """What becomes of the key, in words."""
+        return f"former token {self.fate.value}" if self.handed_over else self.fate.value
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,11 @@ class PreviewPage:
     def names(self, *fates: Fate) -> list[str]:
         """Return the names of the keys with one of these fates."""
         return sorted(one.key.name for one in self.keys if one.fate in fates)
+
+    @property
+    def handed_over(self) -> list[str]:
+        """The names of the revoked keys that go on with another member's token."""
+        return sorted(one.key.name for one in self.keys if one.handed_over)
 
 
 def combined(verdicts: Sequence[Verdict]) -> Verdict | None:
@@ -254,4 +266,5 @@ def _fates(snapshot: Snapshot, impact: Impact) -> Iterator[KeyFate]:
     for fate, names in groups:
         for name in names:
             row = key_row(snapshot, snapshot.key(name))
-            yield KeyFate(fate, row, impact.key_ids.get(name, row.key_id or ""))
+            handed_over = fate is Fate.REVOKED and impact.member.name not in {row.member, row.holder}
+            yield KeyFate(fate, row, impact.key_ids.get(name, row.key_id or ""), handed_over)

@@ -25,12 +25,21 @@ def about(row: KeyRow) -> str:
 
 def summary(page: PreviewPage) -> str:
     """Return what a change does to keys."""
-    revoked, reissued = page.names(Fate.REVOKED), page.names(Fate.REISSUED)
-    if not revoked and not reissued:
+    counts = {
+        "revoked": len(dead_keys(page)),
+        "reissued with a new token": len(page.names(Fate.REISSUED)),
+        f"handed over, whose former token of {page.member} is revoked": len(page.handed_over),
+    }
+    parts = [f"{_count(number)} {what}" for what, number in counts.items() if number]
+    if not parts:
         return "No key is revoked."
-    parts = [f"{_count(len(revoked))} revoked"] if revoked else []
-    parts += [f"{_count(len(reissued))} reissued with a new token"] if reissued else []
-    return f"{', '.join(parts)}. Programs that use the present tokens stop working immediately."
+    which = "these" if page.handed_over else "the present"
+    return f"{', '.join(parts)}. Programs that use {which} tokens stop working immediately."
+
+
+def dead_keys(page: PreviewPage) -> list[str]:
+    """Return the names of the keys that don't work any more after a change."""
+    return [name for name in page.names(Fate.REVOKED) if name not in page.handed_over]
 
 
 def in_git(edit: Edit) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.objects.builders import api_key, issued, membership, organization
+from support.objects.builders import NOW, api_key, issued, membership, organization, rotated, with_status
 from support.objects.snapshots import ARGO, FLUX, snapshot
 from tenure.domain.resources import Membership, Resource
 from tenure.domain.resources.base import NAME_LENGTH
@@ -20,6 +20,7 @@ from tenure.viewmodel.edits import Action, EditsPage
 from tenure.viewmodel.errors import ViewError
 from tenure.viewmodel.invitations import invitations_page, names_for, split_addresses
 from tenure.viewmodel.preview import removal_preview, role_preview
+from tenure.viewmodel.sentences import dead_keys, summary
 from tenure.viewmodel.snapshot import Snapshot
 
 ORG, ALICE, BOB = organization(suspended_members=["bob"]), membership("alice"), membership("bob")
@@ -132,6 +133,25 @@ def test_keys_to_keep_are_approved_first_and_acknowledged() -> None:
     approved = KEY.model_copy(update={"spec": KEY.spec.model_copy(update={"for_role": Role.VIEWER})})
     later = role_preview(here(ORG, ALICE, BOB, approved), "alice", Role.VIEWER, ["ci-deploy"])
     assert (later.approvals, later.edit.patch, later.keys[0].fate) == ((), change.patch, "reissued")
+
+
+def test_of_a_key_that_was_handed_over_only_the_former_token_is_revoked() -> None:
+    given, hers = (
+        rotated(issued(api_key("ci-deploy", membership="bob"), BOB, ORG), former="old", replaced_at=NOW),
+        KEY.status.issued,
+    )
+    assert given.status.previous is not None
+    former = given.status.previous.model_copy(update={"issued": hers})
+    given = with_status(given, given.status.model_copy(update={"previous": former}))
+    page = role_preview(here(ORG, ALICE, BOB, given, issued(api_key("laptop"), ALICE, ORG)), "alice", Role.VIEWER)
+    assert [(one.key.name, one.becomes) for one in page.keys] == [
+        ("ci-deploy", "former token revoked"),
+        ("laptop", "revoked"),
+    ]
+    assert (dead_keys(page), page.handed_over, page.keepable) == (["laptop"], ["ci-deploy"], ("laptop",))
+    assert summary(page).startswith(
+        "1 key revoked, 1 key handed over, whose former token of alice is revoked. Programs"
+    )
 
 
 def test_a_removal_is_a_deletion_that_names_the_keys() -> None:
