@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from tenure.controller.access.reconciler import WORKERS as BINDING_WORKERS
 from tenure.controller.gauges import survey_objects, survey_work
 from tenure.controller.queue import Item
-from tenure.controller.refs import ref_of
 from tenure.controller.wiring import Parts
 from tenure.controller.worker import Work
 from tenure.domain.resources import KINDS, Resource
@@ -90,8 +89,8 @@ class Controller:
         self._may_work = may_work
         self.informer.standing_by = False
         self._leads.set()
-        for known in self._parts.cache.all():
-            self._parts.queues[Queue.OBJECTS].add(ref_of(known))
+        for ref in self._parts.cache.refs():
+            self._parts.queues[Queue.OBJECTS].add(ref)
         self._parts.bindings.lead()
 
     def begin_stopping(self) -> None:

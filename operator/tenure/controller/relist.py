@@ -9,7 +9,7 @@ from typing import Any
 from tenure.controller.cache import Cache
 from tenure.controller.informer import Informer
 from tenure.controller.queue import WorkQueue
-from tenure.controller.refs import Ref, ref_of
+from tenure.controller.refs import Ref
 from tenure.domain.resources import KINDS, Resource
 from tenure.domain.store_version import StoreVersion
 from tenure.errors import MalformedObjectError, ObjectNotFoundError, TenureError
@@ -57,7 +57,7 @@ class Sweep:
     async def check(self, seconds: float) -> None:
         """Enqueue every object within so many seconds, evenly spread. Each key's Secret is read too."""
         loop = asyncio.get_running_loop()
-        began, refs = loop.time(), [ref_of(resource) for resource in self._cache.all()]
+        began, refs = loop.time(), self._cache.refs()
         for position, ref in enumerate(refs, start=1):
             due = began + seconds * position / len(refs)
             if due - loop.time() >= _TICK_SECONDS:
@@ -66,14 +66,14 @@ class Sweep:
         await asyncio.sleep(max(began + seconds - loop.time(), 0.0))
 
     async def _fill(self, resource: type[Resource], place: str | None) -> None:
-        listed: set[tuple[Ref, str]] = set()
+        listed: set[str] = set()
         version = ""
         async for items, version in self._cluster.pages(resource, place):
             self._notice_restore(resource, place, int(version))
             for body in items:
                 metadata = body["metadata"]
                 ref = Ref(resource, metadata["namespace"], metadata["name"])
-                listed.add((ref, metadata["uid"]))
+                listed.add(metadata["uid"])
                 self._drop_phantom(ref, metadata, int(version))
                 if self._cache.holds(ref, metadata):
                     continue
@@ -101,13 +101,11 @@ class Sweep:
             known for known in self._cache.all() if isinstance(known, resource) and place in (None, known.namespace)
         ]
 
-    async def _forget(
-        self, resource: type[Resource], place: str | None, listed: set[tuple[Ref, str]], version: int
-    ) -> None:
-        """Remove cached objects that the list lacks, unless they are newer than the list."""
+    async def _forget(self, resource: type[Resource], place: str | None, listed: set[str], version: int) -> None:
+        """Remove cached objects whose uid the list lacks, unless they are newer than the list."""
         for known in self._known(resource, place):
             metadata = known.metadata
-            if (ref_of(known), metadata.uid) in listed or int(metadata.resource_version) > version:
+            if metadata.uid in listed or int(metadata.resource_version) > version:
                 continue
             if await self._is_gone(known):
                 self._informer.take_out(known)

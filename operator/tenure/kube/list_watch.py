@@ -28,7 +28,7 @@ class Feed(NamedTuple):
         return self.resource.plural + (f" of namespace {self.namespace}" if self.namespace is not None else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Indexed:
     """An object of a list or a watch, without what no decision needs."""
 
@@ -41,12 +41,12 @@ class Indexed:
     @classmethod
     def of(cls, resource: type[Resource], body: Mapping[str, Any]) -> Self:
         """Parse an object as the API server sent it."""
-        metadata = body["metadata"]
         try:
             parsed = parse(resource, body)
         except MalformedObjectError:
-            parsed = None
-        return cls((metadata["namespace"], metadata["name"]), parsed)
+            metadata = body["metadata"]
+            return cls((metadata["namespace"], metadata["name"]), None)
+        return cls((parsed.namespace, parsed.name), parsed)  # Not the body's texts, which would be in memory twice.
 
 
 @dataclass(frozen=True)
