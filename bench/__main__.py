@@ -73,7 +73,8 @@ async def _measure(plane: ControlPlane, chosen: Sequence[Scenario]) -> list[Outc
         await launcher.prepare((*OPERATORS, *WEBHOOKS))
         for scenario in chosen:
             with progress.status(scenario.title) as status:
-                bench = Bench(plane, api, launcher, status.update)
+                tell = status.update if progress.is_terminal else progress.print
+                bench = Bench(plane, api, launcher, tell)
                 async with contextlib.aclosing(scenario.run(bench)) as found:
                     mine = [outcome async for outcome in found]
             print_scenario(out, scenario.title, mine)

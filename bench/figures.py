@@ -167,7 +167,7 @@ class Admission:
 
 @dataclass(frozen=True)
 class Verifying:
-    """How fast one process answers, and what that takes."""
+    """How fast a verifier answers, and what that takes."""
 
     keys: int
     """That it knows; 0 for a server that knows nothing."""
@@ -180,7 +180,7 @@ class Verifying:
     failures: int
     """Answers that were not 200."""
     cpu_us: float
-    """CPU time of the process for each answer. On a busy machine it tells more than the requests in a second."""
+    """CPU time of its processes for each answer. On a busy machine it tells more than the requests in a second."""
     memory: Memory
     others_percent: float
 
@@ -213,7 +213,20 @@ class Pages:
     memory: Memory
 
 
-Figures = Pages | Verifying | Deciding | Issuing | RoleChange | ColdStart | Background | Admission | Limit
+@dataclass(frozen=True)
+class Revoking:
+    """Role changes while a verifier is fully loaded."""
+
+    changes: int
+    p50_ms: float
+    """From the answer to the change until no connection to the verifier gets 200 any more."""
+    p99_ms: float
+    requests_per_second: float
+    """The load meanwhile."""
+    others_percent: float
+
+
+Figures = Pages | Revoking | Verifying | Deciding | Issuing | RoleChange | ColdStart | Background | Admission | Limit
 
 
 @dataclass(frozen=True)

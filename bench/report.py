@@ -27,16 +27,17 @@ from bench.figures import (
     Memory,
     Outcome,
     Pages,
+    Revoking,
     RoleChange,
     Verifying,
 )
 from bench.operators import BARE, OPERATORS, ROTATION
 from bench.targets import Target
-from bench.verify import EMPTY_SERVER, FORMER, UNRECORDED
+from bench.verify import EMPTY_SERVER, FORMER, TWO, UNRECORDED
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
-_OTHER = (ROTATION, UNRECORDED, FORMER, EMPTY_SERVER, BARE, MANY)
+_OTHER = (ROTATION, UNRECORDED, TWO, FORMER, EMPTY_SERVER, BARE, MANY)
 _LABELS = {operator.name: operator.label for operator in (*OPERATORS, *WEBHOOKS, *_OTHER)}
 _PACKAGES = ("tenure", "kopf", "kubernetes", "aiohttp", "pydantic")
 
@@ -194,6 +195,18 @@ def _verifying_cells(outcome: Outcome) -> Column:
     }
 
 
+def _revoking_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, Revoking)  # noqa: S101 - chosen by this very class
+    return {
+        "role changes": f"{figures.changes:,}",
+        "rejected within, p50": f"{figures.p50_ms:.1f} ms",
+        "p99": f"{figures.p99_ms:.1f} ms",
+        "requests/s meanwhile": f"{figures.requests_per_second:,.0f}",
+        _OTHERS: f"{figures.others_percent:.0f} %",
+    }
+
+
 def _deciding_cells(outcome: Outcome) -> Column:
     figures = outcome.figures
     assert isinstance(figures, Deciding)  # noqa: S101 - chosen by this very class
@@ -218,6 +231,7 @@ _KINDS: Sequence[tuple[type, Callable[[Outcome], Column], str]] = (
     (Limit, _limit_cells, ""),
     (Admission, _admission_cells, ""),
     (Verifying, _verifying_cells, ""),
+    (Revoking, _revoking_cells, ", role changes under full load"),
     (Deciding, _deciding_cells, ": without HTTP, and what the time of an answer gives away"),
     (Pages, _page_cells, ""),
     (Background, _background_cells, ": afterwards, with the sweep at its default pace"),

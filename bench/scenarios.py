@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from bench.figures import (
     Memory,
     Outcome,
     RoleChange,
-    Verifying,
     percentile,
 )
 from bench.load import Created, create_at_once, create_steadily, rotate_at_once, write_as_an_operator_would
@@ -31,7 +29,7 @@ from bench.operators import BARE, EMPTY, PLAIN, ROTATION, SHARED, SWEEPING, TENU
 from bench.scale import scale
 from bench.scenario import Bench, Scenario, Size
 from bench.tenancy import Tenancy, change_role, tenancy
-from bench.verify import EMPTY_SERVER, FORMER, UNRECORDED, decide, read_tokens, serve_empty, verify
+from bench.verify import verify
 
 LONGEST_SECONDS = 180.0
 """How long a scenario's keys are waited for; what isn't done by then is reported as not done."""
@@ -77,11 +75,7 @@ def scenarios(size: Size) -> Sequence[Scenario]:
         Scenario(
             "admission", f"role changes, {PER_SECOND} a second, {judged:,} members", lambda b: _admissions(b, judged)
         ),
-        Scenario(
-            "verify",
-            f"tokens verified, {present:,} keys known{MEDIAN}",
-            lambda b: _verifications(b, present, quick=quick),
-        ),
+        verify(size),
         Scenario("cold-start", f"start with {present:,} issued keys present", lambda b: _cold_starts(b, present)),
         scale(size),
         console(size),
@@ -209,36 +203,6 @@ async def _admissions(bench: Bench, members: int) -> AsyncGenerator[Outcome]:
         async with contextlib.aclosing(judge(bench.api, bench.launcher, place, members // PER_SECOND)) as found:
             async for operator, figures in found:
                 yield Outcome("admission", operator.name, figures)
-
-
-async def _verifications(bench: Bench, keys: int, *, quick: bool) -> AsyncGenerator[Outcome]:
-    async with tenancy(bench.api, members=50) as place:
-        bench.tell(f"verify: Tenure issues {keys:,} keys")
-        async with bench.launcher.running(TENURE) as process:
-            async with Observer(bench.api, place.keys, is_ready) as ready:
-                await create_at_once(bench.api, place, keys)
-                await ready.require(keys, within=PREPARATION_SECONDS)
-            await process.settled(SETTLED_SECONDS)
-        found: dict[str, list[Verifying]] = {TENURE.name: [], UNRECORDED.name: [], FORMER.name: []}
-        ask = functools.partial(verify, bench.api, bench.launcher, place, keys, quick=quick)
-        # By turns, because the difference is smaller than that between a quiet and a busy machine.
-        for number, operator in product(range(1, ROUNDS + 1), (TENURE, UNRECORDED)):
-            bench.tell(f"verify: the verifier {UNRECORDED.label if operator is UNRECORDED else ''}, round {number}")
-            options = UNRECORDED.arguments if operator is UNRECORDED else ()
-            found[operator.name].append(await ask(options=options))
-        former = await read_tokens(bench.api, place, keys)
-        bench.tell(f"verify: Tenure rotates {keys:,} keys")
-        async with bench.launcher.running(TENURE) as process:
-            await _rotate(bench.api, process, place, keys)
-        for number in range(1, ROUNDS + 1):
-            bench.tell(f"verify: the verifier {FORMER.label}, round {number}")
-            found[FORMER.name].append(await ask(former=former))
-        for name, figures in found.items():
-            yield Outcome("verify", name, sorted(figures, key=lambda one: one.cpu_us)[ROUNDS // 2])
-        bench.tell("verify: an empty handler")
-        yield Outcome("verify", EMPTY_SERVER.name, await serve_empty(bench.launcher, quick=quick))
-        bench.tell("verify: decisions and their time")
-        yield Outcome("verify", TENURE.name, await decide(bench.api, bench.launcher, place, keys, quick=quick))
 
 
 async def _cold_starts(bench: Bench, keys: int) -> AsyncGenerator[Outcome]:

@@ -14,6 +14,7 @@ from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from bench.api import API_VERSION, CONNECTIONS, Api, collection
 from bench.etcd import Etcd
 from bench.operators import TENURE
 from bench.scenario import Bench
+from tenure.domain.resources.base import format_time
 from tenure.domain.tokens import ENTROPY_BYTES, Token
 from tenure_dev.paths import CHECKOUT, CRDS, cache_folder
 
@@ -50,6 +52,8 @@ class Store:
 
     keys: int
     issued: bool = True
+    rotated_namespaces: int = 0
+    """Number of the last namespaces whose keys have a former token that is valid, too (`former_token`)."""
 
     @property
     def in_namespace(self) -> int:
@@ -60,6 +64,10 @@ class Store:
     def namespaces(self) -> int:
         """Number of namespaces, each of an Organization of its own. The last one is full, too."""
         return -(-self.keys // self.in_namespace)
+
+    def namespace(self, number: int) -> str:
+        """The name of a namespace, from 0 on."""
+        return f"bench-{_mark(number)}"
 
     @property
     def members_in_namespace(self) -> int:
@@ -77,13 +85,13 @@ async def stored(bench: Bench, store: Store) -> AsyncIterator[None]:
     bench.tell(f"writing {store.keys:,} keys into etcd")
     bench.plane.stop_controller_manager()
     async with Etcd(bench.plane.etcd_endpoint) as etcd:
-        await etcd.write(_copies(template, store.namespaces))
+        await etcd.write(_copies(template, store))
         await _until_shown(bench.api, store)
         yield
         bench.tell(f"removing {store.keys:,} keys")
         for number in range(store.namespaces):
             for resource in (*_RESOURCES, "namespaces"):
-                await etcd.remove(f"/registry/{resource}/bench-{_mark(number)}")
+                await etcd.remove(f"/registry/{resource}/{store.namespace(number)}")
     bench.plane.start_controller_manager()
 
 
@@ -170,16 +178,39 @@ async def _until_issued(api: Api, count: int) -> None:
             await asyncio.sleep(_POLL_SECONDS * 5)
 
 
-def _copies(template: Stored, namespaces: int) -> Iterator[tuple[bytes, bytes]]:
+def former_token(namespace: str, name: str) -> Token:
+    """The former token of a key in a namespace whose keys have one."""
+    return Token.mint(hashlib.sha384(f"former {namespace} {name}".encode()).digest())
+
+
+def _rotated(value: bytes) -> bytes:
+    """An ApiKey with its former token, as Tenure leaves it after a rotation. Other objects stay as they are."""
+    body = json.loads(value) if value.startswith(b"{") else {}
+    if body.get("kind") != "ApiKey":
+        return value
+    token = former_token(body["metadata"]["namespace"], body["metadata"]["name"])
+    now = datetime.now(UTC)
+    body["status"]["previous"] = {
+        "keyId": token.key_id,
+        "hash": token.hash,
+        "issued": body["status"]["issued"],
+        "replacedAt": format_time(now),
+        "endsAt": format_time(now + timedelta(days=1)),
+    }
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def _copies(template: Stored, store: Store) -> Iterator[tuple[bytes, bytes]]:
     """The template for each namespace."""
     pairs = [(_PLACES.split(key), _PLACES.split(value)) for key, value in template.items()]
     known = _Identities(template)
-    for number in range(namespaces):
+    for number in range(store.namespaces):
         changed = known.of(number)
+        finish = _rotated if number >= store.namespaces - store.rotated_namespaces else bytes
         for key, value in pairs:
             yield (
                 b"".join([changed.get(part, part) for part in key]),
-                b"".join([changed.get(part, part) for part in value]),
+                finish(b"".join([changed.get(part, part) for part in value])),
             )
 
 

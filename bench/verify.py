@@ -1,151 +1,164 @@
-"""How fast one verifier process answers, beside the same server with an empty handler."""
+"""How fast a verifier answers, beside the same server with an empty handler."""
 
 import asyncio
-import base64
 import contextlib
-import hashlib
-import json
 import socket
 import statistics
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.api import API_VERSION, Api, collection
-from bench.figures import Deciding, Memory, Verifying
+from bench.asked import compare_times, decision_us, read_keys, request
+from bench.figures import Deciding, Memory, Outcome, Verifying
 from bench.operators import TENURE, Launcher, Operator
-from bench.tenancy import Tenancy
-from bench.timing import compare
-from bench.usage import Usage
-from bench.wrk import load
-from tenure.domain.resources import KINDS
-from tenure.domain.roles import Capability
-from tenure.domain.tokens import CHECKSUM_LENGTH, ENTROPY_BYTES, PREFIX, SECRET_LENGTH, Token, _checksum
-from tenure.domain.verification import Question
-from tenure.kube.list_watch import Indexed
-from tenure.verifier.index import Index
-from tenure.verifier.verifier import look_up
+from bench.revoked import revoke
+from bench.scenario import Bench, Scenario, Size
+from bench.store import KEYS_PER_NAMESPACE, Store, former_token, stored
+from bench.usage import Spent, Usage
+from bench.wrk import Load, load
 from tenure_dev import verifier
 from tenure_dev.controlplane import free_ports
 from tenure_dev.processes import Process
 
-READY_WITHIN = 60.0
+READY_WITHIN = 120.0
 WARM_SECONDS = 2
-TOKENS = 500
-"""Different ones that are asked about; all keys are in the index."""
-DECISIONS = 20_000
+ROUNDS = 7
+ROUND_SECONDS = 2
 
 UNRECORDED = Operator("no-usage", "without the record of use", ("--no-usage",))
 """The verifier that doesn't remember when keys were used."""
 FORMER = Operator("former", "with a former token each", ())
-"""The verifier, when all keys were rotated and their former tokens are valid."""
+"""The verifier, when all keys have a former token that is valid, and half of the requests have those."""
+TWO = Operator("two", "two processes", ("--processes=2",))
 EMPTY_SERVER = Operator("empty-server", "the same server, empty handler", ())
 
 _EMPTY = Path(__file__).resolve().parent / "empty_server.py"
-_PATH = "/v1/authorize?organization=acme&capability=costs&level=View"
 
 
-async def verify(
-    api: Api,
-    launcher: Launcher,
-    place: Tenancy,
-    keys: int,
-    *,
-    quick: bool,
-    options: Sequence[str] = (),
-    former: Sequence[Token] = (),
-) -> Verifying:
-    """Ask the verifier, which knows so many keys, about some of them, and about these former tokens."""
-    tokens = [*await read_tokens(api, place, keys), *former]
-    async with _verifier(launcher, *options) as (process, port):
-        return await _measure(process, port, [_request(token) for token in tokens], keys, launcher.folder, quick=quick)
+def verify(size: Size) -> Scenario:
+    """The scenario."""
+    count = -(-(1000 if size.quick else 10_000) // KEYS_PER_NAMESPACE)
+    title = f"tokens verified, {count * KEYS_PER_NAMESPACE:,} keys known, the median of {ROUNDS} rounds"
+    return Scenario("verify", title, lambda bench: _run(bench, count, quick=size.quick))
 
 
-async def serve_empty(launcher: Launcher, *, quick: bool) -> Verifying:
-    """The same requests, to a server that looks at none."""
-    (port,) = free_ports(1)
-    process = launcher.process(TENURE, ("-m", "bench.empty_server", str(port)), {"PYTHONPATH": str(_EMPTY.parents[1])})
-    process.start()
-    try:
-        await _until(process, lambda: _listens(port))
-        requests = [_request(_unknown(number)) for number in range(TOKENS)]
-        return await _measure(process, port, requests, 0, launcher.folder, quick=quick)
-    finally:
-        process.stop()
+async def _run(bench: Bench, count: int, *, quick: bool) -> AsyncGenerator[Outcome]:
+    """Load all contenders in turn, because the differences are smaller than those between two moments.
+
+    Each verifier serves one half of the namespaces: those without former tokens, or those with.
+    """
+    store = Store(2 * count * KEYS_PER_NAMESPACE, rotated_namespaces=count)
+    async with stored(bench, store), AsyncExitStack() as stack:
+        first, second = ([store.namespace(number) for number in half] for half in _halves(count))
+        plain, rotated = await read_keys(bench.api, first), await read_keys(bench.api, second)
+        former = [request(one.namespace, former_token(one.namespace, one.name)) for one in rotated]
+        requests = [request(one.namespace, one.token) for one in plain]
+        contenders: list[_Contender] = []
+        for operator in (TENURE, UNRECORDED, TWO, FORMER, EMPTY_SERVER):
+            bench.tell(f"verify: start: {operator.label}")
+            served = second if operator is FORMER else first
+            asked = (
+                [*(request(one.namespace, one.token) for one in rotated), *former] if operator is FORMER else requests
+            )
+            contenders.append(await stack.enter_async_context(_contender(bench.launcher, operator, served, asked)))
+        await _take_turns(bench, contenders, quick=quick)
+        for one in contenders:
+            yield Outcome("verify", one.operator.name, one.figures(count * KEYS_PER_NAMESPACE))
+        bench.tell("verify: decisions and their time")
+        t, times = await compare_times(contenders[0].port, plain, 1000 if quick else 10_000)
+        decision = await decision_us(bench.api, plain)
+        yield Outcome("verify", TENURE.name, Deciding(count * KEYS_PER_NAMESPACE, decision, t, times))
+        bench.tell("verify: role changes under full load")
+        yield Outcome("verify", TWO.name, await revoke(bench, contenders[2], plain, 5 if quick else 50))
 
 
-async def decide(api: Api, launcher: Launcher, place: Tenancy, keys: int, *, quick: bool) -> Deciding:
-    """Time decisions without HTTP, and see whether the time of an answer tells a wrong secret from an unknown id."""
-    tokens = await read_tokens(api, place, keys)
-    count = 1000 if quick else 10_000
-    async with _verifier(launcher) as (_, port):
-        forged = [_forged(token) for token in tokens]
-        unknown = [_unknown(number) for number in range(len(tokens))]
-        t = await asyncio.to_thread(compare, port, [*map(_request, unknown)], [*map(_request, forged)], count)
-    return Deciding(keys, await _decision(api, place, tokens), t, count)
+def _halves(count: int) -> tuple[range, range]:
+    return range(count), range(count, 2 * count)
 
 
-async def _decision(api: Api, place: Tenancy, tokens: Sequence[Token]) -> float:
-    index, now = Index(), datetime.now(UTC)
-    for kind in KINDS:
-        bodies = (await api.get(collection(place.namespace, kind.plural)))["items"]
-        whole = [Indexed.of(kind, {**body, "apiVersion": API_VERSION, "kind": kind.kind}) for body in bodies]
-        await index.replace(kind, whole, now)
-    question, texts, taken = Question("acme", Capability.COSTS), [token.reveal() for token in tokens], []
-    for number in range(DECISIONS):
-        text = texts[number % len(texts)]
-        began = time.perf_counter()
-        look_up(index, text, question, datetime.now(UTC))
-        taken.append((time.perf_counter() - began) * 1e6)
-    return statistics.median(taken)
+async def _take_turns(bench: Bench, contenders: Sequence["_Contender"], *, quick: bool) -> None:
+    rounds = 2 if quick else ROUNDS
+    for one in contenders:
+        bench.tell(f"verify: {one.operator.label}, warm-up")
+        await one.load(bench.launcher.folder, WARM_SECONDS)
+    for number in range(1, rounds + 1):
+        bench.tell(f"verify: round {number} of {rounds}")
+        for one in contenders:
+            await one.round(bench.launcher.folder)
+    for one in contenders:
+        bench.tell(f"verify: {one.operator.label}, at half of its rate")
+        one.half = await one.load(bench.launcher.folder, 2 * ROUND_SECONDS, per_second=one.per_second / 2)
 
 
-async def _measure(
-    process: Process, port: int, requests: Sequence[bytes], keys: int, folder: Path, *, quick: bool
-) -> Verifying:
-    seconds = 3 if quick else 15
-    usage = Usage(process.pid)
-    try:
-        await load(port, requests, folder, seconds=WARM_SECONDS)
-        before = usage.spent()
-        full = await load(port, requests, folder, seconds=seconds)
-        half = await load(port, requests, folder, seconds=seconds, per_second=full.per_second / 2)
-        spent = usage.spent() - before
-        memory = Memory(peak=usage.peak(0.0) / 1e6, end=usage.sample().rss / 1e6)
-    finally:
-        usage.stop()
-    return Verifying(
-        keys=keys,
-        requests_per_second=full.per_second,
-        p50_ms=half.p50_ms,
-        p99_ms=half.p99_ms,
-        half_per_second=half.per_second,
-        failures=full.failures + half.failures,
-        cpu_us=spent.operator * 1e6 / max(seconds * (full.per_second + half.per_second), 1),
-        memory=memory,
-        others_percent=spent.others_percent,
-    )
+@dataclass
+class _Contender:
+    """A running server, and what was measured of it."""
 
+    operator: Operator
+    port: int
+    requests: Sequence[bytes]
+    usage: Usage
+    rounds: list[tuple[Load, Spent]] = field(default_factory=list)
+    half: Load | None = None
 
-async def read_tokens(api: Api, place: Tenancy, keys: int) -> list[Token]:
-    """Read the tokens of the first keys from their Secrets."""
-    names = [place.key(number)["metadata"]["name"] for number in range(min(keys, TOKENS))]
-    secrets = [json.loads(await api.send("GET", f"{place.secrets}/{name}")) for name in names]
-    return [Token(base64.b64decode(secret["data"]["token"]).decode()) for secret in secrets]
+    @property
+    def per_second(self) -> float:
+        """The median of the rounds' requests per second."""
+        return statistics.median(load.per_second for load, _ in self.rounds)
+
+    async def load(self, folder: Path, seconds: int, per_second: float = 0.0) -> Load:
+        """Send requests, as fast as they are answered or at about a rate."""
+        return await load(self.port, self.requests, folder, seconds=seconds, per_second=per_second)
+
+    async def round(self, folder: Path) -> None:
+        """Load it once at full speed."""
+        before = self.usage.spent()
+        full = await self.load(folder, ROUND_SECONDS)
+        self.rounds.append((full, self.usage.spent() - before))
+
+    def figures(self, keys: int) -> Verifying:
+        """What all rounds say."""
+        half = self.half or self.rounds[-1][0]
+        # Other programs on the machine only add to the CPU time, so the least of it says the most.
+        cpu = [spent.operator * 1e6 / max(load.per_second * ROUND_SECONDS, 1) for load, spent in self.rounds]
+        return Verifying(
+            keys=0 if self.operator is EMPTY_SERVER else keys,
+            requests_per_second=self.per_second,
+            p50_ms=half.p50_ms,
+            p99_ms=half.p99_ms,
+            half_per_second=half.per_second,
+            failures=half.failures + sum(load.failures for load, _ in self.rounds),
+            cpu_us=min(cpu),
+            memory=Memory(peak=self.usage.peak(0.0) / 1e6, end=self.usage.sample().rss / 1e6),
+            others_percent=statistics.median(spent.others_percent for _, spent in self.rounds),
+        )
 
 
 @asynccontextmanager
-async def _verifier(launcher: Launcher, *options: str) -> AsyncIterator[tuple[Process, int]]:
+async def _contender(
+    launcher: Launcher, operator: Operator, namespaces: Sequence[str], requests: Sequence[bytes]
+) -> AsyncIterator[_Contender]:
     (port,) = free_ports(1)
-    arguments = (*verifier.command(port)[1:], "--log-format", "json", *options)
-    process = launcher.process(TENURE, arguments, {})
-    process.log.unlink(missing_ok=True)
+    arguments: Sequence[str] = ("-m", "bench.empty_server", str(port))
+    if operator is not EMPTY_SERVER:
+        options = () if operator in (TENURE, FORMER) else operator.arguments
+        served = [f"--namespace={namespace}" for namespace in namespaces]
+        arguments = (*verifier.command(port)[1:], "--log-format", "json", *options, *served)
+    process = launcher.process(TENURE, arguments, {"PYTHONPATH": str(_EMPTY.parents[1])})
+    process.log = process.log.with_name(f"verify-{operator.name}.log")
     process.start()
     try:
-        await _until(process, lambda: verifier.READY_LINE in process.log.read_text(errors="replace"))
-        yield process, port
+        if operator is EMPTY_SERVER:
+            await _until(process, lambda: _listens(port))
+        else:
+            await _until(process, lambda: verifier.READY_LINE in process.log.read_text(errors="replace"))
+        usage = Usage(process.pid)
+        try:
+            yield _Contender(operator, port, requests, usage)
+        finally:
+            usage.stop()
     finally:
         process.stop()
 
@@ -162,19 +175,3 @@ def _listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
         return True
     return False
-
-
-def _request(token: Token) -> bytes:
-    return f"GET {_PATH} HTTP/1.1\r\nHost: tenure\r\nAuthorization: Bearer {token.reveal()}\r\n\r\n".encode()
-
-
-def _unknown(number: int) -> Token:
-    """A token that nobody issued, with an id of its own."""
-    return Token.mint(hashlib.sha384(number.to_bytes(8)).digest())
-
-
-def _forged(token: Token) -> Token:
-    """A token of the same public id with another secret; the checksum is public."""
-    other = Token.mint(bytes(ENTROPY_BYTES)).reveal()
-    text = f"{PREFIX}_{token.key_id}_{other[-SECRET_LENGTH - CHECKSUM_LENGTH : -CHECKSUM_LENGTH]}"
-    return Token(text + _checksum(text))
