@@ -19,7 +19,15 @@ OWN = {
         *("podDisruptionBudget", "port", "replicas", "requestTimeoutSeconds"),
     },
     "verifier": {
-        *("callerAudience", "enabled", "maxStalenessSeconds", "podDisruptionBudget", "replicas", "tlsSecret"),
+        *(
+            "callerAudience",
+            "enabled",
+            "maxStalenessSeconds",
+            "podDisruptionBudget",
+            "processes",
+            "replicas",
+            "tlsSecret",
+        ),
     },
     "mail": {
         *("baseUrl", "egressPorts", "enabled", "from", "limits", "podDisruptionBudget", "replicas", "signingSecret"),
