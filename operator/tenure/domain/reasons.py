@@ -269,7 +269,7 @@ STATES: tuple[State, ...] = (
         _FALSE,
         Reason.HAND_OVER_PENDING,
         "spec.membership names another member, who can't get a token now: the Membership is missing, suspended or has "
-        "maxPerMember keys, for example. The present token stays valid.",
+        "maxPerMember keys, for example, or the key is suspended. The present token isn't revoked.",
     ),
     State(
         "ApiKey",

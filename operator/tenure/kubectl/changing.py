@@ -117,7 +117,8 @@ async def _preview(options: ChangeOptions, plan: Callable[[Snapshot], PreviewPag
     async with opened(options.context, options.namespace) as session:
         page = plan(await session.snapshot())
         page = replace(page, verdict=combined([await try_edit(session.cluster, edit) for edit in page.edits]))
-        emit(page, options.output, lambda: text.preview_text(page), (edit.resource_name for edit in page.edits))
+        shown = text.preview_text(page, applying=options.apply)
+        emit(page, options.output, lambda: shown, (edit.resource_name for edit in page.edits))
         if page.verdict is None or not page.verdict.allowed:
             return ExitCode.NO
         if not options.apply:

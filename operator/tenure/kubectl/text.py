@@ -56,8 +56,8 @@ def keys_text(page: KeysPage, *, unused: bool = False) -> Iterator[Block]:
         yield Line("Tenure doesn't know at present when keys are used, so it calls none of them unused.", CAREFUL)
 
 
-def preview_text(page: PreviewPage) -> Iterator[Block]:
-    """Yield what a role change or a removal does, and how to make it."""
+def preview_text(page: PreviewPage, *, applying: bool = False) -> Iterator[Block]:
+    """Yield what a role change or a removal does, and how to make it unless it is made now."""
     what = "removed" if page.to_role is None else f"{page.from_role} -> {page.to_role}"
     yield Line(f"{page.member} ({page.subject}), {page.kind}: {what}", STRONG)
     if page.keys:
@@ -76,8 +76,11 @@ def preview_text(page: PreviewPage) -> Iterator[Block]:
     yield Line()
     if page.acknowledgement:
         yield Line(f'The acknowledgement:  {ANNOTATION}: "{page.acknowledgement}"')
+    if applying and verdict is not None and verdict.allowed and all(edit.stays for edit in page.edits):
+        return
     for edit in page.edits:
-        yield from edit_text(edit, applied=False, rejected=verdict is not None and not verdict.allowed)
+        rejected = verdict is not None and not verdict.allowed
+        yield from edit_text(edit, applied=False, rejected=rejected, applying=applying)
     if manifests := [edit.manifest for edit in page.edits if edit.stays and edit.manifest is not None]:
         yield Line("As YAML, with the fields that change:")
         yield Code(as_yaml(*manifests))
@@ -89,14 +92,15 @@ def edits_text(page: EditsPage) -> Iterator[Block]:
         yield from edit_text(edit, applied=page.applied)
 
 
-def edit_text(edit: Edit, *, applied: bool, rejected: bool = False) -> Iterator[Block]:
+def edit_text(edit: Edit, *, applied: bool, rejected: bool = False, applying: bool = False) -> Iterator[Block]:
     """Yield a change, and how to make it where the object is managed."""
     yield Line(f"{edit}: {edit.summary}", STRONG)
     if applied:
         yield Line("Done.", GOOD)
         return
     if edit.stays:
-        advice = "Once the cluster accepts it, add --apply, or run:" if rejected else "Add --apply, or run:"
+        again = "repeat this" if applying else "add --apply"
+        advice = f"Once the cluster accepts it, {again}, or run:" if rejected else "Add --apply, or run:"
         yield Line(
             f"People manage this object by hand. {advice}"
             if edit.by_hand

@@ -63,6 +63,11 @@ def previewed(verdict: Verdict, managers: Any = None) -> Iterable[Block]:
     return text.preview_text(replace(role_preview(here(managers), "alice", Role.VIEWER), verdict=verdict))
 
 
+def applying(verdict: Verdict, managers: Any = None) -> Iterable[Block]:
+    page = replace(role_preview(here(managers), "alice", Role.VIEWER), verdict=verdict)
+    return text.preview_text(page, applying=True)
+
+
 REFUSAL = Verdict(allowed=False, message="spec.role: no.\nBecause.")
 GONE = replace(ROW, to_role=None, reissued=(), acknowledged_by=None)
 PAGES: dict[str, Callable[[], Iterable[Block]]] = {
@@ -73,6 +78,9 @@ PAGES: dict[str, Callable[[], Iterable[Block]]] = {
     "preview-keep": lambda: text.preview_text(
         replace(role_preview(here(), "alice", Role.VIEWER, ["laptop", "ci-deploy"]), verdict=Verdict(allowed=True))
     ),
+    "preview-applying": lambda: applying(Verdict(allowed=True)),
+    "preview-applying-rejected": lambda: applying(REFUSAL),
+    "preview-applying-managed": lambda: applying(Verdict(allowed=True), ARGO),
     "preview-rejected": lambda: previewed(REFUSAL),
     "preview-managed": lambda: previewed(Verdict(allowed=True), ARGO),
     "preview-service-account": lambda: text.preview_text(role_preview(here(), "ci", Role.VIEWER)),

@@ -52,7 +52,9 @@ def inheritance_warnings(member: Membership, keys: Sequence[ApiKey]) -> Iterator
 
     Somebody may have left them, and to issue them gives them the rights of the new member.
     """
-    names = sorted(key.name for key in keys if not key.metadata.deleting)
+    present = [key for key in keys if not key.metadata.deleting]
+    yield from _waiting_handovers(member, sorted(key.name for key in present if key.is_handed_over))
+    names = sorted(key.name for key in present if not key.is_handed_over)
     if not names:
         return
     number = "1 ApiKey names" if len(names) == 1 else f"{len(names)} ApiKeys name"
@@ -60,6 +62,18 @@ def inheritance_warnings(member: Membership, keys: Sequence[ApiKey]) -> Iterator
     yield (
         f"Delete those that aren't for {member.spec.subject.name}. Tenure issues those that waited for no Membership "
         "before, and the others once their spec.revision is raised."
+    )
+
+
+def _waiting_handovers(member: Membership, names: Sequence[str]) -> Iterator[str]:
+    """Yield the warnings that keys of other members wait for this one. Their present tokens work."""
+    if not names:
+        return
+    number = "1 ApiKey is" if len(names) == 1 else f"{len(names)} ApiKeys are"
+    yield from _listed(f"metadata.name: {number} handed over to Membership {member.name}, and waiting for it", names)
+    yield (
+        f"Each gets a new token with the rights of {member.spec.subject.name}. To prevent this, set its "
+        "spec.membership back before you create this Membership."
     )
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from tenure.domain.conditions import find_condition, renew_condition
 from tenure.domain.planning.actions import EmitEvent, EventType
 from tenure.domain.planning.observation import ApiKeyObservation, Obstacle
-from tenure.domain.planning.obstacles import find_obstacle, life_obstacle
+from tenure.domain.planning.obstacles import describe_suspension, find_obstacle, life_obstacle
 from tenure.domain.planning.records import is_unrecorded
 from tenure.domain.planning.states import KeyState
 from tenure.domain.reasons import ConditionType, Reason
@@ -239,6 +239,9 @@ def _hindrance(observation: ApiKeyObservation) -> Obstacle | None:
 def _obstacle_to_hand_over(observation: ApiKeyObservation) -> Obstacle | None:
     """Return why the spec's member can't get the key now, or None. It doesn't wait for the end of a former token."""
     key = observation.api_key
+    if observation.verdict() is Verdict.SUSPENDED:
+        message = f"Not handed over to {key.spec.membership} yet. A suspended key gets no new token. "
+        return Obstacle(Reason.HAND_OVER_PENDING, message + describe_suspension(observation, key.holder))
     obstacle = find_obstacle(observation, observation.verdict())
     if obstacle is None:
         return None

@@ -8,7 +8,7 @@ import pytest
 
 from support.cluster.people import ADMINISTRATOR, OUTSIDER, Person
 from support.objects import manifests
-from support.objects.builders import api_key, membership, organization
+from support.objects.builders import api_key, edited, issued, membership, organization
 from support.objects.evidence import judged
 from support.objects.large_metadata import LARGE_METADATA, MANY_LABELS, MEBIBYTE_OF_LABELS
 from tenure.domain.admission.verdict import Judgement
@@ -227,6 +227,22 @@ def test_whoever_makes_a_member_is_told_which_keys_name_it_already(left: list[st
     assert list(said.warnings) == ([*warned, THEN] if warned else [])
     assert judged(Membership, new=manifests.member("alice"), grants=(), **facts).warnings == ()
     assert judged(Membership, old=manifests.member("alice"), new=manifests.member("alice")).warnings == ()
+
+
+def test_whoever_makes_the_member_of_a_waiting_hand_over_is_told_that_the_keys_are_expected() -> None:
+    bob = membership("bob")
+    waits = edited(issued(api_key("deploy", membership="bob"), bob, organization()), membership="alice")
+    said = judged(Membership, new=manifests.member("alice"), keys=[waits, api_key("left")])
+    follows = (
+        "Each gets a new token with the rights of alice@acme.io. To prevent this, set its spec.membership back before "
+        "you create this Membership."
+    )
+    assert list(said.warnings) == [
+        "metadata.name: 1 ApiKey is handed over to Membership alice, and waiting for it: deploy",
+        follows,
+        LEFT.format("1 ApiKey names", "left"),
+        THEN,
+    ]
 
 
 NAMESAKES = {

@@ -293,6 +293,17 @@ def test_the_present_token_stays_valid_while_the_hand_over_waits_and_the_conditi
     assert plan_api_key(replace(observation, api_key=with_status(observation.api_key, status))).actions == ()
 
 
+def test_a_hand_over_of_a_suspended_key_waits_and_the_condition_says_what_to_lift() -> None:
+    observation, _, _ = STEPS["its own member is suspended"]
+    condition = find_condition(written(observation).conditions, ConditionType.ROTATING)
+    assert condition is not None
+    assert (condition.status, condition.reason) == ("False", "HandOverPending")
+    assert condition.message == (
+        "Not handed over to ci yet. A suspended key gets no new token. Suspended: alice is in spec.suspendedMembers of "
+        "the Organization. Remove it from there."
+    )
+
+
 def test_a_handed_over_key_has_a_token_of_each_member_and_each_is_judged_by_its_own() -> None:
     status, former = WITHIN.status, former_view(WITHIN)
     assert former is not None
