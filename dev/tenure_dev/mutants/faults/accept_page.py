@@ -139,11 +139,11 @@ FAULTS = (
         caught_by=(f"{_API}::test_only_who_may_update_the_membership_is_answered",),
     ),
     Fault(
-        name="api-audience",
-        guard="A caller's token is one for the audience tenure-mail.",
+        name="api-caller",
+        guard="A caller is whom the API server knows by their token, and not whom the token names.",
         where="InvitationApi._caller",
-        before="caller = await authenticate(self.cluster, token.strip(), [AUDIENCE])",
-        after='caller = await authenticate(self.cluster, token.strip(), [AUDIENCE, "x"])',
+        before="caller = await authenticate(self.cluster, token, [AUDIENCE])",
+        after="caller = Requester(username=name, groups=[])",
         caught_by=(f"{_API}::test_only_who_may_update_the_membership_is_answered",),
     ),
 )

@@ -29,7 +29,7 @@ FAULTS = (
         name="letters-to-tags",
         guard="All +tags of an address are one mailbox.",
         where="normalised",
-        before="""local.partition('+')[0] or local""",
+        before="""local.partition("+")[0] or local""",
         after="local",
         caught_by=(f"{_LIMITS}::test_case_and_tags_make_no_other_address",),
     ),
