@@ -38,7 +38,7 @@ helm: setup ## Find Helm, promtool and Prometheus' CRDs, or get them once.
 demo: setup ## Show on a real control plane which keys a role change revokes.
 	@$(BIN)/python -m tenure_dev demo
 
-up: setup ## Start a control plane with Tenure in the background, and print how to use it. MAIL=1 with a mail server.
+up: setup ## Start a control plane with Tenure and its console in the background, and print how to use it. MAIL=1 with a mail server.
 	@$(BIN)/python -m tenure_dev up $(if $(MAIL),--mail)
 
 down: setup ## Stop what `make up` started.

@@ -55,7 +55,8 @@ TRY = """\
 #   kubectl apply --filename manifests/samples/
 #   kubectl get tenure --all-namespaces
 #   kubectl patch membership alice -n acme --type merge -p '{"spec":{"role":"Viewer"}}' --dry-run=server
-#   curl -i "$VERIFIER_URL/v1/authorize?namespace=acme&capability=costs" -H "X-Api-Key: …"   (a token from a Secret)"""
+#   curl -i "$VERIFIER_URL/v1/authorize?namespace=acme&capability=costs" -H "X-Api-Key: …"   (a token from a Secret)
+#   open "$CONSOLE_URL" in a browser: the console, with the rights of an administrator"""
 
 TRY_MAIL = """\
 # Invite a person (here at once. In a cluster, those who come within ten minutes of their organization get no letter):
@@ -148,6 +149,8 @@ def up(*, folder: Folder = UP, operator: WithOperator = True, mail: WithMail = F
     typer.echo(f"export KUBECONFIG={background.kubeconfig}")
     if url := background.verifier_url:
         typer.echo(f"export VERIFIER_URL={url}")
+    if address := background.console_url:
+        typer.echo(f"export CONSOLE_URL={address}")
     if background.mail_url:
         typer.echo(f"export LETTER_URL={background.letter_url}")
         typer.echo(f"export MAIL_URL={background.mail_url}")

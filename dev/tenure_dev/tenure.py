@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tenure_dev import mail, operator, verifier, webhooks
+from tenure_dev import console, mail, operator, verifier, webhooks
 from tenure_dev.controlplane import ControlPlane, free_ports
 from tenure_dev.errors import ToolError
 from tenure_dev.paths import CHECKOUT
@@ -58,9 +58,13 @@ class Tenure:
     """The mail process, or None if no letters are sent."""
     mail_url: str | None = None
     """URL of its page and its API."""
+    console: Part | None = None
+    """The administrator's own console, or None if nobody asked for one."""
 
     @classmethod
-    def install(cls, plane: ControlPlane, logs: Path, *, smtp_port: int | None = None) -> Self:
+    def install(
+        cls, plane: ControlPlane, logs: Path, *, smtp_port: int | None = None, with_console: bool = False
+    ) -> Self:
         """Install the ClusterRoles and the webhook configuration, and return Tenure, which isn't started yet.
 
         Until the webhooks run, the API server rejects all changes of the three kinds. With the port of a mail server on
@@ -73,7 +77,7 @@ class Tenure:
         def part(name: str, command: tuple[str, ...], ready_line: str) -> Part:
             return Part(Process(name, command, log=logs / f"{name}.log", env=environment), ready_line)
 
-        verify_port, page_port = free_ports(2)
+        verify_port, page_port, console_port = free_ports(3)
         operate: tuple[str, ...] = (*operator.COMMAND, *OPERATOR_OPTIONS)
         mail_part = None
         if smtp_port is not None:
@@ -87,12 +91,16 @@ class Tenure:
             url=f"http://127.0.0.1:{verify_port}",
             mail=mail_part,
             mail_url=None if mail_part is None else f"http://127.0.0.1:{page_port}",
+            console=part("console", console.local_command(console_port), console.LOCAL_READY_LINE)
+            if with_console
+            else None,
         )
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """All parts, in the order of their start."""
-        return self.webhook, self.operator, self.verifier, *([] if self.mail is None else [self.mail])
+        chosen = (part for part in (self.mail, self.console) if part is not None)
+        return self.webhook, self.operator, self.verifier, *chosen
 
     def start(self) -> None:
         """Start all parts."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from tenure_dev.background import Background, exit_on_sigterm
 from tenure_dev.binaries import Binaries
 from tenure_dev.build import built, find_or_build
+from tenure_dev.console import printed_address
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.mailpit import MAILPIT, Mailpit
 from tenure_dev.paths import CRDS
@@ -56,6 +57,11 @@ class Up(Background):
         """URL of the mail process, or None if it doesn't run."""
         return self._url(MAIL_FILE)
 
+    @property
+    def console_url(self) -> str | None:
+        """Address of the administrator's console, or None if it doesn't run. Another start gives it another one."""
+        return printed_address(self.folder / "console.log")
+
     def _url(self, name: str) -> str | None:
         file = self.folder / name
         return file.read_text() if file.exists() else None
@@ -91,7 +97,9 @@ def _running_tenure(plane: ControlPlane, mailpit: Mailpit | None, *, wanted: boo
     if not wanted:
         yield None
         return
-    tenure = Tenure.install(plane, plane.folder, smtp_port=None if mailpit is None else mailpit.smtp_port)
+    tenure = Tenure.install(
+        plane, plane.folder, smtp_port=None if mailpit is None else mailpit.smtp_port, with_console=True
+    )
     try:
         tenure.start()
         (plane.folder / URL_FILE).write_text(tenure.url)

@@ -13,7 +13,14 @@ from tenure.impact.options import ImpactOptions
 from tenure.observability.logs import configure_logs
 from tenure.options import variables_of, version_option, with_options
 from tenure.revocation.options import RevokeOptions
-from tenure.settings import MailSettings, ProcessSettings, RunSettings, VerifierSettings, WebhookSettings
+from tenure.settings import (
+    ConsoleSettings,
+    MailSettings,
+    ProcessSettings,
+    RunSettings,
+    VerifierSettings,
+    WebhookSettings,
+)
 from tenure.unused import load_when_used
 
 app = typer.Typer(
@@ -116,6 +123,21 @@ def console(options: ConsoleOptions) -> None:
     from tenure.console.process import run as run_console
 
     run_console(options)
+
+
+@app.command("console-server")
+@with_options(ConsoleSettings)
+def console_server(settings: ConsoleSettings) -> None:
+    """Serve the console behind a login, in any number of replicas, to each person with their own rights.
+
+    A proxy in front logs people in and passes their ID token on, as `Authorization: Bearer`. The console trusts no
+    other header.
+    """
+    _begin(settings)
+
+    from tenure.console.server import run as run_server
+
+    run_server(settings)
 
 
 def _begin(settings: ProcessSettings) -> None:

@@ -5,11 +5,11 @@ from email.utils import parseaddr
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from tenure.domain.letters.rates import Limits
 from tenure.errors import StartRefusedError
 from tenure.options import Option, Setting
+from tenure.web_addresses import check_base_url
 
 
 class SmtpSecurity(StrEnum):
@@ -26,13 +26,6 @@ def _check_address(text: str) -> str:
     if text and (address.count("@") != 1 or any(one.isspace() for one in address) or not text.isprintable()):
         raise ValueError(f"{text!r} is not an address, for example 'Acme <tenure@acme.io>'.")
     return text
-
-
-def _check_base_url(text: str) -> str:
-    parts = urlsplit(text)
-    if text and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
-        raise ValueError(f"{text!r} is not a URL without a query, for example https://acme.io/tenure.")
-    return text.rstrip("/")
 
 
 @dataclass(frozen=True)
@@ -141,7 +134,7 @@ class LetterSettings(SmtpSettings):
         Setting(
             "URL under which people reach this process, for example https://acme.io/tenure. The links in letters begin "
             "with it.",
-            check=_check_base_url,
+            check=check_base_url,
             chart="mail.baseUrl",
         ),
     ] = ""

@@ -7,13 +7,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+from tenure.console_settings import LoginSettings, PageAddressSettings
 from tenure.domain.durations import MEANING, parse_duration
 from tenure.domain.installation import DEFAULTS, Installation, KubernetesAccess, Limits
 from tenure.domain.policy import MAX_KEYS_PER_MEMBER, WhenKeysExist
 from tenure.errors import StartRefusedError
 from tenure.mail_settings import LetterSettings
 from tenure.options import Setting
-from tenure.system_settings import ElectionSettings, SystemSettings, check_namespaces
+from tenure.system_settings import ElectionSettings, NameSettings, SystemSettings, check_namespaces
 from tenure.usage_settings import UsageSettings
 
 
@@ -130,7 +131,7 @@ class CertificateSettings:
         Path | None,
         Setting(
             "File with the serving certificate, for example from cert-manager. Without it, the webhooks use Tenure's "
-            "own certificate authority, and the verifier and the accept page are served in plain HTTP."
+            "own certificate authority, and the verifier, the accept page and the console are served in plain HTTP."
         ),
     ] = None
     tls_key_file: Annotated[Path | None, Setting("File with the private key of --tls-cert-file.")] = None
@@ -186,16 +187,8 @@ class ReviewSettings(CertificateSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebhookSettings(SystemSettings, RuleSettings, ServedSettings, ReviewSettings):
+class WebhookSettings(NameSettings, SystemSettings, RuleSettings, ServedSettings, ReviewSettings):
     """The settings of `tenure webhook`."""
-
-    username_prefix: Annotated[
-        str,
-        Setting(
-            "Prefix that your identity provider puts before user names in Kubernetes, for example 'oidc:'.",
-            chart="identity.usernamePrefix",
-        ),
-    ] = DEFAULTS.username_prefix
 
     @property
     def installation(self) -> Installation:
@@ -304,10 +297,22 @@ class MailSettings(LetterSettings, PageSettings, SystemSettings, ElectionSetting
         PageSettings.__post_init__(self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConsoleSettings(PageAddressSettings, LoginSettings, NameSettings, CertificateSettings, ServedSettings):
+    """The settings of `tenure console-server`."""
+
+    def __post_init__(self) -> None:
+        """Check what belongs together."""
+        PageAddressSettings.__post_init__(self)
+        LoginSettings.__post_init__(self)
+        CertificateSettings.__post_init__(self)
+
+
 PROCESSES: Mapping[str, type[ProcessSettings]] = {
     "run": RunSettings,
     "webhook": WebhookSettings,
     "verifier": VerifierSettings,
     "mail": MailSettings,
+    "console-server": ConsoleSettings,
 }
 """The commands that run in a cluster."""

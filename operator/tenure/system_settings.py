@@ -1,4 +1,4 @@
-"""The settings of what a process keeps in Tenure's own namespace, and the check of namespaces' names."""
+"""The settings that several processes share: Tenure's own namespace, the election, and the names of people."""
 
 import re
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from tenure.domain.installation import DEFAULTS
 from tenure.options import Setting
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -63,3 +64,16 @@ class ElectionSettings:
             chart="controller.leaseSeconds",
         ),
     ] = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameSettings:
+    """How people are called in Kubernetes."""
+
+    username_prefix: Annotated[
+        str,
+        Setting(
+            "Prefix that your identity provider puts before user names in Kubernetes, for example 'oidc:'.",
+            chart="identity.usernamePrefix",
+        ),
+    ] = DEFAULTS.username_prefix

@@ -21,11 +21,22 @@ LEFT_OUT = {
     "webhook": {"--webhook-host"},
     "verifier": {"--verifier-host"},
     "mail": {"--page-host", "--dry-run"},
+    # With pass-through, the pod's own cluster is the one, and test_pods.py looks at its authority.
+    "console": {"--console-host", "--api-server", "--api-server-ca-file"},
 }
 """The controller's pod serves no webhooks. The others listen on all addresses."""
 
-SHAPED = {"base_url": "https://join.acme.io/tenure", "mail_from": "Acme <tenure@acme.io>"}
+SHAPED = {
+    "base_url": "https://join.acme.io/tenure",
+    "mail_from": "Acme <tenure@acme.io>",
+    "console_url": "https://acme.io/tenure",
+    "issuer_url": "https://login.acme.io",
+    "edit_url": "https://git.acme.io/{name}.yaml",
+}
 """Texts of options that don't take just any text."""
+
+REQUIRED = {"console.url"}
+"""Values without which the chart installs nothing."""
 
 
 def changed(field: Field) -> Any:
@@ -72,6 +83,13 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str
             "templates": "texts",
             "smtp": {"secret": "login", "ca": "authority"},
         },
+        "console": {
+            "enabled": True,
+            "readOnly": True,
+            "formSecret": "forms",
+            "tlsSecret": "certificate",
+            "oidc": {"ca": "authority"},
+        },
     }
     for value, field in (row for component in COMPONENTS for row in chart_options(component)):
         put(values, value, changed(field))
@@ -80,14 +98,16 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_value_that_is_null_is_left_out(component: str, tmp_path: Path) -> None:
-    values: dict[str, Any] = {"verifier": {"enabled": True}, "mail": {"enabled": True}}
-    for value, _ in chart_options(component):
+    console = {"enabled": True, "url": "https://console.acme.io"}
+    values: dict[str, Any] = {"verifier": {"enabled": True}, "mail": {"enabled": True}, "console": console}
+    nullable = [(value, field) for value, field in chart_options(component) if value not in REQUIRED]
+    for value, _ in nullable:
         put(values, value, None)
     shown = rendered(tmp_path / "values.json", values)[component]
     assert not [argument for argument in shown if "nil" in argument]
     given = {argument.partition("=")[0] for argument in shown}
     # These have a default of Helm's own kind, which null doesn't take away.
-    assert not given & {field.flag for _, field in chart_options(component)}, shown
+    assert not given & {field.flag for _, field in nullable}, shown
 
 
 @pytest.mark.parametrize("component", COMPONENTS)

@@ -33,6 +33,10 @@ OWN = {
         *("baseUrl", "egressPorts", "enabled", "from", "limits", "podDisruptionBudget", "replicas", "signingSecret"),
         *("smtp", "templates", "tlsSecret"),
     },
+    "console": {
+        *("editUrl", "egressPorts", "enabled", "formSecret", "loginUrl", "mode", "oidc", "podDisruptionBudget"),
+        *("readOnly", "replicas", "tlsSecret", "url"),
+    },
     "tests": set[str](),
 }
 """The sections of the pods, each with the values that are about something else than its pods, or about its own job."""
@@ -47,6 +51,8 @@ SHARED: Mapping[str, Any] = {
     "affinity": {"nodeAffinity": {}},
     "priorityClassName": "system-cluster-critical",
 }
+CONSOLE: Mapping[str, Any] = {"enabled": True, "url": "https://console.acme.io"}
+IMPERSONATES = {"mode": "Impersonation", "oidc": {"issuerUrl": "https://login.acme.io", "clientId": "tenure"}}
 TAKEN_AS_THEY_ARE = SHARED.keys() - {"podAnnotations", "podLabels", "extraEnv"}
 EVERYWHERE: Mapping[str, Any] = {
     "image": {"registry": "mirror.acme.io", "digest": f"sha256:{'0' * 64}", "pullPolicy": "Always"},
@@ -82,11 +88,11 @@ def test_every_pod_has_the_same_values(section: str) -> None:
 
 
 def test_what_one_pod_takes_every_pod_takes(tmp_path: Path) -> None:
-    values = {**EVERYWHERE, **dict.fromkeys(OWN, SHARED), "mail": {**SHARED, "enabled": True}}
-    pods = pods_of(render_values(tmp_path, values))
-    assert len(pods) == 5
+    switched = {"mail": {**SHARED, "enabled": True}, "console": {**SHARED, **CONSOLE}}
+    pods = pods_of(render_values(tmp_path, {**EVERYWHERE, **dict.fromkeys(OWN, SHARED), **switched}))
+    assert len(pods) == 6
     first, *others = map(taken, pods.values())
-    assert others == [first] * 4
+    assert others == [first] * 5
     assert {key: first["spec"].get(key) or first["container"].get(key) for key in TAKEN_AS_THEY_ARE} == {
         key: SHARED[key] for key in TAKEN_AS_THEY_ARE
     }
@@ -184,6 +190,41 @@ def test_mail_mounts_what_you_made_and_reaches_mail_servers_only(tmp_path: Path)
     assert ports == [("UDP", 53), ("TCP", 53), ("TCP", 16443), ("TCP", 2525)]
     (service,) = [one for one in of_kind(bodies, "Service") if one["metadata"]["name"] == "tenure-mail"]
     assert service["spec"]["ports"] == [{"name": "https", "port": 443, "targetPort": "page"}]
+
+
+@pytest.mark.parametrize(
+    ("console", "says"),
+    [
+        ({"url": ""}, "console.url is missing"),
+        ({"mode": "Impersonation"}, "needs console.oidc.issuerUrl and console.oidc.clientId"),
+        ({"replicas": 2}, "need console.formSecret"),
+    ],
+)
+def test_a_console_that_its_process_would_refuse_is_refused(tmp_path: Path, console: Body, says: str) -> None:
+    with pytest.raises(ToolError, match=says):
+        render_values(tmp_path, {"console": {**CONSOLE, **console}})
+
+
+def test_a_console_that_passes_tokens_on_has_no_token_and_no_right(tmp_path: Path) -> None:
+    bodies = render_values(tmp_path, {"console": CONSOLE})
+    pod = pods_of(bodies)["tenure-console"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert "--api-server-ca-file=/cluster/ca.crt" in pod["containers"][0]["args"]
+    (volume,) = pod["volumes"]
+    assert volume == {"name": "cluster", "configMap": {"name": "kube-root-ca.crt"}}
+    for kind in ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"):
+        assert not [one for one in of_kind(bodies, kind) if one["metadata"]["name"].startswith("tenure-console")]
+    (policy,) = [one for one in of_kind(bodies, "NetworkPolicy") if one["metadata"]["name"] == "tenure-console"]
+    assert [[one["port"] for one in rule["ports"]] for rule in policy["spec"]["egress"]] == [[53, 53], [443, 6443]]
+
+
+def test_a_console_that_impersonates_has_a_token_and_no_cluster_authority(tmp_path: Path) -> None:
+    values = {**CONSOLE, **IMPERSONATES, "replicas": 2, "formSecret": "forms"}
+    bodies = render_values(tmp_path, {"console": values})
+    pod = pods_of(bodies)["tenure-console"]["spec"]
+    assert pod["automountServiceAccountToken"] is True
+    assert pod["volumes"] == [{"name": "forms", "secret": {"secretName": "forms"}}]
+    assert [one for one in of_kind(bodies, "PodDisruptionBudget") if one["metadata"]["name"] == "tenure-console"]
 
 
 def test_no_secret_is_made_for_mail(tmp_path: Path) -> None:

@@ -22,6 +22,14 @@ SETTINGS: Mapping[str, tuple[Any, ...]] = {
 }
 """Every value that decides about rights, with all that it may be."""
 
+CONSOLES = [
+    {"console.enabled": False, "console.mode": "Impersonation", "console.readOnly": False},
+    {"console.enabled": True, "console.mode": "PassThrough", "console.readOnly": False},
+    {"console.enabled": True, "console.mode": "Impersonation", "console.readOnly": False},
+    {"console.enabled": True, "console.mode": "Impersonation", "console.readOnly": True},
+]
+"""The values of the console, which decide about its own rights alone."""
+
 Values = Mapping[str, Any]
 Granted = tuple[str, str, str, str, str]
 """Namespace (empty: all), API group, resource, name (empty: all) and verb."""
@@ -31,7 +39,7 @@ def combinations() -> Iterator[Values]:
     for number, chosen in enumerate(itertools.product(*SETTINGS.values())):
         # Both with each of the others, and not with each combination of them: one decides about one right alone, and
         # the other about a program of its own.
-        switches = {"usage.enabled": number % 2 == 0, "mail.enabled": number % 4 < 2}
+        switches = {"usage.enabled": number % 2 == 0, "mail.enabled": number % 4 < 2, **CONSOLES[number % 4]}
         values = {**dict(zip(SETTINGS, chosen, strict=True)), **switches}
         # The chart gives no access in Kubernetes without webhooks, and says so.
         if values["webhook.enabled"] or values["kubernetesAccess"] == "None":
@@ -52,7 +60,7 @@ def needed(program: Component, values: Values) -> set[Granted]:
 
 
 def is_met(when: When, values: Values) -> bool:
-    return not when.value or values[when.value] in when.among
+    return all(not part.value or values[part.value] in part.among for part in when.parts)
 
 
 def granted(bodies: list[dict[str, Any]], program: Component) -> set[Granted]:
@@ -81,6 +89,8 @@ def address(body: dict[str, Any]) -> tuple[str, str, str]:
 
 @pytest.mark.parametrize("values", [pytest.param(one, id=" ".join(map(str, one.values()))) for one in combinations()])
 def test_the_chart_gives_exactly_the_rights_of_the_table(values: Values) -> None:
+    login = {"issuerUrl": "https://login.acme.io", "clientId": "tenure"}
+    values = {**values, "console.url": "https://console.acme.io", "console.oidc": login}
     settings = [f"--set-json={name}={json.dumps(value)}" for name, value in values.items()]
     rendered = render("--show-only=templates/rbac.yaml", *settings)
     bodies = [body for body in yaml.safe_load_all(rendered) if body]

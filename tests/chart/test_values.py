@@ -42,6 +42,8 @@ HOSTILE = {
 }
 SHOWN = (
     "--set=mail.enabled=true",
+    "--set=console.enabled=true",
+    "--set=console.mode=Impersonation",
     "--set=certificates.mode=certManager",
     "--set=metrics.serviceMonitor.enabled=true",
     "--set=metrics.rules.enabled=true",

@@ -16,13 +16,16 @@ from tenure.domain.tokens import Token
 from tenure.observability.catalogue import metrics_of
 from tenure.observability.metrics import Component
 
-CONTROLLER, WEBHOOK, VERIFIER, MAIL = Component
+CONTROLLER, WEBHOOK, VERIFIER, MAIL, CONSOLE = Component
 STANDARD = "process_"
 LIFE_HOURS = 480
 A_WHILE = 1800.0
 """Seconds, as long as the tests before may take on a slow machine; what isn't a time of today is far off."""
-NOT_HERE = ("tenure_verifier_certificate_", "tenure_mail_certificate_", "tenure_organization_keys_unused")
-"""What a verifier or an accept page shows that serves with a certificate, and a controller that records use."""
+NOT_HERE = (
+    *("tenure_verifier_certificate_", "tenure_mail_certificate_", "tenure_console_certificate_"),
+    "tenure_organization_keys_unused",
+)
+"""What those show that serve with a certificate, and a controller that records use."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,10 @@ def test_a_dry_run_is_told_from_a_change(observed: Observed) -> None:
     judged = observed.value(WEBHOOK, "tenure_admission_total")
     assert observed.value(WEBHOOK, "tenure_admission_duration_seconds_count") == judged
     assert observed.value(WEBHOOK, "tenure_webhook_certificate_expiry_timestamp_seconds") > time.time()
+
+
+def test_answers_of_the_console_are_counted(observed: Observed) -> None:
+    assert observed.value(CONSOLE, "tenure_console_answers_total", code="401") == 1
 
 
 def test_answers_are_counted_and_dead_keys_named(observed: Observed, story: Story) -> None:

@@ -11,6 +11,7 @@ from support.cluster.world import World
 from support.faults.exchange import DROP, Answer, Reply, Request
 from support.faults.proxy import Proxy
 from support.objects.manifests import organization
+from support.programs.console_server import ConsoleServer
 from support.programs.mail_process import MailProcess
 from support.programs.observed import value
 from support.programs.operator_process import OperatorProcess
@@ -33,6 +34,7 @@ def processes(own_plane: ControlPlane) -> Iterator[dict[Component, Make]]:
             Component.WEBHOOK: lambda config, log: WebhookProcess(config, log, port),
             Component.VERIFIER: VerifierProcess,
             Component.MAIL: MailProcess,
+            Component.CONSOLE: ConsoleServer.passing_through,
         }
 
 

@@ -12,7 +12,13 @@ from tenure_dev.paths import CHECKOUT
 
 ARGUMENTS = Path("helm", "tenure", "files", "arguments.yaml")
 SCHEMA = Path("helm", "tenure", "values.schema.json")
-COMPONENTS = {"controller": "run", "webhook": "webhook", "verifier": "verifier", "mail": "mail"}
+COMPONENTS = {
+    "controller": "run",
+    "webhook": "webhook",
+    "verifier": "verifier",
+    "mail": "mail",
+    "console": "console-server",
+}
 """The chart's Deployments, and the command that each runs."""
 
 _SECTION = {"type": "object", "additionalProperties": False}

@@ -34,5 +34,6 @@ def _rules() -> Mapping[str, Any]:
 
 
 def _group(group: Group) -> Mapping[str, Any]:
-    when = {"when": {"value": group.when.value, "among": [*group.when.among]}} if group.when.value else {}
+    decided = [{"value": when.value, "among": [*when.among]} for when in group.when.parts if when.value]
+    when = {"when": decided} if decided else {}
     return {"place": group.place.value, **when, "rules": [right.to_rule() for right in group.rights]}

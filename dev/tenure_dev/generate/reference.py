@@ -71,6 +71,7 @@ _PROGRAMS = {
     Component.WEBHOOK: "The webhook: `tenure webhook`, and `tenure run` without `--no-webhooks`",
     Component.VERIFIER: "The verifier: `tenure verifier`",
     Component.MAIL: "Mail: `tenure mail`",
+    Component.CONSOLE: "The console: `tenure console-server`",
 }
 _PLACES = {
     Place.CLUSTER: "In the cluster",

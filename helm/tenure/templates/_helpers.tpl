@@ -139,7 +139,7 @@ namespaceSelector:
 {{- end }}
 
 {{- define "tenure.components" -}}
-controller{{ if .Values.webhook.enabled }} webhook{{ end }}{{ if .Values.verifier.enabled }} verifier{{ end }}{{ if .Values.mail.enabled }} mail{{ end }}
+controller{{ if .Values.webhook.enabled }} webhook{{ end }}{{ if .Values.verifier.enabled }} verifier{{ end }}{{ if .Values.mail.enabled }} mail{{ end }}{{ if .Values.console.enabled }} console{{ end }}
 {{- end }}
 
 {{- define "tenure.webhookService" -}}tenure-webhook{{- end }}

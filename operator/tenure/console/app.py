@@ -15,6 +15,7 @@ from starlette.routing import Route
 from tenure.console.caller import CALLER, Callers, caller_of
 from tenure.console.changes import Changes
 from tenure.console.failures import failure_of
+from tenure.console.forms import Seals
 from tenure.console.proposals import KEY_PLANS, MEMBER_PLANS, ORGANIZATION_PLANS, Plan, place_of
 from tenure.console.render import ASSETS, Renderer, asset, part_of
 from tenure.console.requests import page_number
@@ -38,10 +39,11 @@ class Console:
 
     callers: Callers
     renderer: Renderer
+    seals: Seals = field(default_factory=Seals)
     changes: Changes = field(init=False)
 
     def __post_init__(self) -> None:
-        self.changes = Changes(self.renderer)
+        self.changes = Changes(self.renderer, self.seals)
 
     def application(self) -> Starlette:
         """Return the ASGI application, below the console's path."""

@@ -49,8 +49,8 @@ class Caller(Protocol):
     async def resend(self, namespace: str, name: str) -> Resent:
         """Ask the mail process for another letter to a member."""
 
-    async def judge(self, edit: Edit) -> Verdict:
-        """Return the cluster's verdict on a change, which isn't stored."""
+    async def judge(self, edit: Edit) -> Verdict | None:
+        """Return the cluster's verdict on a change, which isn't stored. None if it can't be asked for."""
 
     async def make(self, edit: Edit, renew: Renew) -> list[str]:
         """Make a change, and return the warnings."""
@@ -112,6 +112,8 @@ class ClusterCaller:
     """Where to look for organizations, if not everywhere."""
     everywhere: bool
     """Whether to look in all namespaces first."""
+    tries: bool = True
+    """Whether the cluster may be asked to try changes."""
     context: str = ""
     """The context that was chosen, which the commands on the pages then name too."""
     mail: MailProcess | None = None
@@ -167,9 +169,9 @@ class ClusterCaller:
         (answer,) = await self.mail.resend(self.cluster, namespace, [name])
         return answer
 
-    async def judge(self, edit: Edit) -> Verdict:
-        """Return the cluster's verdict on a change, which isn't stored."""
-        return await try_edit(self.cluster, edit)
+    async def judge(self, edit: Edit) -> Verdict | None:
+        """Return the cluster's verdict on a change, which isn't stored. None if it can't be asked for."""
+        return await try_edit(self.cluster, edit) if self.tries else None
 
     async def make(self, edit: Edit, renew: Renew) -> list[str]:
         """Make a change, and return the warnings."""

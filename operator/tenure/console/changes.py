@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
@@ -14,7 +14,7 @@ from tenure.console.failures import CONFLICT, FORBIDDEN, INVALID, UNAVAILABLE, F
 from tenure.console.forms import TICKED, Seals, pack, read_fields, unpack
 from tenure.console.proposals import KEEP, Choice, Plan, Proposal, differences, invitation, place_of
 from tenure.console.render import Renderer
-from tenure.errors import ApiError
+from tenure.errors import ApiError, UnauthorizedError
 from tenure.process.http_pages import is_from_page
 from tenure.viewmodel.edits import Edit
 from tenure.viewmodel.errors import ViewError
@@ -84,6 +84,12 @@ class Changes:
         if not is_from_page(request, f"{request.url.scheme}://{request.url.netloc}"):
             _stop(FORBIDDEN, "No object was changed", "Another website sent this form.")
         fields = await read_fields(request)
+        try:
+            return await self._make_by(plan, request, fields)
+        except UnauthorizedError as error:
+            raise StoppedError(replace(failure_of(error), kept=fields)) from error
+
+    async def _make_by(self, plan: Plan, request: Request, fields: Mapping[str, str]) -> Response:
         asked = Asked.by(plan, request, fields)
         if not self.seals.is_sealed(asked.caller.username, asked.subject, fields):
             reason = "This console didn't make this form for you, or was started again since. Open the page again."
@@ -118,7 +124,8 @@ class Changes:
         self, request: Request, asked: Asked, snapshot: Snapshot, *, status: int = _OK, notice: str = ""
     ) -> Response:
         proposal = asked.proposal(snapshot)
-        verdict = combined([await asked.caller.judge(edit) for edit in proposal.edits])
+        verdicts = [await asked.caller.judge(edit) for edit in proposal.edits]
+        verdict = combined([one for one in verdicts if one is not None])
         seen = pack(proposal.facts)
         seal = self.seals.seal(asked.caller.username, asked.subject, seen)
         document: dict[str, Any] = {
@@ -170,6 +177,8 @@ class Changes:
             try:
                 warnings += await asked.caller.make(edit, renew)
             except ApiError as error:
+                if isinstance(error, UnauthorizedError) and not number:
+                    raise  # Nothing is done yet, so the whole form can be sent again.
                 raise StoppedError(_of_part(error, proposal, number, asked.href)) from error
         return warnings
 

@@ -1,7 +1,7 @@
 """What a page says if it can't be shown, or if a change isn't made."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
 
@@ -13,11 +13,12 @@ from tenure.errors import (
     RejectedError,
     StartRefusedError,
     TenureError,
+    UnauthorizedError,
 )
 from tenure.kube.edits import rejection
 from tenure.viewmodel.errors import HiddenError, UnknownObjectError, ViewError
 
-CONFLICT, FORBIDDEN, INVALID, UNAVAILABLE = 409, 403, 422, 503
+CONFLICT, FORBIDDEN, INVALID, UNAUTHORIZED, UNAVAILABLE = 409, 403, 422, 401, 503
 
 _KINDS: tuple[tuple[type[TenureError], int, str], ...] = (
     (UnknownObjectError, 404, "Not found"),
@@ -27,6 +28,7 @@ _KINDS: tuple[tuple[type[TenureError], int, str], ...] = (
     (ConflictError, CONFLICT, "This page is out of date"),
     (ForbiddenError, FORBIDDEN, "The cluster rejected the change"),
     (RejectedError, INVALID, "The cluster rejected the change"),
+    (UnauthorizedError, UNAUTHORIZED, "You aren't logged in any more"),
     (StartRefusedError, UNAVAILABLE, "The cluster can't be read"),
     (TenureError, UNAVAILABLE, "The API server doesn't answer now"),
 )
@@ -41,6 +43,7 @@ class Failure:
         lines: The reason, line by line.
         changed: Facts that changed since the page was made: their name, and the former and the present value.
         back: The path where to look again, or empty.
+        kept: The fields of a form that was sent, for sending them again after a login.
     """
 
     status: int
@@ -48,6 +51,7 @@ class Failure:
     lines: Sequence[str]
     changed: Sequence[tuple[str, str, str]] = ()
     back: str = ""
+    kept: Mapping[str, str] = field(default_factory=dict)
 
 
 class StoppedError(TenureError):
@@ -69,4 +73,6 @@ def failure_of(error: Exception) -> Failure:
     status, title = next((status, title) for kind, status, title in _KINDS if isinstance(error, kind))
     rejected = isinstance(error, ForbiddenError | RejectedError)
     text = rejection(error) if rejected and isinstance(error, ApiError) else str(error)
+    if isinstance(error, UnauthorizedError) and error.status:
+        text = "The cluster doesn't accept your token."
     return Failure(status, title, text.splitlines())

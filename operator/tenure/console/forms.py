@@ -7,12 +7,15 @@ import secrets
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from tenure.domain.policy import MAX_KEYS_PER_MEMBER
+from tenure.errors import StartRefusedError
 from tenure.process.http_pages import read_body
 
 MAX_BODY_BYTES = 512 * 1024
@@ -20,6 +23,8 @@ MAX_BODY_BYTES = 512 * 1024
 
 MAX_FIELDS = 8
 """Maximum number of fields of a form, apart from its tick boxes."""
+
+LEAST_KEY_BYTES = 32
 
 TICKED = "keep"
 """The field that a form has once for each ticked box. Their values become one, with commas between them."""
@@ -30,9 +35,28 @@ _BAD, _UNSUPPORTED = 400, 415
 
 @dataclass(frozen=True)
 class Seals:
-    """Seals forms with a key that is new at each start, so forms of another start are worth nothing."""
+    """Seals forms. The key is new at each start unless it is given, so forms of another start are worth nothing."""
 
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+    @classmethod
+    def from_file(cls, file: Path | None) -> Self:
+        """Return seals with the key of a file, which all replicas have, or with a new key if there is none.
+
+        Raises:
+            StartRefusedError: the file can't be read, or its key is too short.
+        """
+        if file is None:
+            return cls()
+        try:
+            key = file.read_bytes()
+        except OSError as error:
+            raise StartRefusedError(f"--form-key-file={file}: {error.strerror}") from error
+        if len(key) < LEAST_KEY_BYTES:
+            raise StartRefusedError(
+                f"--form-key-file={file} has fewer than {LEAST_KEY_BYTES} bytes. Make one: openssl rand -base64 32"
+            )
+        return cls(key)
 
     def seal(self, username: str, subject: str, seen: str) -> str:
         """Return the token of a form: for one user, one change of one object, and what was shown."""

@@ -1,35 +1,15 @@
 """The options of `tenure console`."""
 
 from dataclasses import dataclass
-from string import Formatter
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 from tenure.errors import StartRefusedError
 from tenure.mail_url import check_mail_url
 from tenure.options import CONTEXT, Option
+from tenure.web_addresses import check_edit_url
 
 if TYPE_CHECKING:
     from tenure.kube.letters import MailProcess
-
-_PLACES = {"namespace", "name", "kind"}
-
-
-def _check_edit_url(text: str) -> str:
-    if not text:
-        return text
-    try:
-        places = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
-    except ValueError:
-        places = {text}
-    if not places <= _PLACES:
-        raise ValueError(f"{text!r} may have {{namespace}}, {{kind}} and {{name}} in it, and no other braces.")
-    url = urlsplit(text)
-    if url.scheme not in {"http", "https"} or not url.netloc or "{" in url.netloc:
-        raise ValueError(
-            f"{text!r} isn't an address such as https://git.example.com/{{namespace}}/{{kind}}/{{name}}.yaml."
-        )
-    return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +31,7 @@ class ConsoleOptions:
         Option(
             "Address of an object's file in Git, with {namespace}, {kind} (for example memberships) and {name} in it. "
             "The console links it where a tool manages the object.",
-            check=_check_edit_url,
+            check=check_edit_url,
         ),
     ] = ""
     mail_url: Annotated[

@@ -9,7 +9,7 @@ import uvicorn
 
 from tenure.console.app import Console
 from tenure.console.caller import ClusterCaller, OneCaller
-from tenure.console.door import door
+from tenure.console.door import Address, door
 from tenure.console.options import ConsoleOptions
 from tenure.console.render import Renderer
 from tenure.kube.session import opened
@@ -33,14 +33,21 @@ async def run_console(options: ConsoleOptions) -> None:
     async with opened(options.context, options.namespace) as session:
         cluster = session.cluster
         requester = await read_identity(cluster)
-        everywhere = not options.namespace
-        caller = ClusterCaller(cluster, requester, [session.namespace], everywhere, options.context, options.mail)
+        caller = ClusterCaller(
+            cluster,
+            requester,
+            [session.namespace],
+            everywhere=not options.namespace,
+            context=options.context,
+            mail=options.mail,
+        )
         with listen(HOST, options.port, "--port") as listening:
             port = listening.getsockname()[1]
             secret = secrets.token_urlsafe(_SECRET_BYTES)
             renderer = Renderer(str(cluster.connection), options.read_only, options.edit_url, options.mail is not None)
             hosts = [f"{HOST}:{port}", f"localhost:{port}"]
-            application = door(Console(OneCaller(caller), renderer).application(), secret, hosts)
+            address = Address(hosts, f"/{secret}", "Open the address that tenure console printed.")
+            application = door(Console(OneCaller(caller), renderer).application(), address)
             configuration = server_configuration(application, host=HOST, port=port)
             print(  # noqa: T201
                 f"You are {caller.username} in {cluster.connection}.\n"

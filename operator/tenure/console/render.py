@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tenure.console.caller import username_of
-from tenure.console.failures import Failure
+from tenure.console.failures import UNAUTHORIZED, Failure
 from tenure.console.requests import wants_json
 from tenure.domain.admission.acknowledgement import ANNOTATION
 from tenure.domain.resources.base import format_time
@@ -64,12 +64,14 @@ class Renderer:
         edit_url: Address of an object's file in Git, with places for its names, or empty.
         cluster: The cluster in words.
         mail: Whether the console can ask for letters.
+        login_url: Where people log in again, or empty for the console's own first page.
     """
 
     cluster: str
     read_only: bool = False
     edit_url: str = ""
     mail: bool = False
+    login_url: str = ""
 
     def answer(
         self, request: Request, template: str, document: Any, values: Mapping[str, Any], *, status: int = OK
@@ -87,6 +89,7 @@ class Renderer:
             "cluster": self.cluster,
             "read_only": self.read_only,
             "mail": self.mail,
+            "login": self.login_url or root,
         }
         text = _environment().get_template(template).render({**shared, **values})
         return Response(text, status, media_type="text/html")
@@ -94,7 +97,10 @@ class Renderer:
     def failure(self, request: Request, failure: Failure) -> Response:
         """Return the page of a failure."""
         document = {"error": " ".join([f"{failure.title}.", *failure.lines]), "changed": failure.changed}
-        return self.answer(request, "failure.html", document, {"failure": failure}, status=failure.status)
+        answer = self.answer(request, "failure.html", document, {"failure": failure}, status=failure.status)
+        if failure.status == UNAUTHORIZED:
+            answer.headers["www-authenticate"] = "Bearer"
+        return answer
 
     def file_of(self, edit: Edit) -> str:
         """Return the address of an object's file in Git, or empty."""

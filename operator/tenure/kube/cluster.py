@@ -3,7 +3,9 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -18,6 +20,8 @@ from tenure.domain.resources.base import FIELD_MANAGER, GROUP, VERSION, Model
 from tenure.errors import MalformedObjectError, ObjectNotFoundError, UnavailableError
 from tenure.kube.answers import parse_answer
 from tenure.kube.connection import Connection
+from tenure.kube.credentials import Credentials
+from tenure.kube.tls import RenewedContext
 from tenure.observability.catalogue import API_REQUESTS, NO_ANSWER
 from tenure.observability.metrics import Meter
 
@@ -49,11 +53,12 @@ class Cluster:
         *,
         connections: int = CONNECTIONS,
         field_manager: str = FIELD_MANAGER,
+        shared: aiohttp.BaseConnector | None = None,
     ) -> None:
         self.connection = connection
         self._field_manager = field_manager
         self._meter = meter or Meter()
-        self._session = connection.session(connections=connections)
+        self._session = connection.session(connections=connections, shared=shared)
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,6 +67,24 @@ class Cluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
+
+    @asynccontextmanager
+    async def acting(
+        self, *, credentials: Credentials | None = None, impersonated: Sequence[tuple[str, str]] = ()
+    ) -> AsyncIterator["Cluster"]:
+        """Give a client with another identity while the block runs. It uses this client's connections.
+
+        Raises:
+            ValueError: the connections have a certificate of this client, which counts before other credentials.
+        """
+        own = self.connection
+        if credentials and isinstance(own.ssl_context, RenewedContext) and own.ssl_context.authenticates:
+            raise ValueError("the connections authenticate by a certificate, so other credentials wouldn't count")
+        other = replace(own, credentials=credentials or own.credentials, impersonated=impersonated)
+        async with Cluster(
+            other, self._meter, field_manager=self._field_manager, shared=self._session.connector
+        ) as cluster:
+            yield cluster
 
     async def get(self, resource: type[R], namespace: str, name: str) -> R:
         """Read an object consistently.

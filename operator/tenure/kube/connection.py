@@ -19,6 +19,7 @@ from tenure.kube.proxies import Proxy, find_proxy
 from tenure.kube.tls import Material, RenewedContext
 
 SERVICE_HOST = "KUBERNETES_SERVICE_HOST"
+SERVICE_PORT = "KUBERNETES_SERVICE_PORT"
 
 _UNAUTHORIZED = 401
 
@@ -50,22 +51,32 @@ class Connection:
         return f"{where} (context {self.context})" if self.context else f"{where} (this pod's)"
 
     def session(
-        self, *, connections: int, answers: type[aiohttp.ClientResponse] = aiohttp.ClientResponse
+        self,
+        *,
+        connections: int,
+        answers: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
+        shared: aiohttp.BaseConnector | None = None,
     ) -> aiohttp.ClientSession:
         """Open an HTTP session with at most so many connections. 0 means no limit. It authenticates each request.
+
+        With `shared`, it uses the connections of another session and leaves them open at its end.
 
         Without a limit, a burst of requests spends its time on TLS handshakes: 200 requests at once made 198, measured.
         """
         options: dict[str, Any] = {"limit": connections, "ssl": self.ssl_context}
-        if self.proxy is not None and self.proxy.is_socks:
+        connector: aiohttp.BaseConnector
+        if shared is not None:
+            connector = shared
+        elif self.proxy is not None and self.proxy.is_socks:
             from aiohttp_socks import ProxyConnector  # noqa: PLC0415 - hardly anyone needs it
 
             url = self.proxy.url.replace("socks5h:", "socks5:", 1)
-            connector: aiohttp.TCPConnector = ProxyConnector.from_url(url, rdns=True, **options)
+            connector = ProxyConnector.from_url(url, rdns=True, **options)
         else:
             connector = aiohttp.TCPConnector(**options)
         return aiohttp.ClientSession(
             connector=connector,
+            connector_owner=shared is None,
             # The API server would compress a page of a list, which takes ten times as long as the list itself.
             headers={"User-Agent": "tenure", "Accept-Encoding": "identity"},
             proxy=self.proxy.url if self.proxy is not None and not self.proxy.is_socks else None,
@@ -130,6 +141,27 @@ async def connect() -> Connection:
             "Tenure in a pod"
         )
     return await _connect(f"KUBECONFIG={path}" if path else "", path or "")
+
+
+def connect_without_credentials(server: str, authority: Path | None) -> Connection:
+    """Find the API server for requests in the name of others. The connection authenticates nobody.
+
+    Args:
+        server: Its URL, or empty for the cluster around the pod.
+        authority: The file with the authority of its certificate, or None for those that this machine trusts.
+
+    Raises:
+        StartRefusedError: no server is given, or the file can't be used.
+    """
+    host, port = os.environ.get(SERVICE_HOST, ""), os.environ.get(SERVICE_PORT, "443")
+    if not server and not host:
+        raise StartRefusedError("Tenure doesn't know which cluster to use. Set --api-server, or run Tenure in a pod")
+    url = server.rstrip("/") or f"https://{f'[{host}]' if ':' in host else host}:{port}"
+    try:
+        context = RenewedContext(lambda: Material(authority.read_bytes() if authority else None))
+    except (OSError, ValueError) as error:
+        raise StartRefusedError(f"--api-server-ca-file={authority}: {error}") from error
+    return Connection(url, ssl_context=context, proxy=find_proxy(url, "", os.environ))
 
 
 async def connect_as_caller(context: str = "") -> Connection:

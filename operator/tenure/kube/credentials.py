@@ -44,6 +44,17 @@ class Credentials:
         """Get newer credentials for the next request, because the API server rejected these."""
 
 
+@dataclass(frozen=True)
+class Bearer(Credentials):
+    """A token that somebody else showed, for requests in their name."""
+
+    token: str = field(repr=False)
+
+    async def authorization(self) -> str:
+        """Return the header with the token."""
+        return f"Bearer {self.token}"
+
+
 @dataclass
 class InCluster(Credentials):
     """The ServiceAccount token of a pod, which the kubelet renews. The client reads its file once a minute."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, TypeVar
 
 from tenure.domain.resources import KINDS
@@ -17,12 +18,25 @@ from tenure.errors import (
     UnavailableError,
 )
 from tenure.kube.cluster import Cluster
-from tenure.kube.right import ALWAYS, ELECTION, OWN_AUTHORITY, Place, Right, When, is_allowed
+from tenure.kube.right import (
+    ALWAYS,
+    ELECTION,
+    IMPERSONATED_CHANGES,
+    IMPERSONATION,
+    OWN_AUTHORITY,
+    Place,
+    Right,
+    When,
+    is_allowed,
+)
 from tenure.kube.rights import DEFINITIONS, groups_of
 from tenure.observability.metrics import Component
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _APPLY = "kubectl apply --server-side -f crds/"
+
+IMPERSONATION_MINOR = 36
+"""The minor version of Kubernetes in which constrained impersonation is on by default."""
 
 _AT_ONCE = 4
 """Number of requests at a time. Each may open a connection, and a TLS handshake takes longer than some answers."""
@@ -47,6 +61,43 @@ async def check_mail(cluster: Cluster, namespaces: Sequence[str], system_namespa
         StartRefusedError: a right is missing.
     """
     await _check_rights(cluster, Component.MAIL, {ALWAYS}, namespaces, system_namespace)
+
+
+async def check_reachable(cluster: Cluster) -> Mapping[str, Any]:
+    """Check that the API server answers, and return its version, or nothing if it tells it only to those it knows.
+
+    Raises:
+        ServerAwayError: it doesn't answer.
+    """
+    try:
+        return await cluster.read("/version")
+    except (UnauthorizedError, ForbiddenError):
+        return {}
+    except (UnavailableError, KindNotServedError) as error:
+        raise ServerAwayError(f"the API server at {cluster.connection.server} doesn't answer: {error}") from error
+
+
+async def check_impersonation(cluster: Cluster, namespaces: Sequence[str], *, read_only: bool) -> None:
+    """Check that the console may act in the name of people, and in no wider way. No namespaces means all of them.
+
+    Raises:
+        StartRefusedError: the API server is too old, a right is missing, or there is a right that it must not have.
+    """
+    version = await check_reachable(cluster)
+    minor = "".join(takewhile(str.isdigit, str(version.get("minor", ""))))
+    if int(minor or 0) < IMPERSONATION_MINOR:
+        raise StartRefusedError(
+            f"--mode=Impersonation needs Kubernetes 1.{IMPERSONATION_MINOR} or newer, and this is "
+            f"{version.get('gitVersion', 'unknown')}. An older one can't limit what the console may do in the name of "
+            "people. Use --mode=PassThrough"
+        )
+    met = {IMPERSONATION} if read_only else {IMPERSONATION, IMPERSONATED_CHANGES}
+    await _check_rights(cluster, Component.CONSOLE, met, namespaces)
+    if await is_allowed(cluster, "", Right("", "users", ("impersonate",)), "impersonate"):
+        raise StartRefusedError(
+            "the console may impersonate everybody for everything (the verb impersonate on users), which is more than "
+            "it needs. Take this right from its ServiceAccount"
+        )
 
 
 async def check_election(cluster: Cluster, system_namespace: str) -> None:

@@ -54,11 +54,18 @@ class When:
         option: The option of the program, for people. Empty if the right is always needed.
         value: The chart's value that sets this option. Empty if the chart always sets it.
         among: The settings of this value for which the right is needed.
+        also: Something else that must hold too.
     """
 
     option: str = ""
     value: str = ""
     among: tuple[str | bool, ...] = ()
+    also: "When | None" = None
+
+    @property
+    def parts(self) -> tuple["When", ...]:
+        """All that must hold."""
+        return (self, *(self.also.parts if self.also else ()))
 
 
 ALWAYS = When()
@@ -68,6 +75,13 @@ ACCESS = When(
 )
 ACCESS_TO_KEYS = When("with `--kubernetes-access=RolesAndKeys`", value="kubernetesAccess", among=("RolesAndKeys",))
 USAGE = When("with `--usage-url`", value="usage.enabled", among=(True,))
+IMPERSONATION = When("with `--mode=Impersonation`", value="console.mode", among=("Impersonation",))
+IMPERSONATED_CHANGES = When(
+    "with `--mode=Impersonation` and without `--read-only`",
+    value="console.readOnly",
+    among=(False,),
+    also=IMPERSONATION,
+)
 OWN_AUTHORITY = When("without `--tls-cert-file`", value="certificates.mode", among=("own",))
 
 

@@ -1,4 +1,4 @@
-"""The rights that Tenure's programs need. Each is written only here.
+"""The rights that Tenure's programs need. Each is written only here, and those of the console in `console_rights`.
 
 The start check, the chart's roles, `manifests/install.yaml` and `docs/reference/rights.md` follow from `GROUPS`.
 """
@@ -11,6 +11,7 @@ from tenure.domain.permissions import REVOKE
 from tenure.domain.resources import KINDS
 from tenure.domain.resources.base import GROUP
 from tenure.domain.roles import Access, Role
+from tenure.kube.console_rights import CONSOLE_GROUPS
 from tenure.kube.names import (
     AUTHORITIES_SECRET,
     ELECTION_LEASE,
@@ -278,12 +279,17 @@ _MAIL: tuple[Group, ...] = (
 )
 
 GROUPS: tuple[Group, ...] = (
-    # Not checked, because the start reads the definitions anyway.
-    *(Group(program, Place.CLUSTER, DEFINITIONS, asked=False) for program in Component),
+    # Not checked, because the start reads the definitions anyway. The console reads none.
+    *(
+        Group(program, Place.CLUSTER, DEFINITIONS, asked=False)
+        for program in Component
+        if program is not Component.CONSOLE
+    ),
     *_CONTROLLER,
     *_WEBHOOK,
     *_VERIFIER,
     *_MAIL,
+    *CONSOLE_GROUPS,
 )
 """All rights of all programs."""
 

@@ -8,6 +8,7 @@ from tenure.domain.resources import KINDS, ApiKey
 from tenure.domain.roles import Role
 from tenure.domain.usage.words import BUCKETS
 from tenure.domain.verification import Code
+from tenure.observability.console_catalogue import CONSOLE_METRICS
 from tenure.observability.mail_catalogue import MAIL_METRICS
 from tenure.observability.metrics import Component, End, Label, Metric, MetricType, Outcome, Queue, Verdict
 
@@ -304,6 +305,7 @@ VERIFIER_CERTIFICATE_RENEWAL = Metric(
 METRICS: Sequence[Metric] = (
     *(value for value in vars().copy().values() if isinstance(value, Metric)),
     *MAIL_METRICS,
+    *CONSOLE_METRICS,
 )
 """All metrics, in the order of the reference page."""
 

@@ -22,6 +22,7 @@ class Component(StrEnum):
     WEBHOOK = "webhook"
     VERIFIER = "verifier"
     MAIL = "mail"
+    CONSOLE = "console"
 
 
 class Verdict(StrEnum):

@@ -22,6 +22,8 @@ class Entry:
     name: str
     path: str
     code: int
+    impersonator: str = ""
+    """Who made the request in the user's name; empty if the user made it."""
 
     @property
     def is_write(self) -> bool:
@@ -79,4 +81,5 @@ def _parsed(line: bytes) -> Entry | None:
         name=reference.get("name", ""),
         path=event["requestURI"],
         code=event.get("responseStatus", {}).get("code", 0),
+        impersonator=event["user"]["username"] if "impersonatedUser" in event else "",
     )

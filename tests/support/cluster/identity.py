@@ -11,6 +11,7 @@ from tenure_dev.chart import NAMESPACE, render
 from tenure_dev.controlplane import ControlPlane
 
 CONTROLLER = f"system:serviceaccount:{NAMESPACE}:tenure-controller"
+CONSOLE = f"system:serviceaccount:{NAMESPACE}:tenure-console"
 MAIL = f"system:serviceaccount:{NAMESPACE}:tenure-mail"
 VERIFIER = f"system:serviceaccount:{NAMESPACE}:tenure-verifier"
 WEBHOOK = f"system:serviceaccount:{NAMESPACE}:tenure-webhook"

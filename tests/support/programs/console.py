@@ -12,7 +12,7 @@ import requests
 from support.programs.served import served
 from tenure.console.app import Console
 from tenure.console.caller import OneCaller, Renew
-from tenure.console.door import door
+from tenure.console.door import Address, door
 from tenure.console.render import Renderer
 from tenure.domain.permissions import Requester
 from tenure.domain.resources import KINDS, Resource
@@ -109,12 +109,15 @@ def fields_of(text: str) -> dict[str, str]:
 
 
 @contextmanager
-def console(held: Held, *, read_only: bool = False, edit_url: str = "", mail: bool = True) -> Iterator[Served]:
-    """Serve the console of a caller."""
+def console(
+    held: Held, *, read_only: bool = False, edit_url: str = "", mail: bool = True, url: str = ""
+) -> Iterator[Served]:
+    """Serve the console of a caller, as on their own machine or, with a URL, as behind a login."""
     renderer = Renderer("cluster test", read_only, edit_url, mail)
     application = Console(OneCaller(held), renderer).application()
     hosts: list[str] = []
-    with served(door(application, SECRET, hosts)) as port:
+    address = Address.of_url(url) if url else Address(hosts, f"/{SECRET}", "Open the address.")
+    with served(door(application, address)) as port:
         hosts += [f"127.0.0.1:{port}", f"localhost:{port}"]
         yield Served(port, held)
 

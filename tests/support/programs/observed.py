@@ -8,6 +8,7 @@ from pathlib import Path
 from prometheus_client import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
+from support.programs.console_server import ConsoleServer
 from support.programs.judged import Judged, judged_plane
 from support.programs.mail_process import MailProcess
 from support.programs.operator_process import OperatorProcess
@@ -22,6 +23,7 @@ class Observed:
     judged: Judged
     verifier: VerifierProcess
     mail: MailProcess
+    console: ConsoleServer
 
     @property
     def processes(self) -> Mapping[Component, OperatorProcess]:
@@ -31,6 +33,7 @@ class Observed:
             Component.WEBHOOK: self.judged.webhook,
             Component.VERIFIER: self.verifier,
             Component.MAIL: self.mail,
+            Component.CONSOLE: self.console,
         }
 
     def value(self, component: Component, name: str, /, **labels: str) -> float:
@@ -44,8 +47,10 @@ def observed_plane(folder: Path) -> Iterator[Observed]:
     with judged_plane(folder) as judged:
         log = folder / "verifier.log"
         mail = MailProcess(judged.plane.kubeconfig, folder / "mail.log")
-        with VerifierProcess(judged.plane.kubeconfig, log, "--log-format=json") as verifier, mail:
-            yield Observed(judged, verifier, mail)
+        console = ConsoleServer.passing_through(judged.plane.kubeconfig, folder / "console.log")
+        with VerifierProcess(judged.plane.kubeconfig, log, "--log-format=json") as verifier, mail, console:
+            console.as_person("").get("/")
+            yield Observed(judged, verifier, mail, console)
 
 
 def scrape(process: OperatorProcess) -> Mapping[str, Family]:

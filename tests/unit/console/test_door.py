@@ -9,11 +9,11 @@ import requests
 from support.objects.builders import api_key, issued, membership, organization, with_status
 from support.objects.snapshots import ARGO, snapshot
 from support.programs.console import SECONDS, SECRET, Held, Served, console, fields_of
-from tenure.console.options import _check_edit_url
 from tenure.console.proposals import CONSOLE, MOST_ADDRESSES
 from tenure.domain.resources import Membership
 from tenure.errors import ApiError, ConflictError, ForbiddenError, RejectedError
 from tenure.viewmodel.snapshot import Snapshot
+from tenure.web_addresses import check_edit_url
 
 ORG, OLGA = organization(), membership("olga", role="Owner")
 ALICE = membership("alice")
@@ -310,10 +310,10 @@ def test_an_invitation_has_at_most_200_addresses(served: Served) -> None:
 )
 def test_the_address_of_files_is_a_web_address(text: str, *, fits: bool) -> None:
     if fits:
-        assert _check_edit_url(text) == text
+        assert check_edit_url(text) == text
     else:
         with pytest.raises(ValueError, match=r"may have|address such as"):
-            _check_edit_url(text)
+            check_edit_url(text)
 
 
 def test_keys_to_keep_are_approved_before_the_role_changes(served: Served) -> None:

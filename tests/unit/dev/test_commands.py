@@ -20,10 +20,10 @@ def test_a_variable_names_the_commands_that_read_it_and_the_value_of_the_chart()
     page = commands.settings_page()
     rows = dict(re.findall(r"^\| `(TENURE_\w+)`.*\| ([^|]+ \| [^|]*) \|$", page, re.MULTILINE))
     assert rows["TENURE_RESYNC"] == "`run` | `controller.resyncSeconds`"
-    assert rows["TENURE_TLS_KEY_FILE"] == "`run`, `webhook`, `verifier`, `mail` | "
-    assert rows["TENURE_LOG_FORMAT"] == "`run`, `webhook`, `verifier`, `mail` | `logs.format`: `json`"
+    assert rows["TENURE_TLS_KEY_FILE"] == "`run`, `webhook`, `verifier`, `mail`, `console-server` | "
+    assert rows["TENURE_LOG_FORMAT"] == "`run`, `webhook`, `verifier`, `mail`, `console-server` | `logs.format`: `json`"
 
 
 def test_every_command_is_on_its_page() -> None:
-    shown = set(re.findall(r"^## `tenure (\w+)`$", commands.commands_page(), re.MULTILINE))
-    assert shown == {"run", "webhook", "verifier", "mail", "console", "impact", "probe", "revoke"}
+    shown = set(re.findall(r"^## `tenure ([\w-]+)`$", commands.commands_page(), re.MULTILINE))
+    assert shown == {"run", "webhook", "verifier", "mail", "console", "console-server", "impact", "probe", "revoke"}

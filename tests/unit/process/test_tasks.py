@@ -14,6 +14,7 @@ SOURCES = CHECKOUT / "operator" / "tenure"
 STARTS_TASKS = {
     # In the background, watched over by `background`.
     "admission/process.py running",
+    "console/server.py _serve",
     "controller/controller.py running",
     "controller/queue.py start",
     "mail/page.py page_served",

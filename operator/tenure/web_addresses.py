@@ -1,0 +1,40 @@
+"""Checks of web addresses that options take."""
+
+from string import Formatter
+from urllib.parse import urlsplit
+
+_PLACES = {"namespace", "name", "kind"}
+
+
+def check_base_url(text: str) -> str:
+    """Return a URL without a slash at its end. Raises `ValueError` if it isn't one."""
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+        raise ValueError(f"{text!r} is not a URL without a query, for example https://acme.io/tenure.")
+    return text.rstrip("/")
+
+
+def check_edit_url(text: str) -> str:
+    """Return the address of files with its places. Raises `ValueError` if it isn't one."""
+    if not text:
+        return text
+    try:
+        places = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    except ValueError:
+        places = {text}
+    if not places <= _PLACES:
+        raise ValueError(f"{text!r} may have {{namespace}}, {{kind}} and {{name}} in it, and no other braces.")
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or not url.netloc or "{" in url.netloc:
+        raise ValueError(
+            f"{text!r} isn't an address such as https://git.example.com/{{namespace}}/{{kind}}/{{name}}.yaml."
+        )
+    return text
+
+
+def check_issuer(text: str) -> str:
+    """Return the URL of an OpenID provider. Raises `ValueError` if it isn't one."""
+    url = urlsplit(text)
+    if text and (url.scheme != "https" or not url.hostname or url.query or url.fragment):
+        raise ValueError(f"{text!r} is not the URL of an issuer, for example https://login.acme.io.")
+    return text
