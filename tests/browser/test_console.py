@@ -1,4 +1,7 @@
-"""The role change of the console in a real Chromium, by keyboard alone, for `make e2e-console`."""
+"""The role change of the console in a real Chromium, by keyboard alone, for `make e2e-console`.
+
+It draws the pictures of the docs, too.
+"""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from support.cluster.world import World
 from support.programs.browser import PATIENCE_MS, chromium
@@ -21,6 +24,14 @@ SCREENSHOTS = os.environ.get("TENURE_SCREENSHOTS")
 
 SHEET = ViewportSize(width=1100, height=480)
 PHONE = ViewportSize(width=360, height=700)
+ZOOMED = ViewportSize(width=550, height=400)
+"""What a page of 1100 pixels has at 200 % zoom."""
+
+VIEWS: dict[str, dict[str, Any]] = {
+    "phone": {"viewport": PHONE, "color_scheme": "light"},
+    "phone, dark": {"viewport": PHONE, "color_scheme": "dark"},
+    "zoomed to 200 %": {"viewport": ZOOMED, "device_scale_factor": 2, "color_scheme": "light"},
+}
 MOST_TABS = 60
 
 
@@ -66,74 +77,145 @@ def draw(page: Page, name: str) -> None:
         page.screenshot(path=Path(SCREENSHOTS) / f"console-{name}.png", full_page=True)
 
 
-def change_role(page: Page) -> None:
-    """From the list of organizations to the message that alice's keys don't work any more."""
-    tab_to(page, "link", "Acme Inc.")
-    page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Members of Acme Inc.").wait_for()
-    draw(page, "members")
-    tab_to(page, "link", "alice")
-    page.keyboard.press("Enter")
+def press(page: Page, role: Any, name: str, heading: str, key: str = "Enter") -> str:
+    """Go to an element by Tab, press a key, and return the text of the page that this leads to."""
+    tab_to(page, role, name)
+    page.keyboard.press(key)
+    page.get_by_role("heading", name=heading).first.wait_for()
+    return page.inner_text("main")
+
+
+def see_what_changes(page: Page) -> str:
+    """From any page of the organization to the preview of alice's role change."""
+    press(page, "link", "Members", "Members of Acme Inc.")
+    press(page, "link", "alice", "alice")
+    draw(page, "member")
     tab_to(page, "combobox", "New role")
     page.keyboard.type("Viewer")
-    tab_to(page, "button", "Show what changes")
-    page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Change alice from Member to Viewer").wait_for()
-    assert "2 keys revoked" in page.inner_text("main")
-    assert "The cluster would accept this change." in page.inner_text("main")
-    draw(page, "preview")
+    return press(page, "button", "Show what changes", "Change alice from Member to Viewer")
+
+
+def hand_over(page: Page) -> None:
+    """From the preview to the message that the service account has the key."""
+    press(page, "link", "ci-deploy", "ci-deploy")
+    draw(page, "key")
+    tab_to(page, "combobox", "Hand over to")
+    page.keyboard.type("ci")
+    press(page, "button", "Show what changes", "Hand key ci-deploy over to ci")
+    press(page, "button", "Hand key ci-deploy over to ci", "ci-deploy is handed over to ci")
+
+
+def keep_and_think_better_of_it(page: Page) -> None:
+    """Tick a key, see that it gets a new token, and take the tick away."""
+    title = "Change alice from Member to Viewer"
+    for said in ("reissued", "revoked"):
+        tab_to(page, "checkbox", "laptop")
+        page.keyboard.press("Space")
+        press(page, "button", "Show what changes now", title)
+        page.get_by_role("row", name="laptop").get_by_text(said, exact=True).wait_for()
+    assert page.get_by_role("row", name="ci-deploy").get_by_text("former token revoked").count()
+
+
+def change_role(page: Page) -> None:
+    """From the preview to the message that alice's keys don't work any more."""
     tab_to(page, "textbox", "Tokens stop working. Type alice to confirm")
     page.keyboard.type("alice")
-    tab_to(page, "button", "Change alice from Member to Viewer")
-    page.keyboard.press("Enter")
-    page.get_by_role("heading", name="alice has the role Viewer now").wait_for()
-    assert "ci-deploy, laptop" in page.inner_text("main")
+    said = press(page, "button", "Change alice from Member to Viewer", "alice has the role Viewer now")
+    assert "These keys don't work any more: laptop." in said
+    assert "The keys go on with the tokens of the members who got them: ci-deploy." in said
 
 
 def invite(page: Page) -> None:
-    """Invite two people from any page of the organization."""
-    tab_to(page, "link", "Invite")
-    page.keyboard.press("Enter")
+    """Invite two people from any page of the organization, and find them among the members."""
+    press(page, "link", "Invite", "Invite people to Acme Inc.")
     tab_to(page, "textbox", "E-mail addresses")
     page.keyboard.type("zoe@acme.io, max@acme.io")
-    tab_to(page, "button", "Show the invitations")
-    page.keyboard.press("Enter")
-    tab_to(page, "button", "Invite 2 people as Viewer")
-    page.keyboard.press("Enter")
-    page.get_by_role("heading", name="2 people invited as Viewer").wait_for()
+    press(page, "button", "Show the invitations", "Invite 2 people as Viewer")
+    press(page, "button", "Invite 2 people as Viewer", "2 people invited as Viewer")
+    press(page, "link", "Members", "Members of Acme Inc.")
+    for name in ("zoe", "max"):
+        assert page.get_by_role("row", name=name).get_by_text("Viewer", exact=True).count() == 1
 
 
 def test_an_owner_changes_a_role_by_keyboard(console: ConsoleProcess, browser: Browser, acme: World) -> None:
     page = opened(browser, console.address)
     blocked: list[str] = []
+    asked: list[str] = []
     page.on("console", lambda message: blocked.append(message.text))
     page.on("requestfailed", lambda request: blocked.append(request.url))
+    page.on("request", lambda request: asked.append(request.url))
+    press(page, "link", "Acme Inc.", "Members of Acme Inc.")
+    draw(page, "members")
+    warned = see_what_changes(page)
+    assert "2 keys revoked" in warned
+    assert "The cluster would accept this change." in warned
+    for heard in PREVIEW_AS_HEARD:
+        expect(page.get_by_role("main")).to_match_aria_snapshot(heard, timeout=PATIENCE_MS)
+    draw(page, "preview")
+    hand_over(page)
+    acme.issue("ci-deploy", within=PATIENCE)
+
+    def handed_over() -> bool:
+        return (acme.key("ci-deploy")["status"].get("issued") or {}).get("membership") == "ci"
+
+    eventually(handed_over, within=PATIENCE, describe="the service account has the key's new token")
+    see_what_changes(page)
+    keep_and_think_better_of_it(page)
     change_role(page)
 
     def gone() -> bool:
-        return all(acme.api.get("apikeys", name) is None for name in ("ci-deploy", "laptop"))
+        return acme.api.get("apikeys", "laptop") is None and acme.api.get("secrets", "laptop") is None
 
-    eventually(gone, within=PATIENCE, describe="her keys are gone")
+    eventually(gone, within=PATIENCE, describe="her key is gone")
+    assert acme.key("ci-deploy")["status"]["issued"]["membership"] == "ci", "what was handed over goes on"
     invite(page)
     assert {acme.member(name)["spec"]["role"] for name in ("zoe", "max")} == {"Viewer"}
     assert blocked == [], "the pages load nothing that their own policy forbids, or that isn't there"
+    assert all(url.startswith(console.address) for url in asked), "the pages ask nobody else"
 
 
-@pytest.mark.parametrize("colors", ["light", "dark"])
-def test_the_pages_are_accessible_on_a_phone_too(
-    console: ConsoleProcess, browser: Browser, acme: World, colors: str
-) -> None:
+PREVIEW_AS_HEARD = (
+    """
+    - heading "Change alice from Member to Viewer" [level=1]
+    """,
+    """
+    - table "What becomes of the keys":
+      - rowgroup:
+        - row "Key Becomes Key id Issued Last use About"
+      - rowgroup:
+        - row /ci-deploy revoked/
+        - row /laptop revoked/
+    """,
+    """
+    - group "Keys to keep under the role Viewer":
+      - paragraph:
+        - checkbox "ci-deploy"
+      - paragraph:
+        - checkbox "laptop"
+    """,
+    """
+    - textbox "Tokens stop working. Type alice to confirm"
+    - button "Change alice from Member to Viewer"
+    """,
+)
+"""What a screen reader is told."""
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_pages_are_accessible(console: ConsoleProcess, browser: Browser, acme: World, view: str) -> None:
     place = acme.api.namespace
     paths = (
         *("", f"{place}/members/", f"{place}/members/anna/", f"{place}/keys/", f"{place}/keys/cost-report/"),
-        *(f"{place}/members/anna/role/?to=Viewer", f"{place}/invite/", f"{place}/members/nobody/"),
+        *(f"{place}/members/anna/role/?to=Viewer&keep=cost-report", f"{place}/members/anna/suspend/?reason=INC-1"),
+        *(f"{place}/keys/cost-report/reissue/", f"{place}/invite/", f"{place}/members/nobody/"),
+        *(f"{place}/invite/?to=Viewer&addresses=tim@acme.io", f"{place}/members/olga/role/?to=Viewer"),
     )
-    page = opened(
-        browser, console.address, java_script_enabled=True, bypass_csp=True, color_scheme=colors, viewport=PHONE
-    )
+    page = opened(browser, console.address, java_script_enabled=True, bypass_csp=True, **VIEWS[view])
     for path in paths:
         page.goto(console.address + path)
         page.add_script_tag(path=find_or_fetch())
         found = page.evaluate("async () => (await axe.run()).violations")
         assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], path
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{path} fits on a phone"
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{path} fits"
+        if view == "phone, dark" and path.endswith("keep=cost-report"):
+            draw(page, "phone-dark")

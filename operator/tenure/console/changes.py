@@ -140,7 +140,7 @@ class Changes:
             "form": {"seen": seen, "token": seal},
         }
         values: dict[str, Any] = {"proposal": proposal, "verdict": verdict, "seen": seen, "seal": seal, "asked": asked}
-        values |= {"notice": notice, "now": snapshot.now, **place_of(snapshot)}
+        values |= {"notice": notice, "refused": status == INVALID, "now": snapshot.now, **place_of(snapshot)}
         return self.renderer.answer(request, "change.html", document, values, status=status)
 
     def _still_same(self, asked: Asked, snapshot: Snapshot, shown: Mapping[str, str]) -> Proposal:
