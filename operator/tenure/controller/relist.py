@@ -13,7 +13,7 @@ from tenure.controller.refs import Ref
 from tenure.domain.resources import KINDS, Resource
 from tenure.domain.store_version import StoreVersion
 from tenure.errors import MalformedObjectError, ObjectNotFoundError, TenureError
-from tenure.kube.cluster import Cluster, parse
+from tenure.kube.cluster import LARGEST_PAGE, Cluster, parse
 
 log = logging.getLogger("tenure.reconcile")
 
@@ -68,7 +68,7 @@ class Sweep:
     async def _fill(self, resource: type[Resource], place: str | None) -> None:
         listed: set[str] = set()
         version = ""
-        async for items, version in self._cluster.pages(resource, place):
+        async for items, version in self._cluster.pages(resource, place, largest=LARGEST_PAGE):
             self._notice_restore(resource, place, int(version))
             for body in items:
                 metadata = body["metadata"]

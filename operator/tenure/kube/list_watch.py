@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from tenure.domain.resources import Resource
 from tenure.errors import MalformedObjectError, TenureError, UnavailableError
-from tenure.kube.cluster import Cluster, parse
+from tenure.kube.cluster import LARGEST_PAGE, Cluster, parse
 
 log = logging.getLogger("tenure.feeds")
 
@@ -118,7 +118,7 @@ async def _list(cluster: Cluster, feed: Feed) -> tuple[list[Indexed], str]:
     """List all objects. Only one page of bodies is in memory at a time."""
     objects: list[Indexed] = []
     version = ""
-    async for items, listed_at in cluster.pages(feed.resource, feed.namespace):
+    async for items, listed_at in cluster.pages(feed.resource, feed.namespace, largest=LARGEST_PAGE):
         objects += [Indexed.of(feed.resource, body) for body in items]
         version = listed_at
     return objects, version

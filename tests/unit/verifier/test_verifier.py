@@ -102,7 +102,9 @@ class ForbidsOneNamespace:
         self.forbidden = ""
         self._version = 10
 
-    async def pages(self, resource: type[Resource], namespace: str) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+    async def pages(
+        self, resource: type[Resource], namespace: str, **_: Any
+    ) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
         self._check(namespace)
         objects = [one for one in (organization(), membership(), KEY) if isinstance(one, resource)]
         bodies = [one.model_dump(by_alias=True, mode="json", exclude_none=True) for one in objects]
