@@ -24,7 +24,7 @@ from tenure_dev.controlplane import ControlPlane
 from tenure_dev.errors import ToolError
 from tenure_dev.paths import CRDS
 
-_NAMES = [scenario.name for scenario in scenarios(Size())]
+_NAMES = list(dict.fromkeys(scenario.name for scenario in scenarios(Size())))
 
 out = Console()
 progress = Console(stderr=True)

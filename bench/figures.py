@@ -1,7 +1,7 @@
 """What the scenarios measure."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -128,6 +128,48 @@ class ColdStart:
 
 
 @dataclass(frozen=True)
+class Start:
+    """A start beside many issued keys."""
+
+    keys: int
+    members: int
+    ready_seconds: float
+    """From the process's start until its log says that it is ready."""
+    ready_cpu: float
+    """CPU time until then."""
+    quiet_seconds: float | None
+    """Until no request and no computing for two seconds; None where it never was."""
+    cpu_seconds: float
+    """CPU time until then."""
+    others_percent: float
+    memory: Memory
+    calls: Calls
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """What holds the memory of a key."""
+
+    keys: int
+    """Number of keys that were measured."""
+    by_owner: Mapping[str, float]
+    """Bytes for each key."""
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """The leader is killed beside many issued keys."""
+
+    keys: int
+    lease_seconds: float
+    """For how long the Lease lasts."""
+    held_seconds: float
+    """From the kill until the standby holds the Lease."""
+    issued_seconds: float
+    """From the kill until the standby has issued a key that was created meanwhile."""
+
+
+@dataclass(frozen=True)
 class Background:
     """What an operator does for good while nothing happens."""
 
@@ -226,7 +268,21 @@ class Revoking:
     others_percent: float
 
 
-Figures = Pages | Revoking | Verifying | Deciding | Issuing | RoleChange | ColdStart | Background | Admission | Limit
+Figures = (
+    Pages
+    | Revoking
+    | Verifying
+    | Deciding
+    | Issuing
+    | RoleChange
+    | ColdStart
+    | Start
+    | Takeover
+    | Bytes
+    | Background
+    | Admission
+    | Limit
+)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,7 @@ import yaml
 from bench.api import Api
 from bench.audit import AuditLog, Call
 from bench.usage import Spent, Usage
+from tenure.process.signals import READY
 from tenure_dev.controlplane import ControlPlane
 from tenure_dev.processes import Process
 
@@ -51,7 +53,11 @@ SHARED = Operator(
 EMPTY = Operator("empty", "empty handler", (*_KOPF, str(_HERE / "empty_operator.py")))
 BARE = Operator("bare", "a bare client", ())
 """The benchmark's own client, which writes what an operator would write."""
-OPERATORS = (TENURE, SWEEPING, PLAIN, SHARED, EMPTY)
+VERIFIER = Operator("verifier", "the verifier", ("-m", "tenure", "verifier", "--processes", "1"))
+_REPLICA = ("--leader-election", "--no-webhooks", "--system-namespace", ACCOUNTS, "--resync", "86400")
+LEADER = Operator("leader", "the leader", ("-m", "tenure", "run", *_REPLICA))
+STANDBY = Operator("standby", "a standby", LEADER.arguments)
+OPERATORS = (TENURE, SWEEPING, PLAIN, SHARED, EMPTY, VERIFIER, LEADER, STANDBY)
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,17 @@ class Run:
         self._process = process
         self._audit = audit
         self.usage = Usage(process.pid)
+
+    def ready_at(self) -> float | None:
+        """When the log said that it is ready, in seconds since the epoch, or None if it didn't yet."""
+        for line in self._process.log.read_text(errors="replace").splitlines():
+            if READY in line:
+                return datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f").astimezone().timestamp()
+        return None
+
+    def kill(self) -> None:
+        """End it at once, as a crash of its node does."""
+        self._process.kill()
 
     def mark(self) -> Mark:
         """Count from now on."""
@@ -109,6 +126,10 @@ class Run:
             return active_at()
         return None
 
+    async def idle(self, seconds: float, *, within: float) -> bool:
+        """Wait until it has computed nothing for so many seconds, though it may ask for something now and then."""
+        return await self._until(lambda: time.time() - self.usage.last_busy_at() >= seconds, within)
+
     async def _until(self, check: Callable[[], bool], within: float) -> bool:
         deadline = time.monotonic() + within
         while True:
@@ -138,18 +159,19 @@ class Launcher:
             await self._prepare(operator)
 
     @asynccontextmanager
-    async def running(self, operator: Operator) -> AsyncIterator[Run]:
+    async def running(self, operator: Operator, *, within: float = 60.0) -> AsyncIterator[Run]:
         """Run an operator while the block runs; it watches when the block begins."""
         log = self._plane.folder / f"{operator.name}.log"
         environment = {**self._environment, "KUBECONFIG": str(self._kubeconfig(operator))}
         process = Process(operator.name, [sys.executable, *operator.arguments], log=log, env=environment)
+        process.log.unlink(missing_ok=True)
         if self._plane.audit_log is None:
             raise ValueError("the control plane has no audit log")
         audit = AuditLog(self._plane.audit_log, f"system:serviceaccount:{ACCOUNTS}:{operator.name}")
         started_at = time.time()
         run = Run(process.start(), audit, started_at)
         try:
-            await run.watching()
+            await run.watching(within=within)
             yield run
         finally:
             run.usage.stop()

@@ -18,6 +18,7 @@ from bench.console import MANY
 from bench.figures import (
     Admission,
     Background,
+    Bytes,
     Calls,
     ColdStart,
     Cpu,
@@ -29,6 +30,8 @@ from bench.figures import (
     Pages,
     Revoking,
     RoleChange,
+    Start,
+    Takeover,
     Verifying,
 )
 from bench.operators import BARE, OPERATORS, ROTATION
@@ -135,6 +138,39 @@ def _cold_start_cells(outcome: Outcome) -> Column:
     }
 
 
+def _start_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, Start)  # noqa: S101 - chosen by this very class
+    return {
+        "keys, members": f"{figures.keys:,}, {figures.members:,}",
+        "ready after": f"{figures.ready_seconds:.1f} s",
+        "CPU until then": f"{figures.ready_cpu:.1f} s",
+        "quiet after": "never" if figures.quiet_seconds is None else f"{figures.quiet_seconds:.1f} s",
+        "CPU until quiet": f"{figures.cpu_seconds:.1f} s",
+        _OTHERS: f"{figures.others_percent:.0f} %",
+        **_memory_cells(figures.memory),
+        "writes": f"{figures.calls.writes}",
+        "reads": f"{figures.calls.gets}",
+        "lists": f"{figures.calls.lists}",
+    }
+
+
+def _bytes_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, Bytes)  # noqa: S101 - chosen by this very class
+    return {owner: f"{count:,.0f} bytes" for owner, count in figures.by_owner.items()}
+
+
+def _takeover_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, Takeover)  # noqa: S101 - chosen by this very class
+    return {
+        "the Lease lasts": f"{figures.lease_seconds:.0f} s",
+        "the standby holds it after": f"{figures.held_seconds:.1f} s",
+        "and issues a new key after": f"{figures.issued_seconds:.1f} s",
+    }
+
+
 def _page_cells(outcome: Outcome) -> Column:
     figures = outcome.figures
     assert isinstance(figures, Pages)  # noqa: S101 - chosen by this very class
@@ -228,6 +264,9 @@ _KINDS: Sequence[tuple[type, Callable[[Outcome], Column], str]] = (
     (Issuing, _issuing_cells, ""),
     (RoleChange, _role_change_cells, ""),
     (ColdStart, _cold_start_cells, ""),
+    (Start, _start_cells, ""),
+    (Bytes, _bytes_cells, ": what holds the memory of a key"),
+    (Takeover, _takeover_cells, ": the leader is killed"),
     (Limit, _limit_cells, ""),
     (Admission, _admission_cells, ""),
     (Verifying, _verifying_cells, ""),

@@ -77,7 +77,7 @@ def scenarios(size: Size) -> Sequence[Scenario]:
         ),
         verify(size),
         Scenario("cold-start", f"start with {present:,} issued keys present", lambda b: _cold_starts(b, present)),
-        scale(size),
+        *scale(size),
         console(size),
     )
 

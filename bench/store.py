@@ -70,6 +70,16 @@ class Store:
         return f"bench-{_mark(number)}"
 
     @property
+    def namespace(self) -> str:
+        """The first namespace."""
+        return _NAMESPACE
+
+    @property
+    def member(self) -> str:
+        """A member in the first namespace."""
+        return f"member-{_MARK}-00"
+
+    @property
     def members_in_namespace(self) -> int:
         """Number of Memberships in a namespace, one of them an Owner without keys."""
         return 1 + -(-self.in_namespace // KEYS_PER_MEMBER)

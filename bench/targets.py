@@ -4,8 +4,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.admission import WARNS
-from bench.figures import Admission, ColdStart, Deciding, Issuing, Outcome, Pages, Revoking, RoleChange, Verifying
-from bench.operators import PLAIN, ROTATION, TENURE, Operator
+from bench.figures import (
+    Admission,
+    ColdStart,
+    Deciding,
+    Issuing,
+    Outcome,
+    Pages,
+    Revoking,
+    RoleChange,
+    Start,
+    Verifying,
+)
+from bench.operators import PLAIN, ROTATION, TENURE, VERIFIER, Operator
 from bench.verify import EMPTY_SERVER, TWO, UNRECORDED
 
 WRITES_PER_KEY = 2.0
@@ -26,6 +37,10 @@ VERIFIER_MB = 200.0
 WELCH_T = 4.5
 PAGE_MS = 100.0
 PAGE_KB = 100.0
+MOST_KEYS = 100_000
+"""Beside at most so many keys, a start has to meet its targets."""
+START_SECONDS = 30.0
+START_MB = {TENURE.name: 512.0, VERIFIER.name: 400.0}
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,17 @@ def _of_variants(outcome: Outcome) -> Iterator[Target]:
         yield _at_most(
             outcome.scenario, "rejected after a role change, p99, ms", outcome.figures.p99_ms, REVOKED_P99_MS
         )
+    if isinstance(outcome.figures, Start):
+        yield from _of_start(outcome.scenario, outcome.operator, outcome.figures)
+
+
+def _of_start(scenario: str, operator: str, figures: Start) -> Iterator[Target]:
+    if operator not in START_MB or figures.keys > MOST_KEYS:
+        return
+    what = f"{operator}, {figures.keys:,} keys"
+    yield _at_most(scenario, f"{what}: ready, s", figures.ready_seconds, START_SECONDS)
+    yield _at_most(scenario, f"{what}: writes", figures.calls.writes, 0)
+    yield _at_most(scenario, f"{what}: resident memory, MB", figures.memory.peak, START_MB[operator])
 
 
 def _of_issuing(scenario: str, figures: Issuing, plain: Issuing | None) -> Iterator[Target]:

@@ -92,6 +92,10 @@ class Usage:
         """The most memory that was resident since a moment, in bytes."""
         return max((sample.rss for sample in self.samples if sample.at >= since), default=0)
 
+    def cpu_at(self, moment: float) -> float:
+        """The operator's CPU time until a moment, in seconds."""
+        return max((sample.cpu for sample in self.samples if sample.at <= moment), default=0.0)
+
     def last_busy_at(self) -> float:
         """When the processes were last seen at work, in seconds since the epoch; 0 where they never were."""
         pairs = list(zip(self.samples, self.samples[1:], strict=False))
