@@ -7,6 +7,7 @@ runs.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import re
@@ -18,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.api import API_VERSION, CONNECTIONS, Api, collection
+from bench.api import API_VERSION, CONNECTIONS, Api, RequestFailedError, collection
 from bench.etcd import Etcd
 from bench.operators import TENURE
 from bench.scenario import Bench
@@ -34,6 +35,7 @@ _MARK = "n00000"
 _NAMESPACE = f"bench-{_MARK}"
 _ISSUED_WITHIN = 600.0
 _SETTLED_SECONDS = 2.5
+_SHOWN_WITHIN = 300.0
 _POLL_SECONDS = 0.2
 
 _RESOURCES = ("tenure.dev/organizations", "tenure.dev/memberships", "tenure.dev/apikeys", "secrets")
@@ -106,13 +108,18 @@ async def stored(bench: Bench, store: Store) -> AsyncIterator[None]:
 
 
 async def _until_shown(api: Api, store: Store) -> None:
-    """Wait until the API server has taken in all keys, which it watches in etcd."""
+    """Wait until the API server has taken in everything, which it watches in etcd. It answers 504 while it lags."""
     wanted = store.namespaces * store.in_namespace
-    while True:
-        metadata = (await api.get(f"/apis/{API_VERSION}/apikeys?limit=1"))["metadata"]
-        if metadata.get("remainingItemCount", 0) + 1 >= wanted:
-            return
-        await asyncio.sleep(_POLL_SECONDS)
+    paths = (f"/apis/{API_VERSION}/organizations", f"/apis/{API_VERSION}/memberships", "/api/v1/secrets")
+    async with asyncio.timeout(_SHOWN_WITHIN):
+        while True:
+            with contextlib.suppress(RequestFailedError):
+                for path in paths:
+                    await api.get(f"{path}?limit=1")
+                keys = await api.get(f"/apis/{API_VERSION}/apikeys?limit=1")
+                if keys["metadata"].get("remainingItemCount", 0) + 1 >= wanted:
+                    return
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _template(bench: Bench, store: Store) -> Stored:
