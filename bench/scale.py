@@ -46,7 +46,7 @@ async def _run(bench: Bench, store: Store, *, last: bool) -> AsyncGenerator[Outc
             async with bench.launcher.running(operator, within=_WITHIN) as process:
                 yield Outcome("scale", operator.name, await _start(process, store))
         if last:
-            yield Outcome("scale", TENURE.name, await owners(bench.api, store.namespace))
+            yield Outcome("scale", TENURE.name, await owners(bench.api, store.namespace(0)))
             bench.tell("scale: a leader is killed")
             yield Outcome("scale", STANDBY.name, await _take_over(bench, store))
             bench.tell("scale: at rest, with the sweep")
@@ -117,11 +117,11 @@ async def _holder(api: Api) -> str:
 async def _create_key(api: Api, store: Store) -> None:
     body = {"apiVersion": API_VERSION, "kind": "ApiKey", "metadata": {"name": "new"}}
     spec = {"membership": store.member, "access": "View"}
-    await api.send("POST", collection(store.namespace, "apikeys"), {**body, "spec": spec})
+    await api.send("POST", collection(store.namespace(0), "apikeys"), {**body, "spec": spec})
 
 
 async def _is_issued(api: Api, store: Store) -> bool:
-    key = await api.get(f"{collection(store.namespace, 'apikeys')}/new")
+    key = await api.get(f"{collection(store.namespace(0), 'apikeys')}/new")
     return "hash" in key["status"]
 
 

@@ -72,11 +72,6 @@ class Store:
         return f"bench-{_mark(number)}"
 
     @property
-    def namespace(self) -> str:
-        """The first namespace."""
-        return _NAMESPACE
-
-    @property
     def member(self) -> str:
         """A member in the first namespace."""
         return f"member-{_MARK}-00"
