@@ -13,7 +13,7 @@ from rich.console import Console
 from bench.admission import WEBHOOKS
 from bench.api import Api
 from bench.figures import Outcome
-from bench.operators import OPERATORS, Launcher
+from bench.operators import OPERATORS, PEER, Launcher
 from bench.report import keep, print_scenario, print_targets
 from bench.scenario import Bench, Scenario, Size
 from bench.scenarios import scenarios
@@ -53,6 +53,8 @@ def main(
         if scenario != _NAMES:
             raise typer.Exit(1)
         chosen = [each for each in chosen if each.name != "verify"]
+    if any(each.name == "burst" for each in chosen) and (reason := PEER.missing()):
+        progress.print(reason, markup=False)
     with tempfile.TemporaryDirectory(prefix="tenure-bench-") as folder:
         try:
             with ControlPlane.start(find_or_build(), Path(folder), audit=True, crds=CRDS) as plane:

@@ -18,7 +18,10 @@ from bench.api import Api
 from bench.audit import AuditLog, Call
 from bench.usage import Spent, Usage
 from tenure.process.signals import READY
+from tenure_dev.build import built
 from tenure_dev.controlplane import ControlPlane
+from tenure_dev.errors import ToolError
+from tenure_dev.gomodule import GoModule
 from tenure_dev.processes import Process
 
 ACCOUNTS = "bench-accounts"
@@ -32,11 +35,34 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator and the Python arguments that start it."""
+    """An operator and the arguments that start it: of Python, or of the one program of a Go module."""
 
     name: str
     label: str
     arguments: Sequence[str]
+    module: GoModule | None = None
+
+    @property
+    def program(self) -> str:
+        """The path of what gets the arguments."""
+        if self.module is None:
+            return sys.executable
+        (name,) = self.module.programs
+        return str(self.module.folder / name)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it can be started. One in Go has to be built."""
+        return self.module is None or not self.module.missing(self.module.folder)
+
+    def missing(self) -> str:
+        """Build it if that is still to be done; why it can't be built, for people, or nothing."""
+        try:
+            if self.module is not None:
+                built(self.module)
+        except ToolError as error:
+            return f"Measuring without {self.module and self.module.name}: {str(error).splitlines()[0]}"
+        return ""
 
 
 TENURE = Operator("tenure", "Tenure", ("-m", "tenure", "run", "--resync", "86400"))
@@ -50,6 +76,20 @@ SHARED = Operator(
     "shared", "… with one client", (*_KOPF, str(_HERE / "plain_operator.py"), str(_HERE / "shared_client.py"))
 )
 """What the tutorials leave to be gained with three lines."""
+PEER = Operator(
+    "peer",
+    "in Go",
+    (),
+    GoModule(
+        name="the operator in Go",
+        source=_HERE / "peer",
+        store="bench-peer",
+        programs={"peer": "tenure.dev/bench/peer"},
+        named_after="sigs.k8s.io/controller-runtime",
+        core_minutes=4,
+    ),
+)
+"""The least of the same job with controller-runtime, which is what one would write an operator in Go with."""
 EMPTY = Operator("empty", "empty handler", (*_KOPF, str(_HERE / "empty_operator.py")))
 BARE = Operator("bare", "a bare client", ())
 """The benchmark's own client, which writes what an operator would write."""
@@ -57,7 +97,7 @@ VERIFIER = Operator("verifier", "the verifier", ("-m", "tenure", "verifier", "--
 _REPLICA = ("--leader-election", "--no-webhooks", "--system-namespace", ACCOUNTS, "--resync", "86400")
 LEADER = Operator("leader", "the leader", ("-m", "tenure", "run", *_REPLICA))
 STANDBY = Operator("standby", "a standby", LEADER.arguments)
-OPERATORS = (TENURE, SWEEPING, PLAIN, SHARED, EMPTY, VERIFIER, LEADER, STANDBY)
+OPERATORS = (TENURE, SWEEPING, PLAIN, SHARED, PEER, EMPTY, VERIFIER, LEADER, STANDBY)
 
 
 @dataclass(frozen=True)
@@ -163,7 +203,7 @@ class Launcher:
         """Run an operator while the block runs; it watches when the block begins."""
         log = self._plane.folder / f"{operator.name}.log"
         environment = {**self._environment, "KUBECONFIG": str(self._kubeconfig(operator))}
-        process = Process(operator.name, [sys.executable, *operator.arguments], log=log, env=environment)
+        process = Process(operator.name, [operator.program, *operator.arguments], log=log, env=environment)
         process.log.unlink(missing_ok=True)
         if self._plane.audit_log is None:
             raise ValueError("the control plane has no audit log")

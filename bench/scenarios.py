@@ -25,7 +25,7 @@ from bench.figures import (
 )
 from bench.load import Created, create_at_once, create_steadily, rotate_at_once, write_as_an_operator_would
 from bench.observer import Observer, is_gone, is_ready, is_rotated
-from bench.operators import BARE, EMPTY, PLAIN, ROTATION, SHARED, SWEEPING, TENURE, Mark, Operator, Run
+from bench.operators import BARE, EMPTY, PEER, PLAIN, ROTATION, SHARED, SWEEPING, TENURE, Mark, Operator, Run
 from bench.scale import scale
 from bench.scenario import Bench, Scenario, Size
 from bench.tenancy import Tenancy, change_role, tenancy
@@ -61,7 +61,7 @@ def scenarios(size: Size) -> Sequence[Scenario]:
     steady, ended, present, judged = (5, 100, 300, 100) if quick else (20, 1000, 10000, 1000)
     both = (TENURE, PLAIN)
     return (
-        _issuing("burst", f"{small:,} keys at once", Load(small, 10), contenders=(*both, SHARED), rounds=ROUNDS),
+        _issuing("burst", f"{small:,} keys at once", Load(small, 10), contenders=(*both, SHARED, PEER), rounds=ROUNDS),
         _issuing("large-burst", f"{large:,} keys at once", Load(large, 50), contenders=both),
         _issuing(
             "steady",
@@ -84,13 +84,14 @@ def scenarios(size: Size) -> Sequence[Scenario]:
 
 def _issuing(name: str, title: str, load: Load, *, contenders: Sequence[Operator], rounds: int = 1) -> Scenario:
     async def run(bench: Bench) -> AsyncGenerator[Outcome]:
-        found: dict[str, list[Issuing]] = {operator.name: [] for operator in contenders}
-        for number, operator in product(range(1, rounds + 1), contenders):
+        present = [operator for operator in contenders if operator.is_there]
+        found: dict[str, list[Issuing]] = {operator.name: [] for operator in present}
+        for number, operator in product(range(1, rounds + 1), present):
             bench.tell(f"{name}: {operator.label}, round {number} of {rounds}")
             async with tenancy(bench.api, members=load.members) as place, bench.launcher.running(operator) as process:
                 await process.settled(SETTLED_SECONDS)
                 found[operator.name].append(await _issue(bench.api, process, place, load))
-        for operator in contenders:
+        for operator in present:
             by_speed = sorted(found[operator.name], key=lambda figures: figures.keys_per_second)
             yield Outcome(name, operator.name, by_speed[rounds // 2])
 

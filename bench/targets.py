@@ -16,13 +16,15 @@ from bench.figures import (
     Start,
     Verifying,
 )
-from bench.operators import PLAIN, ROTATION, TENURE, VERIFIER, Operator
+from bench.operators import PEER, PLAIN, ROTATION, TENURE, VERIFIER, Operator
 from bench.verify import EMPTY_SERVER, TWO, UNRECORDED
 
 WRITES_PER_KEY = 2.0
 WRITES_PER_ROTATION = 3.0
 GETS_PER_KEY = 1.0
 TIMES_PLAIN = 3.5
+TIMES_PEER = 1.0
+CPU_TIMES_PEER = 2.0
 STEADY_P99_MS = 50.0
 ROLE_CHANGE_SECONDS = 3.0
 COLD_START_SECONDS = 8.0
@@ -65,7 +67,8 @@ def targets(outcomes: Sequence[Outcome]) -> Iterator[Target]:
 def _of_tenure(outcome: Outcome, outcomes: Sequence[Outcome]) -> Iterator[Target]:
     match outcome.figures:
         case Issuing() as figures:
-            yield from _of_issuing(outcome.scenario, figures, _plain(outcomes, outcome.scenario))
+            yield from _of_issuing(outcome.scenario, figures, _issuing(outcomes, outcome.scenario, PLAIN))
+            yield from _beside_peer(outcome.scenario, figures, _issuing(outcomes, outcome.scenario, PEER))
         case RoleChange() as figures:
             yield _at_most(outcome.scenario, "last Secret gone, s", figures.secrets_seconds, ROLE_CHANGE_SECONDS)
         case Verifying() as figures:
@@ -116,6 +119,14 @@ def _of_issuing(scenario: str, figures: Issuing, plain: Issuing | None) -> Itera
         yield _at_most(scenario, "p99 latency, ms", figures.p99_ms, STEADY_P99_MS)
 
 
+def _beside_peer(scenario: str, figures: Issuing, peer: Issuing | None) -> Iterator[Target]:
+    if peer is not None:
+        cpu, speed = figures.cpu.operator / peer.cpu.operator, figures.keys_per_second / peer.keys_per_second
+        yield _at_most(scenario, "CPU per key, times an operator in Go", cpu, CPU_TIMES_PEER)
+        wanted = f"≥ {TIMES_PEER:g}"
+        yield Target(scenario, "keys/s, times an operator in Go", wanted, f"{speed:.2f}", speed >= TIMES_PEER)
+
+
 def _writes(scenario: str, what: str, figures: Issuing, wanted: float) -> Target:
     writes = (figures.calls.secret_writes + figures.calls.key_writes) / max(figures.issued, 1)
     return Target(scenario, what, f"{wanted:.2f}", f"{writes:.2f}", round(writes, 2) == wanted)
@@ -164,8 +175,8 @@ def _at_most(scenario: str, what: str, measured: float, most: float) -> Target:
     return Target(scenario, what, f"≤ {most:g}", f"{measured:.2f}", measured <= most)
 
 
-def _plain(outcomes: Sequence[Outcome], scenario: str) -> Issuing | None:
+def _issuing(outcomes: Sequence[Outcome], scenario: str, operator: Operator) -> Issuing | None:
     for outcome in outcomes:
-        if (outcome.scenario, outcome.operator) == (scenario, PLAIN.name) and isinstance(outcome.figures, Issuing):
+        if (outcome.scenario, outcome.operator) == (scenario, operator.name) and isinstance(outcome.figures, Issuing):
             return outcome.figures
     return None

@@ -77,7 +77,7 @@ class GoModule:
     @property
     def folder(self) -> Path:
         """The folder of the programs in the cache. Its name has a hash of the pins, the flags and the platform."""
-        files = sorted(path for path in self.source.rglob("*") if path.name in {"go.mod", "go.sum", "main.go"})
+        files = sorted(path for path in self.source.rglob("*") if path.suffix in {".go", ".mod", ".sum"})
         parts = [
             *(path.read_text() for path in files),
             *BUILD_FLAGS,
