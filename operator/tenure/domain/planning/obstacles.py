@@ -166,6 +166,8 @@ def quota_obstacle(observation: ApiKeyObservation, policy: PolicyInForce) -> Obs
     if limit is None or has_token_of(this, member):
         return None
     siblings = observation.siblings
+    if len(siblings) < limit:
+        return None  # There is room for all of them, so nothing has to be counted.
     if not isinstance(siblings, Siblings):
         siblings = Siblings(siblings)
     room = limit - len(siblings.with_token(member) - {this.name})
