@@ -1,14 +1,18 @@
 """The informer: each new state of an object enters the controller through it, and it notifies the observers."""
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tenure.controller.cache import Cache
 from tenure.controller.refs import Change, Ref, ref_of
 from tenure.controller.watch_lag import Watches
-from tenure.domain.resources import Resource
+from tenure.domain.resources import KINDS, Resource
 from tenure.kube.cluster import parse
+from tenure.process.kopf_watches import Event
+
+_KINDS = {kind.kind: kind for kind in KINDS}
 
 
 class Observer:
@@ -52,6 +56,21 @@ class Informer:
             self._tell_end(parse(resource, body))
         elif not self._cache.holds(ref, metadata):
             self._put(parse(resource, body), ours=False)
+
+    def take_state(self, event: Event, line: bytes) -> bool:
+        """Process a new state from a watch's line, and return whether that was possible. If not, Kopf handles it."""
+        resource = _KINDS.get(event.kind)
+        if resource is None:
+            return False
+        ref = Ref(resource, event.namespace, event.name)
+        try:
+            if self._cache.holds(ref, {"uid": event.uid, "resourceVersion": event.version}):
+                self._watches.tell(ref, event.version, asyncio.get_running_loop().time())
+            else:
+                self.observe(resource, "MODIFIED", json.loads(line)["object"])
+        except Exception:  # noqa: BLE001 - Kopf's handler meets the same error, and it is logged there.
+            return False
+        return True
 
     def take_in(self, resource: Resource, *, ours: bool = False) -> None:
         """Process an object from a list or a read, or (`ours`) from the answer to Tenure's own write.

@@ -72,6 +72,7 @@ async def run_operator(settings: RunSettings) -> None:
                     settings.namespaces,
                     stop,
                     take=_taker(controller.informer),
+                    take_state=controller.informer.take_state,
                     begin_stopping=controller.begin_stopping,
                 )
     log.info("stopped")

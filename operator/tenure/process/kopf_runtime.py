@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import aiohttp
 import kopf
 
 from tenure.errors import WatchEndedError
@@ -11,6 +12,7 @@ from tenure.kube.cluster import PAGE_SIZE
 from tenure.kube.connection import Connection
 from tenure.process.kopf_lists import NoMemories, Take, answers_without_objects
 from tenure.process.kopf_storage import NoDiffBase, NoProgress
+from tenure.process.kopf_watches import TakeState
 from tenure.process.signals import take_signals
 
 _KOPF_ENDS_SECONDS = 1.0
@@ -24,11 +26,13 @@ async def run_kopf(
     stop: asyncio.Event,
     *,
     take: Take,
+    take_state: TakeState,
     begin_stopping: Callable[[], None] = lambda: None,
 ) -> None:
     """Run Kopf until `stop` is set.
 
-    The handlers in `registry` get the events of watches. The objects of lists go to `take`.
+    The objects of lists go to `take`, and new states in watches to `take_state`. The handlers in `registry` get the
+    other events.
 
     `begin_stopping` is called at the same time, so that no new work starts while Kopf stops its watches.
 
@@ -45,7 +49,7 @@ async def run_kopf(
         stop_at_once()
 
     kopf.on.cleanup(registry=registry)(end_waiting)
-    kopf.on.login(registry=registry)(_login(connection, take))
+    kopf.on.login(registry=registry)(_login(connection, answers_without_objects(take, take_state)))
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=registry,
@@ -71,9 +75,9 @@ async def _until_ended(tasks: Collection[asyncio.Task[Any]], ours: Collection[as
         raise WatchEndedError(f"Stopping, because a watch ended permanently: {errors[0]!r}") from errors[0]
 
 
-def _login(connection: Connection, take: Take) -> Callable[..., Any]:
+def _login(connection: Connection, answers: type[aiohttp.ClientResponse]) -> Callable[..., Any]:
     async def login(**_: Any) -> kopf.AiohttpSession:
-        session = connection.session(connections=0, answers=answers_without_objects(take))
+        session = connection.session(connections=0, answers=answers)
         return kopf.AiohttpSession(aiohttp_session=session, server=connection.server)
 
     return login

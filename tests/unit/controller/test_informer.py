@@ -1,5 +1,8 @@
 """The informer: what it is told enters the cache, and its observers learn what that means."""
 
+import asyncio
+import json
+
 import pytest
 
 from support.objects.builders import api_key, issued, membership, organization
@@ -9,6 +12,7 @@ from tenure.controller.refs import Change, Ref, ref_of
 from tenure.controller.watch_lag import Watches
 from tenure.domain.resources import ApiKey, Resource
 from tenure.errors import MalformedObjectError
+from tenure.process.kopf_watches import Event
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
@@ -130,3 +134,43 @@ async def test_an_address_is_of_the_kind_that_was_watched() -> None:
     informer, cache, _, _ = _informer()
     informer.observe(ApiKey, None, _body(_version(6)))
     assert cache.get(*Ref(ApiKey, KEY.namespace, KEY.name)) == _version(6)
+
+
+def _event(resource: Resource) -> tuple[Event, bytes]:
+    metadata = resource.metadata
+    version = int(metadata.resource_version)
+    line = json.dumps({"type": "MODIFIED", "object": _body(resource)}).encode()
+    return Event(resource.kind, metadata.namespace, metadata.name, metadata.uid, version), line
+
+
+@pytest.mark.parametrize(
+    ("state", "news"),
+    [
+        (_version(4), ["None to 5"]),
+        (_version(5), ["None to 5"]),
+        (_version(6), ["None to 5", "5 to 6"]),
+        (_version(6, "another uid"), ["None to 5", "5 to 6", f"gone {KEY.metadata.uid}"]),
+    ],
+)
+async def test_a_line_of_a_watch_is_news_once(state: ApiKey, news: list[str]) -> None:
+    informer, _, told, _ = _informer()
+    assert informer.take_state(*_event(state))
+    assert informer.take_state(*_event(state))
+    assert told.news == news
+
+
+@pytest.mark.parametrize("version", [5, 6])
+async def test_a_line_shows_that_the_watch_works(version: int) -> None:
+    informer, _, _, watches = _informer()
+    now = asyncio.get_running_loop().time()
+    assert watches.lag(ApiKey, now + 60) > 0
+    assert informer.take_state(*_event(_version(version)))
+    assert watches.lag(ApiKey, now + 60) == 0
+
+
+async def test_a_line_that_cant_be_taken_is_left_to_kopf() -> None:
+    informer, _, told, _ = _informer()
+    event, line = _event(_version(6))
+    assert not informer.take_state(event, line.replace(b'"membership"', b'"member"'))
+    assert not informer.take_state(event._replace(kind="Secret"), line)
+    assert told.news == ["None to 5"]
