@@ -170,6 +170,50 @@ class Takeover:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """What answers took, in milliseconds."""
+
+    count: int
+    p50: float
+    p99: float
+    most: float
+
+    @classmethod
+    def of(cls, taken: Sequence[float]) -> Self:
+        """Sum up what was taken."""
+        return cls(len(taken), percentile(taken, 50), percentile(taken, 99), max(taken, default=math.nan))
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """A start beside many keys that wait for their first token."""
+
+    keys: int
+    issued: int
+    watching_seconds: float
+    """From the process's start until all its watches were open."""
+    keys_per_second: float
+    """From the process's start until the last key was issued."""
+    health: Latency
+    """Of `/livez` and `/readyz`."""
+    reviews: Latency
+    """Of role changes in a dry-run, seen by whoever asks for them."""
+    reviews_rejected: int
+    renewal_gap_seconds: float
+    """The longest time between two renewals of the Lease, one every two seconds."""
+    revocations: int
+    """Number of role changes."""
+    revoked_seconds: float
+    """From the answer to a role change until the last Secret was gone, the median."""
+    revoked_most_seconds: float
+    loop_delays: dict[str, int]
+    """Number of delays of the event loop up to each bound in seconds."""
+    cpu_seconds: float
+    others_percent: float
+    memory: Memory
+
+
+@dataclass(frozen=True)
 class Background:
     """What an operator does for good while nothing happens."""
 
@@ -276,6 +320,7 @@ Figures = (
     | Issuing
     | RoleChange
     | ColdStart
+    | Backlog
     | Start
     | Takeover
     | Bytes

@@ -170,6 +170,15 @@ class Run:
         """Wait until it has computed nothing for so many seconds, though it may ask for something now and then."""
         return await self._until(lambda: time.time() - self.usage.last_busy_at() >= seconds, within)
 
+    async def issued(self, keys: int, *, within: float) -> int:
+        """Wait until it has created so many Secrets, and return how many it has."""
+
+        def created() -> int:
+            return sum((call.verb, call.resource) == ("create", "secrets") for call in self._audit.calls)
+
+        await self._until(lambda: created() >= keys, within)
+        return created()
+
     async def _until(self, check: Callable[[], bool], within: float) -> bool:
         deadline = time.monotonic() + within
         while True:

@@ -18,12 +18,14 @@ from bench.console import MANY
 from bench.figures import (
     Admission,
     Background,
+    Backlog,
     Bytes,
     Calls,
     ColdStart,
     Cpu,
     Deciding,
     Issuing,
+    Latency,
     Limit,
     Memory,
     Outcome,
@@ -184,6 +186,34 @@ def _page_cells(outcome: Outcome) -> Column:
     }
 
 
+def _backlog_cells(outcome: Outcome) -> Column:
+    figures = outcome.figures
+    assert isinstance(figures, Backlog)  # noqa: S101 - chosen by this very class
+    return {
+        "watching after": f"{figures.watching_seconds:.1f} s",
+        "issued": f"{figures.issued:,} of {figures.keys:,}",
+        "keys/s": f"{figures.keys_per_second:.0f}",
+        **_latency_cells("health", figures.health),
+        **_latency_cells("review, with the API server's share", figures.reviews),
+        "reviews rejected": f"{figures.reviews_rejected}",
+        "longest time between two renewals": f"{figures.renewal_gap_seconds:.1f} s",
+        f"role change until Secrets are gone, {figures.revocations} times": f"{figures.revoked_seconds:.2f} s",
+        "the same, at most": f"{figures.revoked_most_seconds:.2f} s",
+        **{f"event loop delayed by {bound} s at most": f"{count:,}" for bound, count in figures.loop_delays.items()},
+        "CPU": f"{figures.cpu_seconds:.1f} s",
+        _OTHERS: f"{figures.others_percent:.0f} %",
+        **_memory_cells(figures.memory),
+    }
+
+
+def _latency_cells(what: str, latency: Latency) -> Column:
+    return {
+        f"{what}, p50": f"{latency.p50:.0f} ms",
+        f"{what}, p99": f"{latency.p99:.0f} ms",
+        f"{what}, at most": f"{latency.most:.0f} ms",
+    }
+
+
 def _background_cells(outcome: Outcome) -> Column:
     figures = outcome.figures
     assert isinstance(figures, Background)  # noqa: S101 - chosen by this very class
@@ -267,6 +297,7 @@ _KINDS: Sequence[tuple[type, Callable[[Outcome], Column], str]] = (
     (Start, _start_cells, ""),
     (Bytes, _bytes_cells, ": what holds the memory of a key"),
     (Takeover, _takeover_cells, ": the leader is killed"),
+    (Backlog, _backlog_cells, ""),
     (Limit, _limit_cells, ""),
     (Admission, _admission_cells, ""),
     (Verifying, _verifying_cells, ""),

@@ -9,6 +9,7 @@ from itertools import product
 
 from bench.admission import PER_SECOND, judge
 from bench.api import Api
+from bench.backlog import backlog
 from bench.console import console
 from bench.figures import (
     Background,
@@ -79,6 +80,7 @@ def scenarios(size: Size) -> Sequence[Scenario]:
         Scenario("cold-start", f"start with {present:,} issued keys present", lambda b: _cold_starts(b, present)),
         *scale(size),
         console(size),
+        backlog(size),
     )
 
 

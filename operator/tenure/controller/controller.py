@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from tenure.controller.access.reconciler import WORKERS as BINDING_WORKERS
+from tenure.controller.access import reconciler as access
 from tenure.controller.gauges import survey_objects, survey_work
 from tenure.controller.queue import Item
 from tenure.controller.wiring import Parts
@@ -21,6 +21,9 @@ log = logging.getLogger("tenure.reconcile")
 WORKERS = 64
 """Number of workers for the three kinds. It is higher than the number of connections, because a worker that waits for a
 connection or a shared read costs nothing. The more keys of one member wait together, the fewer reads they need."""
+
+RESERVED = 40
+"""Number of these workers that only end tokens, so that a revocation finds a free one, whatever else is worked on."""
 
 _GRACE_SECONDS = 3.0
 _WATCHES_STARTED_SECONDS = 10.0
@@ -116,13 +119,13 @@ class Controller:
             TaskFailedError: at the end of the block, if a worker or the sweep failed, which also sets `stop`.
         """
         reconcilers = {
-            Queue.OBJECTS: (self._reconcile, WORKERS),
-            Queue.BINDINGS: (self._parts.bindings.reconcile, BINDING_WORKERS),
+            Queue.OBJECTS: (self._reconcile, WORKERS, RESERVED),
+            Queue.BINDINGS: (self._parts.bindings.reconcile, access.WORKERS, access.RESERVED),
         }
         for name, queue in self._parts.queues.items():
-            reconcile, workers = reconcilers[name]
+            reconcile, workers, reserved = reconcilers[name]
             work = Work(self._parts.cache, self._parts.meter, queue, name, reconcile, self._is_entitled)
-            self._workers += queue.start(work, workers=workers)
+            self._workers += queue.start(work, workers=workers, reserved=reserved)
         tasks = [
             *self._workers,
             asyncio.create_task(self._resync(), name="sweep"),

@@ -9,6 +9,7 @@ from heapq import nsmallest
 from typing import NamedTuple
 
 from tenure.controller.cache import Cache
+from tenure.controller.lanes import Lane
 from tenure.controller.queue import WorkQueue
 from tenure.controller.watch_lag import Watches
 from tenure.domain.conditions import ready_reason
@@ -132,7 +133,11 @@ def survey_work(
     now, wall = asyncio.get_running_loop().time(), time.time()
     told_at = {kind: at for kind in KINDS if (at := watches.told_at(kind)) is not None}
     return [
-        *(Reading(QUEUE_DEPTH, len(queue), (name.value,)) for name, queue in queues.items()),
+        *(
+            Reading(QUEUE_DEPTH, queue.waiting(lane), (name.value, lane.name.lower()))
+            for name, queue in queues.items()
+            for lane in Lane
+        ),
         *(Reading(QUEUE_OLDEST, queue.oldest_seconds, (name.value,)) for name, queue in queues.items()),
         *(Reading(QUEUE_RETRYING, queue.retrying, (name.value,)) for name, queue in queues.items()),
         *_moments(LIST_TIMESTAMP, listed_at, wall - now),

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import kopf
@@ -48,13 +48,20 @@ async def run_operator(settings: RunSettings) -> None:
     measurements = Measurements(Component.CONTROLLER)
     health = Health(measurements)
     connection = await connect()
-    async with Cluster(connection, measurements) as cluster, serving(settings.health_port, health):
+    async with (
+        Cluster(connection, measurements) as cluster,
+        # The webhooks have connections of their own, so that reviews don't wait behind the controller's work.
+        Cluster(connection, measurements) as reviews,
+        serving(settings.health_port, health),
+    ):
         leadership = Leadership(cluster, settings, measurements)
         controller = _controller(cluster, settings, leadership, health)
         prepared = await prepared_before(
             stop,
             health,
-            lambda: _prepare(cluster, settings, leadership, controller, measurements),
+            lambda: _prepare(
+                cluster, settings.namespaces, leadership, controller, lambda: _webhook(reviews, settings, measurements)
+            ),
             patient=settings.health_port != 0,
         )
         if prepared is not None:
@@ -102,16 +109,20 @@ def _controller(cluster: Cluster, settings: RunSettings, leadership: Leadership,
 
 
 async def _prepare(
-    cluster: Cluster, settings: RunSettings, leadership: Leadership, controller: Controller, measurements: Measurements
+    cluster: Cluster,
+    namespaces: Sequence[str],
+    leadership: Leadership,
+    controller: Controller,
+    prepare_webhook: Callable[[], Awaitable["Webhook | None"]],
 ) -> tuple[kopf.OperatorRegistry, "Webhook | None"]:
     """Check rights, prepare the webhooks, list everything once, and return the handlers for Kopf and the webhooks.
 
     All of this comes before the first reconciliation. If thousands of keys wait to be issued, the API server is then so
     busy that a start that needs its answers would fail.
     """
-    await check_cluster(cluster, settings.namespaces)
+    await check_cluster(cluster, namespaces)
     await leadership.check()
-    webhook = await _webhook(cluster, settings, measurements)
+    webhook = await prepare_webhook()
     await controller.look_around()
     return _registry(controller.informer), webhook
 

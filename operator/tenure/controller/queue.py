@@ -1,6 +1,7 @@
 """The work queue: it deduplicates, runs one reconciliation per object at a time, backs off, and wakes at given times.
 
 It works like client-go's: if an object is added during its reconciliation, it is reconciled once more afterwards.
+Unlike client-go's, it has lanes: the objects of a more urgent one come first, however many others wait.
 """
 
 import asyncio
@@ -9,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from tenure.controller.lanes import Lane
+from tenure.controller.ready import Ready
 from tenure.controller.refs import Ref
 
 FIRST_BACKOFF_SECONDS = 0.1
@@ -36,19 +39,25 @@ class Item:
         ref: The object's address.
         since: When it was enqueued, on the loop's clock. Reads that prove a plan must have started after that.
         checked: Whether to read the key's Secret too, which no watch shows. The sweep and retries after a conflict do.
+        lane: How urgent it is.
     """
 
     ref: Ref
     since: float
     checked: bool
+    lane: Lane = Lane.CHANGES
 
 
 class WorkQueue:
-    """Objects to reconcile. Call all methods in the event loop's thread."""
+    """Objects to reconcile. Call all methods in the event loop's thread.
 
-    def __init__(self) -> None:
+    `lane_of` decides how urgent an object is, whenever it is added.
+    """
+
+    def __init__(self, lane_of: Callable[[Ref], Lane] = lambda _: Lane.CHANGES) -> None:
         self._loop = asyncio.get_running_loop()
-        self._ready: asyncio.Queue[Ref] = asyncio.Queue()
+        self._lane_of = lane_of
+        self._ready = Ready()
         self._since: dict[Ref, float] = {}
         self._waiting: dict[Ref, float] = {}
         self._active: dict[Ref, float] = {}
@@ -59,15 +68,13 @@ class WorkQueue:
         self._idle = asyncio.Event()
         self._draining = False
 
-    def add(self, ref: Ref) -> None:
-        """Reconcile the object as soon as possible."""
-        waits = ref in self._since
+    def add(self, ref: Ref, lane: Lane | None = None) -> None:
+        """Reconcile the object as soon as possible, in this lane or by `lane_of`, whichever is more urgent."""
+        found = self._lane_of(ref)
         self._since[ref] = self._loop.time()
         self._cancel(ref, Purpose.SETTLE)
-        if not waits:
-            self._waiting[ref] = self._since[ref]
-        if not waits and ref not in self._active:
-            self._ready.put_nowait(ref)
+        self._waiting.setdefault(ref, self._since[ref])
+        self._ready.put(ref, found if lane is None else min(found, lane), held=ref in self._active)
 
     def add_unless_backing_off(self, ref: Ref) -> None:
         """Reconcile the object as soon as possible, unless it backs off after a failure."""
@@ -79,11 +86,11 @@ class WorkQueue:
         self._checks.add(ref)
         self.add(ref)
 
-    def add_at(self, ref: Ref, when: float | None, purpose: Purpose) -> None:
+    def add_at(self, ref: Ref, when: float | None, purpose: Purpose, lane: Lane | None = None) -> None:
         """Reconcile the object at `when` on the loop's clock. This replaces the purpose's time, and None cancels it."""
         self._cancel(ref, purpose)
         if when is not None:
-            self._timers[ref, purpose] = self._loop.call_at(when, self._fire, ref, purpose)
+            self._timers[ref, purpose] = self._loop.call_at(when, self._fire, ref, purpose, lane)
 
     def settle(self, ref: Ref) -> None:
         """Reconcile the object one second after the last call, but at most ten seconds after the first."""
@@ -94,12 +101,16 @@ class WorkQueue:
         self.add_at(ref, min(now + QUIET_SECONDS, first + LONGEST_DELAY_SECONDS), Purpose.SETTLE)
         self._settling[ref] = first
 
-    def start(self, work: Callable[[Item], Awaitable[None]], *, workers: int) -> list[asyncio.Task[None]]:
+    def start(
+        self, work: Callable[[Item], Awaitable[None]], *, workers: int, reserved: int = 0
+    ) -> list[asyncio.Task[None]]:
         """Start so many workers, which run until the queue is drained or they are cancelled.
 
-        `work` must not raise. It handles a failure itself, with `back_off`.
+        So many of them are reserved for objects that end something. `work` must not raise. It handles a failure itself,
+        with `back_off`.
         """
-        return [asyncio.create_task(self._work(work), name=f"worker {number}") for number in range(workers)]
+        least = [Lane.ENDS if number < reserved else max(Lane) for number in range(workers)]
+        return [asyncio.create_task(self._work(work, lane), name=f"worker {n}") for n, lane in enumerate(least)]
 
     def begin_draining(self) -> None:
         """Start no more reconciliations."""
@@ -122,7 +133,7 @@ class WorkQueue:
         delay = max(
             at_least, min(FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, _MOST_DOUBLINGS), LONGEST_BACKOFF_SECONDS)
         )
-        self.add_at(ref, self._loop.time() + delay, Purpose.RETRY)
+        self.add_at(ref, self._loop.time() + delay, Purpose.RETRY, item.lane)
         return delay
 
     def failures(self, ref: Ref) -> int:
@@ -144,6 +155,10 @@ class WorkQueue:
     def __len__(self) -> int:
         return len(self._since)
 
+    def waiting(self, lane: Lane) -> int:
+        """Number of objects that wait in a lane."""
+        return self._ready.count(lane)
+
     @property
     def oldest_seconds(self) -> float:
         """Seconds for which the oldest object has waited or been worked on. 0 if the queue is empty."""
@@ -155,12 +170,12 @@ class WorkQueue:
         """Number of objects whose latest attempt failed."""
         return len(self._failures)
 
-    async def _work(self, work: Callable[[Item], Awaitable[None]]) -> None:
+    async def _work(self, work: Callable[[Item], Awaitable[None]], least: Lane) -> None:
         while True:
-            ref = await self._ready.get()
+            ref, lane = await self._ready.get(least)
             if self._draining:
                 return
-            item = Item(ref, self._since.pop(ref), ref in self._checks)
+            item = Item(ref, self._since.pop(ref), ref in self._checks, lane)
             self._checks.discard(ref)
             self._active[ref] = self._waiting.pop(ref)
             self._idle.clear()
@@ -168,14 +183,13 @@ class WorkQueue:
                 await work(item)
             finally:
                 del self._active[ref]
-                if ref in self._since:
-                    self._ready.put_nowait(ref)
+                self._ready.release(ref)
                 if not self._active:
                     self._idle.set()
 
-    def _fire(self, ref: Ref, purpose: Purpose) -> None:
+    def _fire(self, ref: Ref, purpose: Purpose, lane: Lane | None) -> None:
         self._cancel(ref, purpose)
-        self.add(ref)
+        self.add(ref, lane)
 
     def _cancel(self, ref: Ref, purpose: Purpose) -> None:
         timer = self._timers.pop((ref, purpose), None)

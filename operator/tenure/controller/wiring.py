@@ -12,6 +12,7 @@ from tenure.controller.enqueuer import Enqueuer
 from tenure.controller.executor import Executor
 from tenure.controller.fresh_reads import FreshReads
 from tenure.controller.informer import Informer
+from tenure.controller.lanes import Lanes
 from tenure.controller.mail_presence import MailPresence
 from tenure.controller.memberships import Memberships
 from tenure.controller.organizations import Organizations
@@ -73,7 +74,8 @@ def wire(
         now: The wall clock.
     """
     meter = meter or Meter()
-    cache, queue, watches = Cache(), WorkQueue(), Watches()
+    cache, watches = Cache(), Watches()
+    queue = WorkQueue(Lanes(cache, now))
     # The observers are notified in this order, so access is revoked first, and keys are reconciled afterwards.
     bindings = Bindings(cluster, cache, queue, installation=installation, namespaces=namespaces, now=now)
     enqueuer = Enqueuer(queue, cache, now)

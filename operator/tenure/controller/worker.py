@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from tenure.controller.blocked import ObstructedError
 from tenure.controller.cache import Cache
+from tenure.controller.lanes import Lane
 from tenure.controller.queue import Item, WorkQueue
 from tenure.errors import ApiError, ConflictError, NamespaceTerminatingError, TenureError
+from tenure.kube.turns import yielding
 from tenure.observability.catalogue import RECONCILE_DURATION
 from tenure.observability.logs import log_fields, object_fields
 from tenure.observability.metrics import Meter, Outcome, Queue
@@ -37,7 +39,11 @@ class Work:
         ref, began = item.ref, time.perf_counter()
         kind, known = ref.resource.kind, self.cache.get(ref.resource, ref.namespace, ref.name)
         generation = None if known is None else known.metadata.generation
-        with log_fields(object=object_fields(kind, ref.namespace, ref.name), generation=generation):
+        # A revocation doesn't wait for a connection behind thousands of keys that are issued.
+        with (
+            log_fields(object=object_fields(kind, ref.namespace, ref.name), generation=generation),
+            yielding(yields=item.lane is not Lane.ENDS),
+        ):
             outcome = await self._try(item)
         seconds = time.perf_counter() - began
         self.meter.observe(RECONCILE_DURATION, seconds, self.name.value, kind, outcome.value)

@@ -22,10 +22,16 @@ from tenure.kube.answers import parse_answer
 from tenure.kube.connection import Connection
 from tenure.kube.credentials import Credentials
 from tenure.kube.tls import RenewedContext
+from tenure.kube.turns import Turns
 from tenure.observability.catalogue import API_REQUESTS, NO_ANSWER
 from tenure.observability.metrics import Meter
 
 CONNECTIONS = 16
+YIELDING = 8
+"""Number of the connections that work uses of which there may be much. Each answer takes the process about 2 ms, and
+those that arrive together are handled in a row. So this also bounds for how long nothing else is done, such as an
+answer to a review or to the kubelet."""
+
 PAGE_SIZE = 100
 """Number of objects in a page of a list. A page is parsed at once, and its objects may be large."""
 LARGEST_PAGE = 300
@@ -63,6 +69,7 @@ class Cluster:
         self._field_manager = field_manager
         self._meter = meter or Meter()
         self._session = connection.session(connections=connections, shared=shared)
+        self._turns = Turns(YIELDING)
 
     async def __aenter__(self) -> Self:
         return self
@@ -198,7 +205,10 @@ class Cluster:
         what = "GET /version"
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         try:
-            async with self._session.get(self.connection.server + "/version", timeout=timeout) as answer:
+            async with (
+                self._turns.taken(),
+                self._session.get(self.connection.server + "/version", timeout=timeout) as answer,
+            ):
                 return parsedate_to_datetime(answer.headers["Date"])  # A rejection has it too.
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(f"{what}: {str(error) or 'no answer in time'}") from error
@@ -253,8 +263,9 @@ class Cluster:
         query = {**manager, **(params or {})}
         what = f"{method} {path}"
         try:
-            # The timeout includes the credentials, because a program that gives them may hang.
+            # The timeout includes the credentials, because a program that gives them may hang. It begins with the turn.
             async with (
+                self._turns.taken(),
                 asyncio.timeout(seconds),
                 self._session.request(
                     method,

@@ -70,6 +70,15 @@ API_REQUESTS = Metric(
     _ALL,
     (Label("method", bound="GET, POST, PUT, PATCH, DELETE"), Label("code", bound="HTTP status codes")),
 )
+LOOP_DELAY = Metric(
+    "tenure_event_loop_delay_seconds",
+    _HISTOGRAM,
+    "Time for which a due task of the process waits for its turn, measured ten times a second. Every answer waits as "
+    "long, also those to the kubelet.",
+    _ALL,
+    dashboard=False,
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
 
 LEADER = Metric(
     "tenure_leader", _GAUGE, "Whether this replica is the leader: 1 if it is, 0 if it stands by.", _CONTROLLER
@@ -181,7 +190,12 @@ RECONCILE_DURATION = Metric(
     _RECONCILE_SECONDS,
 )
 QUEUE_DEPTH = Metric(
-    "tenure_queue_depth", _GAUGE, "Number of objects that wait to be reconciled.", _CONTROLLER, (_QUEUE,)
+    "tenure_queue_depth",
+    _GAUGE,
+    "Number of objects that wait to be reconciled, by urgency: what ends a token or an access, other changes, and the "
+    "first tokens of keys.",
+    _CONTROLLER,
+    (_QUEUE, Label("lane", ("ends", "changes", "issues"))),
 )
 QUEUE_OLDEST = Metric(
     "tenure_queue_oldest_seconds",

@@ -10,6 +10,7 @@ from aiohttp import web
 from tenure.errors import TenureError
 from tenure.listening import listen
 from tenure.observability.catalogue import READY
+from tenure.observability.loop_delay import loop_delay_measured
 from tenure.observability.metrics import Component, Reading
 from tenure.observability.prometheus import CONTENT_TYPE, Measurements
 
@@ -100,8 +101,11 @@ async def serving(port: int, pages: Pages) -> AsyncIterator[None]:
     Raises:
         StartRefusedError: the process can't listen on the port.
     """
+    # A process without a port may be one of several, whose metrics another one serves.
+    delay = loop_delay_measured(pages.measurements) if isinstance(pages, Health) else contextlib.nullcontext()
     if not port:
-        yield
+        with delay:
+            yield
         return
 
     def answer(flaw: str) -> web.Response:
@@ -130,6 +134,7 @@ async def serving(port: int, pages: Pages) -> AsyncIterator[None]:
     await runner.setup()
     try:
         await web.SockSite(runner, listen("", port, "--health-port")).start()
-        yield
+        with delay:
+            yield
     finally:
         await runner.cleanup()

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from tenure.errors import LeadershipLostError, TaskFailedError, WatchEndedError
+from tenure.process.garbage import keep_collections_short
 
 READY = "Tenure is ready"
 
@@ -48,6 +49,7 @@ def run_to_end(main: Callable[[], Awaitable[None]]) -> None:
     Kopf may have left tasks that can't be cancelled, and Python takes longer to unload its modules than the rest of the
     stop takes.
     """
+    keep_collections_short()
     asyncio.run(_run_to_end(main))
 
 

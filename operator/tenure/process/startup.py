@@ -21,19 +21,20 @@ async def prepared_before(
 ) -> T | None:
     """Return the result of `prepare`, or None if `stop` is set first.
 
-    If `patient`, it retries every 5 seconds while the API server doesn't answer, and `/readyz` says why. An API server
-    that has just come back rejects all requests for a moment. So after an outage, only the second rejection in a row is
-    raised.
+    If `patient`, it retries every 5 seconds while the API server doesn't answer, and `/readyz` says why. Otherwise, it
+    does so only once the API server has answered the first question, because it exists then, and it or this machine is
+    busy. An API server that has just come back rejects all requests for a moment. So after an outage, only the second
+    rejection in a row is raised.
 
     Raises:
-        StartRefusedError: the cluster lacks something. Unless `patient`, also if the API server doesn't answer.
+        StartRefusedError: the cluster lacks something. Unless `patient`, also if the API server doesn't answer at all.
     """
     away = False
     while True:
         try:
             return await result_before(stop, prepare())
         except (ServerAwayError, UnavailableError) as error:
-            if not patient:
+            if not (patient or away) and isinstance(error, ServerAwayError):  # Only the first question raises it.
                 raise
             away, health.obstacle = True, str(error)
         except TenureError as error:

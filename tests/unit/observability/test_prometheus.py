@@ -64,7 +64,7 @@ async def test_gauges_are_read_anew_each_time() -> None:
     async def read() -> list[Reading]:
         nonlocal depth
         depth += 1
-        return [Reading(QUEUE_DEPTH, depth, ("objects",))] + [Reading(KEYS, 5, ("Issued",))] * (depth == 1)
+        return [Reading(QUEUE_DEPTH, depth, ("objects", "ends"))] + [Reading(KEYS, 5, ("Issued",))] * (depth == 1)
 
     measurements.read_from(read)
     first, second = await shown(measurements), await shown(measurements)

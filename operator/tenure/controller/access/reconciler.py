@@ -14,6 +14,7 @@ from tenure.controller.access.writer import Granting
 from tenure.controller.blocked import ObstructedError
 from tenure.controller.cache import Cache
 from tenure.controller.informer import Observer
+from tenure.controller.lanes import Lane
 from tenure.controller.queue import Item, WorkQueue
 from tenure.controller.refs import Change, Ref, ref_of
 from tenure.domain.access.bindings import (
@@ -36,6 +37,8 @@ from tenure.kube.cluster import Cluster
 log = logging.getLogger("tenure.reconcile")
 
 WORKERS = 4
+RESERVED = 1
+"""Number of workers that only revoke access."""
 _ALL_OF_A_NAMESPACE = ""
 
 
@@ -253,7 +256,7 @@ class Bindings(Observer):
 
     def _queue(self, ref: Ref, *, loses: bool) -> None:
         if loses:
-            self.queue.add(ref)
+            self.queue.add(ref, Lane.ENDS)
         else:
             self.queue.settle(ref)
 
