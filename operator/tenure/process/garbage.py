@@ -11,7 +11,7 @@ _OLDEST = 2
 
 
 def keep_collections_short(clock: Callable[[], float] = time.thread_time) -> None:
-    """Exempt the objects that a long full collection has left from later ones.
+    """Exempt what is imported from collections, and the objects that a long full collection has left from later ones.
 
     A full collection looks at every object, and nothing else happens meanwhile. With 100,000 keys in the cache it takes
     a second, and it happens each time when the cache has grown by a quarter. The objects of the cache need no
@@ -29,4 +29,5 @@ def keep_collections_short(clock: Callable[[], float] = time.thread_time) -> Non
         elif clock() - began > LONGEST_SECONDS:
             gc.freeze()
 
+    gc.freeze()
     gc.callbacks.append(after)
