@@ -40,13 +40,23 @@ class ApiError(TenureError):
         status: HTTP status code, or 0 if there was no answer.
         reason: `Status.reason` of the answer, for example `Conflict`, or "" if there was none.
         retry_after: Seconds that the API server asked to wait (`Retry-After`), or None.
+        throttled: Whether the API server didn't look at the request, because there are too many of its sort.
     """
 
-    def __init__(self, message: str, *, status: int = 0, reason: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        reason: str = "",
+        retry_after: float | None = None,
+        throttled: bool = False,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
         self.retry_after = retry_after
+        self.throttled = throttled
 
 
 class ObjectNotFoundError(ApiError):

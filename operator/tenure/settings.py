@@ -209,6 +209,16 @@ class RunSettings(UsageSettings, ElectionSettings, WebhookSettings):
             chart="controller.resyncSeconds",
         ),
     ] = 300.0
+    sweep_reads_per_second: Annotated[
+        float,
+        Setting(
+            "Maximum number of Secrets that the sweep reads in a second. In each resync period it reads every key's "
+            "Secret twice. If there are too many keys for that, it takes longer.",
+            min=1,
+            max=10000,
+            chart="controller.sweepReadsPerSecond",
+        ),
+    ] = 50.0
     kubernetes_access: Annotated[
         KubernetesAccess,
         Setting(

@@ -41,6 +41,7 @@ RECONCILED = 'tenure_reconcile_duration_seconds_count{queue="objects", kind="Api
 EXPIRING = f"tenure_organization_keys_expiring{{{ACME}}}"
 HITS = 'tenure_dead_key_hits_total{key_id="abc", job="j", instance="%s"}'
 REQUESTS = 'tenure_api_requests_total{method="GET", code="%s", namespace="tenure-system", pod="%s", instance="%s"}'
+AWAY = 'tenure_api_server_away_seconds{namespace="tenure-system", pod="%s", instance="%s"}'
 EXPIRES = "tenure_webhook_certificate_expiry_timestamp_seconds{}"
 RENEWED = "tenure_webhook_certificate_renewal_timestamp_seconds{}"
 VERIFIER_EXPIRES = EXPIRES.replace("webhook", "verifier")
@@ -142,6 +143,14 @@ CASES: Mapping[str, Mapping[str, Case]] = {
             },
             "20m",
         ),
+    },
+    "TenureApiServerAway": {
+        "for three minutes": Case(
+            {AWAY % ("a", "a"): "0x5 30 90 150 210", AWAY % ("b", "b"): "0x20"},
+            "8m",
+            [{**CRITICAL, "namespace": "tenure-system", "pod": "a", "instance": "a"}],
+        ),
+        "for a moment": Case({AWAY % ("a", "a"): "0x5 60 0x20"}, "10m", never=True),
     },
     "TenureKeyExpiring": {
         "soon": Case(

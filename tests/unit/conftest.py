@@ -14,6 +14,14 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
         settings.load_profile("unhurried")
 
 
+@pytest.fixture(autouse=True)
+def _no_line_held_back() -> None:
+    """Let each test write the first line of each cause."""
+    limits = sys.modules.get("tenure.observability.log_limits")
+    if limits is not None:
+        limits.LIMITER.forget()
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Without properties, unregister the plugin of hypothesis.
 

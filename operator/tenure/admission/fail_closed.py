@@ -10,6 +10,7 @@ from uuid import uuid4
 from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.admission.verdict import Judgement
 from tenure.errors import MalformedObjectError, TenureError, UnauthorizedError, UnavailableError
+from tenure.observability.log_limits import cause_of, warn_once_a_minute
 
 log = logging.getLogger("tenure.admission")
 
@@ -50,7 +51,8 @@ async def judge_or_reject(
     except (TimeoutError, UnavailableError) as error:
         if isinstance(error, TimeoutError | UnauthorizedError) or not error.status:
             on_no_answer()
-        log.warning("Rejected request %s, because Tenure can't check it now: %s", request.uid, error or "no answer")
+        text = "Rejected request %s, because Tenure can't check it now: %s"
+        warn_once_a_minute(log, cause_of(error), text, request.uid, error or "no answer")
         return Answer.try_again(_not_now(error))
     except (TenureError, ValueError) as error:
         log.warning("Rejected request %s, because Tenure can't check it: %s", request.uid, error)

@@ -24,6 +24,7 @@ from tenure.domain.resources import KINDS
 from tenure.errors import ForbiddenError, StartRefusedError
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
+from tenure.kube.gated import gated
 from tenure.kube.leases import try_leases
 from tenure.kube.preflight import check_admission, check_definitions
 from tenure.kube.webhooks import Registration, read_registration
@@ -197,7 +198,10 @@ async def run_webhook(settings: WebhookSettings) -> None:
     measurements = Measurements(Component.WEBHOOK)
     health = Health(measurements)
     connection = await connect()
-    async with Cluster(connection, measurements) as cluster, serving(settings.health_port, health):
+    async with (
+        gated(connection, measurements, settings.namespaces) as cluster,
+        serving(settings.health_port, health),
+    ):
 
         async def prepare() -> Webhook:
             await check_definitions(cluster)

@@ -132,9 +132,9 @@ class Cache:
         """A snapshot of all objects."""
         return list(self._objects.values())
 
-    def refs(self) -> list[Ref]:
-        """The addresses of all objects. It makes no new ones, of which 100,000 take 9 MB."""
-        return list(self._objects)
+    def refs(self, *kinds: type[Resource]) -> list[Ref]:
+        """The addresses of all objects of some kinds. It makes no new ones, of which 100,000 take 9 MB."""
+        return [ref for ref in self._objects if ref.resource in kinds]
 
     def forget_deletions(self) -> None:
         """Accept objects again whose deletion a watch reported, because a restored etcd brings them back."""

@@ -6,13 +6,15 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from tenure.controller.access import reconciler as access
-from tenure.controller.gauges import survey_objects, survey_work
+from tenure.controller.gauges import survey_objects, survey_sweep, survey_work
 from tenure.controller.queue import Item
 from tenure.controller.wiring import Parts
 from tenure.controller.worker import Work
 from tenure.domain.resources import KINDS, Resource
 from tenure.errors import ConflictError, TenureError
+from tenure.kube.breaker import Loop
 from tenure.observability.catalogue import LEADER
+from tenure.observability.log_limits import cause_of, warn_once_a_minute
 from tenure.observability.metrics import Queue, Reading
 from tenure.process.tasks import background
 
@@ -42,6 +44,8 @@ class Controller:
         self._resync_seconds = resync_seconds
         self._workers: list[asyncio.Task[None]] = []
         self._leads = asyncio.Event()
+        if not self.informer.standing_by:
+            self._leads.set()
         self._may_work: Callable[[], bool] = lambda: True
 
     def why_not_ready(self) -> str:
@@ -78,7 +82,8 @@ class Controller:
         work = survey_work(parts.watches, parts.queues, self._sweep.listed_at)
         leads = not self.informer.standing_by
         objects = await survey_objects(parts.cache, parts.installation, parts.now()) if leads else []
-        return [Reading(LEADER, leads), *work, *objects, parts.usage.measure()]
+        sweep = survey_sweep(self._sweep) if leads else []
+        return [Reading(LEADER, leads), *work, *objects, *sweep, parts.usage.measure()]
 
     async def look_around(self) -> None:
         """List everything once: before the first plan, and then in each sweep."""
@@ -92,7 +97,7 @@ class Controller:
         self._may_work = may_work
         self.informer.standing_by = False
         self._leads.set()
-        for ref in self._parts.cache.refs():
+        for ref in self._parts.cache.refs(*KINDS):
             self._parts.queues[Queue.OBJECTS].add(ref)
         self._parts.bindings.lead()
 
@@ -125,10 +130,11 @@ class Controller:
         for name, queue in self._parts.queues.items():
             reconcile, workers, reserved = reconcilers[name]
             work = Work(self._parts.cache, self._parts.meter, queue, name, reconcile, self._is_entitled)
-            self._workers += queue.start(work, workers=workers, reserved=reserved)
+            self._workers += queue.start(work, workers=workers, reserved=reserved, turn=self._turn)
         tasks = [
             *self._workers,
             asyncio.create_task(self._resync(), name="sweep"),
+            asyncio.create_task(self._check_keys(), name="sweep of keys"),
             asyncio.create_task(self._record_use(), name="usage"),
         ]
         async with background(stop, *tasks):
@@ -149,18 +155,21 @@ class Controller:
             raise
 
     async def _record_use(self) -> None:
-        if self.informer.standing_by:
-            await self._leads.wait()
+        await self._leads.wait()
         await self._parts.usage.run()
 
     async def _resync(self) -> None:
         # No watch reports what was deleted between the first list and the start of the watches.
         await asyncio.sleep(min(_WATCHES_STARTED_SECONDS, self._resync_seconds))
         while True:
+            await self._turn()
             try:
                 await self.look_around()
             except TenureError as error:
-                log.warning("The sweep failed: %s. Trying again in %.0f s", error, self._resync_seconds / 2)
+                text = "The sweep failed: %s. Trying again in %.0f s, or once the API server answers"
+                warn_once_a_minute(log, cause_of(error, error), text, error, self._resync_seconds / 2)
+                if self._parts.cluster.is_away:
+                    continue
             except Exception:  # A defect in one sweep must not prevent the next ones. It is logged with its traceback.
                 log.exception("The sweep failed unexpectedly. Trying again in %.0f s", self._resync_seconds / 2)
             if self.informer.standing_by:
@@ -168,4 +177,14 @@ class Controller:
                     await asyncio.wait_for(self._leads.wait(), self._resync_seconds / 2)
             else:
                 # An object that appears after the list is checked in the next round, so a round has half the period.
-                await self._sweep.check(self._resync_seconds / 2)
+                await self._sweep.check_members(self._resync_seconds / 2)
+
+    async def _check_keys(self) -> None:
+        """Check all keys, round after round. The lists of `_resync` don't wait for a round that takes long."""
+        await self._leads.wait()
+        await asyncio.sleep(min(_WATCHES_STARTED_SECONDS, self._resync_seconds))
+        while True:
+            await self._sweep.check_keys(self._resync_seconds / 2)
+
+    async def _turn(self) -> None:
+        await self._parts.cluster.turn(Loop.WORK)

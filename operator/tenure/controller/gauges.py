@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tenure.controller.cache import Cache
 from tenure.controller.lanes import Lane
 from tenure.controller.queue import WorkQueue
+from tenure.controller.relist import Sweep
 from tenure.controller.watch_lag import Watches
 from tenure.domain.conditions import ready_reason
 from tenure.domain.installation import Installation
@@ -36,6 +37,7 @@ from tenure.observability.catalogue import (
     QUEUE_OLDEST,
     QUEUE_RETRYING,
     ROTATIONS_OVERDUE,
+    SWEEP_DURATION,
     UNRECONCILED,
     WATCH_LAG,
     WATCH_NEWS_TIMESTAMP,
@@ -144,6 +146,12 @@ def survey_work(
         *_moments(WATCH_NEWS_TIMESTAMP, told_at, wall - now),
         *(Reading(WATCH_LAG, watches.lag(kind, now), (kind.kind,)) for kind in KINDS),
     ]
+
+
+def survey_sweep(sweep: Sweep) -> Sequence[Reading]:
+    """Readings of the rounds over all keys."""
+    latest = [] if sweep.latest_seconds is None else [Reading(SWEEP_DURATION, sweep.latest_seconds, ("latest",))]
+    return [Reading(SWEEP_DURATION, sweep.planned_seconds, ("present",)), *latest]
 
 
 def _moments(metric: Metric, moments: Mapping[type[Resource], float], offset: float) -> Iterator[Reading]:

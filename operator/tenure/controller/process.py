@@ -18,6 +18,7 @@ from tenure.domain.resources.base import GROUP, VERSION
 from tenure.errors import MalformedObjectError
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
+from tenure.kube.gated import gated
 from tenure.kube.preflight import check_cluster
 from tenure.observability.health import Health, Part, serving
 from tenure.observability.metrics import Component
@@ -49,9 +50,9 @@ async def run_operator(settings: RunSettings) -> None:
     health = Health(measurements)
     connection = await connect()
     async with (
-        Cluster(connection, measurements) as cluster,
+        gated(connection, measurements, settings.namespaces) as cluster,
         # The webhooks have connections of their own, so that reviews don't wait behind the controller's work.
-        Cluster(connection, measurements) as reviews,
+        Cluster(connection, measurements, gate=cluster.gate) as reviews,
         serving(settings.health_port, health),
     ):
         leadership = Leadership(cluster, settings, measurements)
@@ -75,7 +76,7 @@ async def run_operator(settings: RunSettings) -> None:
                 log.info("%s: watching %s", READY, ", ".join(settings.namespaces) or "all namespaces")
                 await run_kopf(
                     registry,
-                    connection,
+                    cluster,
                     settings.namespaces,
                     stop,
                     take=_taker(controller.informer),
@@ -92,6 +93,7 @@ def _controller(cluster: Cluster, settings: RunSettings, leadership: Leadership,
         installation=settings.installation,
         namespaces=settings.namespaces,
         system_namespace=settings.system_namespace,
+        reads_per_second=settings.sweep_reads_per_second,
         standing_by=settings.leader_election,
         verifiers=Verifiers.of(settings),
         usage_seconds=settings.usage_interval,

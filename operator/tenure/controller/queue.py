@@ -48,6 +48,10 @@ class Item:
     lane: Lane = Lane.CHANGES
 
 
+async def _at_once() -> None:
+    return
+
+
 class WorkQueue:
     """Objects to reconcile. Call all methods in the event loop's thread.
 
@@ -102,15 +106,23 @@ class WorkQueue:
         self._settling[ref] = first
 
     def start(
-        self, work: Callable[[Item], Awaitable[None]], *, workers: int, reserved: int = 0
+        self,
+        work: Callable[[Item], Awaitable[None]],
+        *,
+        workers: int,
+        reserved: int = 0,
+        turn: Callable[[], Awaitable[None]] = _at_once,
     ) -> list[asyncio.Task[None]]:
         """Start so many workers, which run until the queue is drained or they are cancelled.
 
-        So many of them are reserved for objects that end something. `work` must not raise. It handles a failure itself,
-        with `back_off`.
+        So many of them are reserved for objects that end something. A worker waits for its `turn` before it takes an
+        object, so that no object waits behind it. `work` must not raise. It handles a failure itself, with `back_off`.
         """
         least = [Lane.ENDS if number < reserved else max(Lane) for number in range(workers)]
-        return [asyncio.create_task(self._work(work, lane), name=f"worker {n}") for n, lane in enumerate(least)]
+        return [
+            asyncio.create_task(self._work(work, lane, turn), name=f"worker {number}")
+            for number, lane in enumerate(least)
+        ]
 
     def begin_draining(self) -> None:
         """Start no more reconciliations."""
@@ -170,8 +182,11 @@ class WorkQueue:
         """Number of objects whose latest attempt failed."""
         return len(self._failures)
 
-    async def _work(self, work: Callable[[Item], Awaitable[None]], least: Lane) -> None:
+    async def _work(
+        self, work: Callable[[Item], Awaitable[None]], least: Lane, turn: Callable[[], Awaitable[None]]
+    ) -> None:
         while True:
+            await turn()
             ref, lane = await self._ready.get(least)
             if self._draining:
                 return

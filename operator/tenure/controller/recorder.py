@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from tenure.domain.resources import Resource
 from tenure.errors import ApiError, NamespaceTerminatingError, UnavailableError
 from tenure.kube.cluster import Cluster
 from tenure.kube.events import create_event, event_body
+from tenure.observability.log_limits import cause_of, warn_once_a_minute
 
 log = logging.getLogger("tenure.reconcile")
 
@@ -47,18 +48,20 @@ class Recorder:
         began = self._clock()
         if began >= self._window_ends:
             self._left = self._budget
+        cause: Hashable = "no answer"
         try:
             failure = await self._post(_body(event, regarding, now), self._left)
         except NamespaceTerminatingError:
             return  # Its Events are deleted with it.
         except ApiError as error:
-            failure = str(error)  # The store answers, so the Events of others needn't be dropped.
+            failure, cause = str(error), cause_of(error)  # The store answers, so others' Events needn't be dropped.
         else:
             if failure is not None or self._clock() - began > _SLOW_SECONDS:
                 self._charge(began)
             if failure is None:
                 return
-        log.warning("Event %s on %s %s wasn't recorded: %s", event.reason, regarding.kind, regarding.name, failure)
+        text = "Event %s on %s %s wasn't recorded: %s"
+        warn_once_a_minute(log, cause, text, event.reason, regarding.kind, regarding.name, failure)
 
     def _charge(self, began: float) -> None:
         """Take the time since a moment from the budget, once for all reconciliations that waited at the same time."""

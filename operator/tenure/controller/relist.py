@@ -10,9 +10,10 @@ from tenure.controller.cache import Cache
 from tenure.controller.informer import Informer
 from tenure.controller.queue import WorkQueue
 from tenure.controller.refs import Ref
-from tenure.domain.resources import KINDS, Resource
+from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
 from tenure.domain.store_version import StoreVersion
 from tenure.errors import MalformedObjectError, ObjectNotFoundError, TenureError
+from tenure.kube.breaker import Loop
 from tenure.kube.cluster import LARGEST_PAGE, Cluster, parse
 
 log = logging.getLogger("tenure.reconcile")
@@ -20,12 +21,25 @@ log = logging.getLogger("tenure.reconcile")
 _TICK_SECONDS = 0.05
 
 
+def round_seconds(keys: int, seconds: float, per_second: float) -> float:
+    """Return how long a round over so many keys takes: `seconds`, or longer if that were too many reads a second."""
+    return max(seconds, keys / per_second)
+
+
 class Sweep:
     """Lists the three kinds in the served namespaces, and enqueues every object. No namespaces means all."""
 
     def __init__(
-        self, cluster: Cluster, cache: Cache, informer: Informer, queue: WorkQueue, namespaces: Sequence[str]
+        self,
+        cluster: Cluster,
+        cache: Cache,
+        informer: Informer,
+        queue: WorkQueue,
+        namespaces: Sequence[str],
+        *,
+        reads_per_second: float,
     ) -> None:
+        """`reads_per_second` is the maximum number of Secrets that are read in a second."""
         self._cluster = cluster
         self._cache = cache
         self._informer = informer
@@ -34,6 +48,11 @@ class Sweep:
         self._versions = defaultdict[tuple[type[Resource], str | None], StoreVersion](StoreVersion)
         self.listed_at: dict[type[Resource], float] = {}
         """When the latest complete list of each kind began, on the loop's clock."""
+        self._reads_per_second = reads_per_second
+        self.planned_seconds = 0.0
+        """Planned duration of the present round over all keys."""
+        self.latest_seconds: float | None = None
+        """Duration of the latest complete round over all keys, or None before the first one."""
 
     async def fill(self) -> None:
         """Update the cache from lists, and remove objects that don't exist any more.
@@ -54,16 +73,28 @@ class Sweep:
         if errors:
             raise errors[0]
 
-    async def check(self, seconds: float) -> None:
-        """Enqueue every object within so many seconds, evenly spread. Each key's Secret is read too."""
+    async def check_members(self, seconds: float) -> None:
+        """Enqueue every Organization and Membership within so many seconds, evenly spread."""
+        await self._check(self._cache.refs(Organization, Membership), seconds)
+
+    async def check_keys(self, seconds: float) -> None:
+        """Enqueue every ApiKey, so that its Secret is read too. It takes so many seconds, or longer for many keys."""
+        refs, began = self._cache.refs(ApiKey), asyncio.get_running_loop().time()
+        self.planned_seconds = round_seconds(len(refs), seconds, self._reads_per_second)
+        await self._check(refs, self.planned_seconds)
+        self.latest_seconds = asyncio.get_running_loop().time() - began
+
+    async def _check(self, refs: Sequence[Ref], seconds: float) -> None:
+        """Enqueue objects, evenly spread. After a pause, e.g. while the API server is away, it doesn't catch up."""
         loop = asyncio.get_running_loop()
-        began, refs = loop.time(), self._cache.refs()
-        for position, ref in enumerate(refs, start=1):
-            due = began + seconds * position / len(refs)
+        due = loop.time()
+        for ref in refs:
+            due = max(due + seconds / len(refs), loop.time() - _TICK_SECONDS)
             if due - loop.time() >= _TICK_SECONDS:
                 await asyncio.sleep(due - loop.time())
+            await self._cluster.turn(Loop.WORK)
             self._queue.check(ref)
-        await asyncio.sleep(max(began + seconds - loop.time(), 0.0))
+        await asyncio.sleep(max(due - loop.time(), 0.0) if refs else seconds)
 
     async def _fill(self, resource: type[Resource], place: str | None) -> None:
         listed: set[str] = set()

@@ -34,6 +34,7 @@ from tenure.process.clock import utc_now
 class Parts:
     """The parts of a controller."""
 
+    cluster: Cluster
     cache: Cache
     watches: Watches
     informer: Informer
@@ -54,6 +55,7 @@ def wire(
     installation: Installation,
     namespaces: Sequence[str] = (),
     system_namespace: str = "",
+    reads_per_second: float = 50.0,
     standing_by: bool = False,
     verifiers: Verifiers | None = None,
     usage_seconds: float = 300.0,
@@ -67,6 +69,7 @@ def wire(
         installation: The settings for all organizations.
         namespaces: Namespaces to serve. Empty means all.
         system_namespace: Tenure's own namespace, with the Lease of the mail process.
+        reads_per_second: Maximum number of Secrets that the sweep reads in a second.
         standing_by: Whether another replica reconciles at first.
         verifiers: Where to ask when keys were used. None: nowhere.
         usage_seconds: Time between two of these questions.
@@ -123,11 +126,12 @@ def wire(
         ),
     }
     return Parts(
+        cluster=cluster,
         cache=cache,
         watches=watches,
         informer=informer,
         reads=reads,
-        sweep=Sweep(cluster, cache, informer, queue, namespaces),
+        sweep=Sweep(cluster, cache, informer, queue, namespaces, reads_per_second=reads_per_second),
         bindings=bindings,
         queues={Queue.OBJECTS: queue, Queue.BINDINGS: bindings.queue},
         reconcilers=reconcilers,

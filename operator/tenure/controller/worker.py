@@ -12,6 +12,7 @@ from tenure.controller.queue import Item, WorkQueue
 from tenure.errors import ApiError, ConflictError, NamespaceTerminatingError, TenureError
 from tenure.kube.turns import yielding
 from tenure.observability.catalogue import RECONCILE_DURATION
+from tenure.observability.log_limits import cause_of, warn_once_a_minute
 from tenure.observability.logs import log_fields, object_fields
 from tenure.observability.metrics import Meter, Outcome, Queue
 
@@ -72,7 +73,8 @@ class Work:
         except TenureError as error:
             retry_after = error.retry_after if isinstance(error, ApiError) else None
             delay = self.queue.back_off(item, at_least=retry_after or 0.0)
-            log.warning("%s: %s. Trying again in %.1f s", item.ref, error, delay)
+            text = "%s: %s. Trying again in %.1f s"
+            warn_once_a_minute(log, cause_of(error, item.ref), text, item.ref, error, delay)
             return Outcome.FAILED
         except Exception:  # One object's defect must not stop the others. It is logged with its traceback.
             delay = self.queue.back_off(item, at_least=1.0)

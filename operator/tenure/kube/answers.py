@@ -51,6 +51,8 @@ def parse_answer(what: str, code: int, body: bytes, retry_after: str | None) -> 
         status=code,
         reason=str(status.get("reason", "")),
         retry_after=_seconds(retry_after),
+        # The API server throttles with a plain text. A `Status` is about what was asked for.
+        throttled=code == HTTPStatus.TOO_MANY_REQUESTS and not status,
     )
 
 

@@ -1,6 +1,7 @@
 """The client of the API server: requests in plain JSON over a bounded number of connections."""
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -19,8 +20,10 @@ from tenure.domain.resources import Resource
 from tenure.domain.resources.base import FIELD_MANAGER, GROUP, VERSION, Model
 from tenure.errors import MalformedObjectError, ObjectNotFoundError, UnavailableError
 from tenure.kube.answers import parse_answer
+from tenure.kube.breaker import Loop
 from tenure.kube.connection import Connection
 from tenure.kube.credentials import Credentials
+from tenure.kube.gate import Gate, Passage
 from tenure.kube.tls import RenewedContext
 from tenure.kube.turns import Turns
 from tenure.observability.catalogue import API_REQUESTS, NO_ANSWER
@@ -48,6 +51,7 @@ _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 """A warning in a header `Warning`. A proxy may join several headers into one."""
 
 _JSON = "application/json"
+_RETRY_AFTER = "Retry-After"
 _UNTIMED = aiohttp.ClientTimeout()
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
@@ -64,8 +68,11 @@ class Cluster:
         connections: int = CONNECTIONS,
         field_manager: str = FIELD_MANAGER,
         shared: aiohttp.BaseConnector | None = None,
+        gate: Gate | None = None,
     ) -> None:
+        """Without a gate, each request is sent, even if the API server is away."""
         self.connection = connection
+        self.gate = gate
         self._field_manager = field_manager
         self._meter = meter or Meter()
         self._session = connection.session(connections=connections, shared=shared)
@@ -96,6 +103,19 @@ class Cluster:
             other, self._meter, field_manager=self._field_manager, shared=self._session.connector
         ) as cluster:
             yield cluster
+
+    async def turn(self, loop: Loop) -> None:
+        """Wait while the API server is away. A loop calls it before each of its rounds, and so resumes slowly."""
+        if self.gate is not None:
+            await self.gate.turn(loop)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether requests fail at once, because the API server is away."""
+        return self.gate is not None and self.gate.is_closed
+
+    def _passing(self, what: str) -> contextlib.AbstractContextManager[Passage]:
+        return contextlib.nullcontext(Passage()) if self.gate is None else self.gate.passing(what)
 
     async def get(self, resource: type[R], namespace: str, name: str) -> R:
         """Read an object consistently.
@@ -184,18 +204,32 @@ class Cluster:
             "resourceVersion": version,
             "timeoutSeconds": str(seconds),
         }
-        timeout = aiohttp.ClientTimeout(total=seconds + TIMEOUT_SECONDS, sock_connect=TIMEOUT_SECONDS)
-        url, headers = self.connection.server + path, {"Accept": _JSON}
+        what = f"WATCH {path}"
         try:
-            async with self._session.get(
-                url, params=params, headers=headers, timeout=timeout, read_bufsize=LONGEST_LINE_BYTES
-            ) as answer:
-                if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
-                    parse_answer(f"WATCH {path}", answer.status, await answer.read(), None)
+            with self._passing(what):
+                answer = await self._begin_watch(what, path, params, seconds)
+            async with answer:
                 async for line in answer.content:
                     yield json.loads(line)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise UnavailableError(f"WATCH {path}: {str(error) or 'no data in time'}") from error
+            raise UnavailableError(f"{what}: {str(error) or 'no data in time'}") from error
+
+    async def _begin_watch(
+        self, what: str, path: str, params: Mapping[str, str], seconds: int
+    ) -> aiohttp.ClientResponse:
+        """Open a watch. The API server answers at once, even if there are no events."""
+        timeout = aiohttp.ClientTimeout(total=seconds + TIMEOUT_SECONDS, sock_connect=TIMEOUT_SECONDS)
+        url, headers = self.connection.server + path, {"Accept": _JSON}
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                answer = await self._session.get(
+                    url, params=params, headers=headers, timeout=timeout, read_bufsize=LONGEST_LINE_BYTES
+                )
+                if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+                    parse_answer(what, answer.status, await answer.read(), answer.headers.get(_RETRY_AFTER))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UnavailableError(f"{what}: {str(error) or 'no answer in time'}") from error
+        return answer
 
     async def clock(self) -> datetime:
         """Return the time of the API server's clock, in whole seconds.
@@ -262,31 +296,33 @@ class Cluster:
         manager = {"fieldManager": self._field_manager} if method in {"POST", "PUT", "PATCH"} else {}
         query = {**manager, **(params or {})}
         what = f"{method} {path}"
-        try:
-            # The timeout includes the credentials, because a program that gives them may hang. It begins with the turn.
-            async with (
-                self._turns.taken(),
-                asyncio.timeout(seconds),
-                self._session.request(
-                    method,
-                    self.connection.server + path,
-                    params=query,
-                    data=None if body is None else json.dumps(body),
-                    headers={"Accept": _JSON, "Content-Type": content_type},
-                    timeout=_UNTIMED,
-                ) as answer,
-            ):
-                code, text = answer.status, await answer.read()
-                retry_after, warnings = answer.headers.get("Retry-After"), answer.headers.getall("Warning", [])
-        except (aiohttp.ClientError, TimeoutError) as error:
-            self._meter.count(API_REQUESTS, method, NO_ANSWER)
-            raise UnavailableError(f"{what}: {str(error) or 'no answer in time'}") from error
-        self._meter.count(API_REQUESTS, method, str(code))
-        sized(len(text))
-        if warned is not None:
-            for found in _WARNING.finditer(", ".join(warnings)):
-                warned(re.sub(r"\\(.)", r"\1", found[1]))
-        return parse_answer(what, code, text, retry_after)
+        with self._passing(what) as passage:
+            try:
+                # The timeout includes the credentials, because a program that gives them may hang. It begins with the
+                # turn.
+                async with (
+                    self._turns.taken(),
+                    asyncio.timeout(seconds),
+                    self._session.request(
+                        method,
+                        self.connection.server + path,
+                        params=query,
+                        data=None if body is None else json.dumps(body),
+                        headers={"Accept": _JSON, "Content-Type": content_type},
+                        timeout=_UNTIMED,
+                    ) as answer,
+                ):
+                    passage.answered(answer)
+                    text = await answer.read()
+            except (aiohttp.ClientError, TimeoutError) as error:
+                self._meter.count(API_REQUESTS, method, NO_ANSWER)
+                raise UnavailableError(f"{what}: {str(error) or 'no answer in time'}") from error
+            self._meter.count(API_REQUESTS, method, str(answer.status))
+            sized(len(text))
+            if warned is not None:
+                for found in _WARNING.finditer(", ".join(answer.headers.getall("Warning", []))):
+                    warned(re.sub(r"\\(.)", r"\1", found[1]))
+            return parse_answer(what, answer.status, text, answer.headers.get(_RETRY_AFTER))
 
 
 def next_page(limit: int, size: int, largest: int) -> int:

@@ -56,10 +56,12 @@ class Connection:
         connections: int,
         answers: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
         shared: aiohttp.BaseConnector | None = None,
+        middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
     ) -> aiohttp.ClientSession:
         """Open an HTTP session with at most so many connections. 0 means no limit. It authenticates each request.
 
-        With `shared`, it uses the connections of another session and leaves them open at its end.
+        With `shared`, it uses the connections of another session and leaves them open at its end. Each request passes
+        the middlewares before anything else.
 
         Without a limit, a burst of requests spends its time on TLS handshakes: 200 requests at once made 198, measured.
         """
@@ -80,7 +82,7 @@ class Connection:
             # The API server would compress a page of a list, which takes ten times as long as the list itself.
             headers={"User-Agent": "tenure", "Accept-Encoding": "identity"},
             proxy=self.proxy.url if self.proxy is not None and not self.proxy.is_socks else None,
-            middlewares=(self._name_proxy, self._authenticate),
+            middlewares=(*middlewares, self._name_proxy, self._authenticate),
             response_class=answers,
         )
 

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, Self
 
 from tenure.domain.resources import Resource
 from tenure.errors import MalformedObjectError, TenureError, UnavailableError
+from tenure.kube.breaker import Loop
 from tenure.kube.cluster import LARGEST_PAGE, Cluster, parse
+from tenure.observability.log_limits import cause_of, warn_once_a_minute
 
 log = logging.getLogger("tenure.feeds")
 
@@ -94,6 +96,7 @@ async def follow(cluster: Cluster, feed: Feed, restart: asyncio.Event, *, watch_
     """
     version, pause = "", _SHORTEST_PAUSE_SECONDS
     while True:
+        await cluster.turn(Loop.WATCH)
         try:
             if not version or restart.is_set():
                 restart.clear()
@@ -108,7 +111,7 @@ async def follow(cluster: Cluster, feed: Feed, restart: asyncio.Event, *, watch_
         except _RelistError:
             version = ""
         except TenureError as error:
-            log.warning("Can't list or watch %s: %s. Trying again in %.1f s", feed, error, pause)
+            warn_once_a_minute(log, (feed, cause_of(error)), "Can't list or watch %s now: %s", feed, error)
             version = ""
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

@@ -9,6 +9,7 @@ from tenure.errors import LeadershipLostError
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import Connection, connect
 from tenure.kube.election import Election, Timing, new_identity
+from tenure.kube.gated import gated
 from tenure.kube.leases import try_leases
 from tenure.kube.names import MAIL_LEASE
 from tenure.kube.preflight import check_definitions, check_mail
@@ -43,7 +44,7 @@ async def run_mail(settings: MailSettings) -> None:
     connection = await connect()
     letters = Letters(settings)
     async with (
-        Cluster(connection, health.measurements, field_manager=FIELD_MANAGER) as cluster,
+        gated(connection, health.measurements, settings.namespaces, field_manager=FIELD_MANAGER) as cluster,
         serving(settings.health_port, health),
     ):
 

@@ -79,6 +79,12 @@ LOOP_DELAY = Metric(
     dashboard=False,
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
+API_SERVER_AWAY = Metric(
+    "tenure_api_server_away_seconds",
+    _GAUGE,
+    "Time for which the API server has been away, so that requests wait for one probe. 0 means that it answers.",
+    _ALL,
+)
 
 LEADER = Metric(
     "tenure_leader", _GAUGE, "Whether this replica is the leader: 1 if it is, 0 if it stands by.", _CONTROLLER
@@ -213,6 +219,14 @@ QUEUE_RETRYING = Metric(
 )
 LIST_TIMESTAMP = Metric(
     "tenure_list_timestamp_seconds", _GAUGE, "Time of the latest complete list of a kind.", _CONTROLLER, (_KIND,)
+)
+SWEEP_DURATION = Metric(
+    "tenure_sweep_duration_seconds",
+    _GAUGE,
+    "Time in which the sweep reads the Secret of every key once: in the latest complete round, and as planned for the "
+    "present one. It is half of --resync, or longer if --sweep-reads-per-second allows no more reads.",
+    _CONTROLLER,
+    (Label("round", ("latest", "present")),),
 )
 WATCH_NEWS_TIMESTAMP = Metric(
     "tenure_watch_news_timestamp_seconds",

@@ -8,8 +8,7 @@ import aiohttp
 import kopf
 
 from tenure.errors import WatchEndedError
-from tenure.kube.cluster import PAGE_SIZE
-from tenure.kube.connection import Connection
+from tenure.kube.cluster import PAGE_SIZE, Cluster
 from tenure.process.kopf_lists import NoMemories, Take, answers_without_objects
 from tenure.process.kopf_storage import NoDiffBase, NoProgress
 from tenure.process.kopf_watches import TakeState
@@ -21,7 +20,7 @@ _IDENTITY: Any = "tenure"
 
 async def run_kopf(
     registry: kopf.OperatorRegistry,
-    connection: Connection,
+    cluster: Cluster,
     namespaces: Sequence[str],
     stop: asyncio.Event,
     *,
@@ -49,7 +48,7 @@ async def run_kopf(
         stop_at_once()
 
     kopf.on.cleanup(registry=registry)(end_waiting)
-    kopf.on.login(registry=registry)(_login(connection, answers_without_objects(take, take_state)))
+    kopf.on.login(registry=registry)(_login(cluster, answers_without_objects(take, take_state)))
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=registry,
@@ -75,9 +74,13 @@ async def _until_ended(tasks: Collection[asyncio.Task[Any]], ours: Collection[as
         raise WatchEndedError(f"Stopping, because a watch ended permanently: {errors[0]!r}") from errors[0]
 
 
-def _login(connection: Connection, answers: type[aiohttp.ClientResponse]) -> Callable[..., Any]:
+def _login(cluster: Cluster, answers: type[aiohttp.ClientResponse]) -> Callable[..., Any]:
+    connection = cluster.connection
+    # Kopf would log an error for each attempt, and end the process after the ninth one.
+    middlewares = () if cluster.gate is None else (cluster.gate.patiently,)
+
     async def login(**_: Any) -> kopf.AiohttpSession:
-        session = connection.session(connections=0, answers=answers)
+        session = connection.session(connections=0, answers=answers, middlewares=middlewares)
         return kopf.AiohttpSession(aiohttp_session=session, server=connection.server)
 
     return login

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from tenure.errors import ServerAwayError, TenureError, UnavailableError
 from tenure.observability.health import Health
+from tenure.observability.log_limits import warn_once_a_minute
 from tenure.process.signals import done_before, result_before
 
 log = logging.getLogger("tenure")
@@ -41,6 +42,7 @@ async def prepared_before(
             if not away:
                 raise
             away, health.obstacle = False, str(error)
-        log.warning("Waiting to start: %s. Trying again in %.0f s", health.obstacle, _AGAIN_SECONDS)
+        text = "Waiting to start: %s. Trying again every %.0f s"
+        warn_once_a_minute(log, away, text, health.obstacle, _AGAIN_SECONDS)
         if not await done_before(stop, asyncio.sleep(_AGAIN_SECONDS)):
             return None

@@ -16,6 +16,7 @@ from tenure.domain.resources import Organization
 from tenure.errors import RejectedError, TenureError
 from tenure.kube.cluster import Cluster
 from tenure.kube.reviews import authenticate, is_permitted
+from tenure.observability.log_limits import cause_of, warn_once_a_minute
 from tenure.verifier.verifier import StaleError
 
 KNOWN_SECONDS = 5.0
@@ -69,7 +70,6 @@ class Callers:
         except RejectedError:
             return False
         except (TenureError, TimeoutError) as error:
-            log.warning(
-                "The API server can't be asked about a caller now: %s", str(error) or "too many requests at once"
-            )
+            text = "The API server can't be asked about a caller now: %s"
+            warn_once_a_minute(log, cause_of(error), text, str(error) or "too many requests at once")
             raise StaleError("the verifier can't check your Kubernetes token now") from error

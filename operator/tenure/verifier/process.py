@@ -11,6 +11,7 @@ from tenure.domain.resources import KINDS
 from tenure.errors import StartRefusedError, TenureError
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect
+from tenure.kube.gated import gated
 from tenure.kube.preflight import check_definitions, check_verifier
 from tenure.listening import PortCheck, bind_shared, listen
 from tenure.observability.catalogue import VERIFIER_CERTIFICATE_EXPIRY, VERIFIER_CERTIFICATE_RENEWAL
@@ -57,7 +58,7 @@ async def run_verifier(settings: VerifierSettings, sibling: Sibling | None = Non
     connection = await connect()
     watches = len(KINDS) * max(1, len(settings.namespaces))
     async with (
-        Cluster(connection, measurements, connections=_OTHER_CONNECTIONS + watches) as cluster,
+        gated(connection, measurements, settings.namespaces, connections=_OTHER_CONNECTIONS + watches) as cluster,
         serving(0 if sibling is not None else settings.health_port, health),
     ):
 

@@ -16,6 +16,7 @@ from tenure.errors import ForbiddenError, MalformedTokenError, ObjectNotFoundErr
 from tenure.kube.cluster import Cluster
 from tenure.kube.list_watch import Changed, Feed, Listed, follow
 from tenure.observability.catalogue import VERIFIER_KEYS, VERIFIER_PROOF
+from tenure.observability.log_limits import cause_of, warn_once_a_minute
 from tenure.observability.metrics import Reading
 from tenure.process.clock import utc_now
 from tenure.process.tasks import together
@@ -202,7 +203,8 @@ class Verifier:
             return replace(holding, membership=None)
         except TenureError as error:
             # The text of the error goes to the caller, who may not know the member's name.
-            log.warning("Can't read Membership %s/%s now: %s", key.namespace, key.holder, error)
+            text = "Can't read Membership %s/%s now: %s"
+            warn_once_a_minute(log, cause_of(error, key.namespace, key.holder), text, key.namespace, key.holder, error)
             raise StaleError("the verifier can't read the key's Membership now") from error
         return replace(holding, membership=member)
 
@@ -231,13 +233,15 @@ class Verifier:
                 if self._max_staleness < (age := self._age(place)) < float("inf"):
                     # etcd may have been restored meanwhile, and a watch that is resumed wouldn't report it.
                     where = f" of namespace {place}" if place else ""
-                    log.warning("The data%s is %.0f s old. Listing all its objects again", where, age)
+                    text = "The data%s is %.0f s old. Listing all its objects again"
+                    warn_once_a_minute(log, place, text, where, age)
                     self._read_anew(place)
             for resource in KINDS:
                 try:
                     await self._prove_one(resource)
                 except TenureError as error:
-                    log.warning("Can't check now whether the data on %s is current: %s", resource.plural, error)
+                    text = "Can't check now whether the data on %s is current: %s"
+                    warn_once_a_minute(log, cause_of(error, resource), text, resource.plural, error)
 
     async def _prove_one(self, resource: type[Resource]) -> None:
         reached = {feed: self._freshness.reached(feed) for feed in self._restarts if feed.resource is resource}

@@ -97,7 +97,7 @@ async def test_a_store_that_hangs_costs_one_budget_however_many_events_there_are
     for number in range(20):
         await recording.record(event(str(number)), ALICE, NOW)
     assert len(store.requests) == 1
-    assert caplog.text.count("wasn't recorded") == 20
+    assert caplog.text.count("wasn't recorded") == 1, "the next line, a minute later, has the count"
 
 
 async def test_a_slow_store_costs_one_budget_too() -> None:

@@ -39,6 +39,8 @@ STARTS_TASKS = {
     "process/channel.py _take",
     # It logs its error and ends the process itself.
     "controller/leadership.py running",
+    # It logs every error and goes on, and the next request starts it again.
+    "kube/gate.py _keep_probing",
 }
 
 

@@ -23,6 +23,7 @@ from tenure.mail.http.callers import Callers, named_in
 from tenure.mail.http.pages import headers
 from tenure.mail.http.requests import source_of
 from tenure.mail.requests import NothingToDoError, Requests
+from tenure.observability.log_limits import cause_of, warn_once_a_minute
 
 log = logging.getLogger("tenure.mail")
 
@@ -83,7 +84,7 @@ class InvitationApi:
             except ObjectNotFoundError:
                 response = _refusal(_NOT_FOUND, "There is no such Membership")
             except TenureError as error:
-                log.warning("A request for an invitation can't be answered now: %s", error)
+                warn_once_a_minute(log, cause_of(error), "A request for an invitation can't be answered now: %s", error)
                 response = _refusal(_UNAVAILABLE, "The API server can't be asked now. Try again")
             response.headers.update(headers(secure=self.secure))
             return response

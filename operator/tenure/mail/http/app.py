@@ -17,6 +17,7 @@ from tenure.mail.http.pages import Pages
 from tenure.mail.http.requests import read_form, source_of
 from tenure.mail.http.words import Words, preferred
 from tenure.mail.signing import SigningKeys
+from tenure.observability.log_limits import cause_of, warn_once_a_minute
 from tenure.observability.mail_catalogue import ACCEPT_PAGE
 from tenure.observability.metrics import Meter
 from tenure.process.http_pages import is_from_page
@@ -95,7 +96,7 @@ class AcceptPage:
         try:
             return await answer(claim, words)
         except TenureError as error:
-            log.warning("An invitation can't be looked up now: %s", error)
+            warn_once_a_minute(log, cause_of(error), "An invitation can't be looked up now: %s", error)
             return self._counted("unavailable", self.pages.unavailable(words))
 
     def _counted(self, answer: str, page: Response) -> Response:

@@ -30,6 +30,7 @@ from tenure.domain.letters.reports import Report, held_reports, language_remark,
 from tenure.domain.letters.words import on_one_line
 from tenure.domain.resources import Membership
 from tenure.errors import ApiError, ConflictError, ObjectNotFoundError, StartRefusedError, TenureError
+from tenure.kube.breaker import Loop
 from tenure.kube.cluster import Cluster
 from tenure.mail.letters.backoff import Backoff
 from tenure.mail.letters.content import language_of, place_of
@@ -100,6 +101,7 @@ class Rounds:
     async def work(self, leads: Callable[[], bool]) -> None:
         """Make rounds while this replica leads, forever."""
         while True:
+            await self.cluster.turn(Loop.WORK)
             self.store.changed.clear()
             if leads() and not self.store.why_not_ready():
                 self._idle.clear()

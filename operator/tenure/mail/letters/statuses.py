@@ -11,6 +11,7 @@ from tenure.errors import ApiError, ConflictError, ObjectNotFoundError
 from tenure.kube.cluster import Cluster
 from tenure.mail.invitations import write_invitation
 from tenure.mail.letters.reports import post
+from tenure.observability.log_limits import cause_of, warn_once_a_minute
 
 log = logging.getLogger("tenure.mail")
 
@@ -37,7 +38,8 @@ async def save(cluster: Cluster, member: Membership, fields: Fields) -> bool:
     except ObjectNotFoundError:
         return True
     except ApiError as error:
-        log.warning("Can't write the status of Membership %s/%s: %s", member.namespace, member.name, error)
+        text, place = "Can't write the status of Membership %s/%s: %s", (member.namespace, member.name)
+        warn_once_a_minute(log, cause_of(error, *place), text, *place, error)
     return False
 
 
