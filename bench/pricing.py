@@ -22,7 +22,8 @@ from tenure.domain.admission.request import AdmissionRequest
 from tenure.domain.installation import Installation
 from tenure.domain.resources import Membership
 from tenure.errors import ObjectNotFoundError
-from tenure.kube.cluster import PAGE_SIZE, Cluster
+from tenure.kube.cluster import Cluster
+from tenure.kube.objects import PAGE_SIZE
 
 NAMESPACE, API_VERSION = "acme", "tenure.dev/v1alpha1"
 NOW = datetime.now(UTC).replace(microsecond=0)

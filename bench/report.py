@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -14,20 +13,28 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.admission import WEBHOOKS
+from bench.cells import (
+    OTHERS,
+    Column,
+    call_cells,
+    cpu_cells,
+    gone_cell,
+    known,
+    latency_cells,
+    memory_cells,
+    milliseconds,
+    percent,
+)
 from bench.console import MANY
 from bench.figures import (
     Admission,
     Background,
     Backlog,
     Bytes,
-    Calls,
     ColdStart,
-    Cpu,
     Deciding,
     Issuing,
-    Latency,
     Limit,
-    Memory,
     Outcome,
     Pages,
     Revoking,
@@ -45,10 +52,6 @@ RESULTS = Path(__file__).resolve().parent / "results"
 _OTHER = (ROTATION, UNRECORDED, TWO, FORMER, EMPTY_SERVER, BARE, MANY)
 _LABELS = {operator.name: operator.label for operator in (*OPERATORS, *WEBHOOKS, *_OTHER)}
 _PACKAGES = ("tenure", "kopf", "kubernetes", "aiohttp", "pydantic")
-
-_OTHERS = "other programs on the machine"
-
-Column = Mapping[str, str]
 
 
 def print_scenario(console: Console, title: str, outcomes: Sequence[Outcome]) -> None:
@@ -106,11 +109,11 @@ def _issuing_cells(outcome: Outcome) -> Column:
         if figures.issued == figures.keys
         else f"{figures.issued:,} of {figures.keys:,}",
         "keys/s": f"{figures.keys_per_second:.0f}",
-        "asked until done, p50": _milliseconds(figures.p50_ms),
-        "asked until done, p99": _milliseconds(figures.p99_ms),
-        **_cpu_cells(figures.cpu),
-        **_memory_cells(figures.memory),
-        **_call_cells(figures.calls, figures.issued),
+        "asked until done, p50": milliseconds(figures.p50_ms),
+        "asked until done, p99": milliseconds(figures.p99_ms),
+        **cpu_cells(figures.cpu),
+        **memory_cells(figures.memory),
+        **call_cells(figures.calls, figures.issued),
     }
 
 
@@ -118,11 +121,11 @@ def _role_change_cells(outcome: Outcome) -> Column:
     figures = outcome.figures
     assert isinstance(figures, RoleChange)  # noqa: S101 - chosen by this very class
     return {
-        "last Secret gone": _gone(figures.secrets_seconds, figures.secrets_gone, figures.keys),
-        "last ApiKey gone": _gone(figures.keys_seconds, figures.keys_gone, figures.keys),
-        **_cpu_cells(figures.cpu),
-        **_memory_cells(figures.memory),
-        **_call_cells(figures.calls, figures.keys),
+        "last Secret gone": gone_cell(figures.secrets_seconds, figures.secrets_gone, figures.keys),
+        "last ApiKey gone": gone_cell(figures.keys_seconds, figures.keys_gone, figures.keys),
+        **cpu_cells(figures.cpu),
+        **memory_cells(figures.memory),
+        **call_cells(figures.calls, figures.keys),
     }
 
 
@@ -132,8 +135,8 @@ def _cold_start_cells(outcome: Outcome) -> Column:
     return {
         "quiet after": "never" if figures.quiet_seconds is None else f"{figures.quiet_seconds:.1f} s",
         "CPU": f"{figures.cpu_seconds:.1f} s",
-        _OTHERS: f"{figures.others_percent:.0f} %",
-        **_memory_cells(figures.memory),
+        OTHERS: f"{figures.others_percent:.0f} %",
+        **memory_cells(figures.memory),
         "writes": f"{figures.calls.writes}",
         "reads": f"{figures.calls.gets}",
         "lists": f"{figures.calls.lists}",
@@ -149,8 +152,8 @@ def _start_cells(outcome: Outcome) -> Column:
         "CPU until then": f"{figures.ready_cpu:.1f} s",
         "quiet after": "never" if figures.quiet_seconds is None else f"{figures.quiet_seconds:.1f} s",
         "CPU until quiet": f"{figures.cpu_seconds:.1f} s",
-        _OTHERS: f"{figures.others_percent:.0f} %",
-        **_memory_cells(figures.memory),
+        OTHERS: f"{figures.others_percent:.0f} %",
+        **memory_cells(figures.memory),
         "writes": f"{figures.calls.writes}",
         "reads": f"{figures.calls.gets}",
         "lists": f"{figures.calls.lists}",
@@ -181,8 +184,8 @@ def _page_cells(outcome: Outcome) -> Column:
         "CPU per page": f"{figures.cpu_ms:.0f} ms",
         "p50": f"{figures.p50_ms:.0f} ms",
         "p99": f"{figures.p99_ms:.0f} ms",
-        _OTHERS: f"{figures.others_percent:.0f} %",
-        **_memory_cells(figures.memory),
+        OTHERS: f"{figures.others_percent:.0f} %",
+        **memory_cells(figures.memory),
     }
 
 
@@ -193,24 +196,16 @@ def _backlog_cells(outcome: Outcome) -> Column:
         "watching after": f"{figures.watching_seconds:.1f} s",
         "issued": f"{figures.issued:,} of {figures.keys:,}",
         "keys/s": f"{figures.keys_per_second:.0f}",
-        **_latency_cells("health", figures.health),
-        **_latency_cells("review, with the API server's share", figures.reviews),
+        **latency_cells("health", figures.health),
+        **latency_cells("review, with the API server's share", figures.reviews),
         "reviews rejected": f"{figures.reviews_rejected}",
         "longest time between two renewals": f"{figures.renewal_gap_seconds:.1f} s",
         f"role change until Secrets are gone, {figures.revocations} times": f"{figures.revoked_seconds:.2f} s",
         "the same, at most": f"{figures.revoked_most_seconds:.2f} s",
         **{f"event loop delayed by {bound} s at most": f"{count:,}" for bound, count in figures.loop_delays.items()},
         "CPU": f"{figures.cpu_seconds:.1f} s",
-        _OTHERS: f"{figures.others_percent:.0f} %",
-        **_memory_cells(figures.memory),
-    }
-
-
-def _latency_cells(what: str, latency: Latency) -> Column:
-    return {
-        f"{what}, p50": f"{latency.p50:.0f} ms",
-        f"{what}, p99": f"{latency.p99:.0f} ms",
-        f"{what}, at most": f"{latency.most:.0f} ms",
+        OTHERS: f"{figures.others_percent:.0f} %",
+        **memory_cells(figures.memory),
     }
 
 
@@ -219,10 +214,10 @@ def _background_cells(outcome: Outcome) -> Column:
     assert isinstance(figures, Background)  # noqa: S101 - chosen by this very class
     return {
         "CPU": f"{figures.cpu_percent:.1f} %",
-        _OTHERS: f"{figures.others_percent:.0f} %",
+        OTHERS: f"{figures.others_percent:.0f} %",
         "reads/s": f"{figures.gets_per_second:.1f}",
         "writes": f"{figures.writes}",
-        **_memory_cells(figures.memory),
+        **memory_cells(figures.memory),
     }
 
 
@@ -239,10 +234,10 @@ def _admission_cells(outcome: Outcome) -> Column:
         "role changes": f"{figures.changes:,}",
         "the whole change, p50": f"{figures.request_p50_ms:.1f} ms",
         "the whole change, p99": f"{figures.request_p99_ms:.1f} ms",
-        "at our own listener, p50": _known(figures.own_p50_ms),
-        "at our own listener, p99": _known(figures.own_p99_ms),
-        "by the API server within 5 ms": _percent(figures.within_5_ms),
-        "by the API server within 25 ms": _percent(figures.within_25_ms),
+        "at our own listener, p50": known(figures.own_p50_ms),
+        "at our own listener, p99": known(figures.own_p99_ms),
+        "by the API server within 5 ms": percent(figures.within_5_ms),
+        "by the API server within 25 ms": percent(figures.within_25_ms),
     }
 
 
@@ -256,8 +251,8 @@ def _verifying_cells(outcome: Outcome) -> Column:
         "p99": f"{figures.p99_ms:.2f} ms",
         "CPU per answer": f"{figures.cpu_us:.0f} µs",
         "answers but 200": f"{figures.failures:,}",
-        _OTHERS: f"{figures.others_percent:.0f} %",
-        **_memory_cells(figures.memory),
+        OTHERS: f"{figures.others_percent:.0f} %",
+        **memory_cells(figures.memory),
     }
 
 
@@ -269,7 +264,7 @@ def _revoking_cells(outcome: Outcome) -> Column:
         "rejected within, p50": f"{figures.p50_ms:.1f} ms",
         "p99": f"{figures.p99_ms:.1f} ms",
         "requests/s meanwhile": f"{figures.requests_per_second:,.0f}",
-        _OTHERS: f"{figures.others_percent:.0f} %",
+        OTHERS: f"{figures.others_percent:.0f} %",
     }
 
 
@@ -280,14 +275,6 @@ def _deciding_cells(outcome: Outcome) -> Column:
         "a decision": f"{figures.decision_us:.1f} µs",
         f"unknown id or wrong secret, {figures.requests:,} of each": f"t = {figures.welch_t:+.2f}",
     }
-
-
-def _known(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.1f} ms"
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share * 100:.1f} %"
 
 
 _KINDS: Sequence[tuple[type, Callable[[Outcome], Column], str]] = (
@@ -306,37 +293,3 @@ _KINDS: Sequence[tuple[type, Callable[[Outcome], Column], str]] = (
     (Pages, _page_cells, ""),
     (Background, _background_cells, ": afterwards, with the sweep at its default pace"),
 )
-
-
-def _cpu_cells(cpu: Cpu) -> Column:
-    return {
-        "CPU per key": f"{cpu.operator:.2f} ms",
-        "CPU per key, control plane": f"{cpu.plane:.2f} ms",
-        _OTHERS: f"{cpu.others_percent:.0f} %",
-    }
-
-
-def _memory_cells(memory: Memory) -> Column:
-    return {"RSS peak": f"{memory.peak:.0f} MB", "RSS end": f"{memory.end:.0f} MB"}
-
-
-def _call_cells(calls: Calls, keys: int) -> Column:
-    def per_key(count: int) -> str:
-        return f"{count / max(keys, 1):.2f}"
-
-    return {
-        "writes per key, Secrets": per_key(calls.secret_writes),
-        "writes per key, ApiKeys": per_key(calls.key_writes),
-        "reads per key": per_key(calls.gets),
-        "status writes, members and organization": f"{calls.aggregate_writes:,}",
-        "other writes": f"{calls.other_writes:,}",
-        "lists": f"{calls.lists:,}",
-    }
-
-
-def _milliseconds(value: float) -> str:
-    return f"{value:,.0f} ms"
-
-
-def _gone(seconds: float, gone: int, keys: int) -> str:
-    return f"{seconds:.2f} s" if gone == keys else f"{gone:,} of {keys:,} in {seconds:.0f} s"

@@ -16,7 +16,7 @@ from support.programs.revocation import Caller, caller, json_of
 from support.run.eventually import eventually
 from support.run.slowness import NEVER
 from tenure.domain.resources import ApiKey
-from tenure.kube.cluster import PAGE_SIZE
+from tenure.kube.objects import PAGE_SIZE
 from tenure_dev import webhooks
 from tenure_dev.build import find_or_build
 from tenure_dev.controlplane import ControlPlane

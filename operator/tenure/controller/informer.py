@@ -9,7 +9,7 @@ from tenure.controller.cache import Cache
 from tenure.controller.refs import Change, Ref, ref_of
 from tenure.controller.watch_lag import Watches
 from tenure.domain.resources import KINDS, Resource
-from tenure.kube.cluster import parse
+from tenure.kube.objects import parse
 from tenure.process.kopf_watches import Event
 
 _KINDS = {kind.kind: kind for kind in KINDS}

@@ -73,17 +73,28 @@ async def run_operator(settings: RunSettings) -> None:
                 leadership.running(connection, controller, stop),
             ):
                 health.starting = False
-                log.info("%s: watching %s", READY, ", ".join(settings.namespaces) or "all namespaces")
-                await run_kopf(
-                    registry,
-                    cluster,
-                    settings.namespaces,
-                    stop,
-                    take=_taker(controller.informer),
-                    take_state=controller.informer.take_state,
-                    begin_stopping=controller.begin_stopping,
-                )
+                await _watch(cluster, registry, settings, controller, stop)
     log.info("stopped")
+
+
+async def _watch(
+    cluster: Cluster,
+    registry: kopf.OperatorRegistry,
+    settings: RunSettings,
+    controller: Controller,
+    stop: asyncio.Event,
+) -> None:
+    """Have Kopf watch the three kinds until `stop` is set."""
+    log.info("%s: watching %s", READY, ", ".join(settings.namespaces) or "all namespaces")
+    await run_kopf(
+        registry,
+        cluster,
+        settings.namespaces,
+        stop,
+        take=_taker(controller.informer),
+        take_state=controller.informer.take_state,
+        begin_stopping=controller.begin_stopping,
+    )
 
 
 def _controller(cluster: Cluster, settings: RunSettings, leadership: Leadership, health: Health) -> Controller:

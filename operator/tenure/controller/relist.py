@@ -14,7 +14,8 @@ from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Res
 from tenure.domain.store_version import StoreVersion
 from tenure.errors import MalformedObjectError, ObjectNotFoundError, TenureError
 from tenure.kube.breaker import Loop
-from tenure.kube.cluster import LARGEST_PAGE, Cluster, parse
+from tenure.kube.cluster import Cluster
+from tenure.kube.objects import LARGEST_PAGE, parse
 
 log = logging.getLogger("tenure.reconcile")
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from tenure.domain.impact.tree import Address, Body, Identity, Tree, reviewed_body
 from tenure.domain.resources import KINDS, ApiKey, Membership, Organization, Resource
-from tenure.kube.cluster import Cluster, parse
+from tenure.kube.cluster import Cluster
 from tenure.kube.connection import connect_as_caller
+from tenure.kube.objects import parse
 
 
 async def read_cluster(namespaces: Collection[str], context: str = "") -> Tree:

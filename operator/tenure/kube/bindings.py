@@ -2,7 +2,8 @@
 
 from tenure.domain.access.bindings import LABELS, RBAC_VERSION, Address, BoundKind, Desired, Observed
 from tenure.errors import ObjectNotFoundError
-from tenure.kube.cluster import MERGE_PATCH, PAGE_SIZE, Cluster
+from tenure.kube.cluster import MERGE_PATCH, Cluster
+from tenure.kube.objects import PAGE_SIZE
 
 _SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
 

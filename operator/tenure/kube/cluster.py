@@ -9,38 +9,32 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import aiohttp
-from pydantic import ValidationError
 
 from tenure.domain.resources import Resource
-from tenure.domain.resources.base import FIELD_MANAGER, GROUP, VERSION, Model
-from tenure.errors import MalformedObjectError, ObjectNotFoundError, UnavailableError
+from tenure.domain.resources.base import FIELD_MANAGER, Model
+from tenure.errors import ObjectNotFoundError, UnavailableError
 from tenure.kube.answers import parse_answer
 from tenure.kube.breaker import Loop
 from tenure.kube.connection import Connection
 from tenure.kube.credentials import Credentials
 from tenure.kube.gate import Gate, Passage
+from tenure.kube.objects import PAGE_SIZE, collection_path, next_page, object_path, parse
 from tenure.kube.tls import RenewedContext
 from tenure.kube.turns import Turns
-from tenure.observability.catalogue import API_REQUESTS, NO_ANSWER
 from tenure.observability.metrics import Meter
+from tenure.observability.process_catalogue import API_REQUESTS, NO_ANSWER
 
 CONNECTIONS = 16
 YIELDING = 8
 """Number of the connections that work uses of which there may be much. Each answer takes the process about 2 ms, and
 those that arrive together are handled in a row. So this also bounds for how long nothing else is done, such as an
 answer to a review or to the kubelet."""
-
-PAGE_SIZE = 100
-"""Number of objects in a page of a list. A page is parsed at once, and its objects may be large."""
-LARGEST_PAGE = 300
-"""The same, for lists of all objects, if the page before has shown that they are small. The API server takes nearly as
-long for 100 objects as for 300."""
-_PAGE_BYTES = 1 << 20
 
 TIMEOUT_SECONDS = 30.0
 LONGEST_LINE_BYTES = 4 * 1024 * 1024
@@ -294,65 +288,39 @@ class Cluster:
             ApiError: the API server rejected it, or couldn't be reached.
         """
         manager = {"fieldManager": self._field_manager} if method in {"POST", "PUT", "PATCH"} else {}
-        query = {**manager, **(params or {})}
         what = f"{method} {path}"
         with self._passing(what) as passage:
-            try:
-                # The timeout includes the credentials, because a program that gives them may hang. It begins with the
-                # turn.
-                async with (
-                    self._turns.taken(),
-                    asyncio.timeout(seconds),
-                    self._session.request(
-                        method,
-                        self.connection.server + path,
-                        params=query,
-                        data=None if body is None else json.dumps(body),
-                        headers={"Accept": _JSON, "Content-Type": content_type},
-                        timeout=_UNTIMED,
-                    ) as answer,
-                ):
-                    passage.answered(answer)
-                    text = await answer.read()
-            except (aiohttp.ClientError, TimeoutError) as error:
-                self._meter.count(API_REQUESTS, method, NO_ANSWER)
-                raise UnavailableError(f"{what}: {str(error) or 'no answer in time'}") from error
-            self._meter.count(API_REQUESTS, method, str(answer.status))
+            send = partial(
+                self._session.request,
+                method,
+                self.connection.server + path,
+                params={**manager, **(params or {})},
+                data=None if body is None else json.dumps(body),
+                headers={"Accept": _JSON, "Content-Type": content_type},
+                timeout=_UNTIMED,
+            )
+            answer, text = await self._answer(what, send, seconds)
+            passage.answered(answer)
             sized(len(text))
             if warned is not None:
                 for found in _WARNING.finditer(", ".join(answer.headers.getall("Warning", []))):
                     warned(re.sub(r"\\(.)", r"\1", found[1]))
             return parse_answer(what, answer.status, text, answer.headers.get(_RETRY_AFTER))
 
-
-def next_page(limit: int, size: int, largest: int) -> int:
-    """The number of objects to ask for after a page of `limit` objects and `size` bytes."""
-    return max(PAGE_SIZE, min(largest, limit * _PAGE_BYTES // max(size, 1)))
-
-
-def parse(resource: type[R], body: Mapping[str, Any]) -> R:
-    """Parse an object.
-
-    Raises:
-        MalformedObjectError: it doesn't fit the schema. The text names the object and the field.
-    """
-    try:
-        return resource.from_body(body)
-    except ValidationError as error:
-        metadata = body.get("metadata") or {}
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise MalformedObjectError(
-            f"{resource.kind} {metadata.get('namespace')}/{metadata.get('name')}: {field}: {first['msg']}"
-        ) from error
-
-
-def collection_path(resource: type[Resource], namespace: str | None) -> str:
-    """The path of all objects of a kind, in one namespace or in all."""
-    place = "" if namespace is None else f"/namespaces/{namespace}"
-    return f"/apis/{GROUP}/{VERSION}{place}/{resource.plural}"
-
-
-def object_path(resource: type[Resource], namespace: str, name: str) -> str:
-    """The path of an object."""
-    return f"{collection_path(resource, namespace)}/{name}"
+    async def _answer(
+        self,
+        what: str,
+        send: Callable[[], contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]],
+        seconds: float,
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """Send a request once it is its turn, and return the answer and its body."""
+        method = what.partition(" ")[0]
+        try:
+            # The timeout includes the credentials, because a program that gives them may hang. It begins with the turn.
+            async with self._turns.taken(), asyncio.timeout(seconds), send() as answer:
+                text = await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self._meter.count(API_REQUESTS, method, NO_ANSWER)
+            raise UnavailableError(f"{what}: {str(error) or 'no answer in time'}") from error
+        self._meter.count(API_REQUESTS, method, str(answer.status))
+        return answer, text

@@ -12,9 +12,9 @@ import aiohttp
 from tenure.errors import ApiError, UnavailableError
 from tenure.kube.answers import parse_answer
 from tenure.kube.breaker import Breaker, Loop
-from tenure.observability.catalogue import API_SERVER_AWAY
 from tenure.observability.log_limits import cause_of, warn_once_a_minute
 from tenure.observability.metrics import Reading
+from tenure.observability.process_catalogue import API_SERVER_AWAY
 
 log = logging.getLogger("tenure.api")
 

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 
 from tenure.domain.resources import Membership
 from tenure.domain.resources.base import FIELD_MANAGER
-from tenure.kube.cluster import CONNECTIONS, Cluster, collection_path
+from tenure.kube.cluster import CONNECTIONS, Cluster
 from tenure.kube.connection import Connection
 from tenure.kube.gate import Gate
+from tenure.kube.objects import collection_path
 from tenure.observability.prometheus import Measurements
 
 PROBE_SECONDS = 10.0

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Self
 from tenure.domain.resources import Resource
 from tenure.errors import MalformedObjectError, TenureError, UnavailableError
 from tenure.kube.breaker import Loop
-from tenure.kube.cluster import LARGEST_PAGE, Cluster, parse
+from tenure.kube.cluster import Cluster
+from tenure.kube.objects import LARGEST_PAGE, parse
 from tenure.observability.log_limits import cause_of, warn_once_a_minute
 
 log = logging.getLogger("tenure.feeds")

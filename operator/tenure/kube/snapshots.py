@@ -8,7 +8,8 @@ from tenure.domain.permissions import Permission, Requester
 from tenure.domain.resources import KINDS, Membership, Organization, Resource
 from tenure.domain.resources.base import GROUP
 from tenure.errors import ForbiddenError, KindNotServedError, StartRefusedError
-from tenure.kube.cluster import Cluster, parse
+from tenure.kube.cluster import Cluster
+from tenure.kube.objects import parse
 from tenure.viewmodel.identity import is_of
 from tenure.viewmodel.snapshot import Snapshot
 

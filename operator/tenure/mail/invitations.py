@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenure.domain.resources import Membership
-from tenure.kube.cluster import MERGE_PATCH, Cluster, object_path
+from tenure.kube.cluster import MERGE_PATCH, Cluster
+from tenure.kube.objects import object_path
 
 FIELD_MANAGER = "tenure-mail"
 

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from tenure.errors import TenureError
 from tenure.listening import listen
-from tenure.observability.catalogue import READY
 from tenure.observability.loop_delay import loop_delay_measured
 from tenure.observability.metrics import Component, Reading
+from tenure.observability.process_catalogue import READY
 from tenure.observability.prometheus import CONTENT_TYPE, Measurements
 
 Question = Callable[[], str]

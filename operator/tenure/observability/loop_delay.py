@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
-from tenure.observability.catalogue import LOOP_DELAY
 from tenure.observability.metrics import Meter
+from tenure.observability.process_catalogue import LOOP_DELAY
 
 INTERVAL_SECONDS = 0.1
 

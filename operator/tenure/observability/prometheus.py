@@ -10,8 +10,9 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from tenure import __version__
-from tenure.observability.catalogue import BUILD_INFO, metrics_of
+from tenure.observability.catalogue import metrics_of
 from tenure.observability.metrics import Component, Meter, Metric, MetricType, Reading
+from tenure.observability.process_catalogue import BUILD_INFO
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -8,7 +8,8 @@ import aiohttp
 import kopf
 
 from tenure.errors import WatchEndedError
-from tenure.kube.cluster import PAGE_SIZE, Cluster
+from tenure.kube.cluster import Cluster
+from tenure.kube.objects import PAGE_SIZE
 from tenure.process.kopf_lists import NoMemories, Take, answers_without_objects
 from tenure.process.kopf_storage import NoDiffBase, NoProgress
 from tenure.process.kopf_watches import TakeState

@@ -11,7 +11,8 @@ from tenure.domain.permissions import REVOKE
 from tenure.domain.resources import ApiKey
 from tenure.domain.resources.base import GROUP
 from tenure.errors import ApiError, KindNotServedError, MalformedObjectError, UnauthorizedError, UnavailableError
-from tenure.kube.cluster import Cluster, parse
+from tenure.kube.cluster import Cluster
+from tenure.kube.objects import parse
 from tenure.kube.right import Right, is_allowed
 from tenure.revocation.errors import RevocationError
 

@@ -6,7 +6,7 @@ from support.api.audit import Audit, Entry
 from support.cluster.world import World
 from support.faults.proxy import Proxy
 from support.run.eventually import eventually
-from tenure.kube.cluster import PAGE_SIZE
+from tenure.kube.objects import PAGE_SIZE
 
 USER_AGENT = "tenure"
 

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from tenure.errors import UnavailableError
-from tenure.kube.cluster import LARGEST_PAGE, PAGE_SIZE, Cluster, next_page
+from tenure.kube.cluster import Cluster
 from tenure.kube.connection import Connection
 from tenure.kube.credentials import Credentials
+from tenure.kube.objects import LARGEST_PAGE, PAGE_SIZE, next_page
 
 
 class Hanging(Credentials):

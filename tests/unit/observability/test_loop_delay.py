@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from tenure.observability.catalogue import LOOP_DELAY
 from tenure.observability.loop_delay import INTERVAL_SECONDS, loop_delay_measured
 from tenure.observability.metrics import Meter, Metric
+from tenure.observability.process_catalogue import LOOP_DELAY
 
 
 class Delays(Meter):

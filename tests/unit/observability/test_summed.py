@@ -1,7 +1,8 @@
 """The metrics of several processes are shown as if they were of one."""
 
-from tenure.observability.catalogue import DEAD_KEY_HITS, READY, VERIFIER_KEYS, VERIFY, VERIFY_DURATION
+from tenure.observability.catalogue import DEAD_KEY_HITS, VERIFIER_KEYS, VERIFY, VERIFY_DURATION
 from tenure.observability.metrics import Component, Reading
+from tenure.observability.process_catalogue import READY
 from tenure.observability.prometheus import Measurements
 from tenure.observability.summed import add_up
 

@@ -13,6 +13,7 @@ from tenure.domain.roles import Capability
 from tenure.domain.tokens import Token
 from tenure.domain.verification import Code, Decision, Question
 from tenure.errors import ForbiddenError
+from tenure.kube.breaker import Loop
 from tenure.kube.cluster import Cluster
 from tenure.kube.connection import Connection
 from tenure.verifier.index import Index, Revocation
@@ -101,6 +102,9 @@ class ForbidsOneNamespace:
     def __init__(self) -> None:
         self.forbidden = ""
         self._version = 10
+
+    async def turn(self, _: Loop) -> None:
+        """The API server is never away."""
 
     async def pages(
         self, resource: type[Resource], namespace: str, **_: Any
