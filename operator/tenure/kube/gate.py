@@ -104,6 +104,8 @@ class Gate:
                 with self.passing(what) as passage:
                     return await _answered(what, request, send, passage)
             except UnavailableError as error:
+                if request.session.closed:  # Kopf stops. It takes the error of a closed connection for its end.
+                    raise (error.__cause__ or error) from None
                 warn_once_a_minute(log, cause_of(error), "Can't list or watch now: %s", error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, HEADERS_SECONDS)

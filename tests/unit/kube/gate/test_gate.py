@@ -111,6 +111,23 @@ class Answer:
         return b"busy"
 
 
+class Request:
+    """What a middleware gets from Kopf."""
+
+    method, url = "GET", URL("https://127.0.0.1/apis")
+
+    def __init__(self, *, closed: bool = False) -> None:
+        self.session = SimpleNamespace(closed=closed)
+
+
+async def test_kopf_learns_at_once_that_its_session_is_closed() -> None:
+    async def send(_: object) -> Answer:
+        raise aiohttp.ClientConnectionError("Connector is closed.")
+
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await Server().gate().patiently(Request(closed=True), send)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("status", [0, 401, 429, 500, 503])
 async def test_kopf_never_learns_of_an_outage(status: int, caplog: pytest.LogCaptureFixture) -> None:
     server, sent = Server(), 0
@@ -125,7 +142,7 @@ async def test_kopf_never_learns_of_an_outage(status: int, caplog: pytest.LogCap
             raise aiohttp.ClientConnectionError("refused")
         return Answer(status)
 
-    request = SimpleNamespace(method="GET", url=URL("https://127.0.0.1/apis"))
+    request = Request()
     reading = asyncio.create_task(gate.patiently(request, send))  # type: ignore[arg-type]
     await asyncio.sleep(600)
     assert not reading.done()
@@ -141,7 +158,7 @@ async def test_kopf_gets_every_other_answer(status: int) -> None:
     async def send(_: object) -> Answer:
         return Answer(status)
 
-    request = SimpleNamespace(method="GET", url=URL("https://127.0.0.1/apis"))
+    request = Request()
     gate = Server().gate()
     assert (await gate.patiently(request, send)).status == status  # type: ignore[arg-type]
 
