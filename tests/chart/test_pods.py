@@ -13,7 +13,7 @@ from tenure_dev.errors import ToolError
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())["properties"]
 OWN = {
-    "controller": {"leaseSeconds", "podDisruptionBudget", "replicas", "resyncSeconds"},
+    "controller": {"leaseSeconds", "podDisruptionBudget", "replicas", "resyncSeconds", "sweepReadsPerSecond"},
     "webhook": {
         *("clientCA", "configurationAnnotations", "enabled", "healthPort", "hostNetwork", "ingressFrom"),
         *("podDisruptionBudget", "port", "replicas", "requestTimeoutSeconds"),
