@@ -49,6 +49,13 @@ SHOWN = (
     "--set=metrics.rules.enabled=true",
     "--set=metrics.dashboard.enabled=true",
 )
+REQUIRED: Mapping[Path_, str] = {
+    ("console", "url"): "https://console.acme.io",
+    ("console", "oidc", "issuerUrl"): "https://login.acme.io",
+    ("console", "oidc", "clientId"): "tenure",
+}
+"""Texts that the console needs."""
+NEEDED = tuple(f"--set={'.'.join(map(str, path))}={text}" for path, text in REQUIRED.items())
 NOT_SEARCHED = {"CustomResourceDefinition", "PrometheusRule"}
 """Kinds whose specs have other things that are called labels."""
 
@@ -100,7 +107,7 @@ def load(text: str) -> list[Body]:
 def rendered(folder: Path, texts: Mapping[Path_, str]) -> list[str]:
     """Every text in the manifests, with values of these texts."""
     values: Body = {}
-    for path, text in texts.items():
+    for path, text in {**REQUIRED, **texts}.items():
         put(values, path, text)
     file = folder / "values.json"
     file.write_text(json.dumps(values, ensure_ascii=False))
@@ -158,7 +165,7 @@ def parse(args: list[str]) -> Mapping[str, Any]:
 
 @pytest.mark.parametrize("name", ["123", "true", "null", "1e3"])
 def test_a_namespace_may_look_like_another_type(name: str) -> None:
-    bodies = load(render(*SHOWN, namespace=name))
+    bodies = load(render(*SHOWN, *NEEDED, namespace=name))
     places = [body["metadata"]["namespace"] for body in bodies if "namespace" in body["metadata"]]
     assert set(places) == {name}
     subjects = [one for body in bodies if body["kind"].endswith("Binding") for one in body.get("subjects", ())]
@@ -198,7 +205,7 @@ def test_a_version_with_build_metadata_is_taken(
     )
     assert applied.stdout.count("serverside-applied") == len(load(manifests))
     # No API server here knows these kinds, and the test's pod needs a ServiceAccount that is there.
-    for body in load(render(*SHOWN, chart=chart)):
+    for body in load(render(*SHOWN, *NEEDED, chart=chart)):
         searched = body["metadata"] if body["kind"] in NOT_SEARCHED else body
         bad = [value for value in label_values(searched) if not LABEL_VALUE.fullmatch(value)]
         assert bad == [], (body["kind"], body["metadata"]["name"])
