@@ -11,18 +11,21 @@ CONSOLE_ANSWERS = Metric(
     "renewed, and many of 421 that a proxy sends another Host.",
     _CONSOLE,
     (Label("code", bound="HTTP status codes"),),
+    dashboard=False,
 )
 CONSOLE_CERTIFICATE_EXPIRY = Metric(
     "tenure_console_certificate_expiry_timestamp_seconds",
     MetricType.GAUGE,
     "Time at which the console's certificate expires. Absent if it serves plain HTTP.",
     _CONSOLE,
+    dashboard=False,
 )
 CONSOLE_CERTIFICATE_RENEWAL = Metric(
     "tenure_console_certificate_renewal_timestamp_seconds",
     MetricType.GAUGE,
     "Time at which that certificate should be replaced, after two thirds of its lifetime.",
     _CONSOLE,
+    dashboard=False,
 )
 
 CONSOLE_METRICS = tuple(value for value in vars().copy().values() if isinstance(value, Metric))

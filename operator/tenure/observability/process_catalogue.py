@@ -6,6 +6,9 @@ NO_ANSWER = "0"
 """The HTTP status of a request that got no answer."""
 
 _ALL = tuple(Component)
+GATED = tuple(component for component in Component if component is not Component.CONSOLE)
+"""All but the console, which asks the API server only for the person who opens a page."""
+
 _COUNTER, _GAUGE, _HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
 
 BUILD_INFO = Metric(
@@ -43,7 +46,7 @@ API_SERVER_AWAY = Metric(
     "tenure_api_server_away_seconds",
     _GAUGE,
     "Time for which the API server has been away, so that requests wait for one probe. 0 means that it answers.",
-    _ALL,
+    GATED,
 )
 
 PROCESS_METRICS = tuple(value for value in vars().copy().values() if isinstance(value, Metric))
