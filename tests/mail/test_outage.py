@@ -98,6 +98,9 @@ async def test_after_a_day_without_a_mail_server_each_letter_arrives_once(
                 eventually, lambda: waits_in(store, place), within=60, describe="the statuses are watched"
             )
             await rounds.round()
+            await asyncio.to_thread(
+                eventually, lambda: seen(store, place, world), within=60, describe="the round's writes are watched"
+            )
             before = versions(world)
             for _ in range(timedelta(hours=24) // TRY):
                 clock.now += TRY
@@ -121,6 +124,14 @@ def waits_in(store: Store, place: str) -> bool:
     return all(one is not None and one.delivery == "Waiting" for one in told) and (
         by_name["olga"].last_role_change is not None
     )
+
+
+def seen(store: Store, place: str, world: World) -> bool:
+    """Whether the watch has shown the members as they are. A round that knows an older one writes its status again."""
+    shown = {one.name: one.metadata.resource_version for one in store.members(place)}
+    return shown == {
+        body["metadata"]["name"]: body["metadata"]["resourceVersion"] for body in world.api.list("memberships")
+    }
 
 
 def versions(world: World) -> list[str]:
