@@ -1,5 +1,6 @@
-"""Checks of web addresses that options take."""
+"""Checks of web addresses that options take. This module imports little, because every command imports it."""
 
+import ipaddress
 from string import Formatter
 from urllib.parse import urlsplit
 
@@ -38,3 +39,22 @@ def check_issuer(text: str) -> str:
     if text and (url.scheme != "https" or not url.hostname or url.query or url.fragment):
         raise ValueError(f"{text!r} is not the URL of an issuer, for example https://login.acme.io.")
     return text
+
+
+def check_mail_url(text: str) -> str:
+    """Return an address to which a token can be sent without others reading it, or an empty text.
+
+    Raises:
+        ValueError: it is another one.
+    """
+    url = urlsplit(text)
+    if not text or url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.hostname or "")):
+        return text
+    raise ValueError(f"{text!r} isn't an https address, for example https://join.acme.io")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from tenure.errors import StartRefusedError
-from tenure.mail_url import check_mail_url
 from tenure.options import CONTEXT, Option
-from tenure.web_addresses import check_edit_url
+from tenure.web_addresses import check_edit_url, check_mail_url
 
 if TYPE_CHECKING:
     from tenure.kube.letters import MailProcess

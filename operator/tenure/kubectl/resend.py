@@ -9,8 +9,8 @@ from tenure.kube.session import opened
 from tenure.kubectl.formats import ExitCode, WrongUsageError
 from tenure.kubectl.options import InviteOptions
 from tenure.kubectl.output import Line, emit
-from tenure.mail_url import check_mail_url
 from tenure.viewmodel.letters import ResentPage, find_members, told
+from tenure.web_addresses import check_mail_url
 
 
 def resend(options: InviteOptions) -> ExitCode:

@@ -1,6 +1,6 @@
 """Types for metrics and measurements. This module doesn't know how metrics are stored or served."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -95,6 +95,8 @@ class Metric:
     """Whether no two of its labels ever have the same value."""
     dashboard: bool = True
     """Whether the chart's dashboard shows it. Others are for queries by hand."""
+    worst: Callable[[Sequence[float]], float] = min
+    """Which of several processes' values a gauge shows: the one that tells of a problem, the lowest or the highest."""
 
     @property
     def label_names(self) -> tuple[str, ...]:

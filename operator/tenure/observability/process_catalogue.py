@@ -47,6 +47,7 @@ API_SERVER_AWAY = Metric(
     _GAUGE,
     "Time for which the API server has been away, so that requests wait for one probe. 0 means that it answers.",
     GATED,
+    worst=max,
 )
 
 PROCESS_METRICS = tuple(value for value in vars().copy().values() if isinstance(value, Metric))

@@ -7,16 +7,18 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from tenure.observability.catalogue import METRICS
+
 _PROCESS = "process_"
-_NOT_SUMMED = "process_start_time_seconds"
+_STARTED = "process_start_time_seconds"
+_WORST = {metric.name: metric.worst for metric in METRICS}
 
 
 def add_up(texts: Sequence[str]) -> str:
     """Return the sum of metrics in Prometheus' text format.
 
-    Counters and histograms are summed, and so are the memory and the files of processes. Of other gauges the lowest
-    is the one that tells of a problem: whether it is ready, how far its data is complete, when a certificate expires.
-    Memory that processes share counts for each.
+    Counters and histograms are summed, and so are the memory and the files of processes. Of other gauges the worst
+    value is shown (`Metric.worst`), and of the start times the first one. Memory that processes share counts for each.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families(_merge(texts)))
@@ -40,8 +42,9 @@ def _merge(texts: Sequence[str]) -> Iterable[Family]:
 
 
 def _rule(family: Family) -> Callable[[Sequence[float]], float]:
-    is_gauge = family.type == "gauge"
-    return min if is_gauge and (not family.name.startswith(_PROCESS) or family.name == _NOT_SUMMED) else sum
+    if family.type != "gauge" or (family.name.startswith(_PROCESS) and family.name != _STARTED):
+        return sum
+    return _WORST.get(family.name, min)
 
 
 class _Families(Collector):

@@ -2,7 +2,7 @@
 
 from tenure.observability.catalogue import DEAD_KEY_HITS, VERIFIER_KEYS, VERIFY, VERIFY_DURATION
 from tenure.observability.metrics import Component, Reading
-from tenure.observability.process_catalogue import READY
+from tenure.observability.process_catalogue import API_SERVER_AWAY, READY
 from tenure.observability.prometheus import Measurements
 from tenure.observability.summed import add_up
 
@@ -12,7 +12,8 @@ def measured(*, keys: int, ready: bool, valid: int, dead: str = "") -> Measureme
     measurements = Measurements(Component.VERIFIER)
 
     async def read() -> list[Reading]:
-        return [Reading(VERIFIER_KEYS, keys), Reading(READY, ready, (Component.VERIFIER,))]
+        away = Reading(API_SERVER_AWAY, 0.0 if ready else 60.0)
+        return [Reading(VERIFIER_KEYS, keys), Reading(READY, ready, (Component.VERIFIER,)), away]
 
     measurements.read_from(read)
     for _ in range(valid):
@@ -39,6 +40,7 @@ async def test_events_are_summed_and_of_states_the_worst_is_shown() -> None:
         "tenure_verify_duration_seconds_count 7.0",
         "tenure_verifier_keys 9.0",
         'tenure_ready{component="verifier"} 0.0',
+        "tenure_api_server_away_seconds 60.0",
     ):
         assert line in lines
     assert sum(line.startswith("tenure_build_info{") and line.endswith(" 1.0") for line in lines) == 1
