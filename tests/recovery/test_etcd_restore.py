@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,12 @@ def site(parts: tuple[ControlPlane, VerifierProcess]) -> Iterator[Site]:
         yield Site(plane, world, verifier, populate(world))
 
 
+def wait_served(world: World) -> None:
+    """Wait until the API server serves each kind again. It begins with each at another moment."""
+    for plural in ("organizations", "memberships", "apikeys", "secrets"):
+        eventually(partial(world.api.list, plural), within=PATIENCE, describe=f"{plural} are served")
+
+
 def populate(world: World) -> dict[str, Token]:
     rule = {"whenKeysExist": "RequireAcknowledgement"}
     members = [manifests.member(name) for name in ("alice", "bob", "carol")]
@@ -111,14 +118,14 @@ def test_a_restored_snapshot_revives_keys_and_revoke_ends_them(site: Site, tmp_p
     site.wait_answers("valid")
     site.plane.save_etcd(tmp_path / "snapshot")
     # Watches begin anew after the start, and nobody is told of it.
-    eventually(lambda: world.api.list("apikeys"), within=PATIENCE, describe="the API server serves")
+    wait_served(world)
     site.revoke_keys()
     world.create(manifests.api_key("new", "bob"))
     new = world.issue("new", within=PATIENCE)["new"]
     assert site.verdicts() == {**ENDED, "kept": "Valid"}
 
     site.plane.restore_etcd(tmp_path / "snapshot")
-    eventually(lambda: world.api.list("apikeys"), within=PATIENCE, describe="the API server serves")
+    wait_served(world)
 
     # Exactly this comes back: old objects with their old stamps, and the Secrets with the old tokens.
     assert site.verdicts() == dict.fromkeys((*ENDED, "kept"), "Valid")
@@ -144,10 +151,10 @@ def test_a_restored_snapshot_revives_keys_and_revoke_ends_them(site: Site, tmp_p
 def test_operator_and_webhooks_that_ran_throughout_go_on_with_what_was_restored(site: Site, tmp_path: Path) -> None:
     world = site.world
     site.plane.save_etcd(tmp_path / "snapshot")
-    eventually(lambda: world.api.list("apikeys"), within=PATIENCE, describe="the API server serves")
+    wait_served(world)
     site.revoke_keys()
     site.plane.restore_etcd(tmp_path / "snapshot")
-    eventually(lambda: world.api.list("apikeys"), within=PATIENCE, describe="the API server serves")
+    wait_served(world)
 
     # What ended before ends again by the same commit, and only that.
     world.change_role("alice", "Viewer", annotations=ACKNOWLEDGED)
